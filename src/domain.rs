@@ -1,0 +1,1 @@
+//! The rules of zero-touch provisioning, pure: no worker, no clock, no I/O.
