@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""A simulated switch: boots from a server as a real one would, and shows what became of it.
+
+It fetches GET /bootstrap and runs what it gets, with a folder for flash and a stand-in for FastCli,
+then prints the startup-config that the boot ended with. Its exit status is that of the client.
+
+    switch.py --serial JPE12345678 --neighbor Ethernet1=spine1:Ethernet7
+
+As a module it is the stand-in that the tests of the client use.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+
+DEFAULT_URL = "http://localhost:8787/bootstrap"
+
+# Runs as FastCli: answers what a boot asks, and writes every command to commands.log. What EOS
+# says about itself is in facts.json, in the shape of `show ... | json`; both are beside the folder
+# that this is in.
+FASTCLI = '''#!{python} -S
+import json, os, re, sys
+
+home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+with open(os.path.join(home, "facts.json")) as source:
+    facts = json.load(source)
+commands = sys.argv[sys.argv.index("-c") + 1].split("\\n")
+configuring = False
+
+
+def refuse(message):
+    print("% " + message)
+    sys.exit(1)
+
+
+for command in commands:
+    with open(os.path.join(home, "commands.log"), "a") as log:
+        log.write(command + "\\n")
+    show, _, pipe = (part.strip() for part in command.partition("|"))
+    if show in facts:
+        if pipe == "json":
+            print(json.dumps(facts[show], indent=4))
+        elif pipe.startswith(("include ", "grep ")):
+            print("Software image version: " + facts["show version"]["version"])
+        else:
+            print("\\n".join("{{}}: {{}}".format(*item) for item in facts[show].items()))
+    elif show == "show management api http-commands":
+        print("Enabled: Yes, running")
+    elif show in facts["refused"] or show.startswith("show "):
+        refuse("Invalid input at '{{}}'".format(show))
+    elif show.startswith("install source flash:"):
+        image = show[len("install source flash:"):]
+        if not os.path.isfile(os.path.join(facts["flash"], image)):
+            refuse("{{}}: no such file".format(image))
+        with open(os.path.join(facts["flash"], "boot-config"), "w") as boot_config:
+            boot_config.write("SWI=flash:/{{}}\\n".format(image))
+'''
+
+
+def neighbor(value):
+    """`Ethernet1=spine1:Ethernet7` as (local port, device, remote port)."""
+    local, _, peer = value.partition("=")
+    device, _, port = peer.partition(":")
+    if not (local and device and port):
+        raise argparse.ArgumentTypeError(
+            f"'{value}' is not LOCAL=DEVICE:PORT, such as Ethernet1=spine1:Ethernet7")
+    return local, device, port
+
+
+class Switch:
+    """A folder that looks like a switch to the bootstrap client.
+
+    `flash` is its flash; commands.log gets every CLI command. `facts` may be changed before boot.
+    """
+
+    def __init__(self, home, serial="SIM0000001", mac="00:1c:73:00:00:01", model="vEOS",
+                 version="4.30.1F", neighbors=()):
+        self.home = pathlib.Path(home).resolve()
+        self.flash = self.home / "flash"
+        self.tmp = self.home / "tmp"
+        self.script = self.tmp / "bootstrap"
+        for folder in (self.flash, self.tmp, self.home / "bin"):
+            folder.mkdir(parents=True, exist_ok=True)
+        fastcli = self.home / "bin" / "FastCli"
+        fastcli.write_text(FASTCLI.format(python=sys.executable))
+        fastcli.chmod(0o755)
+        self.facts = {
+            "show version": {"modelName": model, "version": version, "serialNumber": serial,
+                             "systemMacAddress": mac},
+            "show lldp neighbors": {"lldpNeighbors": [
+                {"port": local, "neighborDevice": device, "neighborPort": port}
+                for local, device, port in neighbors]},
+            "refused": [],
+            "flash": str(self.flash),
+        }
+
+    def fetch(self, url):
+        """GET the bootstrap script as EOS does, which names itself in headers."""
+        version = self.facts["show version"]
+        request = urllib.request.Request(url, headers={
+            "X-Arista-Serial": version["serialNumber"],
+            "X-Arista-SystemMAC": version["systemMacAddress"],
+            "X-Arista-ModelName": version["modelName"],
+            "X-Arista-SoftwareVersion": version["version"],
+        })
+        with urllib.request.urlopen(request, timeout=30) as response:
+            self.script.write_bytes(response.read())
+        self.script.chmod(0o755)
+
+    def environment(self):
+        """What makes the client take this folder for a switch."""
+        return dict(
+            os.environ,
+            PATH=f"{self.home / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            TMPDIR=str(self.tmp),
+            ZTP_FLASH=str(self.flash),
+            ZTP_FASTCLI=str(self.home / "bin" / "FastCli"),
+            ZTP_SYSLOG=str(self.home / "log"),
+        )
+
+    def start(self, python=sys.executable, arguments=(), environment=None, **options):
+        """Run the script that was fetched: the process."""
+        (self.home / "facts.json").write_text(json.dumps(self.facts))
+        return subprocess.Popen(
+            [python, str(self.script), *arguments], cwd=str(self.tmp),
+            env={**self.environment(), **(environment or {})}, **options)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="switch", description="Boot a simulated switch, and show the startup-config it gets.")
+    parser.add_argument("--url", default=DEFAULT_URL, help="the bootstrap URL (%(default)s)")
+    parser.add_argument("--serial", default="SIM0000001", help="its serial number (%(default)s)")
+    parser.add_argument("--mac", default="00:1c:73:00:00:01", help="its MAC address (%(default)s)")
+    parser.add_argument("--model", default="vEOS", help="its model (%(default)s)")
+    parser.add_argument("--version", default="4.30.1F", help="its EOS version (%(default)s)")
+    parser.add_argument(
+        "--neighbor", type=neighbor, action="append", default=[], metavar="LOCAL=DEVICE:PORT",
+        help="an LLDP neighbour, such as Ethernet1=spine1:Ethernet7; may be repeated")
+    parser.add_argument("--keep", metavar="DIR",
+                        help="where to keep the switch: DIR/flash is its flash, and stays")
+    options = parser.parse_args()
+
+    home = options.keep or tempfile.mkdtemp(prefix="switch-")
+    switch = Switch(home, options.serial, options.mac, options.model, options.version,
+                    options.neighbor)
+    try:
+        try:
+            switch.fetch(options.url)
+        except urllib.error.HTTPError as error:
+            reason = error.read().decode("utf-8", "replace").strip()
+            sys.exit(f"switch: GET {options.url}: {error.code}: {reason}")
+        except (OSError, ValueError) as error:
+            sys.exit(f"switch: GET {options.url}: {error}: is the server running?")
+        process = switch.start()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # The client gets it too, and cleans up.
+        status = process.wait()
+        config = switch.flash / "startup-config"
+        if config.is_file():
+            print("\n--- startup-config", flush=True)
+            sys.stdout.buffer.write(config.read_bytes())
+        else:
+            print("\n--- no startup-config")
+        if options.keep:
+            print(f"--- flash is in {switch.flash}")
+    finally:
+        if not options.keep:
+            shutil.rmtree(home, ignore_errors=True)
+    sys.exit(status if status >= 0 else 128 - status)
+
+
+if __name__ == "__main__":
+    main()
