@@ -3,10 +3,9 @@
 use serde_json::json;
 use sha1::{Digest, Sha1};
 
-use super::Context;
+use super::{Context, nodes};
 use crate::answer::Answer;
 use crate::assets;
-use crate::domain::node::NodeId;
 use crate::error::Error;
 use crate::key::{ObjectKey, Record};
 
@@ -46,12 +45,12 @@ impl Meta {
 /// Size in bytes and SHA-1 of what GET would answer, computed now.
 ///
 /// 500 with a JSON object if there is no such thing (specification); 503 if storage fails.
-pub async fn get(context: Context<'_>, target: Target<'_>) -> Result<Answer, Error> {
+pub async fn get(mut context: Context<'_>, target: Target<'_>) -> Result<Answer, Error> {
     let (meta, name) = match target {
         Target::Action(name) => (action(&context, &name).await?, format!("actions/{name}")),
         Target::File(path) => (file(&context, &path).await?, format!("files/{path}")),
         Target::Record { id, record } => (
-            self::record(&context, id, record).await?,
+            self::record(&mut context, id, record).await?,
             format!("nodes/{id}/{record}"),
         ),
     };
@@ -99,8 +98,9 @@ async fn object(context: &Context<'_>, key: &ObjectKey) -> Result<Option<Meta>, 
         .map(|sha1| Meta { size, sha1 }))
 }
 
-async fn record(context: &Context<'_>, id: &str, record: &str) -> Result<Option<Meta>, Error> {
-    let (Ok(node), Some(record)) = (id.parse::<NodeId>(), Record::named(record)) else {
+async fn record(context: &mut Context<'_>, id: &str, record: &str) -> Result<Option<Meta>, Error> {
+    let node = nodes::id_in_path(context.settings, context.log, id);
+    let (Ok(node), Some(record)) = (node, Record::named(record)) else {
         return Ok(None);
     };
     Ok(context
