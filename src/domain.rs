@@ -4,5 +4,6 @@ pub mod bootstrap_conf;
 pub mod definition;
 pub mod node;
 pub mod plugin;
+pub mod pyregex;
 pub mod template;
 pub mod yaml;
