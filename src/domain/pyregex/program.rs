@@ -93,16 +93,16 @@ impl Compiler {
         self.instructions.len()
     }
 
-    /// Emits a `Split` or `Jump` whose target is not known yet.
+    /// Sets the target of an instruction, which was not known when it was emitted, to the next one.
     fn patch(&mut self, at: usize) {
         let here = self.here();
-        match self.instructions.get_mut(at) {
-            Some(
-                Instruction::Split { other: target, .. }
-                | Instruction::Jump(target)
-                | Instruction::Look { next: target, .. },
-            ) => *target = here,
-            _ => {}
+        if let Some(
+            Instruction::Split { other: target, .. }
+            | Instruction::Jump(target)
+            | Instruction::Look { next: target, .. },
+        ) = self.instructions.get_mut(at)
+        {
+            *target = here;
         }
     }
 
@@ -337,7 +337,7 @@ impl Search<'_> {
     fn run(&mut self, pc: usize, at: usize, budget: &mut Budget) -> Result<bool, Undecided> {
         let floor = budget.stack.len();
         // Each search of its own marks: what fails inside of a look-around may succeed outside.
-        let marks = (self.slots.is_empty()).then(|| budget.visited.len());
+        let marks = self.slots.is_empty().then_some(budget.visited.len());
         if let Some(marks) = marks {
             let words = (self.program.instructions.len() * (self.text.len() + 1)).div_ceil(64);
             budget.spend(words as u64 / 8)?;
