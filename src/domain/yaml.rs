@@ -9,11 +9,13 @@
 
 mod json;
 mod load;
+mod quote;
 mod scalar;
 
 use std::fmt;
 
 pub use load::parse;
+pub use quote::quoted;
 
 /// Longest text that [`parse`] takes, in bytes.
 pub const MAX_TEXT: usize = 1024 * 1024;
