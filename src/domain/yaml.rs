@@ -7,6 +7,7 @@
 //! Three things differ on purpose: dates and times are their ISO string at once (Python could not send them as JSON), a
 //! document that refers to itself is refused, and every size is bounded by the `MAX_*` limits below.
 
+mod events;
 mod json;
 mod load;
 mod quote;
