@@ -9,6 +9,7 @@ pub mod neighbordb;
 pub mod node;
 pub mod pattern;
 pub mod plugin;
+pub mod printable;
 pub mod pyregex;
 pub mod template;
 pub mod yaml;

@@ -15,6 +15,8 @@ mod scalar;
 
 use std::fmt;
 
+use super::printable::Printable;
+
 pub use load::parse;
 pub use quote::quoted;
 
@@ -160,7 +162,7 @@ impl Node {
     /// What a message shows of this value: the text in quotes, or its kind.
     pub fn shown(&self) -> String {
         match self.as_name().or(self.written.as_deref()) {
-            Some(text) => format!("'{}'", text.escape_debug()),
+            Some(text) => format!("'{}'", Printable(text)),
             None => self.value.kind().to_owned(),
         }
     }

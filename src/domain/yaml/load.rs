@@ -6,6 +6,8 @@ use std::collections::hash_map::Entry;
 
 use super::events::{Event, EventData, Events};
 use super::scalar::{self, Tag};
+use crate::domain::printable::Printable;
+
 use super::{Error, MAX_DEPTH, MAX_EXPANDED_TEXT, MAX_NODES, MAX_TEXT, Node, Position, Value};
 
 const CORE_TAGS: &str = "tag:yaml.org,2002:";
@@ -307,7 +309,7 @@ fn scalar_tag(tag: Option<&str>, text: &str, plain: bool) -> Option<Tag> {
 
 fn scalar_node(at: Position, tag: Tag, text: String) -> Result<Node, Error> {
     let value = scalar::construct(tag, &text)
-        .map_err(|problem| Error::new(at, format!("'{}' is {problem}", text.escape_debug())))?;
+        .map_err(|problem| Error::new(at, format!("'{}' is {problem}", Printable(&text))))?;
     let written = (tag != Tag::Str).then(|| text.into_boxed_str());
     Ok(Node {
         position: at,
