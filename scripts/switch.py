@@ -82,7 +82,7 @@ class Switch:
     `flash` is its flash; commands.log gets every CLI command. `facts` may be changed before boot.
     """
 
-    def __init__(self, home, serial="SIM0000001", mac="00:1c:73:00:00:01", model="vEOS",
+    def __init__(self, home, serial="SAMPLE01", mac="00:1c:73:00:00:01", model="vEOS",
                  version="4.30.1F", neighbors=()):
         self.home = pathlib.Path(home).resolve()
         self.flash = self.home / "flash"
@@ -139,7 +139,7 @@ def main():
     parser = argparse.ArgumentParser(
         prog="switch", description="Boot a simulated switch, and show the startup-config it gets.")
     parser.add_argument("--url", default=DEFAULT_URL, help="the bootstrap URL (%(default)s)")
-    parser.add_argument("--serial", default="SIM0000001", help="its serial number (%(default)s)")
+    parser.add_argument("--serial", default="SAMPLE01", help="its serial number (%(default)s)")
     parser.add_argument("--mac", default="00:1c:73:00:00:01", help="its MAC address (%(default)s)")
     parser.add_argument("--model", default="vEOS", help="its model (%(default)s)")
     parser.add_argument("--version", default="4.30.1F", help="its EOS version (%(default)s)")

@@ -1,0 +1,141 @@
+//! Answers as data, and the headers that every answer has.
+
+use serde_json::{Value, json};
+use worker::{Headers, Response, ResponseBody, ResponseBuilder};
+
+/// What the clients in the field take: any other type is an error to them.
+pub mod content_type {
+    /// The bootstrap script and actions.
+    pub const PYTHON: &str = "text/x-python";
+    /// Bootstrap configuration, definitions, meta-data.
+    pub const JSON: &str = "application/json";
+    /// Files and startup-configs, whatever they hold.
+    pub const PLAIN: &str = "text/plain";
+    /// Errors, and the answers that have nothing to say.
+    pub const HTML: &str = "text/html; charset=UTF-8";
+}
+
+/// What an answer carries.
+pub enum Body {
+    /// Bytes at hand; their number becomes Content-Length.
+    Bytes(Vec<u8>),
+    /// An R2 object of `length` bytes, passed through without being looked at.
+    Object { body: ResponseBody, length: u64 },
+    /// For HEAD: nothing, of this length.
+    Head { length: u64 },
+}
+
+impl Body {
+    /// What Content-Length says.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Object { length, .. } | Self::Head { length } => *length,
+        }
+    }
+}
+
+/// Status, headers and body of an answer, and for the log the reason of a refusal.
+pub struct Answer {
+    pub status: u16,
+    content_type: &'static str,
+    headers: Vec<(&'static str, String)>,
+    body: Body,
+    pub reason: Option<String>,
+}
+
+impl Answer {
+    /// 200 with bytes.
+    pub fn ok(content_type: &'static str, bytes: impl Into<Vec<u8>>) -> Self {
+        Self::new(200, content_type, Body::Bytes(bytes.into()))
+    }
+
+    /// 200 with JSON.
+    pub fn json(value: &Value) -> Self {
+        Self::ok(content_type::JSON, value.to_string())
+    }
+
+    /// A status with an empty HTML body, as ztpserver answers POST and PUT.
+    pub fn empty(status: u16) -> Self {
+        Self::new(status, content_type::HTML, Body::Bytes(Vec::new()))
+    }
+
+    /// Any status, type and body.
+    pub fn new(status: u16, content_type: &'static str, body: Body) -> Self {
+        Self {
+            status,
+            content_type,
+            headers: Vec::new(),
+            body,
+            reason: None,
+        }
+    }
+
+    /// An error whose body is the reason. It may repeat what a client sent, so it is escaped.
+    pub fn refusal(status: u16, reason: String) -> Self {
+        let body = format!("{}\n", escape_html(&reason));
+        let mut answer = Self::new(status, content_type::HTML, Body::Bytes(body.into_bytes()));
+        answer.reason = Some(reason);
+        answer
+    }
+
+    /// An error whose body is a JSON object under an HTML type: clients parse the body of
+    /// /meta before they look at its status, and take the status only with that type.
+    pub fn refusal_as_json(status: u16, reason: String) -> Self {
+        let body = json!({ "error": reason }).to_string();
+        // Inside a JSON string each of these may also be written as an escape.
+        let body = body
+            .replace('<', "\\u003c")
+            .replace('>', "\\u003e")
+            .replace('&', "\\u0026");
+        let mut answer = Self::new(status, content_type::HTML, Body::Bytes(body.into_bytes()));
+        answer.reason = Some(reason);
+        answer
+    }
+
+    /// Adds a header. Content-Type, Content-Length and the headers of every answer are set already.
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The same answer without its body, for HEAD (RFC 9110, 9.3.2).
+    pub fn without_body(mut self) -> Self {
+        self.body = Body::Head {
+            length: self.body.length(),
+        };
+        self
+    }
+
+    /// Hands the answer to the runtime.
+    ///
+    /// # Errors
+    /// When the runtime refuses a header, which only a header with a control character could cause.
+    pub fn into_response(self) -> worker::Result<Response> {
+        let headers = Headers::new();
+        headers.set("Content-Type", self.content_type)?;
+        headers.set("X-Content-Type-Options", "nosniff")?;
+        if self.content_type == content_type::HTML {
+            headers.set("Content-Security-Policy", "default-src 'none'")?;
+        }
+        for (name, value) in &self.headers {
+            headers.set(name, value)?;
+        }
+        let builder = ResponseBuilder::new().with_status(self.status);
+        Ok(match self.body {
+            Body::Bytes(bytes) => builder.with_headers(headers).fixed(bytes),
+            Body::Object { body, .. } => builder.with_headers(headers).body(body),
+            Body::Head { length } => {
+                headers.set("Content-Length", &length.to_string())?;
+                builder.with_headers(headers).empty()
+            }
+        })
+    }
+}
+
+fn escape_html(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}

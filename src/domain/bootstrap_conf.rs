@@ -1,0 +1,87 @@
+//! `bootstrap/bootstrap.conf`: where the client script logs to, and its XMPP account.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::yaml::{self, Error, Node, Value};
+
+/// Reads `bootstrap.conf` into the answer of GET /bootstrap/config, which always has `logging` (a list) and `xmpp` (a
+/// mapping); other keys are left out.
+///
+/// # Errors
+/// Bad YAML and wrong types. Of a logging entry as much is checked as would stop the client: both keys must be there, the
+/// destination must be `file:<path>`, `<host>` or `<host>:<port>`, and the level a string or null.
+pub fn parse(text: &str) -> Result<Json, Error> {
+    let root = yaml::parse(text)?;
+    if !matches!(root.value, Value::Null | Value::Mapping(_)) {
+        return Err(wrong(
+            &root,
+            "bootstrap.conf",
+            "a mapping with 'logging' and 'xmpp'",
+        ));
+    }
+    let logging = match root.get("logging").map(|node| (node, &node.value)) {
+        None | Some((_, Value::Null)) => json!([]),
+        Some((node, Value::List(entries))) => {
+            entries.iter().try_for_each(check_logging_entry)?;
+            node.to_json()?
+        }
+        Some((node, _)) => return Err(wrong(node, "'logging'", "a list")),
+    };
+    let xmpp = match root.get("xmpp").map(|node| (node, &node.value)) {
+        None | Some((_, Value::Null)) => json!({}),
+        Some((node, Value::Mapping(_))) => node.to_json()?,
+        Some((node, _)) => return Err(wrong(node, "'xmpp'", "a mapping")),
+    };
+    Ok(Json::Object(Map::from_iter([
+        ("logging".to_owned(), logging),
+        ("xmpp".to_owned(), xmpp),
+    ])))
+}
+
+fn check_logging_entry(entry: &Node) -> Result<(), Error> {
+    if !matches!(entry.value, Value::Mapping(_)) {
+        return Err(wrong(
+            entry,
+            "an entry of 'logging'",
+            "a mapping with 'destination' and 'level'",
+        ));
+    }
+    let key = |key| {
+        entry.get(key).ok_or_else(|| {
+            Error::new(
+                entry.position,
+                format!("an entry of 'logging' has no '{key}'"),
+            )
+        })
+    };
+    let destination = key("destination")?;
+    let level = key("level")?;
+    if !level.is_null() && level.as_str().is_none() {
+        return Err(wrong(level, "'level'", "the name of a level, as DEBUG"));
+    }
+    match destination.as_str() {
+        Some(text) if is_destination(text) => Ok(()),
+        _ => Err(wrong(
+            destination,
+            "'destination'",
+            "file:<path>, <host> or <host>:<port>",
+        )),
+    }
+}
+
+fn is_destination(text: &str) -> bool {
+    match text.split_once(':') {
+        Some(("file", path)) => !path.is_empty(),
+        Some(_) => text
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()),
+        None => !text.is_empty(),
+    }
+}
+
+fn wrong(node: &Node, what: &str, expected: &str) -> Error {
+    Error::new(
+        node.position,
+        format!("{what} must be {expected}, not {}", node.shown()),
+    )
+}

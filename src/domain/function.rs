@@ -1,0 +1,163 @@
+//! The functions that compare a neighbor's name in a pattern: `exact`, `regex`, `includes`, `excludes`.
+
+use std::fmt;
+
+use super::pyregex::{Budget, PyRegex, Undecided};
+
+/// What a device or port must be like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// The same text. A plain value means this.
+    Exact(Box<str>),
+    /// Python's `re.match` finds a match.
+    Regex(PyRegex),
+    Includes(Box<str>),
+    Excludes(Box<str>),
+}
+
+const NAMES: [&str; 4] = ["exact", "regex", "includes", "excludes"];
+
+impl Function {
+    /// Reads `regex('spine\d+')` and the like; any other text is an exact one.
+    ///
+    /// # Errors
+    /// The reason. ztpserver 2.1.0 takes much that looks like a call for an exact text, which then never matches.
+    pub fn parse(text: &str) -> Result<Function, String> {
+        let shown = text.escape_debug();
+        let name_length = text
+            .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .unwrap_or(text.len());
+        let (name, rest) = text.split_at(name_length);
+        let Some(inside) = rest.strip_prefix('(').filter(|_| !name.is_empty()) else {
+            return Ok(Function::Exact(text.into()));
+        };
+        let quote = inside.chars().next().filter(|c| matches!(c, '\'' | '"'));
+        let Some(quote) = quote else {
+            if NAMES.contains(&name) {
+                return Err(format!(
+                    "'{shown}' is no call: write {name}('...'), with the argument in quotes"
+                ));
+            }
+            return Ok(Function::Exact(text.into()));
+        };
+        if !NAMES.contains(&name) {
+            return Err(format!(
+                "'{shown}' calls an unknown function; there are {}",
+                NAMES.join(", ")
+            ));
+        }
+        let end = format!("{quote})");
+        let Some(argument) = inside
+            .strip_prefix(quote)
+            .and_then(|inside| inside.strip_suffix(&end))
+            .filter(|argument| !argument.contains(&end))
+        else {
+            return Err(format!(
+                "'{shown}' is no call: it must end with the closing quote and ')', and hold them only there (a ':' in the argument needs the form {{device: ..., port: ...}})"
+            ));
+        };
+        if argument.is_empty() {
+            return Err(format!("'{shown}' has an empty argument"));
+        }
+        Ok(match name {
+            "regex" => Function::Regex(PyRegex::new(argument).map_err(|reason| {
+                format!("'{shown}' is no regular expression as Python has them: {reason}")
+            })?),
+            "includes" => Function::Includes(argument.into()),
+            "excludes" => Function::Excludes(argument.into()),
+            _ => Function::Exact(argument.into()),
+        })
+    }
+
+    /// Whether a name is as wanted.
+    ///
+    /// # Errors
+    /// A regular expression cannot decide; see [`PyRegex::is_match`].
+    pub fn accepts(&self, name: &str, budget: &mut Budget) -> Result<bool, Undecided> {
+        budget.spend(1)?;
+        match self {
+            Function::Exact(wanted) => Ok(**wanted == *name),
+            Function::Regex(regex) => regex.is_match(name, budget),
+            Function::Includes(part) => Ok(name.contains(&**part)),
+            Function::Excludes(part) => Ok(!name.contains(&**part)),
+        }
+    }
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Function::Exact(wanted) => write!(f, "'{wanted}'"),
+            Function::Regex(regex) => write!(f, "regex('{}')", regex.as_str()),
+            Function::Includes(part) => write!(f, "includes('{part}')"),
+            Function::Excludes(part) => write!(f, "excludes('{part}')"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Budget, Function};
+
+    #[test]
+    fn reads_calls_and_plain_texts() {
+        for (text, expected) in [
+            ("spine1", "'spine1'"),
+            ("exact('spine1')", "'spine1'"),
+            ("regex('spine\\d+')", "regex('spine\\d+')"),
+            ("regex(\"a'b\")", "regex('a'b')"),
+            ("regex('(a|b|)c')", "regex('(a|b|)c')"),
+            ("includes('x')", "includes('x')"),
+            ("excludes('x')", "excludes('x')"),
+            ("core(old)", "'core(old)'"),
+            ("(x)", "'(x)'"),
+            ("rack-1('x')", "'rack-1('x')'"),
+        ] {
+            assert_eq!(
+                Function::parse(text)
+                    .map(|function| function.to_string())
+                    .as_deref(),
+                Ok(expected),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_calls_that_would_never_match() {
+        for text in [
+            "regex(spine)",
+            "regex('spine'",
+            "regex('a')b",
+            "regex('a')b')",
+            "regexp('a')",
+            "matches(\"a\")",
+            "regex('')",
+            "exact()",
+            "regex('(')",
+            "regex('a\")",
+        ] {
+            assert!(Function::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn compares_names() {
+        for (function, name, expected) in [
+            ("spine1", "spine1", true),
+            ("spine1", "spine10", false),
+            ("regex('spine')", "spine10", true),
+            ("regex('pine')", "spine10", false),
+            ("includes('pine')", "spine10", true),
+            ("excludes('pine')", "spine10", false),
+            ("excludes('leaf')", "", true),
+        ] {
+            let function = Function::parse(function).unwrap();
+            assert_eq!(
+                function.accepts(name, &mut Budget::new(1000)),
+                Ok(expected),
+                "{function} {name}"
+            );
+        }
+    }
+}

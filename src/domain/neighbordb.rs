@@ -1,0 +1,169 @@
+//! `neighbordb`: which definition is meant for a node that nobody has registered.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::content_name::ContentName;
+use super::node::{Identifier, NodeFacts, NodeId};
+use super::pattern::{self, Globals, MAX_STEPS, Mismatch, Pattern, PatternError, Reason, Wiring};
+use super::pyregex::Budget;
+use super::yaml::{self, Value};
+
+/// A neighbordb as parsed: patterns in order, each with the definition that it stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Neighbordb {
+    entries: Vec<Entry>,
+    /// The first pattern for each node that one is for.
+    by_node: HashMap<String, usize>,
+    /// The patterns for any node.
+    global: Vec<usize>,
+}
+
+/// One pattern of neighbordb.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The key under `definitions/`.
+    pub definition: ContentName,
+    /// The key under `config-handlers/`.
+    pub config_handler: Option<ContentName>,
+    pub pattern: Pattern,
+}
+
+/// What neighbordb says about a node.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Selection<'a> {
+    Matched(&'a Entry),
+    Refused(Refusal),
+}
+
+/// Why no pattern matches: one line for each that was tried, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub mismatches: Vec<Mismatch>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.mismatches.is_empty() {
+            return f.write_str("neighbordb has no pattern for this node");
+        }
+        for (index, mismatch) in self.mismatches.iter().enumerate() {
+            write!(f, "{}{mismatch}", if index == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl Neighbordb {
+    /// Reads a neighbordb; an empty text holds no pattern. One bad pattern makes the whole unusable, so that no later one
+    /// catches its nodes by accident.
+    ///
+    /// # Errors
+    /// The first thing that is wrong; [`Neighbordb::problems`] lists all.
+    pub fn parse(text: &str, identifier: Identifier) -> Result<Neighbordb, PatternError> {
+        let (neighbordb, problems) = read(text, identifier)?;
+        match problems.into_iter().next() {
+            None => Ok(neighbordb),
+            Some(problem) => Err(problem),
+        }
+    }
+
+    /// Everything that is wrong with a neighbordb: at most one problem for each pattern.
+    pub fn problems(text: &str, identifier: Identifier) -> Vec<PatternError> {
+        read(text, identifier).map_or_else(|problem| vec![problem], |(_, problems)| problems)
+    }
+
+    /// All patterns, in order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The pattern that a node matches. The first `node:` pattern for it is its only candidate, if there is one; else those
+    /// for any node are tried in order.
+    ///
+    /// A pattern of which it cannot be told whether it matches ends the search without a match.
+    pub fn select(&self, id: &NodeId, facts: &NodeFacts) -> Selection<'_> {
+        let wiring = Wiring::of(facts);
+        let mut budget = Budget::new(MAX_STEPS);
+        let mut mismatches = Vec::new();
+        let candidates = self
+            .by_node
+            .get(id.as_str())
+            .map_or(self.global.as_slice(), std::slice::from_ref);
+        for entry in candidates
+            .iter()
+            .filter_map(|&index| self.entries.get(index))
+        {
+            match entry.pattern.check_wiring(&wiring, &mut budget) {
+                Ok(()) => return Selection::Matched(entry),
+                Err(mismatch) => {
+                    let undecided = matches!(mismatch.reason, Reason::Undecided { .. });
+                    mismatches.push(mismatch);
+                    if undecided {
+                        break;
+                    }
+                }
+            }
+        }
+        Selection::Refused(Refusal { mismatches })
+    }
+}
+
+/// What can be read, and what is wrong with the rest; an error if nothing can be.
+fn read(
+    text: &str,
+    identifier: Identifier,
+) -> Result<(Neighbordb, Vec<PatternError>), PatternError> {
+    let root = yaml::parse(text)?;
+    if !matches!(root.value, Value::Null | Value::Mapping(_)) {
+        return Err(PatternError::new(
+            root.position,
+            format!(
+                "neighbordb must be a mapping with 'patterns', not {}",
+                root.value.kind()
+            ),
+        ));
+    }
+    let globals: Globals<'_> = pattern::read_globals(root.get("variables"))?;
+    let patterns = match root.get("patterns").map(|node| (node, &node.value)) {
+        None | Some((_, Value::Null)) => &[][..],
+        Some((_, Value::List(patterns))) => patterns,
+        Some((node, other)) => {
+            return Err(PatternError::new(
+                node.position,
+                format!("'patterns' must be a list, not {}", other.kind()),
+            ));
+        }
+    };
+    let mut neighbordb = Neighbordb {
+        entries: Vec::with_capacity(patterns.len()),
+        by_node: HashMap::new(),
+        global: Vec::new(),
+    };
+    let mut problems = Vec::new();
+    let mut named = 0;
+    for node in patterns {
+        match pattern::read_entry(node, identifier, &globals, &mut named) {
+            Ok((pattern, definition, config_handler)) => neighbordb.add(Entry {
+                definition,
+                config_handler,
+                pattern,
+            }),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Ok((neighbordb, problems))
+}
+
+impl Neighbordb {
+    fn add(&mut self, entry: Entry) {
+        let index = self.entries.len();
+        match &entry.pattern.node {
+            Some(node) => {
+                self.by_node.entry(node.clone()).or_insert(index);
+            }
+            None => self.global.push(index),
+        }
+        self.entries.push(entry);
+    }
+}

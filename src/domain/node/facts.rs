@@ -1,0 +1,294 @@
+//! The facts that a switch sends with POST /nodes, and that are kept as `.node`.
+
+use std::fmt;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{Identifier, InvalidNodeId, NodeId, normalize_mac};
+
+/// Longest body of POST /nodes and longest `.node`, in bytes.
+pub const MAX_FACTS: usize = 1024 * 1024;
+/// Most LLDP neighbors of one node, all interfaces together.
+pub const MAX_NEIGHBORS: usize = 4096;
+
+/// What one LLDP neighbor says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Neighbor {
+    /// Its system name.
+    pub device: String,
+    /// The interface of it that the cable ends in.
+    pub port: String,
+}
+
+/// What a switch says of itself. A fact that it does not know is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeFacts {
+    pub model: Option<String>,
+    pub serialnumber: Option<String>,
+    /// As [`normalize_mac`] writes it.
+    pub systemmac: Option<String>,
+    pub version: Option<String>,
+    /// Local interface and the neighbors seen there, in the order in which the switch sent them.
+    pub neighbors: Vec<(String, Vec<Neighbor>)>,
+}
+
+/// A body of POST /nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Post {
+    pub facts: NodeFacts,
+    /// A startup-config to be kept for this node, in place of a match in neighbordb.
+    pub config: Option<String>,
+}
+
+impl Post {
+    /// Reads a body of POST /nodes. Neighbors may be `{device, port}`, as ztpserver's client sends them, or
+    /// `{device, remote_interface}`, as the specification has them. What is missing or null counts as not known, numbers
+    /// count as the text that they are written as, and keys that mean nothing here are ignored.
+    ///
+    /// # Errors
+    /// What is no JSON object, has a fact of the wrong type or a neighbor without device or port, or is over
+    /// [`MAX_FACTS`] or [`MAX_NEIGHBORS`].
+    pub fn parse(body: &[u8]) -> Result<Post, FactsError> {
+        let object = read_object(body)?;
+        let config = match object.get("config") {
+            None => None,
+            Some(Json::String(config)) => Some(config.clone()),
+            Some(other) => return Err(wrong_type("config", "a string", other)),
+        };
+        Ok(Post {
+            facts: NodeFacts::from_object(&object)?,
+            config,
+        })
+    }
+}
+
+impl NodeFacts {
+    /// Reads a stored `.node` back.
+    ///
+    /// # Errors
+    /// As [`Post::parse`].
+    pub fn parse_stored(text: &str) -> Result<NodeFacts, FactsError> {
+        NodeFacts::from_object(&read_object(text.as_bytes())?)
+    }
+
+    fn from_object(object: &Map<String, Json>) -> Result<NodeFacts, FactsError> {
+        Ok(NodeFacts {
+            model: text(object, "model")?,
+            serialnumber: text(object, "serialnumber")?,
+            systemmac: text(object, "systemmac")?.map(|mac| normalize_mac(&mac)),
+            version: text(object, "version")?,
+            neighbors: neighbors(object.get("neighbors"))?,
+        })
+    }
+
+    /// The id of this node.
+    ///
+    /// # Errors
+    /// The fact that the setting names is missing, empty, or cannot be an id.
+    pub fn id(&self, identifier: Identifier) -> Result<NodeId, FactsError> {
+        let fact = match identifier {
+            Identifier::SerialNumber => &self.serialnumber,
+            Identifier::SystemMac => &self.systemmac,
+        };
+        let Some(fact) = fact.as_deref().filter(|fact| !fact.trim().is_empty()) else {
+            return Err(FactsError::NoIdentifier(identifier));
+        };
+        fact.parse()
+            .map_err(|reason| FactsError::BadIdentifier(identifier, reason))
+    }
+
+    /// What is stored as `.node`: the facts that are known, and `neighbors` as `{device, port}` in any case. The keys and
+    /// their order are ztpserver's.
+    pub fn to_json(&self) -> Json {
+        let mut record = Map::new();
+        for (key, fact) in [
+            ("model", &self.model),
+            ("systemmac", &self.systemmac),
+            ("serialnumber", &self.serialnumber),
+            ("version", &self.version),
+        ] {
+            if let Some(fact) = fact.as_ref().filter(|fact| !fact.is_empty()) {
+                record.insert(key.to_owned(), Json::String(fact.clone()));
+            }
+        }
+        let neighbors = self.neighbors.iter().map(|(interface, seen)| {
+            let seen = seen
+                .iter()
+                .map(|Neighbor { device, port }| json!({"device": device, "port": port}))
+                .collect();
+            (interface.clone(), Json::Array(seen))
+        });
+        record.insert("neighbors".to_owned(), Json::Object(neighbors.collect()));
+        Json::Object(record)
+    }
+}
+
+fn read_object(text: &[u8]) -> Result<Map<String, Json>, FactsError> {
+    if text.len() > MAX_FACTS {
+        return Err(FactsError::TooLarge(text.len()));
+    }
+    // serde_json stops at 128 levels by itself.
+    match serde_json::from_slice(text) {
+        Ok(Json::Object(object)) => Ok(object),
+        Ok(other) => Err(FactsError::NotAnObject(kind(&other))),
+        Err(error) => Err(FactsError::Malformed(error.to_string())),
+    }
+}
+
+fn text(object: &Map<String, Json>, key: &str) -> Result<Option<String>, FactsError> {
+    match object.get(key) {
+        None | Some(Json::Null) => Ok(None),
+        Some(value) => scalar(value)
+            .map(Some)
+            .ok_or_else(|| wrong_type(key, "a string", value)),
+    }
+}
+
+/// A string, or a number as it is written.
+fn scalar(value: &Json) -> Option<String> {
+    match value {
+        Json::String(text) => Some(text.clone()),
+        Json::Number(number) if !number.is_f64() => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn neighbors(value: Option<&Json>) -> Result<Vec<(String, Vec<Neighbor>)>, FactsError> {
+    let interfaces = match value {
+        None | Some(Json::Null) => return Ok(Vec::new()),
+        Some(Json::Object(interfaces)) => interfaces,
+        Some(other) => return Err(wrong_type("neighbors", "an object", other)),
+    };
+    let mut total = 0;
+    interfaces
+        .iter()
+        .map(|(interface, seen)| {
+            let Json::Array(seen) = seen else {
+                return Err(wrong_type(
+                    &format!("neighbors of {}", interface.escape_debug()),
+                    "a list",
+                    seen,
+                ));
+            };
+            total += seen.len();
+            if total > MAX_NEIGHBORS {
+                return Err(FactsError::TooManyNeighbors);
+            }
+            let seen = seen
+                .iter()
+                .map(|peer| neighbor(interface, peer))
+                .collect::<Result<_, _>>()?;
+            Ok((interface.clone(), seen))
+        })
+        .collect()
+}
+
+fn neighbor(interface: &str, peer: &Json) -> Result<Neighbor, FactsError> {
+    let place = || format!("a neighbor of {}", interface.escape_debug());
+    let Json::Object(peer) = peer else {
+        return Err(wrong_type(&place(), "an object", peer));
+    };
+    let field = |keys: &[&str]| {
+        let value = keys.iter().find_map(|key| peer.get(*key));
+        match value {
+            // A neighbor need not say its name: LLDP requires only chassis and port ids.
+            Some(Json::Null) => Ok(String::new()),
+            Some(value) => scalar(value).ok_or_else(|| {
+                wrong_type(
+                    &format!("'{}' of {}", keys.join("' or '"), place()),
+                    "a string",
+                    value,
+                )
+            }),
+            None => Err(FactsError::Missing(format!(
+                "'{}' of {}",
+                keys.join("' or '"),
+                place()
+            ))),
+        }
+    };
+    Ok(Neighbor {
+        device: field(&["device"])?,
+        port: field(&["port", "remote_interface"])?,
+    })
+}
+
+fn wrong_type(what: &str, expected: &'static str, found: &Json) -> FactsError {
+    FactsError::WrongType {
+        what: what.to_owned(),
+        expected,
+        found: kind(found),
+    }
+}
+
+fn kind(value: &Json) -> &'static str {
+    match value {
+        Json::Null => "null",
+        Json::Bool(_) => "a boolean",
+        Json::Number(_) => "a number",
+        Json::String(_) => "a string",
+        Json::Array(_) => "a list",
+        Json::Object(_) => "an object",
+    }
+}
+
+/// Why node facts cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FactsError {
+    /// Its length in bytes.
+    TooLarge(usize),
+    /// What the JSON parser says.
+    Malformed(String),
+    /// What it is instead.
+    NotAnObject(&'static str),
+    WrongType {
+        what: String,
+        expected: &'static str,
+        found: &'static str,
+    },
+    Missing(String),
+    TooManyNeighbors,
+    NoIdentifier(Identifier),
+    BadIdentifier(Identifier, InvalidNodeId),
+}
+
+impl fmt::Display for FactsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FactsError::TooLarge(length) => write!(
+                f,
+                "the node facts have {length} bytes, and at most {MAX_FACTS} are read"
+            ),
+            FactsError::Malformed(reason) => write!(f, "the node facts are not JSON: {reason}"),
+            FactsError::NotAnObject(found) => {
+                write!(f, "the node facts must be a JSON object, not {found}")
+            }
+            FactsError::WrongType {
+                what,
+                expected,
+                found,
+            } => write!(f, "{what} must be {expected}, not {found}"),
+            FactsError::Missing(what) => write!(f, "{what} is missing"),
+            FactsError::TooManyNeighbors => {
+                write!(f, "the node has more than {MAX_NEIGHBORS} neighbors")
+            }
+            FactsError::NoIdentifier(Identifier::SerialNumber) => {
+                write!(
+                    f,
+                    "the node sent no serialnumber; if its kind has none (vEOS), set IDENTIFIER to systemmac"
+                )
+            }
+            FactsError::NoIdentifier(Identifier::SystemMac) => {
+                write!(
+                    f,
+                    "the node sent no systemmac; if its kind has none, set IDENTIFIER to serialnumber"
+                )
+            }
+            FactsError::BadIdentifier(identifier, reason) => {
+                write!(f, "the {identifier} cannot identify the node: {reason}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for FactsError {}

@@ -1,0 +1,265 @@
+//! Who holds which value of a pool, and who may have which.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::Pool;
+
+/// Who holds what: each value has at most one node, each node at most one value.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allocations {
+    by_value: HashMap<String, String>,
+    by_node: HashMap<String, String>,
+}
+
+/// The value of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grant {
+    /// It had it already.
+    Held(String),
+    /// It gets it now: to be stored.
+    New(String),
+}
+
+/// Why a node gets no value, or not that one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing is free.
+    Exhausted { taken: usize, reserved: usize },
+    /// The value is another node's.
+    Taken { value: String, holder: String },
+    /// The file reserves the value for another node.
+    Reserved { value: String, owner: String },
+    /// The node has another value, which it would lose.
+    HasAnother { value: String },
+    /// The file does not have the value.
+    Unknown { value: String },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exhausted { taken, reserved } => write!(
+                f,
+                "no value is free: {taken} are taken and {reserved} more are reserved for other \
+                 nodes; add values, or release some"
+            ),
+            Self::Taken { value, holder } => write!(
+                f,
+                "the value {value} is held by the node {holder}; release it first"
+            ),
+            Self::Reserved { value, owner } => write!(
+                f,
+                "the value {value} is reserved for the node {owner} in the pool's file"
+            ),
+            Self::HasAnother { value } => {
+                write!(f, "the node already holds {value}; release that first")
+            }
+            Self::Unknown { value } => write!(f, "the pool has no value {value}"),
+        }
+    }
+}
+
+impl Allocations {
+    /// The allocations in storage, as pairs of value and node.
+    pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut allocations = Self::default();
+        for (value, node) in pairs {
+            allocations.insert(value, node);
+        }
+        allocations
+    }
+
+    /// Notes that a value is the node's from now on.
+    pub fn insert(&mut self, value: String, node: String) {
+        self.by_node.insert(node.clone(), value.clone());
+        self.by_value.insert(value, node);
+    }
+
+    /// Frees the value of a node; the value, if it had one.
+    pub fn release_node(&mut self, node: &str) -> Option<String> {
+        let value = self.by_node.remove(node)?;
+        self.by_value.remove(&value);
+        Some(value)
+    }
+
+    /// Frees a value; the node that had it.
+    pub fn release_value(&mut self, value: &str) -> Option<String> {
+        let node = self.by_value.remove(value)?;
+        self.by_node.remove(&node);
+        Some(node)
+    }
+
+    /// How many values are taken.
+    pub fn len(&self) -> usize {
+        self.by_value.len()
+    }
+
+    /// Whether none is taken.
+    pub fn is_empty(&self) -> bool {
+        self.by_value.is_empty()
+    }
+
+    /// The value that a node gets: its own, else the one reserved for it, else the first free one
+    /// in the order of the file (ztpserver's `allocate`).
+    ///
+    /// # Errors
+    /// [`Refusal::Exhausted`], or [`Refusal::Taken`] if somebody holds what is reserved for it.
+    pub fn grant(&self, pool: &Pool, node: &str) -> Result<Grant, Refusal> {
+        if let Some(value) = self.by_node.get(node) {
+            return Ok(Grant::Held(value.clone()));
+        }
+        if let Some(value) = pool.reservations.get(node) {
+            return match self.by_value.get(value) {
+                None => Ok(Grant::New(value.clone())),
+                Some(holder) => Err(Refusal::Taken {
+                    value: value.clone(),
+                    holder: holder.clone(),
+                }),
+            };
+        }
+        let free = pool
+            .open()
+            .find(|value| !self.by_value.contains_key(value.as_ref()));
+        free.map(|value| Grant::New(value.into_owned()))
+            .ok_or_else(|| Refusal::Exhausted {
+                taken: self.by_value.len(),
+                reserved: pool
+                    .reserved
+                    .keys()
+                    .filter(|value| !self.by_value.contains_key(value.as_str()))
+                    .count(),
+            })
+    }
+
+    /// Whether a node can have this very value: an operator gives it.
+    ///
+    /// # Errors
+    /// Every [`Refusal`] but [`Refusal::Exhausted`].
+    pub fn assign(&self, pool: &Pool, value: &str, node: &str) -> Result<Grant, Refusal> {
+        let value = value.to_owned();
+        match (self.by_value.get(&value), self.by_node.get(node)) {
+            (Some(holder), _) if holder == node => return Ok(Grant::Held(value)),
+            (Some(holder), _) => {
+                let holder = holder.clone();
+                return Err(Refusal::Taken { value, holder });
+            }
+            (None, Some(other)) => {
+                return Err(Refusal::HasAnother {
+                    value: other.clone(),
+                });
+            }
+            (None, None) => {}
+        }
+        match pool.reserved.get(&value) {
+            Some(owner) if owner != node => Err(Refusal::Reserved {
+                value,
+                owner: owner.clone(),
+            }),
+            None if !pool.contains(&value) => Err(Refusal::Unknown { value }),
+            _ => Ok(Grant::New(value)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(text: &str) -> Pool {
+        Pool::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_node_gets_its_own_value_then_its_reservation_then_the_first_free_one() {
+        let pool = pool("a: null\nb: JPE2\nc: JPE2\nd: null\n");
+        let mut held = Allocations::default();
+        let new = |value: &str| Ok(Grant::New(value.to_owned()));
+        assert_eq!(held.grant(&pool, "JPE2"), new("b"));
+        assert_eq!(held.grant(&pool, "JPE1"), new("a"));
+        held.insert("a".into(), "JPE1".into());
+        assert_eq!(held.grant(&pool, "JPE1"), Ok(Grant::Held("a".into())));
+        assert_eq!(held.grant(&pool, "JPE3"), new("d"));
+        held.insert("d".into(), "JPE3".into());
+        assert_eq!(
+            held.grant(&pool, "JPE4"),
+            Err(Refusal::Exhausted {
+                taken: 2,
+                reserved: 2
+            })
+        );
+        assert_eq!(held.release_node("JPE1").as_deref(), Some("a"));
+        assert_eq!(held.grant(&pool, "JPE4"), new("a"));
+    }
+
+    #[test]
+    fn a_value_that_left_the_file_stays_with_its_holder_and_is_not_given_again() {
+        let held = Allocations::new([("a".to_owned(), "JPE1".to_owned())]);
+        let without = pool("b: null\n");
+        assert_eq!(held.grant(&without, "JPE1"), Ok(Grant::Held("a".into())));
+        assert_eq!(held.grant(&without, "JPE2"), Ok(Grant::New("b".into())));
+        let again = pool("a: null\n");
+        assert_eq!(
+            held.grant(&again, "JPE2"),
+            Err(Refusal::Exhausted {
+                taken: 1,
+                reserved: 0
+            })
+        );
+    }
+
+    #[test]
+    fn a_reserved_value_goes_to_nobody_else_even_out_of_a_range() {
+        let pool = pool("10.0.0.1-10.0.0.2: null\n10.0.0.1: JPE1\n");
+        let mut held = Allocations::default();
+        assert_eq!(held.grant(&pool, "JPE2"), Ok(Grant::New("10.0.0.2".into())));
+        held.insert("10.0.0.2".into(), "JPE2".into());
+        assert_eq!(
+            held.grant(&pool, "JPE3"),
+            Err(Refusal::Exhausted {
+                taken: 1,
+                reserved: 1
+            })
+        );
+        assert_eq!(held.grant(&pool, "JPE1"), Ok(Grant::New("10.0.0.1".into())));
+    }
+
+    #[test]
+    fn a_value_reserved_for_one_node_and_held_by_another_is_refused() {
+        let held = Allocations::new([("a".to_owned(), "JPE1".to_owned())]);
+        let refusal = held.grant(&pool("a: JPE2\nb: null\n"), "JPE2").unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "the value a is held by the node JPE1; release it first"
+        );
+    }
+
+    #[test]
+    fn an_operator_assigns_only_what_is_free() {
+        let pool = pool("a: null\nb: JPE2\nc: null\n");
+        let held = Allocations::new([("c".to_owned(), "JPE3".to_owned())]);
+        let taken = Refusal::Taken {
+            value: "c".into(),
+            holder: "JPE3".into(),
+        };
+        let reserved = Refusal::Reserved {
+            value: "b".into(),
+            owner: "JPE2".into(),
+        };
+        for (value, node, expected) in [
+            ("a", "JPE1", Ok(Grant::New("a".into()))),
+            ("b", "JPE2", Ok(Grant::New("b".into()))),
+            ("c", "JPE3", Ok(Grant::Held("c".into()))),
+            ("c", "JPE1", Err(taken)),
+            ("b", "JPE1", Err(reserved)),
+            ("a", "JPE3", Err(Refusal::HasAnother { value: "c".into() })),
+            ("x", "JPE1", Err(Refusal::Unknown { value: "x".into() })),
+        ] {
+            assert_eq!(
+                held.assign(&pool, value, node),
+                expected,
+                "{value} for {node}"
+            );
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Every storage key. A key is the path of the same file under ZTPServer's `data_root`.
+//!
+//! `actions/**` and `files/**` are R2 objects, everything else is a KV value. Keys are made here
+//! only, from checked parts, so that none can leave the folder it belongs to.
+
+use std::fmt;
+
+use crate::domain::node::NodeId;
+
+/// The longest key KV takes, in bytes.
+pub const MAX_KV_KEY_BYTES: usize = 512;
+/// The longest key R2 takes, in bytes.
+pub const MAX_R2_KEY_BYTES: usize = 1024;
+
+/// A document that all nodes share, in KV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Document<'a> {
+    /// The client script.
+    Bootstrap,
+    /// Where clients log to.
+    BootstrapConf,
+    /// Patterns and variables.
+    Neighbordb,
+    /// A definition that patterns name.
+    Definition(&'a str),
+    /// A config-handler that patterns name.
+    ConfigHandler(&'a str),
+}
+
+impl fmt::Display for Document<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bootstrap => f.write_str("bootstrap/bootstrap"),
+            Self::BootstrapConf => f.write_str("bootstrap/bootstrap.conf"),
+            Self::Neighbordb => f.write_str("neighbordb"),
+            Self::Definition(name) => write!(f, "definitions/{name}"),
+            Self::ConfigHandler(name) => write!(f, "config-handlers/{name}"),
+        }
+    }
+}
+
+/// What is stored of one node, in KV under `nodes/<id>/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Record {
+    /// The facts of the last POST, as JSON.
+    Facts,
+    /// What the node is told to do.
+    Definition,
+    /// What its neighbours must look like.
+    Pattern,
+    /// Values for the definition's `$names`.
+    Attributes,
+    /// The configuration backed up by the node, or put there for it.
+    StartupConfig,
+    /// The script that ZTPServer runs after a backup; kept, never run.
+    ConfigHandler,
+}
+
+impl Record {
+    /// Every record.
+    pub const ALL: [Self; 6] = [
+        Self::Facts,
+        Self::Definition,
+        Self::Pattern,
+        Self::Attributes,
+        Self::StartupConfig,
+        Self::ConfigHandler,
+    ];
+
+    /// Its name in the node's folder.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Facts => ".node",
+            Self::Definition => "definition",
+            Self::Pattern => "pattern",
+            Self::Attributes => "attributes",
+            Self::StartupConfig => "startup-config",
+            Self::ConfigHandler => "config-handler",
+        }
+    }
+
+    /// The record of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|record| record.name() == name)
+    }
+
+    /// Its key for one node.
+    pub fn key(self, node: &NodeId) -> String {
+        format!("nodes/{node}/{}", self.name())
+    }
+}
+
+/// The key of an R2 object: an action or a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectKey(String);
+
+impl ObjectKey {
+    /// `actions/<name>`; `None` if no action can have that name.
+    pub fn action(name: &str) -> Option<Self> {
+        if name.contains('/') {
+            None
+        } else {
+            Self::below("actions", name)
+        }
+    }
+
+    /// `files/<path>`; `None` if no file can have that path.
+    pub fn file(path: &str) -> Option<Self> {
+        Self::below("files", path)
+    }
+
+    /// The key as R2 takes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn below(folder: &str, path: &str) -> Option<Self> {
+        let fits = folder.len() + 1 + path.len() <= MAX_R2_KEY_BYTES;
+        (fits && path.split('/').all(is_name)).then(|| Self(format!("{folder}/{path}")))
+    }
+}
+
+/// Whether a path segment can be a name: not empty, no dot segment, no control character.
+pub fn is_name(segment: &str) -> bool {
+    !matches!(segment, "" | "." | "..") && !segment.contains(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_object_key_leaves_its_folder() {
+        for path in [
+            "", ".", "..", "a/..", "../x", "a//b", "/a", "a/", "a\0b", "a\nb", "./a",
+        ] {
+            assert_eq!(ObjectKey::file(path), None, "{path:?}");
+            assert_eq!(ObjectKey::action(path), None, "{path:?}");
+        }
+        assert_eq!(ObjectKey::action("a/b"), None);
+    }
+
+    #[test]
+    fn odd_names_are_names() {
+        for path in [
+            "EOS-4.14.5F.swi",
+            "a b/ü",
+            "...",
+            "..a",
+            ".hidden",
+            "100%",
+            "a\\b",
+        ] {
+            assert_eq!(
+                ObjectKey::file(path).unwrap().as_str(),
+                format!("files/{path}")
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_is_as_long_as_r2_takes() {
+        let longest = "a".repeat(MAX_R2_KEY_BYTES - "files/".len());
+        assert!(ObjectKey::file(&longest).is_some());
+        assert!(ObjectKey::file(&format!("{longest}a")).is_none());
+    }
+
+    #[test]
+    fn every_record_is_found_by_its_name() {
+        for record in Record::ALL {
+            assert_eq!(Record::named(record.name()), Some(record));
+        }
+        assert_eq!(Record::named("site"), None);
+    }
+}

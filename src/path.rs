@@ -1,0 +1,123 @@
+//! Request paths: from the percent-encoded text of a URL to decoded segments.
+//!
+//! Splitting comes before decoding, so `%2F` stays inside its segment, where whoever reads the
+//! segment decides what a slash means there. Dot segments are not resolved: a path that still has
+//! one when it arrives here was sent by something other than a switch, and names nothing.
+
+/// The longest request path that is looked at, in bytes: an R2 key may have 1024, and each of its
+/// bytes may arrive percent-encoded.
+pub const MAX_PATH_BYTES: usize = 4096;
+
+/// Splits the path of a URL (`/files/a%20b`) into its decoded segments (`["files", "a b"]`).
+///
+/// `None` if a percent escape is malformed or the bytes behind the escapes are not UTF-8, if the
+/// path does not start with `/`, or if it is longer than [`MAX_PATH_BYTES`]: such a path names
+/// nothing that could be stored.
+pub fn segments(path: &str) -> Option<Vec<String>> {
+    if path.len() > MAX_PATH_BYTES {
+        return None;
+    }
+    path.strip_prefix('/')?.split('/').map(decode).collect()
+}
+
+/// The path part of an absolute URL, still encoded, without query and fragment.
+pub fn of_url(url: &str) -> &str {
+    let url = url.split(['?', '#']).next().unwrap_or(url);
+    match &url[origin_of(url).len()..] {
+        "" => "/",
+        path => path,
+    }
+}
+
+/// Scheme and authority of an absolute URL: `https://ztp.example.net:8443`.
+pub fn origin_of(url: &str) -> &str {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..]
+        .find(['/', '?', '#'])
+        .map_or(url.len(), |at| start + at);
+    &url[..end]
+}
+
+/// Percent-encodes one segment, so that [`segments`] gives it back whole (RFC 3986, `pchar`
+/// without the sub-delimiters that some clients treat specially).
+pub fn encode_segment(segment: &str) -> String {
+    let mut out = String::with_capacity(segment.len());
+    for byte in segment.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+fn decode(segment: &str) -> Option<String> {
+    if !segment.contains('%') {
+        return Some(segment.to_owned());
+    }
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let high = char::from(rest.next()?).to_digit(16)?;
+            let low = char::from(rest.next()?).to_digit(16)?;
+            bytes.push(u8::try_from(high * 16 + low).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_each_segment_after_splitting() {
+        for (path, expected) in [
+            ("/bootstrap", Some(vec!["bootstrap"])),
+            (
+                "/files/a%20b/%C3%BC.swi",
+                Some(vec!["files", "a b", "ü.swi"]),
+            ),
+            ("/nodes/a%2Fb", Some(vec!["nodes", "a/b"])),
+            ("/files/%2e%2e/x", Some(vec!["files", "..", "x"])),
+            ("/files//x", Some(vec!["files", "", "x"])),
+            ("/", Some(vec![""])),
+            ("/files/100%", None),
+            ("/files/%zz", None),
+            ("/files/%ff", None),
+            ("files", None),
+        ] {
+            let expected = expected.map(|names| names.into_iter().map(str::to_owned).collect());
+            assert_eq!(segments(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn refuses_a_path_longer_than_any_key() {
+        assert!(segments(&format!("/{}", "a".repeat(MAX_PATH_BYTES - 1))).is_some());
+        assert!(segments(&format!("/{}", "a".repeat(MAX_PATH_BYTES))).is_none());
+    }
+
+    #[test]
+    fn an_encoded_segment_decodes_to_itself() {
+        for name in ["JPE1234", "a b", "a/b", "ü%$?#", "00:1c:73"] {
+            assert_eq!(decode(&encode_segment(name)).as_deref(), Some(name));
+        }
+    }
+
+    #[test]
+    fn takes_a_url_apart_without_resolving_it() {
+        for (url, origin, path) in [
+            ("http://h:8787/a/../b?q#f", "http://h:8787", "/a/../b"),
+            ("https://h?q=/x", "https://h", "/"),
+            ("https://h", "https://h", "/"),
+        ] {
+            assert_eq!((origin_of(url), of_url(url)), (origin, path), "{url}");
+        }
+    }
+}

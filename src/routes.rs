@@ -1,0 +1,170 @@
+//! The table: which path is whose, and what every request goes through.
+
+mod actions;
+mod body;
+mod bootstrap;
+mod definition;
+mod files;
+mod meta;
+mod nodes;
+mod startup_config;
+
+use worker::{Date, Env, Request, Response};
+
+use crate::answer::Answer;
+use crate::error::Error;
+use crate::log;
+use crate::path;
+use crate::settings::Settings;
+use crate::storage::Storage;
+
+/// What a path names.
+#[derive(Debug)]
+enum Route<'a> {
+    Bootstrap,
+    BootstrapConfig,
+    Nodes,
+    Node(&'a str),
+    StartupConfig(&'a str),
+    Action(&'a str),
+    File(String),
+    Meta(meta::Target<'a>),
+}
+
+impl<'a> Route<'a> {
+    fn find(segments: &[&'a str]) -> Option<Self> {
+        Some(match segments {
+            ["bootstrap"] => Self::Bootstrap,
+            ["bootstrap", "config"] => Self::BootstrapConfig,
+            ["nodes"] => Self::Nodes,
+            ["nodes", id] => Self::Node(id),
+            ["nodes", id, "startup-config"] => Self::StartupConfig(id),
+            ["actions", name] => Self::Action(name),
+            ["files", path @ ..] if !path.is_empty() => Self::File(path.join("/")),
+            ["meta", "actions", path @ ..] if !path.is_empty() => {
+                Self::Meta(meta::Target::Action(path.join("/")))
+            }
+            ["meta", "files", path @ ..] if !path.is_empty() => {
+                Self::Meta(meta::Target::File(path.join("/")))
+            }
+            ["meta", "nodes", id, record] => Self::Meta(meta::Target::Record { id, record }),
+            _ => return None,
+        })
+    }
+
+    /// Its shape, as the specification and the README write it.
+    fn shape(&self) -> &'static str {
+        match self {
+            Self::Bootstrap => "/bootstrap",
+            Self::BootstrapConfig => "/bootstrap/config",
+            Self::Nodes => "/nodes",
+            Self::Node(_) => "/nodes/{id}",
+            Self::StartupConfig(_) => "/nodes/{id}/startup-config",
+            Self::Action(_) => "/actions/{name}",
+            Self::File(_) => "/files/{path}",
+            Self::Meta(target) => target.shape(),
+        }
+    }
+
+    /// The methods it answers to.
+    fn allow(&self) -> &'static str {
+        match self {
+            Self::Nodes => "POST",
+            Self::StartupConfig(_) => "GET, HEAD, PUT",
+            _ => "GET, HEAD",
+        }
+    }
+}
+
+/// What a handler works with.
+pub struct Context<'a> {
+    pub request: &'a mut Request,
+    pub settings: &'a Settings,
+    pub storage: &'a Storage,
+    /// Where clients come back to: absolute, with its path prefix, without a trailing slash.
+    pub server_url: &'a str,
+    /// Whether the body will not be sent: what is known without reading it is enough.
+    pub head: bool,
+    pub log: &'a mut log::Entry,
+}
+
+/// Answers a request, and logs it once.
+///
+/// # Errors
+/// Only what the runtime says to the answer itself.
+pub async fn respond(mut request: Request, env: &Env) -> worker::Result<Response> {
+    let started = Date::now().as_millis();
+    // Not Request::method(), which takes an unknown verb for GET.
+    let mut entry = log::Entry {
+        method: request.inner().method(),
+        ..log::Entry::default()
+    };
+    let answer = match handle(&mut request, env, &mut entry).await {
+        Ok(answer) => answer,
+        Err(error) => error.into_answer(),
+    };
+    let answer = if entry.method == "HEAD" {
+        answer.without_body()
+    } else {
+        answer
+    };
+    entry.status = answer.status;
+    entry.reason.clone_from(&answer.reason);
+    entry.milliseconds = Date::now().as_millis().saturating_sub(started);
+    entry.write();
+    answer.into_response()
+}
+
+async fn handle(request: &mut Request, env: &Env, entry: &mut log::Entry) -> Result<Answer, Error> {
+    let settings = Settings::read(|name| env.var(name).ok().map(|value| value.to_string()))
+        .map_err(|error| Error::Misconfigured(error.to_string()))?;
+    let storage = Storage::open(env)?;
+    let url = request.inner().url();
+    let result = dispatch(request, &settings, &storage, &url, entry).await;
+    entry.operations = storage.operations();
+    result
+}
+
+async fn dispatch(
+    request: &mut Request,
+    settings: &Settings,
+    storage: &Storage,
+    url: &str,
+    log: &mut log::Entry,
+) -> Result<Answer, Error> {
+    let nothing = || Error::NotFound("there is nothing at this path".to_owned());
+    let prefix = settings.server_url.prefix();
+    let path = path::of_url(url);
+    let path = path
+        .strip_prefix(prefix)
+        .filter(|rest| rest.starts_with('/'))
+        .unwrap_or(path);
+    let segments = path::segments(path).ok_or_else(nothing)?;
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let route = Route::find(&segments).ok_or_else(nothing)?;
+    log.route = Some(route.shape());
+
+    let method = log.method.clone();
+    let context = Context {
+        request,
+        settings,
+        storage,
+        server_url: settings.server_url.resolve(url),
+        head: method == "HEAD",
+        log,
+    };
+    match (method.as_str(), route) {
+        ("GET" | "HEAD", Route::Bootstrap) => bootstrap::script(context).await,
+        ("GET" | "HEAD", Route::BootstrapConfig) => bootstrap::config(context).await,
+        ("POST", Route::Nodes) => nodes::create(context).await,
+        ("GET" | "HEAD", Route::Node(id)) => definition::get(context, id).await,
+        ("GET" | "HEAD", Route::StartupConfig(id)) => startup_config::get(context, id).await,
+        ("PUT", Route::StartupConfig(id)) => startup_config::put(context, id).await,
+        ("GET" | "HEAD", Route::Action(name)) => actions::get(context, name).await,
+        ("GET" | "HEAD", Route::File(path)) => files::get(context, &path).await,
+        ("GET" | "HEAD", Route::Meta(target)) => meta::get(context, target).await,
+        (_, route) => Err(Error::MethodNotAllowed {
+            allow: route.allow(),
+        }),
+    }
+}

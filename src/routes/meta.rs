@@ -1,0 +1,115 @@
+//! GET /meta/{actions|files|nodes}/{path}.
+
+use serde_json::json;
+use sha1::{Digest, Sha1};
+
+use super::{Context, nodes};
+use crate::answer::Answer;
+use crate::assets;
+use crate::error::Error;
+use crate::key::{ObjectKey, Record};
+
+/// What meta-data is asked of.
+#[derive(Debug)]
+pub enum Target<'a> {
+    Action(String),
+    File(String),
+    Record { id: &'a str, record: &'a str },
+}
+
+impl Target<'_> {
+    /// The shape of its route.
+    pub fn shape(&self) -> &'static str {
+        match self {
+            Self::Action(_) => "/meta/actions/{name}",
+            Self::File(_) => "/meta/files/{path}",
+            Self::Record { .. } => "/meta/nodes/{id}/{record}",
+        }
+    }
+}
+
+struct Meta {
+    size: u64,
+    sha1: Vec<u8>,
+}
+
+impl Meta {
+    fn of(bytes: &[u8]) -> Self {
+        Self {
+            size: bytes.len() as u64,
+            sha1: Sha1::digest(bytes).to_vec(),
+        }
+    }
+}
+
+/// Size in bytes and SHA-1 of what GET would answer, computed now.
+///
+/// 500 with a JSON object if there is no such thing (specification); 503 if storage fails.
+pub async fn get(mut context: Context<'_>, target: Target<'_>) -> Result<Answer, Error> {
+    let (meta, name) = match target {
+        Target::Action(name) => (action(&context, &name).await?, format!("actions/{name}")),
+        Target::File(path) => (file(&context, &path).await?, format!("files/{path}")),
+        Target::Record { id, record } => (
+            self::record(&mut context, id, record).await?,
+            format!("nodes/{id}/{record}"),
+        ),
+    };
+    let meta = meta.ok_or_else(|| {
+        Error::NoMeta(format!(
+            "there is no {name:?}, so there is no meta-data of it"
+        ))
+    })?;
+    let answer = Answer::json(&json!({ "size": meta.size, "sha1": hex(&meta.sha1) }));
+    Ok(answer.with_header("Cache-Control", "no-store"))
+}
+
+async fn action(context: &Context<'_>, name: &str) -> Result<Option<Meta>, Error> {
+    let Some(key) = ObjectKey::action(name) else {
+        return Ok(None);
+    };
+    if let Some(meta) = object(context, &key).await? {
+        return Ok(Some(meta));
+    }
+    Ok(assets::action(name).map(|text| Meta::of(text.as_bytes())))
+}
+
+async fn file(context: &Context<'_>, path: &str) -> Result<Option<Meta>, Error> {
+    match ObjectKey::file(path) {
+        Some(key) => object(context, &key).await,
+        None => Ok(None),
+    }
+}
+
+async fn object(context: &Context<'_>, key: &ObjectKey) -> Result<Option<Meta>, Error> {
+    let Some(head) = context.storage.object_head(key).await? else {
+        return Ok(None);
+    };
+    let size = head.size();
+    if let Some(sha1) = head.checksum().sha1 {
+        return Ok(Some(Meta {
+            size,
+            sha1: sha1.to_vec(),
+        }));
+    }
+    Ok(context
+        .storage
+        .object_sha1(key)
+        .await?
+        .map(|sha1| Meta { size, sha1 }))
+}
+
+async fn record(context: &mut Context<'_>, id: &str, record: &str) -> Result<Option<Meta>, Error> {
+    let node = nodes::id_in_path(context.settings, context.log, id);
+    let (Ok(node), Some(record)) = (node, Record::named(record)) else {
+        return Ok(None);
+    };
+    Ok(context
+        .storage
+        .record(&node, record)
+        .await?
+        .map(|bytes| Meta::of(&bytes)))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

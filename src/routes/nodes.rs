@@ -1,0 +1,186 @@
+//! POST /nodes: whether a node can be provisioned.
+
+use super::{Context, body};
+use crate::answer::Answer;
+use crate::domain::definition::Definition;
+use crate::domain::neighbordb::{Entry, Neighbordb, Selection};
+use crate::domain::node::{Identifier, MAX_FACTS, NodeFacts, NodeId, Post, normalize_mac};
+use crate::error::Error;
+use crate::key::{Document, Record};
+use crate::log;
+use crate::path;
+use crate::settings::Settings;
+use crate::storage::Storage;
+
+/// Finds or makes the node that sent its facts, and says under which URL it is told what to do
+/// (specification, POST /nodes).
+///
+/// 1. Read the facts and take the node's id from them.
+/// 2. A node with a definition or a startup-config is known: 409.
+/// 3. Else a `config` in the body becomes its startup-config: 201.
+/// 4. Else the first pattern of neighbordb that fits it gives it its definition: 201.
+///
+/// Facts are stored in every accepted case, if they changed. What makes a node exist is written
+/// last, so that a failure half-way is mended by the next POST.
+///
+/// 400 if the facts cannot be used, no pattern fits, or content that is needed is missing or
+/// broken; 413 over [`MAX_FACTS`]; 503 if storage fails.
+pub async fn create(context: Context<'_>) -> Result<Answer, Error> {
+    let body = body::read(context.request, "the node facts", MAX_FACTS).await?;
+    let post = Post::parse(&body).map_err(|error| Error::BadRequest(error.to_string()))?;
+    let node = post
+        .facts
+        .id(context.settings.identifier)
+        .map_err(|error| Error::BadRequest(error.to_string()))?;
+    context.log.node = Some(node.to_string());
+
+    let storage = context.storage;
+    let wanted = [Record::Facts, Record::Definition, Record::StartupConfig];
+    let records = storage.records(&node, &wanted).await?;
+    let known = records.has(Record::Definition) || records.has(Record::StartupConfig);
+    // Everything that can be refused is decided before anything is written.
+    let provision = if known {
+        Provision::None
+    } else if let Some(config) = post.config {
+        Provision::StartupConfig(config)
+    } else {
+        match_neighbordb(storage, context.settings.identifier, &node, &post.facts).await?
+    };
+
+    let facts = post.facts.to_json().to_string();
+    if records.get(Record::Facts) != Some(facts.as_str()) {
+        storage
+            .put_record(&node, Record::Facts, facts.as_bytes())
+            .await?;
+    }
+    provision.store(storage, &node).await?;
+
+    let location = format!(
+        "{}/nodes/{}",
+        context.server_url,
+        path::encode_segment(node.as_str())
+    );
+    Ok(Answer::empty(if known { 409 } else { 201 })
+        .with_header("Location", location)
+        .with_header("Cache-Control", "no-store"))
+}
+
+/// What makes a node exist.
+enum Provision {
+    /// It does already.
+    None,
+    /// The configuration that came with the facts.
+    StartupConfig(String),
+    /// The content that the pattern stands for.
+    Matched {
+        definition: String,
+        pattern: String,
+        config_handler: Option<String>,
+    },
+}
+
+impl Provision {
+    async fn store(self, storage: &Storage, node: &NodeId) -> Result<(), Error> {
+        match self {
+            Self::None => Ok(()),
+            Self::StartupConfig(config) => {
+                storage
+                    .put_record(node, Record::StartupConfig, config.as_bytes())
+                    .await
+            }
+            Self::Matched {
+                definition,
+                pattern,
+                config_handler,
+            } => {
+                storage
+                    .put_record(node, Record::Pattern, pattern.as_bytes())
+                    .await?;
+                if let Some(script) = config_handler {
+                    storage
+                        .put_record(node, Record::ConfigHandler, script.as_bytes())
+                        .await?;
+                }
+                storage
+                    .put_record(node, Record::Definition, definition.as_bytes())
+                    .await
+            }
+        }
+    }
+}
+
+/// The content that the first fitting pattern of neighbordb stands for.
+async fn match_neighbordb(
+    storage: &Storage,
+    identifier: Identifier,
+    node: &NodeId,
+    facts: &NodeFacts,
+) -> Result<Provision, Error> {
+    let text = storage
+        .document(Document::Neighbordb)
+        .await?
+        .ok_or_else(|| {
+            Error::BadRequest(format!(
+                "the node {node} is not known here, and there is no neighbordb to match it against"
+            ))
+        })?;
+    let neighbordb = Neighbordb::parse(&text, identifier)
+        .map_err(|error| Error::BadRequest(format!("neighbordb is broken: {error}")))?;
+    match neighbordb.select(node, facts) {
+        Selection::Matched(entry) => load(storage, entry).await,
+        Selection::Refused(refusal) => Err(Error::BadRequest(format!(
+            "the node {node} is not known here, and no pattern fits it:\n{refusal}"
+        ))),
+    }
+}
+
+/// Loads what a pattern names.
+async fn load(storage: &Storage, entry: &Entry) -> Result<Provision, Error> {
+    let document = Document::Definition(entry.definition.as_str());
+    let definition = load_named(storage, entry, document).await?;
+    Definition::parse(&definition)
+        .map_err(|error| Error::BadRequest(format!("{document} is broken: {error}")))?;
+    let config_handler = match &entry.config_handler {
+        Some(name) => {
+            Some(load_named(storage, entry, Document::ConfigHandler(name.as_str())).await?)
+        }
+        None => None,
+    };
+    Ok(Provision::Matched {
+        definition,
+        pattern: entry.pattern.to_yaml(),
+        config_handler,
+    })
+}
+
+async fn load_named(
+    storage: &Storage,
+    entry: &Entry,
+    document: Document<'_>,
+) -> Result<String, Error> {
+    storage.document(document).await?.ok_or_else(|| {
+        Error::BadRequest(format!(
+            "the pattern '{}' of neighbordb fits, but the {document} that it names is not stored",
+            entry.pattern.name
+        ))
+    })
+}
+
+/// The node that a path names; its id goes into the log.
+///
+/// # Errors
+/// [`Error::BadRequest`] if no node can have that id.
+pub fn id_in_path(
+    settings: &Settings,
+    log: &mut log::Entry,
+    segment: &str,
+) -> Result<NodeId, Error> {
+    let id = match settings.identifier {
+        Identifier::SerialNumber => segment.parse(),
+        // A MAC address in a URL may have come straight from a label or a `show version`.
+        Identifier::SystemMac => normalize_mac(segment).parse(),
+    };
+    let node: NodeId = id.map_err(|error| Error::BadRequest(format!("{error}")))?;
+    log.node = Some(node.to_string());
+    Ok(node)
+}

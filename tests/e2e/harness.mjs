@@ -1,0 +1,127 @@
+// The built Worker on real workerd, with real local KV and R2, and a client that sends what it is
+// told to: no path is normalised, nothing is decompressed, no header is added.
+
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import http from "node:http";
+import { join } from "node:path";
+import { createTestHarness } from "wrangler";
+import { root } from "../../scripts/run.mjs";
+
+// The runtime would ask the internet where it is, at every start.
+process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
+
+/**
+ * Starts a Worker of its own for a test file.
+ *
+ * `vars` override [vars] of wrangler.toml, `secrets` are set beside them; `without` names an array
+ * of tables that is taken out of wrangler.toml (`kv_namespaces`).
+ */
+export async function startWorker({ vars = {}, secrets = {}, without } = {}) {
+  const configPath = without ? configWithout(without) : "wrangler.toml";
+  const harness = createTestHarness({
+    root,
+    workers: [{ configPath, prebuiltWorkerDir: "build/bundle", vars, secrets }],
+  });
+  let { url } = await harness.listen();
+  let stores = await harness.getWorker().getEnv();
+  return {
+    get url() {
+      return url;
+    },
+    get kv() {
+      return stores.ZTP_DATA;
+    },
+    get r2() {
+      return stores.ZTP_FILES;
+    },
+    /** Sends one request; `path` goes over the wire as it is written here. */
+    request: (method, path, options = {}) => send(url, method, path, options),
+    /** The log lines of the Worker since the last call. */
+    logs() {
+      const lines = harness.getLogs().map((entry) => entry.message);
+      harness.clearLogs();
+      return lines;
+    },
+    /** Empties storage and starts the Worker anew. */
+    async reset() {
+      await harness.reset();
+      ({ url } = await harness.listen());
+      stores = await harness.getWorker().getEnv();
+    },
+    stop: () => harness.close(),
+  };
+}
+
+/** A copy of wrangler.toml without one array of tables; its path from the project's folder. */
+function configWithout(table) {
+  const config = readFileSync(join(root, "wrangler.toml"), "utf8");
+  const blocks = config.split(/^(?=\[)/m).filter((block) => !block.startsWith(`[[${table}]]`));
+  const path = `build/without-${table}.toml`;
+  writeFileSync(join(root, path), blocks.join("").replace("build/index.js", "index.js"));
+  return path;
+}
+
+/** One HTTP/1.1 request on a connection of its own. Header names of the answer are lower case. */
+export function send(base, method, path, { body, headers = {}, chunked = false } = {}) {
+  const bytes = body === undefined ? undefined : Buffer.from(body);
+  const sent = { Host: new URL(base).host, Connection: "close", ...headers };
+  if (bytes && !chunked) sent["Content-Length"] ??= bytes.length;
+  return new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(base);
+    const request = http.request({ hostname, port, method, path, headers: sent, agent: false, setHost: false });
+    request.on("error", reject);
+    request.on("response", async (response) => {
+      try {
+        const chunks = [];
+        for await (const chunk of response) chunks.push(chunk);
+        const content = Buffer.concat(chunks);
+        resolve({
+          status: response.statusCode,
+          headers: response.headers,
+          bytes: content,
+          get text() {
+            return content.toString("utf8");
+          },
+          get json() {
+            return JSON.parse(content.toString("utf8"));
+          },
+        });
+      } catch (error) {
+        reject(error);
+      }
+    });
+    request.end(bytes);
+  });
+}
+
+/** Asserts that an answer is an error as every client takes it: HTML that says why. */
+export function assertRefusal(answer, status, reason) {
+  assert.equal(answer.status, status, answer.text);
+  assert.match(answer.headers["content-type"], /^text\/html(;|$)/);
+  assert.equal(answer.headers["x-content-type-options"], "nosniff");
+  assert.equal(answer.headers["content-security-policy"], "default-src 'none'");
+  assert.match(answer.text, reason);
+}
+
+/** Asserts that HEAD answers what GET answered, without the body (RFC 9110, 9.3.2). */
+export async function assertSameForHead(worker, path, answer) {
+  const head = await worker.request("HEAD", path);
+  assert.equal(head.status, answer.status);
+  assert.equal(head.bytes.length, 0);
+  for (const name of ["content-type", "content-length", "cache-control", "etag", "x-content-type-options"]) {
+    assert.equal(head.headers[name], answer.headers[name], name);
+  }
+}
+
+/** What a switch says of itself. */
+export function facts(serialnumber, others = {}) {
+  return {
+    model: "DCS-7050TX-64-F",
+    serialnumber,
+    systemmac: "00:1c:73:01:02:03",
+    version: "4.28.0F",
+    neighbors: { Ethernet1: [{ device: "spine1", port: "Ethernet7" }] },
+    ...others,
+  };
+}

@@ -1,0 +1,102 @@
+// GET /meta/{actions|files|nodes}/{path}.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { assertSameForHead, startWorker } from "./harness.mjs";
+
+let worker;
+before(async () => {
+  worker = await startWorker();
+});
+after(() => worker.stop());
+beforeEach(() => worker.reset());
+
+const metaOf = (bytes) => ({ size: bytes.length, sha1: createHash("sha1").update(bytes).digest("hex") });
+
+async function assertMeta(path, bytes) {
+  const answer = await worker.request("GET", path);
+  assert.equal(answer.status, 200, answer.text);
+  assert.equal(answer.headers["content-type"], "application/json");
+  const { size, sha1 } = answer.json;
+  assert.deepEqual({ size, sha1 }, metaOf(bytes));
+  await assertSameForHead(worker, path, answer);
+}
+
+describe("GET /meta", () => {
+  for (const [name, bytes] of [
+    ["an empty object", Buffer.alloc(0)],
+    ["a binary object", Buffer.from(Uint8Array.from({ length: 200_000 }, (_, at) => (at * 7) % 256))],
+    ["text", Buffer.from("!\nhostname ü\n")],
+  ]) {
+    test(`hashes ${name} in R2`, async () => {
+      await worker.r2.put("files/a b/x", bytes);
+      await assertMeta("/meta/files/a%20b/x", bytes);
+    });
+
+    test(`hashes ${name} in KV`, async () => {
+      await worker.kv.put("nodes/JPE1/startup-config", bytes);
+      await assertMeta("/meta/nodes/JPE1/startup-config", bytes);
+    });
+  }
+
+  test("takes the checksum that the uploader gave to R2", async () => {
+    const bytes = Buffer.from("an image");
+    const { sha1 } = metaOf(bytes);
+    await worker.r2.put("files/x.swi", bytes, { sha1 });
+    await assertMeta("/meta/files/x.swi", bytes);
+  });
+
+  test("follows an object that is replaced", async () => {
+    for (const text of ["one", "another"]) {
+      await worker.r2.put("files/x", text);
+      await assertMeta("/meta/files/x", Buffer.from(text));
+    }
+  });
+
+  test("is that of the stock action until an object replaces it", async () => {
+    const stock = await worker.request("GET", "/actions/add_config");
+    await assertMeta("/meta/actions/add_config", stock.bytes);
+    await worker.r2.put("actions/add_config", "mine");
+    await assertMeta("/meta/actions/add_config", Buffer.from("mine"));
+  });
+
+  test("answers for every record of a node", async () => {
+    for (const record of [".node", "definition", "pattern", "attributes", "startup-config", "config-handler"]) {
+      await worker.kv.put(`nodes/001122334455/${record}`, `the ${record}`);
+      await assertMeta(`/meta/nodes/001122334455/${record}`, Buffer.from(`the ${record}`));
+    }
+  });
+
+  for (const path of [
+    "/meta/files/none",
+    "/meta/files/",
+    "/meta/files/a/%2e%2e%2f%2e%2e",
+    "/meta/actions/none",
+    "/meta/actions/a/b",
+    "/meta/nodes/JPE1/startup-config",
+    "/meta/nodes/JPE1/other",
+    "/meta/nodes/a%2Fb/definition",
+  ]) {
+    test(`is 500 with a JSON object for ${path}`, async () => {
+      const answer = await worker.request("GET", path);
+      assert.equal(answer.status, 500);
+      assert.match(answer.headers["content-type"], /^text\/html(;|$)/);
+      assert.match(answer.json.error, /there is no/);
+      await assertSameForHead(worker, path, { ...answer, headers: { ...answer.headers, "content-length": String(answer.bytes.length) } });
+    });
+  }
+
+  test("writes nothing into HTML that a client sent", async () => {
+    const answer = await worker.request("GET", "/meta/files/%3Cscript%3E%26");
+    assert.ok(!/[<>&]/.test(answer.text), answer.text);
+    assert.ok(answer.json.error.includes("<script>&"));
+  });
+
+  test("has nothing for other folders", async () => {
+    await worker.kv.put("neighbordb", "x");
+    for (const path of ["/meta/neighbordb", "/meta/definitions/x", "/meta", "/meta/files", "/meta/nodes/x"]) {
+      assert.equal((await worker.request("GET", path)).status, 404, path);
+    }
+  });
+});

@@ -1,0 +1,257 @@
+// POST /nodes and GET /nodes/{id}: static provisioning.
+
+import assert from "node:assert/strict";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { assertRefusal, assertSameForHead, facts, startWorker } from "./harness.mjs";
+
+let worker;
+before(async () => {
+  worker = await startWorker();
+});
+after(() => worker.stop());
+beforeEach(() => worker.reset());
+
+const post = (body) => worker.request("POST", "/nodes", { body: typeof body === "string" ? body : JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+const keys = async () => (await worker.kv.list()).keys.map((key) => key.name);
+
+const DEFINITION = `
+name: static leaf
+attributes:
+  ntp: 192.0.2.1
+  domain: example.net
+actions:
+  - name: configure
+    action: add_config
+    attributes:
+      url: files/templates/base
+      ntp: $ntp
+      nothing: $absent
+      variables:
+        domain: $domain
+        hostname: $hostname
+        deep:
+          untouched: $ntp
+      list: [$ntp, 7]
+  - name: greet
+    action: run_cli_commands
+    always_execute: yes
+    onsuccess: done
+    attributes:
+      domain: $domain
+`;
+
+describe("POST /nodes", () => {
+  for (const record of ["definition", "startup-config"]) {
+    test(`is 409 with the node's URL if it has a ${record}`, async () => {
+      await worker.kv.put(`nodes/JPE1/${record}`, DEFINITION);
+      const answer = await post(facts("JPE1"));
+      assert.equal(answer.status, 409);
+      assert.match(answer.headers["content-type"], /^text\/html/);
+      assert.equal(answer.headers.location, `${worker.url.origin}/nodes/JPE1`);
+      assert.equal(answer.headers["cache-control"], "no-store");
+      assert.equal(answer.bytes.length, 0);
+      const stored = JSON.parse(await worker.kv.get("nodes/JPE1/.node"));
+      assert.equal(stored.serialnumber, "JPE1");
+      assert.deepEqual(stored.neighbors, { Ethernet1: [{ device: "spine1", port: "Ethernet7" }] });
+    });
+  }
+
+  test("knows a node by an empty startup-config too", async () => {
+    await worker.kv.put("nodes/JPE1/startup-config", "");
+    assert.equal((await post(facts("JPE1"))).status, 409);
+  });
+
+  test("stores the config of a new node, and its facts", async () => {
+    const answer = await post({ ...facts("JPE2"), config: "hostname jpe2\n" });
+    assert.equal(answer.status, 201);
+    assert.equal(answer.headers.location, `${worker.url.origin}/nodes/JPE2`);
+    assert.equal(await worker.kv.get("nodes/JPE2/startup-config"), "hostname jpe2\n");
+    assert.deepEqual((await keys()).sort(), ["nodes/JPE2/.node", "nodes/JPE2/startup-config"]);
+    assert.equal((await post(facts("JPE2"))).status, 409);
+  });
+
+  test("does not let a config replace what is there", async () => {
+    await worker.kv.put("nodes/JPE1/startup-config", "mine");
+    assert.equal((await post({ ...facts("JPE1"), config: "theirs" })).status, 409);
+    assert.equal(await worker.kv.get("nodes/JPE1/startup-config"), "mine");
+  });
+
+  test("writes the facts only if they changed", async () => {
+    await worker.kv.put("nodes/JPE1/definition", DEFINITION);
+    worker.logs();
+    await post(facts("JPE1"));
+    await post(facts("JPE1"));
+    await post({ ...facts("JPE1"), version: "4.99" });
+    const writes = worker.logs().map((line) => JSON.parse(line).kv_writes);
+    assert.deepEqual(writes, [1, 0, 1]);
+    assert.equal(JSON.parse(await worker.kv.get("nodes/JPE1/.node")).version, "4.99");
+  });
+
+  test("takes neighbours as the specification writes them", async () => {
+    await worker.kv.put("nodes/JPE1/definition", DEFINITION);
+    const neighbors = { Ethernet1: [{ device: "spine1", remote_interface: "Ethernet7" }] };
+    assert.equal((await post({ ...facts("JPE1"), neighbors })).status, 409);
+    const stored = JSON.parse(await worker.kv.get("nodes/JPE1/.node"));
+    assert.deepEqual(stored.neighbors, { Ethernet1: [{ device: "spine1", port: "Ethernet7" }] });
+  });
+
+  test("percent-encodes an odd id in Location, and answers at that URL", async () => {
+    const answer = await post({ ...facts("a b/../ü".replace("/../", ".")), config: "x" });
+    assert.equal(answer.status, 201);
+    assert.equal(answer.headers.location, `${worker.url.origin}/nodes/a%20b.%C3%BC`);
+    const definition = await worker.request("GET", new URL(answer.headers.location).pathname);
+    assert.equal(definition.json.actions[0].attributes.url, `${answer.headers.location}/startup-config`);
+  });
+
+  for (const [name, body, reason] of [
+    ["no body", "", /not JSON/],
+    ["malformed JSON", '{"serialnumber": ', /not JSON/],
+    ["a list", "[]", /JSON object, not a list/],
+    ["null", "null", /JSON object, not null/],
+    ["bytes that are not UTF-8", Buffer.from([0x22, 0xff, 0x22]), /not JSON/],
+    ["no identifier", JSON.stringify({ ...facts("x"), serialnumber: undefined }), /no serialnumber.*systemmac/],
+    ["an empty identifier", JSON.stringify(facts("")), /no serialnumber/],
+    ["an id with a slash", JSON.stringify(facts("a/b")), /a\/b.*cannot be a node id/],
+    ["an id of dots", JSON.stringify(facts("..")), /cannot be a node id/],
+    ["an id with a control character", JSON.stringify(facts("a\nb")), /cannot be a node id/],
+    ["an id of 201 bytes", JSON.stringify(facts("x".repeat(201))), /201 bytes/],
+    ["a config that is no text", JSON.stringify({ ...facts("JPE1"), config: {} }), /config must be a string/],
+    ["neighbours that are no object", JSON.stringify({ ...facts("JPE1"), neighbors: [] }), /neighbors must be an object/],
+    ["an unknown node", JSON.stringify(facts("JPE9")), /JPE9 is not known here, and there is no neighbordb/],
+  ]) {
+    test(`refuses ${name}, and stores nothing`, async () => {
+      assertRefusal(await worker.request("POST", "/nodes", { body }), 400, reason);
+      assert.deepEqual(await keys(), []);
+    });
+  }
+
+  test("escapes in its reason what the client sent", async () => {
+    const answer = await post(facts("<script>alert(1)</script>\n"));
+    assertRefusal(answer, 400, /&lt;script&gt;/);
+    assert.ok(!answer.text.includes("<script>"));
+  });
+
+  test("takes an id of 200 bytes", async () => {
+    assert.equal((await post({ ...facts("x".repeat(200)), config: "c" })).status, 201);
+  });
+
+  for (const chunked of [false, true]) {
+    test(`refuses more than 1 MiB${chunked ? " of unknown length" : ""}`, async () => {
+      const body = JSON.stringify({ ...facts("JPE1"), config: "x".repeat(1 << 20) });
+      const answer = await worker.request("POST", "/nodes", { body, chunked });
+      assertRefusal(answer, 413, /larger than the 1048576 bytes/);
+      assert.deepEqual(await keys(), []);
+    });
+  }
+});
+
+describe("GET /nodes/{id}", () => {
+  test("is the definition, with its $names looked up", async () => {
+    await worker.kv.put("nodes/JPE1/definition", DEFINITION);
+    await worker.kv.put("nodes/JPE1/attributes", "hostname: jpe1\nntp: 192.0.2.99\n");
+    const answer = await worker.request("GET", "/nodes/JPE1");
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers["content-type"], "application/json");
+    assert.equal(answer.headers["cache-control"], "no-store");
+    assert.deepEqual(answer.json, {
+      name: "static leaf",
+      attributes: { ntp: "192.0.2.1", domain: "example.net" },
+      actions: [
+        {
+          name: "configure",
+          action: "add_config",
+          attributes: {
+            url: "files/templates/base",
+            ntp: "192.0.2.99",
+            nothing: null,
+            variables: { domain: "example.net", hostname: "jpe1", deep: { untouched: "$ntp" } },
+            list: ["$ntp", 7],
+          },
+        },
+        {
+          name: "greet",
+          action: "run_cli_commands",
+          always_execute: true,
+          onsuccess: "done",
+          attributes: { domain: "example.net" },
+        },
+      ],
+    });
+    await assertSameForHead(worker, "/nodes/JPE1", answer);
+  });
+
+  test("is autogenerated if there is a startup-config", async () => {
+    await worker.kv.put("nodes/JPE1/startup-config", "hostname jpe1\n");
+    const answer = await worker.request("GET", "/nodes/JPE1");
+    assert.equal(answer.status, 200);
+    assert.equal(answer.json.name, "Autogenerated definition");
+    assert.equal(answer.json.actions.length, 1);
+    const [action] = answer.json.actions;
+    assert.equal(action.action, "replace_config");
+    assert.equal(action.always_execute, true);
+    assert.deepEqual(action.attributes, { url: `${worker.url.origin}/nodes/JPE1/startup-config` });
+  });
+
+  test("keeps the always_execute actions, and their look-up, beside a startup-config", async () => {
+    await worker.kv.put("nodes/JPE1/startup-config", "hostname jpe1\n");
+    await worker.kv.put("nodes/JPE1/definition", DEFINITION);
+    const { json } = await worker.request("GET", "/nodes/JPE1");
+    assert.deepEqual(json.actions.map((action) => action.action), ["replace_config", "run_cli_commands"]);
+    assert.deepEqual(json.actions[1].attributes, { domain: "example.net" });
+  });
+
+  test("reads YAML as PyYAML does", async () => {
+    await worker.kv.put(
+      "nodes/JPE1/definition",
+      "name: y\nactions:\n- action: a\n  attributes: {on: yes, oct: 010, clock: 1:30, day: 2026-01-02, ip: 10.0.0.1}\n",
+    );
+    const { json } = await worker.request("GET", "/nodes/JPE1");
+    assert.deepEqual(json.actions[0].attributes, { true: true, oct: 8, clock: 90, day: "2026-01-02", ip: "10.0.0.1" });
+  });
+
+  for (const [name, stored, reason] of [
+    ["an unknown node", {}, /JPE1 is not known/],
+    ["a node with attributes alone", { attributes: "a: b" }, /JPE1 is not known/],
+    ["YAML that does not parse", { definition: "actions: [\n" }, /nodes\/JPE1\/definition is broken: line \d+/],
+    ["an empty definition", { definition: "" }, /definition is broken/],
+    ["a definition without actions", { definition: "name: x\n" }, /no &#?[a-z0-9]*;?actions|no 'actions'/],
+    ["an action without a name", { definition: "actions:\n- attributes: {}\n" }, /does not say which/],
+    ["broken attributes", { definition: DEFINITION, attributes: "- a\n" }, /nodes\/JPE1\/attributes is broken/],
+    ["a broken definition beside a startup-config", { definition: "actions: 7", "startup-config": "x" }, /must be a list/],
+    ["a plugin that is not here", { definition: "actions:\n- action: a\n  attributes: {x: mysql_vars('t')}\n" }, /mysql_vars/],
+  ]) {
+    test(`refuses ${name}, and says why`, async () => {
+      for (const [record, text] of Object.entries(stored)) await worker.kv.put(`nodes/JPE1/${record}`, text);
+      assertRefusal(await worker.request("GET", "/nodes/JPE1"), 400, reason);
+    });
+  }
+
+  for (const [wire, reason] of [
+    ["a%2Fb", /cannot be a node id/],
+    ["%2e%2e%2fx", /cannot be a node id/],
+    ["%00", /cannot be a node id/],
+    ["x".repeat(201), /201 bytes/],
+    ["", /empty/],
+  ]) {
+    test(`refuses the id ${wire.slice(0, 20) || "of nothing"}`, async () => {
+      assertRefusal(await worker.request("GET", `/nodes/${wire}`), 400, reason);
+    });
+  }
+});
+
+describe("IDENTIFIER=systemmac", () => {
+  test("names a node by its MAC address, however it is written", async (t) => {
+    const other = await startWorker({ vars: { IDENTIFIER: "systemmac" } });
+    t.after(() => other.stop());
+    for (const systemmac of ["00:1C:73:AA:BB:CC", "001c.73aa.bbcc", "00-1c-73-aa-bb-cc"]) {
+      await other.kv.put("nodes/001c73aabbcc/startup-config", "x");
+      const body = JSON.stringify({ ...facts("", { systemmac }) });
+      const answer = await other.request("POST", "/nodes", { body });
+      assert.equal(answer.status, 409, systemmac);
+      assert.equal(answer.headers.location, `${other.url.origin}/nodes/001c73aabbcc`);
+      assert.equal((await other.request("GET", `/nodes/${systemmac}`)).status, 200);
+    }
+    const answer = await other.request("POST", "/nodes", { body: JSON.stringify(facts("JPE1", { systemmac: "" })) });
+    assertRefusal(answer, 400, /no systemmac/);
+  });
+});
