@@ -171,3 +171,6 @@ impl Node {
         self.value == Value::Null
     }
 }
+
+#[cfg(test)]
+mod tests;
