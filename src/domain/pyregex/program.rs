@@ -470,7 +470,7 @@ impl Search<'_> {
                 ascii,
             } => match self.captured(*group) {
                 Some(captured) => {
-                    budget.spend(captured.len() as u64)?;
+                    budget.spend(captured.len() as u64 / 16)?;
                     match self.repeats(captured, at, *ignore_case, *ascii) {
                         Some(end) => Step::Goto(pc + 1, end),
                         None => Step::Fail,
