@@ -236,7 +236,7 @@ class Actions(BootCase):
     def test_configure_ansible_client(self):
         server.put_file("key.pub", "ssh-ed25519 AAAA ansible\n")
         root = os.path.join(self.home, "persist")
-        # A user and group that exist everywhere: what a switch has, useradd has made.
+        # A user and a group that exist everywhere; useradd makes nothing here.
         user = {"user": "root", "passwd": "s3cr et", "group": "root", "root": root,
                 "key": "files/key.pub"}
         switch = self.run_action("configure_ansible_client", user)
