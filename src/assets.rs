@@ -3,6 +3,9 @@
 /// The client script, GET /bootstrap.
 pub const BOOTSTRAP: &str = include_str!("../assets/bootstrap");
 
+/// The description of the API, GET /openapi.yaml.
+pub const OPENAPI: &str = include_str!("../assets/openapi.yaml");
+
 /// The stock actions, by name.
 const ACTIONS: [(&str, &str); 2] = [
     ("add_config", include_str!("../assets/actions/add_config")),
