@@ -6,13 +6,26 @@ pub const BOOTSTRAP: &str = include_str!("../assets/bootstrap");
 /// The description of the API, GET /openapi.yaml.
 pub const OPENAPI: &str = include_str!("../assets/openapi.yaml");
 
+/// A stock action: its name, and its text from assets/actions.
+macro_rules! stock {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../assets/actions/", $name)))
+    };
+}
+
 /// The stock actions, by name.
-const ACTIONS: [(&str, &str); 2] = [
-    ("add_config", include_str!("../assets/actions/add_config")),
-    (
-        "replace_config",
-        include_str!("../assets/actions/replace_config"),
-    ),
+const ACTIONS: &[(&str, &str)] = &[
+    stock!("add_config"),
+    stock!("configure_ansible_client"),
+    stock!("copy_file"),
+    stock!("install_cli_plugin"),
+    stock!("install_extension"),
+    stock!("install_image"),
+    stock!("replace_config"),
+    stock!("run_bash_script"),
+    stock!("run_cli_commands"),
+    stock!("send_email"),
+    stock!("verify_image"),
 ];
 
 /// The stock action of that name.

@@ -173,7 +173,7 @@ class Logging(BootCase):
             f"logging:\n"
             f"  - {{destination: 'file:{everything}', level: DEBUG}}\n"
             f"  - {{destination: 'file:{errors}', level: error}}\n"
-            f"  - {{destination: 'file:/no/such/folder/log'}}\n"
+            f"  - {{destination: 'file:/no/such/folder/log', level: INFO}}\n"
             f"  - {{destination: '127.0.0.1:{port}', level: INFO}}\n"
             f"xmpp: {{server: chat.example.com, rooms: [ops]}}\n", f"127.0.0.1:{port}")
         self.boots(switch)
