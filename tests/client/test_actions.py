@@ -258,4 +258,5 @@ class Actions(BootCase):
             self.assertEqual(written.read(), "ssh-ed25519 AAAA ansible\n")
         self.run_action("configure_ansible_client", {"user": "root", "root": root})
         server.define(self.serial, ("configure_ansible_client", user))
-        self.assertIn("cannot create user root", self.boot(self.switch(), USERADD_STATUS="1").output)
+        booted = self.boot(self.switch(), USERADD_STATUS="1")
+        self.assertIn("cannot create user root", booted.output)
