@@ -1,58 +1,61 @@
-// Runs the tests of the client (run.py, with its arguments) against the built Worker on real
-// workerd, and gives them its storage: PUT, GET and DELETE kv/KEY and r2/KEY, POST reset.
+// Runs tests/client/run.py against the built Worker: starts it, and beside it a control server
+// through which the tests fill and empty its storage. Arguments are those of run.py.
 
 import http from "node:http";
-import { join } from "node:path";
-import { attend, environment, root } from "../../scripts/run.mjs";
+import { attend } from "../../scripts/run.mjs";
 import { startWorker } from "../e2e/harness.mjs";
 
 const worker = await startWorker();
 const control = http.createServer((request, response) => {
   answer(request).then(
-    ({ status = 200, body = "" }) => response.writeHead(status).end(body),
+    ({ status, body }) => response.writeHead(status).end(body),
     (error) => response.writeHead(500).end(String(error)),
   );
 });
 await new Promise((resolve) => control.listen(0, "127.0.0.1", resolve));
 
-const status = await attend("python3", [join(root, "tests", "client", "run.py"), ...process.argv.slice(2)], {
-  env: environment({
-    ZTP_TEST_URL: String(worker.url).replace(/\/$/, ""),
-    ZTP_TEST_CONTROL: `http://127.0.0.1:${control.address().port}`,
-  }),
-});
+const settings = {
+  ZTP_TEST_URL: worker.url.origin,
+  ZTP_TEST_CONTROL: `http://127.0.0.1:${control.address().port}`,
+};
+const env = { ...process.env, ...settings };
+const status = await attend("python3", ["tests/client/run.py", ...process.argv.slice(2)], { env });
 control.close();
 await worker.stop();
 process.exit(status);
 
+/** POST /reset; PUT, GET and DELETE /kv/KEY and /r2/KEY. */
 async function answer(request) {
-  const path = decodeURIComponent(request.url.slice(1));
-  if (request.method === "POST" && path === "reset") {
-    await Promise.all([empty(worker.kv, "keys", "name"), empty(worker.r2, "objects", "key")]);
-    return {};
+  const [, store, ...rest] = decodeURIComponent(request.url).split("/");
+  const key = rest.join("/");
+  const stores = { kv: worker.kv, r2: worker.r2 };
+  if (request.method === "POST" && store === "reset") {
+    await empty(worker.kv, (page) => page.keys.map((entry) => entry.name));
+    await empty(worker.r2, (page) => page.objects.map((entry) => entry.key));
+    return { status: 204 };
   }
-  const [, store, key] = path.match(/^(kv|r2)\/(.+)$/s) ?? [];
-  if (!key) return { status: 404 };
-  const stored = worker[store];
-  if (request.method === "PUT") await stored.put(key, await bytes(request));
-  else if (request.method === "DELETE") await stored.delete(key);
-  else {
-    const value = store === "kv" ? await stored.get(key, "arrayBuffer") : await (await stored.get(key))?.arrayBuffer();
-    return value ? { body: Buffer.from(value) } : { status: 404 };
+  switch (request.method) {
+    case "PUT": {
+      const chunks = [];
+      for await (const chunk of request) chunks.push(chunk);
+      await stores[store].put(key, Buffer.concat(chunks));
+      return { status: 204 };
+    }
+    case "DELETE":
+      await stores[store].delete(key);
+      return { status: 204 };
+    default: {
+      const found = store === "kv" ? await worker.kv.get(key, "arrayBuffer") : await (await worker.r2.get(key))?.arrayBuffer();
+      return found ? { status: 200, body: Buffer.from(found) } : { status: 404 };
+    }
   }
-  return {};
 }
 
-/** Deletes all that a store lists. The Worker itself runs on, and keeps its URL. */
-async function empty(store, list, name) {
-  for (let page, cursor; !page || cursor; cursor = page.cursor) {
-    page = await store.list({ cursor });
-    for (const entry of page[list]) await store.delete(entry[name]);
+/** Deletes everything in a store, a page of names at a time. */
+async function empty(store, names) {
+  for (;;) {
+    const found = names(await store.list());
+    if (found.length === 0) return;
+    await Promise.all(found.map((name) => store.delete(name)));
   }
-}
-
-async function bytes(request) {
-  const chunks = [];
-  for await (const chunk of request) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
