@@ -33,6 +33,7 @@ enum Route<'a> {
 impl<'a> Route<'a> {
     fn find(segments: &[&'a str]) -> Option<Self> {
         Some(match segments {
+            ["nodes" | "actions", "", ..] => return None,
             ["bootstrap"] => Self::Bootstrap,
             ["bootstrap", "config"] => Self::BootstrapConfig,
             ["nodes"] => Self::Nodes,
@@ -46,7 +47,10 @@ impl<'a> Route<'a> {
             ["meta", "files", path @ ..] if !path.is_empty() => {
                 Self::Meta(meta::Target::File(path.join("/")))
             }
-            ["meta", "nodes", id, record] => Self::Meta(meta::Target::Record { id, record }),
+            ["meta", "nodes", id, record @ ..] => Self::Meta(meta::Target::Record {
+                id,
+                record: record.join("/"),
+            }),
             _ => return None,
         })
     }
