@@ -3,6 +3,7 @@
 mod actions;
 mod body;
 mod bootstrap;
+mod definition;
 mod files;
 mod meta;
 mod nodes;
@@ -160,7 +161,7 @@ async fn dispatch(
         ("GET" | "HEAD", Route::Bootstrap) => bootstrap::script(context).await,
         ("GET" | "HEAD", Route::BootstrapConfig) => bootstrap::config(context).await,
         ("POST", Route::Nodes) => nodes::create(context).await,
-        ("GET" | "HEAD", Route::Node(id)) => nodes::definition(context, id).await,
+        ("GET" | "HEAD", Route::Node(id)) => definition::get(context, id).await,
         ("GET" | "HEAD", Route::StartupConfig(id)) => startup_config::get(context, id).await,
         ("PUT", Route::StartupConfig(id)) => startup_config::put(context, id).await,
         ("GET" | "HEAD", Route::Action(name)) => actions::get(context, name).await,

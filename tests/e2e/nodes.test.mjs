@@ -117,7 +117,7 @@ describe("POST /nodes", () => {
     ["an id of 201 bytes", JSON.stringify(facts("x".repeat(201))), /201 bytes/],
     ["a config that is no text", JSON.stringify({ ...facts("JPE1"), config: {} }), /config must be a string/],
     ["neighbours that are no object", JSON.stringify({ ...facts("JPE1"), neighbors: [] }), /neighbors must be an object/],
-    ["an unknown node", JSON.stringify(facts("JPE9")), /JPE9/],
+    ["an unknown node", JSON.stringify(facts("JPE9")), /JPE9 is not known here, and there is no neighbordb/],
   ]) {
     test(`refuses ${name}, and stores nothing`, async () => {
       assertRefusal(await worker.request("POST", "/nodes", { body }), 400, reason);

@@ -1,0 +1,162 @@
+// POST /nodes of a node nobody has registered, and the pattern that keeps checking it.
+
+import assert from "node:assert/strict";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { assertRefusal, facts, startWorker } from "./harness.mjs";
+
+let worker;
+before(async () => {
+  worker = await startWorker();
+});
+after(() => worker.stop());
+beforeEach(() => worker.reset());
+
+const NEIGHBORDB = `
+variables:
+  spine: regex('spine\\d+')
+patterns:
+  - name: named
+    definition: static
+    node: JPE7
+  - name: leaf
+    definition: leaf
+    config-handler: archive
+    interfaces:
+      - Ethernet1: $spine:Ethernet7
+      - Ethernet2-3: $spine
+      - none: core1
+  - name: by model
+    definition: static
+    model: "DCS-70[0-9]+"
+    interfaces:
+      - Ethernet1: includes('agg')
+`;
+const LEAF = "name: leaf\nactions:\n- action: add_config\n  attributes: {url: files/leaf}\n";
+
+const see = (...devices) => Object.fromEntries(devices.map((device, at) => [`Ethernet${at + 1}`, [{ device, port: "Ethernet7" }]]));
+const post = (body) => worker.request("POST", "/nodes", { body: JSON.stringify(body) });
+
+async function store(content) {
+  for (const [key, text] of Object.entries(content)) await worker.kv.put(key, text);
+}
+async function stored() {
+  return (await worker.kv.list({ prefix: "nodes/" })).keys.map((key) => key.name).sort();
+}
+
+const CONTENT = {
+  neighbordb: NEIGHBORDB,
+  "definitions/leaf": LEAF,
+  "definitions/static": "name: static\nactions: []\n",
+  "config-handlers/archive": "#!/bin/sh\n",
+};
+
+describe("POST /nodes of an unknown node", () => {
+  test("gives it the definition, pattern and config-handler of the first pattern that fits", async () => {
+    await store(CONTENT);
+    const answer = await post(facts("JPE1", { neighbors: see("spine1", "spine2", "spine3") }));
+    assert.equal(answer.status, 201, answer.text);
+    assert.equal(answer.headers.location, `${worker.url.origin}/nodes/JPE1`);
+    assert.deepEqual(await stored(), ["nodes/JPE1/.node", "nodes/JPE1/config-handler", "nodes/JPE1/definition", "nodes/JPE1/pattern"]);
+    assert.equal(await worker.kv.get("nodes/JPE1/definition"), LEAF);
+    assert.equal(await worker.kv.get("nodes/JPE1/config-handler"), "#!/bin/sh\n");
+    assert.match(await worker.kv.get("nodes/JPE1/pattern"), /name: leaf/);
+    const definition = await worker.request("GET", "/nodes/JPE1");
+    assert.equal(definition.status, 200, definition.text);
+    assert.equal(definition.json.name, "leaf");
+    assert.equal((await post(facts("JPE1", { neighbors: see("spine1", "spine2", "spine3") }))).status, 409);
+  });
+
+  test("tries a pattern for this very node alone", async () => {
+    await store(CONTENT);
+    assert.equal((await post(facts("JPE7", { neighbors: {} }))).status, 201);
+    assert.match(await worker.kv.get("nodes/JPE7/pattern"), /name: named/);
+    assert.equal((await worker.request("GET", "/nodes/JPE7")).json.name, "static");
+  });
+
+  test("writes what makes the node exist last, so that the next POST mends a failure half-way", async () => {
+    await store(CONTENT);
+    await store({ "nodes/JPE1/.node": "{}", "nodes/JPE1/pattern": "name: other", "nodes/JPE1/attributes": "a: b" });
+    assert.equal((await post(facts("JPE1", { neighbors: see("spine1", "spine2", "spine3") }))).status, 201);
+    assert.match(await worker.kv.get("nodes/JPE1/pattern"), /name: leaf/);
+    assert.equal(await worker.kv.get("nodes/JPE1/attributes"), "a: b");
+  });
+
+  test("says of every pattern why it does not fit", async () => {
+    await store(CONTENT);
+    const answer = await post(facts("JPE1", { model: "vEOS", neighbors: see("spine1", "core1") }));
+    assertRefusal(answer, 400, /no pattern fits/);
+    const lines = answer.text.trim().split("\n");
+    assert.match(lines[1], /^pattern 'leaf': /);
+    assert.match(lines[2], /^pattern 'by model': wants model regex\('DCS-70\[0-9\]\+'\), saw 'vEOS'/);
+    assert.deepEqual(await stored(), []);
+    assert.match(JSON.parse(worker.logs().at(-1)).reason, /pattern 'leaf': /);
+  });
+
+  for (const [name, content, reason] of [
+    ["there is no neighbordb", { neighbordb: undefined }, /there is no neighbordb/],
+    ["neighbordb is empty", { neighbordb: "" }, /no pattern for this node/],
+    ["neighbordb is no YAML", { neighbordb: "patterns: [" }, /neighbordb is broken: line/],
+    ["a pattern is bad, though another fits", { neighbordb: `${NEIGHBORDB}  - name: typo\n    definition: leaf\n    interface: []\n` }, /pattern &#?\w*;?'?typo|pattern 'typo'/],
+    ["a regular expression is bad", { neighbordb: "patterns:\n- {name: x, definition: leaf, model: '('}\n" }, /pattern 'x'/],
+    ["the definition is not stored", { "definitions/leaf": undefined }, /definitions\/leaf that it names is not stored/],
+    ["the definition is broken", { "definitions/leaf": "actions: 1" }, /definitions\/leaf is broken/],
+    ["the config-handler is not stored", { "config-handlers/archive": undefined }, /config-handlers\/archive that it names is not stored/],
+  ]) {
+    test(`refuses, and stores nothing, if ${name}`, async () => {
+      const all = Object.entries({ ...CONTENT, ...content }).filter(([, text]) => text !== undefined);
+      await store(Object.fromEntries(all));
+      assertRefusal(await post(facts("JPE1", { neighbors: see("spine1", "spine2", "spine3") })), 400, reason);
+      assert.deepEqual(await stored(), []);
+    });
+  }
+
+  test("is quick about a catastrophic regular expression, and says so", async () => {
+    await store({ ...CONTENT, neighbordb: "patterns:\n- name: slow\n  definition: leaf\n  interfaces:\n  - any: regex('(a+)+$')\n- name: all\n  definition: leaf\n  model: .*\n" });
+    const answer = await post(facts("JPE1", { neighbors: see(`${"a".repeat(60)}!`) }));
+    assert.ok([201, 400].includes(answer.status));
+    if (answer.status === 400) assert.match(answer.text, /slow/);
+  });
+});
+
+describe("GET /nodes/{id} of a matched node", () => {
+  test("is refused once its cabling changed, and served once it is right again", async () => {
+    await store(CONTENT);
+    const right = see("spine1", "spine2", "spine3");
+    await post(facts("JPE1", { neighbors: right }));
+    assert.equal((await post(facts("JPE1", { neighbors: see("spine1", "core9", "spine3") }))).status, 409);
+    assertRefusal(await worker.request("GET", "/nodes/JPE1"), 400, /no longer fits.*pattern 'leaf': Ethernet2 wants device regex\('spine\\d\+'\), saw 'core9'/);
+    await post(facts("JPE1", { neighbors: right }));
+    assert.equal((await worker.request("GET", "/nodes/JPE1")).status, 200);
+  });
+
+  test("is served without a check if there is no pattern", async () => {
+    await store({ "nodes/JPE1/definition": LEAF });
+    assert.equal((await worker.request("GET", "/nodes/JPE1")).status, 200);
+  });
+
+  for (const [name, content, reason] of [
+    ["its facts are missing", { "nodes/JPE1/.node": undefined }, /POST \/nodes comes first/],
+    ["its facts are broken", { "nodes/JPE1/.node": "{" }, /nodes\/JPE1\/\.node is broken/],
+    ["its pattern is broken", { "nodes/JPE1/pattern": "interfaces: 7" }, /nodes\/JPE1\/pattern is broken/],
+  ]) {
+    test(`is refused if ${name}`, async () => {
+      const all = {
+        "nodes/JPE1/.node": JSON.stringify(facts("JPE1")),
+        "nodes/JPE1/pattern": "name: x\ninterfaces:\n- Ethernet1: spine1\n",
+        "nodes/JPE1/definition": LEAF,
+        ...content,
+      };
+      await store(Object.fromEntries(Object.entries(all).filter(([, text]) => text !== undefined)));
+      assertRefusal(await worker.request("GET", "/nodes/JPE1"), 400, reason);
+    });
+  }
+
+  test("is not checked with DISABLE_TOPOLOGY_VALIDATION=True", async (t) => {
+    const other = await startWorker({ vars: { DISABLE_TOPOLOGY_VALIDATION: "True" } });
+    t.after(() => other.stop());
+    await other.kv.put("nodes/JPE1/definition", LEAF);
+    await other.kv.put("nodes/JPE1/pattern", "name: x\ninterfaces:\n- Ethernet1: spine9\n");
+    await other.kv.put("nodes/JPE1/.node", JSON.stringify(facts("JPE1")));
+    assert.equal((await other.request("GET", "/nodes/JPE1")).status, 200);
+  });
+});
