@@ -9,7 +9,7 @@
 
 import { readJson, same, sameButOrder } from "./json.mjs";
 import { mediaType } from "./play.mjs";
-import { selection } from "./differences_selection.mjs";
+import { isAccepted, isNotProvisioned, isProvisioned, isRefused, selection } from "./differences_selection.mjs";
 
 const isError = (answer) => answer.status >= 400;
 const turns = (from, to) => ({ reference, worker }) => reference.status === from && worker.status === to;
@@ -66,7 +66,7 @@ export const differences = [
   },
   {
     id: "lean-pattern",
-    text: "`nodes/<id>/pattern` holds what is needed to check the node: no nulls, no variables that it does not use, nothing in place of interfaces that the pattern does not have.",
+    text: "`nodes/<id>/pattern` holds what is needed to check the node: no nulls, no variables that it does not use, nothing in place of interfaces that the pattern does not have; texts are quoted, and a peer has its port.",
     everywhere: true,
     stored: (finding) => isRecord("pattern")(finding) && isLeaner(finding.worker?.value, finding.reference?.value),
   },
@@ -145,7 +145,8 @@ export const differences = [
     text: "A MAC address is the same node in every spelling: with `:`, `.` or `-`, in capitals or not, in a POST, in a path and as `node:`; there only `:` and `.` in a POST are taken off, and only there.",
     answer: ({ reference, worker }) => isError(reference) && worker.status < 500 && worker.status !== 400 && worker.status !== 404,
     stored: ({ key, reference, worker }) =>
-      (isRecord(".node")({ key }) && (reference === undefined || /^[0-9a-f]+$/.test(worker?.systemmac))) ||
+      isProvisioned({ key, reference }) ||
+      (isRecord(".node")({ key }) && /^[0-9a-f]+$/.test(worker?.systemmac)) ||
       isRecord("startup-config")({ key }),
   },
   {
@@ -156,8 +157,8 @@ export const differences = [
   {
     id: "attributes-alone",
     text: "A node that has attributes, but neither definition nor startup-config, is provisioned like any other; there it is 400.",
-    answer: turns(400, 201),
-    stored: ({ reference, key }) => reference === undefined && /\/(\.node|pattern|definition)$/.test(key),
+    answer: isAccepted,
+    stored: isProvisioned,
   },
   {
     id: "no-pattern",
@@ -196,8 +197,9 @@ export const differences = [
   },
   {
     id: "checked-definition",
-    text: "A definition whose actions are no list, or one of which does not name its action, is 400 with the reason; there it is sent, and the client fails.",
-    answer: turns(200, 400),
+    text: "A definition whose actions are no list, or one of which does not name its action, is 400 with the reason; there it is stored and sent, and the client fails.",
+    answer: isRefused,
+    stored: isNotProvisioned,
   },
   {
     id: "non-ascii",
@@ -253,10 +255,17 @@ function isLeaner(worker, reference) {
   return [...keys].every((key) => {
     const [mine, other] = [worker[key], reference[key]];
     if (same(mine, other)) return true;
-    if (key === "variables") return Object.entries(mine ?? {}).every(([name, value]) => String(value) === String(other?.[name]));
-    if (key === "interfaces") return (mine ?? []).length === 0 && same(other, placeholder);
+    if (key === "name") return mine === String(other);
+    if (key === "variables") return Object.entries(mine ?? {}).every(([name, value]) => value === String(other?.[name]));
+    if (key === "interfaces") return same(mine, other.map(withPort)) || ((mine ?? []).length === 0 && same(other, placeholder));
     return mine === undefined && other === null;
   });
+}
+
+/** A line of a stored pattern, `{interface: peer}`, with the port that a peer without one stands for. */
+function withPort(line) {
+  const fill = (peer) => (typeof peer === "object" ? { ...peer, port: peer.port ?? "any" } : peer);
+  return Object.fromEntries(Object.entries(line).map(([local, peer]) => [local, fill(peer)]));
 }
 
 /** The rows of the README's table of differences. */

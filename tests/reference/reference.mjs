@@ -69,6 +69,10 @@ export async function startReference(settings) {
       const keys = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
       return Object.fromEntries(keys.map((path) => [path.slice(dataRoot.length + 1), readFileSync(path)]));
     },
+    /** The bytes of one file, if it is stored. */
+    async read(key) {
+      return existsSync(join(dataRoot, key)) ? readFileSync(join(dataRoot, key)) : undefined;
+    },
     async clear() {
       rmSync(dataRoot, { recursive: true });
       makeFolders();

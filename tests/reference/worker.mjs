@@ -25,6 +25,11 @@ export async function startEdge(vars) {
       const values = await Promise.all(keys.map((key) => kv.get(key, "arrayBuffer")));
       return Object.fromEntries(keys.map((key, index) => [key, Buffer.from(values[index])]));
     },
+    /** The bytes of one value, if it is stored. */
+    async read(key) {
+      const value = await kv.get(key, "arrayBuffer");
+      return value === null ? undefined : Buffer.from(value);
+    },
     async clear() {
       const [values, objects] = await Promise.all([keysOf(kv), keysOf(r2)]);
       await Promise.all([...values.map((key) => kv.delete(key)), objects.length > 0 && r2.delete(objects)]);
