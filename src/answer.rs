@@ -11,6 +11,8 @@ pub mod content_type {
     pub const JSON: &str = "application/json";
     /// Files and startup-configs, whatever they hold.
     pub const PLAIN: &str = "text/plain";
+    /// The description of this API.
+    pub const YAML: &str = "application/yaml";
     /// Errors, and the answers that have nothing to say.
     pub const HTML: &str = "text/html; charset=UTF-8";
 }

@@ -10,6 +10,7 @@ pub mod node;
 pub mod pattern;
 pub mod plugin;
 pub mod pool;
+pub mod printable;
 pub mod pyregex;
 pub mod template;
 pub mod yaml;

@@ -1,5 +1,7 @@
 //! The one error type, and the only mapping from an error to a status.
 
+use std::fmt;
+
 use worker::{console_error, kv::KvError};
 
 use crate::answer::Answer;
@@ -11,12 +13,20 @@ use crate::answer::Answer;
 pub enum Error {
     /// 400: the request, or the content it depends on, cannot be used.
     BadRequest(String),
+    /// 401: an operator's path without the operator's token.
+    Unauthorized(String),
+    /// 403: this caller may not, or nobody may now.
+    Forbidden(String),
     /// 404: there is nothing of this name.
     NotFound(String),
     /// 405: the path exists, but not for this method; `allow` lists those it has.
     MethodNotAllowed { allow: &'static str },
+    /// 409: an operator asks for what contradicts what is there.
+    Conflict(String),
     /// 413: the body is larger than what is stored.
     TooLarge(String),
+    /// 429: too many requests from one caller.
+    TooMany,
     /// 500 as the specification has it for meta-data of what is not there.
     NoMeta(String),
     /// 500: a binding or setting is wrong; the text says how to mend it.
@@ -41,22 +51,45 @@ impl Error {
 
     /// The answer for the client.
     pub fn into_answer(self) -> Answer {
+        let reason = self.to_string();
         match self {
-            Self::BadRequest(reason) => Answer::refusal(400, reason),
-            Self::NotFound(reason) => Answer::refusal(404, reason),
-            Self::MethodNotAllowed { allow } => {
-                Answer::refusal(405, format!("this path answers to {allow} only"))
-                    .with_header("Allow", allow)
+            Self::BadRequest(_) => Answer::refusal(400, reason),
+            Self::Unauthorized(_) => {
+                Answer::refusal(401, reason).with_header("WWW-Authenticate", "Bearer")
             }
-            Self::TooLarge(reason) => Answer::refusal(413, reason),
-            Self::NoMeta(reason) => Answer::refusal_as_json(500, reason),
-            Self::Misconfigured(reason) => Answer::refusal(500, reason),
+            Self::Forbidden(_) => Answer::refusal(403, reason),
+            Self::NotFound(_) => Answer::refusal(404, reason),
+            Self::MethodNotAllowed { allow } => {
+                Answer::refusal(405, reason).with_header("Allow", allow)
+            }
+            Self::Conflict(_) => Answer::refusal(409, reason),
+            Self::TooMany => Answer::refusal(429, reason).with_header("Retry-After", "60"),
+            Self::TooLarge(_) => Answer::refusal(413, reason),
+            Self::NoMeta(_) => Answer::refusal_as_json(500, reason),
+            Self::Misconfigured(_) => Answer::refusal(500, reason),
             Self::Storage { doing, cause } => {
                 // What the platform said helps whoever runs the Worker; a client gets the gist.
                 console_error!("{doing}: {cause}");
-                Answer::refusal(503, format!("{doing} failed; ask again in a moment"))
-                    .with_header("Retry-After", "5")
+                Answer::refusal(503, reason).with_header("Retry-After", "5")
             }
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadRequest(reason)
+            | Self::Unauthorized(reason)
+            | Self::Forbidden(reason)
+            | Self::Conflict(reason)
+            | Self::NotFound(reason)
+            | Self::TooLarge(reason)
+            | Self::NoMeta(reason)
+            | Self::Misconfigured(reason) => f.write_str(reason),
+            Self::TooMany => f.write_str("too many requests from here; ask again in a minute"),
+            Self::MethodNotAllowed { allow } => write!(f, "this path answers to {allow} only"),
+            Self::Storage { doing, .. } => write!(f, "{doing} failed; ask again in a moment"),
         }
     }
 }

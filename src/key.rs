@@ -12,6 +12,9 @@ pub const MAX_KV_KEY_BYTES: usize = 512;
 /// The longest key R2 takes, in bytes.
 pub const MAX_R2_KEY_BYTES: usize = 1024;
 
+/// What the keys of all pools begin with.
+pub const POOLS: &str = "resources/";
+
 /// A document that all nodes share, in KV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Document<'a> {
@@ -25,6 +28,8 @@ pub enum Document<'a> {
     Definition(&'a str),
     /// A config-handler that patterns name.
     ConfigHandler(&'a str),
+    /// The contents of a resource pool.
+    Pool(&'a str),
 }
 
 impl fmt::Display for Document<'_> {
@@ -35,6 +40,7 @@ impl fmt::Display for Document<'_> {
             Self::Neighbordb => f.write_str("neighbordb"),
             Self::Definition(name) => write!(f, "definitions/{name}"),
             Self::ConfigHandler(name) => write!(f, "config-handlers/{name}"),
+            Self::Pool(name) => write!(f, "{POOLS}{name}"),
         }
     }
 }
@@ -54,17 +60,20 @@ pub enum Record {
     StartupConfig,
     /// The script that ZTPServer runs after a backup; kept, never run.
     ConfigHandler,
+    /// The site that the node belongs to.
+    Site,
 }
 
 impl Record {
     /// Every record.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Facts,
         Self::Definition,
         Self::Pattern,
         Self::Attributes,
         Self::StartupConfig,
         Self::ConfigHandler,
+        Self::Site,
     ];
 
     /// Its name in the node's folder.
@@ -76,6 +85,7 @@ impl Record {
             Self::Attributes => "attributes",
             Self::StartupConfig => "startup-config",
             Self::ConfigHandler => "config-handler",
+            Self::Site => "site",
         }
     }
 
@@ -125,6 +135,11 @@ pub fn is_name(segment: &str) -> bool {
     !matches!(segment, "" | "." | "..") && !segment.contains(char::is_control)
 }
 
+/// Whether a pool can have that name: its key stays in its folder and fits KV.
+pub fn is_pool_name(name: &str) -> bool {
+    name.len() <= MAX_KV_KEY_BYTES - POOLS.len() && name.split('/').all(is_name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +185,6 @@ mod tests {
         for record in Record::ALL {
             assert_eq!(Record::named(record.name()), Some(record));
         }
-        assert_eq!(Record::named("site"), None);
+        assert_eq!(Record::named("other"), None);
     }
 }

@@ -15,6 +15,7 @@
 //! Everything that needs the Workers runtime is compiled for wasm only; the rest is also what the
 //! host tests and the command line use.
 
+pub mod access;
 pub mod assets;
 pub mod domain;
 pub mod key;
@@ -27,6 +28,8 @@ mod answer;
 mod error;
 #[cfg(target_family = "wasm")]
 mod log;
+#[cfg(target_family = "wasm")]
+mod pool;
 #[cfg(target_family = "wasm")]
 mod routes;
 #[cfg(target_family = "wasm")]

@@ -12,6 +12,9 @@ pub struct Entry {
     /// The route's shape (`/nodes/{id}`), never the path that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<&'static str>,
+    /// The site whose token the URL has; never the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
     /// The node that the request was about, once it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
@@ -19,6 +22,12 @@ pub struct Entry {
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What pools gave the node for this answer: "pool: value".
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allocated: Vec<String>,
+    /// What an operator released: "pool: value".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub released: Option<String>,
     /// What the operator should know although it was answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,

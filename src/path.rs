@@ -29,6 +29,16 @@ pub fn of_url(url: &str) -> &str {
     }
 }
 
+/// The decoded value of a query parameter: `JPE1` for `node` in `…?node=JPE1`.
+///
+/// `None` if it is not there or is not text. A `+` is a plus: names may have one.
+pub fn query_value(url: &str, name: &str) -> Option<String> {
+    let (_, query) = url.split_once('?')?;
+    let query = query.split('#').next()?;
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    decode(pairs.find(|(key, _)| *key == name)?.1)
+}
+
 /// Scheme and authority of an absolute URL: `https://ztp.example.net:8443`.
 pub fn origin_of(url: &str) -> &str {
     let start = url.find("://").map_or(0, |at| at + 3);
@@ -118,6 +128,20 @@ mod tests {
             ("https://h", "https://h", "/"),
         ] {
             assert_eq!((origin_of(url), of_url(url)), (origin, path), "{url}");
+        }
+    }
+
+    #[test]
+    fn finds_a_query_parameter() {
+        for (url, expected) in [
+            ("http://h/p?node=JPE1", Some("JPE1")),
+            ("http://h/p?a=b&node=a%20b+c#node=x", Some("a b+c")),
+            ("http://h/p?node=", Some("")),
+            ("http://h/p?nodes=JPE1", None),
+            ("http://h/p?node=%ff", None),
+            ("http://h/node=JPE1", None),
+        ] {
+            assert_eq!(query_value(url, "node").as_deref(), expected, "{url}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The table: which path is whose, and what every request goes through.
 
+mod access;
 mod actions;
+mod admin;
 mod body;
 mod bootstrap;
 mod definition;
@@ -9,9 +11,13 @@ mod meta;
 mod nodes;
 mod startup_config;
 
-use worker::{Date, Env, Request, Response};
+use std::cell::OnceCell;
+use std::rc::Rc;
 
-use crate::answer::Answer;
+use worker::{Date, Env, Request, Response, console_warn};
+
+use crate::access::Caller;
+use crate::answer::{Answer, content_type};
 use crate::error::Error;
 use crate::log;
 use crate::path;
@@ -29,6 +35,7 @@ enum Route<'a> {
     Action(&'a str),
     File(String),
     Meta(meta::Target<'a>),
+    OpenApi,
 }
 
 impl<'a> Route<'a> {
@@ -52,6 +59,7 @@ impl<'a> Route<'a> {
                 id,
                 record: record.join("/"),
             }),
+            ["openapi.yaml"] => Self::OpenApi,
             _ => return None,
         })
     }
@@ -67,6 +75,16 @@ impl<'a> Route<'a> {
             Self::Action(_) => "/actions/{name}",
             Self::File(_) => "/files/{path}",
             Self::Meta(target) => target.shape(),
+            Self::OpenApi => "/openapi.yaml",
+        }
+    }
+
+    /// The id of the node that its path names.
+    fn node(&self) -> Option<&'a str> {
+        match self {
+            Self::Node(id) | Self::StartupConfig(id) => Some(id),
+            Self::Meta(meta::Target::Record { id, .. }) => Some(id),
+            _ => None,
         }
     }
 
@@ -85,8 +103,11 @@ pub struct Context<'a> {
     pub request: &'a mut Request,
     pub settings: &'a Settings,
     pub storage: &'a Storage,
-    /// Where clients come back to: absolute, with its path prefix, without a trailing slash.
+    pub caller: &'a Caller<'a>,
+    /// The server URL: absolute, with its path prefix, without a trailing slash.
     pub server_url: &'a str,
+    /// Where this caller comes back to: the server URL, with the caller's credential if it has one.
+    pub base_url: &'a str,
     /// Whether the body will not be sent: what is known without reading it is enough.
     pub head: bool,
     pub log: &'a mut log::Entry,
@@ -119,13 +140,34 @@ pub async fn respond(mut request: Request, env: &Env) -> worker::Result<Response
     answer.into_response()
 }
 
-async fn handle(request: &mut Request, env: &Env, entry: &mut log::Entry) -> Result<Answer, Error> {
+thread_local! {
+    /// The settings of this instance: they cannot change while it lives.
+    static SETTINGS: OnceCell<Rc<Settings>> = const { OnceCell::new() };
+}
+
+fn settings(env: &Env) -> Result<Rc<Settings>, Error> {
+    if let Some(settings) = SETTINGS.with(|known| known.get().cloned()) {
+        return Ok(settings);
+    }
+    // A secret is read like a variable: both are text in the environment.
     let settings = Settings::read(|name| env.var(name).ok().map(|value| value.to_string()))
         .map_err(|error| Error::Misconfigured(error.to_string()))?;
+    if settings.sites.is_none() {
+        console_warn!(
+            "{{\"warning\":\"the secret ZTP_TOKENS is not set: whoever reaches this URL can read and \
+             write every node's records\"}}"
+        );
+    }
+    let settings = Rc::new(settings);
+    Ok(SETTINGS.with(|known| Rc::clone(known.get_or_init(|| settings))))
+}
+
+async fn handle(request: &mut Request, env: &Env, log: &mut log::Entry) -> Result<Answer, Error> {
+    let settings = settings(env)?;
     let storage = Storage::open(env)?;
     let url = request.inner().url();
-    let result = dispatch(request, &settings, &storage, &url, entry).await;
-    entry.operations = storage.operations();
+    let result = dispatch(request, &settings, &storage, &url, log).await;
+    log.operations = storage.operations();
     result
 }
 
@@ -136,24 +178,34 @@ async fn dispatch(
     url: &str,
     log: &mut log::Entry,
 ) -> Result<Answer, Error> {
-    let nothing = || Error::NotFound("there is nothing at this path".to_owned());
     let prefix = settings.server_url.prefix();
     let path = path::of_url(url);
     let path = path
         .strip_prefix(prefix)
         .filter(|rest| rest.starts_with('/'))
         .unwrap_or(path);
-    let segments = path::segments(path).ok_or_else(nothing)?;
+    let segments = path::segments(path).ok_or_else(nothing_here)?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let route = Route::find(&segments).ok_or_else(nothing)?;
+    if let ["admin", "pools", rest @ ..] = segments.as_slice() {
+        return admin::answer(request, settings, storage, log, rest).await;
+    }
+
+    let (caller, credential, segments) = access::admit(settings, &segments)?;
+    log.site = caller.site().map(str::to_owned);
+    let route = Route::find(segments).ok_or_else(nothing_here)?;
     log.route = Some(route.shape());
+    access::limit_rate(request, storage, &caller, &route).await?;
 
     let method = log.method.clone();
+    let server_url = settings.server_url.resolve(url);
+    let base_url = access::base_url(server_url, credential);
     let context = Context {
         request,
         settings,
         storage,
-        server_url: settings.server_url.resolve(url),
+        caller: &caller,
+        server_url,
+        base_url: &base_url,
         head: method == "HEAD",
         log,
     };
@@ -167,8 +219,17 @@ async fn dispatch(
         ("GET" | "HEAD", Route::Action(name)) => actions::get(context, name).await,
         ("GET" | "HEAD", Route::File(path)) => files::get(context, &path).await,
         ("GET" | "HEAD", Route::Meta(target)) => meta::get(context, target).await,
+        ("GET" | "HEAD", Route::OpenApi) => {
+            Ok(Answer::ok(content_type::YAML, crate::assets::OPENAPI))
+        }
         (_, route) => Err(Error::MethodNotAllowed {
             allow: route.allow(),
         }),
     }
+}
+
+/// What an unknown path is told, and whoever has no credential where one is needed: nobody learns
+/// from it whether there is something.
+fn nothing_here() -> Error {
+    Error::NotFound("there is nothing at this path".to_owned())
 }

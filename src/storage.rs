@@ -7,11 +7,12 @@ use serde::Serialize;
 use worker::crypto::{DigestStream, DigestStreamAlgorithm};
 use worker::kv::KvStore;
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::{Bucket, Env, Object, ResponseBody};
+use worker::{Bucket, Env, Object, RateLimiter, ResponseBody};
 
 use crate::domain::node::NodeId;
 use crate::error::Error;
-use crate::key::{Document, ObjectKey, Record};
+use crate::key::{Document, ObjectKey, POOLS, Record};
+use crate::pool;
 
 /// Storage operations of one request, for its log line.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -19,12 +20,14 @@ pub struct Operations {
     pub kv_reads: u32,
     pub kv_writes: u32,
     pub r2_reads: u32,
+    pub pool_calls: u32,
 }
 
-/// The two stores, opened for one request.
+/// The stores, opened for one request.
 pub struct Storage {
     data: KvStore,
     files: Bucket,
+    env: Env,
     operations: Cell<Operations>,
 }
 
@@ -47,6 +50,7 @@ impl Storage {
             files: env
                 .bucket("ZTP_FILES")
                 .map_err(|_| missing("ZTP_FILES", "r2_buckets", "R2 bucket"))?,
+            env: env.clone(),
             operations: Cell::default(),
         })
     }
@@ -156,6 +160,63 @@ impl Storage {
         Ok(Some(digest.digest().await.map_err(failed)?.to_vec()))
     }
 
+    /// The rate-limiting binding, if it is configured.
+    pub fn rate_limiter(&self) -> Option<RateLimiter> {
+        self.env.rate_limiter("ZTP_RATE_LIMIT").ok()
+    }
+
+    /// Tells the object of a pool to do something.
+    ///
+    /// # Errors
+    /// [`Error::Misconfigured`] if the binding is missing; else as [`pool::Call::send`].
+    pub async fn tell_pool(
+        &self,
+        pool: &str,
+        command: pool::Command,
+    ) -> Result<pool::Reply, Error> {
+        let pools = self.env.durable_object("ZTP_POOLS").map_err(|_| {
+            Error::Misconfigured(
+                "the binding ZTP_POOLS is missing: resource pools need the Durable Object class \
+                 ResourcePool, bound and migrated as wrangler.toml in the repository has it"
+                    .to_owned(),
+            )
+        })?;
+        self.count(|n| n.pool_calls += 1);
+        let failed = |cause| Error::storage(format!("finding the pool '{pool}'"), cause);
+        let stub = pools
+            .id_from_name(pool)
+            .map_err(failed)?
+            .get_stub()
+            .map_err(failed)?;
+        pool::Call {
+            pool: pool.to_owned(),
+            command,
+        }
+        .send(&stub)
+        .await
+    }
+
+    /// The names of all stored pools, in order.
+    pub async fn pool_names(&self) -> Result<Vec<String>, Error> {
+        let failed = |cause| Error::kv("listing the pools", cause);
+        let mut names = Vec::new();
+        let mut cursor = None;
+        loop {
+            self.count(|n| n.kv_reads += 1);
+            let mut list = self.data.list().prefix(POOLS.to_owned());
+            if let Some(cursor) = cursor {
+                list = list.cursor(cursor);
+            }
+            let page = list.execute().await.map_err(failed)?;
+            let found = page.keys.into_iter();
+            names.extend(found.filter_map(|key| Some(key.name.strip_prefix(POOLS)?.to_owned())));
+            cursor = page.cursor.filter(|_| !page.list_complete);
+            if cursor.is_none() {
+                return Ok(names);
+            }
+        }
+    }
+
     async fn value(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         self.count(|n| n.kv_reads += 1);
         let answer = self.data.get(key).bytes().await;
@@ -176,6 +237,11 @@ impl Records {
     /// The text of a record.
     pub fn get(&self, record: Record) -> Option<&str> {
         self.0.get(&record).map(String::as_str)
+    }
+
+    /// Whether any record is stored.
+    pub fn any(&self) -> bool {
+        !self.0.is_empty()
     }
 
     /// Whether a record is stored, empty or not.

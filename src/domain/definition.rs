@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::printable::Printable;
 use super::yaml::{self, Node, Position, Value};
 
 pub use render::Rendered;
@@ -177,7 +178,7 @@ impl Definition {
 impl Action {
     fn from_node(index: usize, node: &Node) -> Result<Action, DefinitionError> {
         let which = match node.get("name").and_then(Node::as_name) {
-            Some(name) => format!("action {} ('{}')", index + 1, name.escape_debug()),
+            Some(name) => format!("action {} ('{}')", index + 1, Printable(name)),
             None => format!("action {}", index + 1),
         };
         let Json::Object(mut body) = node.to_json()? else {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::printable::Printable;
 use super::pyregex::{Budget, PyRegex, Undecided};
 
 /// What a device or port must be like.
@@ -23,7 +24,7 @@ impl Function {
     /// # Errors
     /// The reason. ztpserver 2.1.0 takes much that looks like a call for an exact text, which then never matches.
     pub fn parse(text: &str) -> Result<Function, String> {
-        let shown = text.escape_debug();
+        let shown = Printable(text);
         let name_length = text
             .find(|c: char| !(c.is_alphanumeric() || c == '_'))
             .unwrap_or(text.len());
@@ -61,7 +62,7 @@ impl Function {
         }
         Ok(match name {
             "regex" => Function::Regex(PyRegex::new(argument).map_err(|reason| {
-                format!("'{shown}' is no regular expression as Python has them: {reason}")
+                format!("'{shown}' cannot be used as a regular expression: {reason}")
             })?),
             "includes" => Function::Includes(argument.into()),
             "excludes" => Function::Excludes(argument.into()),

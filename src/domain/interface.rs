@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::printable::Printable;
+
 /// Most interfaces that one list may name.
 pub const MAX_INTERFACES: usize = 1024;
 
@@ -98,7 +100,7 @@ pub fn parse_list(list: &str) -> Result<Vec<InterfaceName>, String> {
     let mut names = Vec::new();
     let mut kind = None;
     for part in list.split(',').map(str::trim) {
-        let shown = part.escape_debug();
+        let shown = Printable(part);
         let (first, last) = match part.split('-').map(str::trim).collect::<Vec<_>>()[..] {
             [single] => (single, None),
             [first, last] => (first, Some(last)),

@@ -12,6 +12,7 @@ mod write;
 use std::fmt;
 
 use super::node::NodeFacts;
+use super::printable::Printable;
 use super::pyregex::{Budget, PyRegex};
 use super::yaml::{self, Position};
 
@@ -98,7 +99,7 @@ impl fmt::Display for PatternError {
                 f,
                 "{}: pattern '{}': {}",
                 self.position,
-                name.escape_debug(),
+                Printable(name),
                 self.message
             ),
             None => write!(f, "{}: {}", self.position, self.message),

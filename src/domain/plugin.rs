@@ -2,7 +2,7 @@
 
 /// The plugins that there are. Their calls are found anywhere in a text; a call of another name only where ztpserver
 /// 2.1.0 finds it, at the beginning of a text, so that `python -c "print('x')"` is not taken for one.
-const PLUGINS: [&str; 2] = ["allocate", "sqlite"];
+pub const PLUGINS: [&str; 2] = ["allocate", "sqlite"];
 
 /// One call: which plugin, with which pool.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -7,12 +7,15 @@
 //! Three things differ on purpose: dates and times are their ISO string at once (Python could not send them as JSON), a
 //! document that refers to itself is refused, and every size is bounded by the `MAX_*` limits below.
 
+mod events;
 mod json;
 mod load;
 mod quote;
 mod scalar;
 
 use std::fmt;
+
+use super::printable::Printable;
 
 pub use load::parse;
 pub use quote::quoted;
@@ -159,7 +162,7 @@ impl Node {
     /// What a message shows of this value: the text in quotes, or its kind.
     pub fn shown(&self) -> String {
         match self.as_name().or(self.written.as_deref()) {
-            Some(text) => format!("'{}'", text.escape_debug()),
+            Some(text) => format!("'{}'", Printable(text)),
             None => self.value.kind().to_owned(),
         }
     }

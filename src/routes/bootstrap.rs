@@ -1,9 +1,11 @@
 //! GET /bootstrap and GET /bootstrap/config.
 
-use super::Context;
+use super::{Context, access};
+use crate::access::Caller;
 use crate::answer::{Answer, content_type};
 use crate::assets;
 use crate::domain::bootstrap_conf;
+use crate::domain::node::{Identifier, NodeId, normalize_mac};
 use crate::domain::template;
 use crate::error::Error;
 use crate::key::Document;
@@ -11,20 +13,49 @@ use crate::key::Document;
 /// The client script, with `$SERVER` replaced by the server URL (specification, GET /bootstrap).
 ///
 /// 1. Load `bootstrap/bootstrap`, or the script that ships inside.
-/// 2. Substitute. A script without `$SERVER` is served as it is, with a warning in the log.
+/// 2. Under the token of a site, a switch that names itself gets a URL for itself alone.
+/// 3. Substitute. A script without `$SERVER` is served as it is, with a warning in the log.
 ///
 /// 400 if the stored script is not text; 503 if storage fails.
 pub async fn script(context: Context<'_>) -> Result<Answer, Error> {
     let stored = context.storage.document(Document::Bootstrap).await?;
     let script = stored.as_deref().unwrap_or(assets::BOOTSTRAP);
-    let (script, found) = template::safe_substitute(script, context.server_url);
+    let base_url = base_url(&context);
+    let (script, found) = template::safe_substitute(script, &base_url);
     if !found {
         context.log.warning = Some(
             "bootstrap/bootstrap has no $SERVER: clients will not learn this server's URL from it"
                 .to_owned(),
         );
     }
-    Ok(Answer::ok(content_type::PYTHON, script))
+    // The script may hold a URL that is one node's alone.
+    Ok(Answer::ok(content_type::PYTHON, script).with_header("Cache-Control", "no-store"))
+}
+
+/// The URL that the script gets.
+///
+/// EOS sends `X-Arista-Serial` and `X-Arista-SystemMAC` with its first request, and with no other.
+fn base_url(context: &Context<'_>) -> String {
+    let Caller::Site(site) = context.caller else {
+        return context.base_url.to_owned();
+    };
+    let identifier = context.settings.identifier;
+    let header = match identifier {
+        Identifier::SerialNumber => "X-Arista-Serial",
+        Identifier::SystemMac => "X-Arista-SystemMAC",
+    };
+    let named = context.request.headers().get(header).ok().flatten();
+    let id = named.map(|id| match identifier {
+        Identifier::SerialNumber => id.trim().to_owned(),
+        Identifier::SystemMac => normalize_mac(id.trim()),
+    });
+    match id.and_then(|id| id.parse::<NodeId>().ok()) {
+        Some(id) => {
+            let credential = site.node_credential(identifier, &id);
+            access::base_url(context.server_url, Some(&credential))
+        }
+        None => context.base_url.to_owned(),
+    }
 }
 
 /// Where clients log to: always an object with `logging` and `xmpp` (specification, GET

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sha1::{Digest, Sha1};
 
-use super::{Context, nodes};
+use super::Context;
 use crate::answer::Answer;
 use crate::assets;
 use crate::error::Error;
@@ -44,7 +44,8 @@ impl Meta {
 
 /// Size in bytes and SHA-1 of what GET would answer, computed now.
 ///
-/// 500 with a JSON object if there is no such thing (specification); 503 if storage fails.
+/// 403 if the record is a node's and this caller may not; 500 with a JSON object if there is no such
+/// thing (specification); 503 if storage fails.
 pub async fn get(mut context: Context<'_>, target: Target<'_>) -> Result<Answer, Error> {
     let (meta, name) = match target {
         Target::Action(name) => (action(&context, &name).await?, format!("actions/{name}")),
@@ -99,10 +100,17 @@ async fn object(context: &Context<'_>, key: &ObjectKey) -> Result<Option<Meta>, 
 }
 
 async fn record(context: &mut Context<'_>, id: &str, record: &str) -> Result<Option<Meta>, Error> {
-    let node = nodes::id_in_path(context.settings, context.log, id);
-    let (Ok(node), Some(record)) = (node, Record::named(record)) else {
+    let node = match context.node_in_path(id) {
+        Err(Error::BadRequest(_)) => return Ok(None),
+        node => node?,
+    };
+    // Whose a node is, is nobody else's business, and no file of ztpserver's.
+    let Some(record) = Record::named(record).filter(|record| *record != Record::Site) else {
         return Ok(None);
     };
+    if !context.sees_node(&node).await? {
+        return Ok(None);
+    }
     Ok(context
         .storage
         .record(&node, record)

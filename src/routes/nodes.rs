@@ -1,15 +1,14 @@
 //! POST /nodes: whether a node can be provisioned.
 
 use super::{Context, body};
+use crate::access::Caller;
 use crate::answer::Answer;
 use crate::domain::definition::Definition;
 use crate::domain::neighbordb::{Entry, Neighbordb, Selection};
-use crate::domain::node::{Identifier, MAX_FACTS, NodeFacts, NodeId, Post, normalize_mac};
+use crate::domain::node::{Identifier, MAX_FACTS, NodeFacts, NodeId, Post};
 use crate::error::Error;
 use crate::key::{Document, Record};
-use crate::log;
 use crate::path;
-use crate::settings::Settings;
 use crate::storage::Storage;
 
 /// Finds or makes the node that sent its facts, and says under which URL it is told what to do
@@ -20,49 +19,76 @@ use crate::storage::Storage;
 /// 3. Else a `config` in the body becomes its startup-config: 201.
 /// 4. Else the first pattern of neighbordb that fits it gives it its definition: 201.
 ///
-/// Facts are stored in every accepted case, if they changed. What makes a node exist is written
-/// last, so that a failure half-way is mended by the next POST.
+/// Facts are stored in every accepted case, if they changed. Where there are sites, the first
+/// accepted POST makes the node belong to the caller's. What makes a node exist is written last, so
+/// that a failure half-way is mended by the next POST.
 ///
 /// 400 if the facts cannot be used, no pattern fits, or content that is needed is missing or
-/// broken; 413 over [`MAX_FACTS`]; 503 if storage fails.
-pub async fn create(context: Context<'_>) -> Result<Answer, Error> {
+/// broken; 403 if this caller may not; 413 over [`MAX_FACTS`]; 503 if storage fails.
+pub async fn create(mut context: Context<'_>) -> Result<Answer, Error> {
     let body = body::read(context.request, "the node facts", MAX_FACTS).await?;
     let post = Post::parse(&body).map_err(|error| Error::BadRequest(error.to_string()))?;
     let node = post
         .facts
         .id(context.settings.identifier)
         .map_err(|error| Error::BadRequest(error.to_string()))?;
-    context.log.node = Some(node.to_string());
+    context.open_node(&node)?;
 
     let storage = context.storage;
     let wanted = [Record::Facts, Record::Definition, Record::StartupConfig];
-    let records = storage.records(&node, &wanted).await?;
+    let records = storage.records(&node, &context.with_site(&wanted)).await?;
+    if !context.sees(&records) {
+        return Err(unknown(&node));
+    }
     let known = records.has(Record::Definition) || records.has(Record::StartupConfig);
     // Everything that can be refused is decided before anything is written.
     let provision = if known {
         Provision::None
     } else if let Some(config) = post.config {
+        if let Caller::Site(_) = context.caller {
+            return Err(Error::Forbidden(format!(
+                "the node {node} is not known here; a configuration for it is taken only from the \
+                 URL that was made for it"
+            )));
+        }
         Provision::StartupConfig(config)
     } else {
         match_neighbordb(storage, context.settings.identifier, &node, &post.facts).await?
     };
 
     let facts = post.facts.to_json().to_string();
-    if records.get(Record::Facts) != Some(facts.as_str()) {
+    let new_facts = records.get(Record::Facts) != Some(facts.as_str());
+    let new_site = context.caller.site().filter(|_| !records.has(Record::Site));
+    if !known || new_facts || new_site.is_some() {
+        context.may_write()?;
+    }
+    if new_facts {
         storage
             .put_record(&node, Record::Facts, facts.as_bytes())
+            .await?;
+    }
+    if let Some(site) = new_site {
+        storage
+            .put_record(&node, Record::Site, site.as_bytes())
             .await?;
     }
     provision.store(storage, &node).await?;
 
     let location = format!(
         "{}/nodes/{}",
-        context.server_url,
+        context.base_url,
         path::encode_segment(node.as_str())
     );
     Ok(Answer::empty(if known { 409 } else { 201 })
         .with_header("Location", location)
         .with_header("Cache-Control", "no-store"))
+}
+
+/// What is said of a node that is not there, or is there for another site.
+pub fn unknown(node: &NodeId) -> Error {
+    Error::BadRequest(format!(
+        "the node {node} is not known here: it has no definition and no startup-config"
+    ))
 }
 
 /// What makes a node exist.
@@ -164,23 +190,4 @@ async fn load_named(
             entry.pattern.name
         ))
     })
-}
-
-/// The node that a path names; its id goes into the log.
-///
-/// # Errors
-/// [`Error::BadRequest`] if no node can have that id.
-pub fn id_in_path(
-    settings: &Settings,
-    log: &mut log::Entry,
-    segment: &str,
-) -> Result<NodeId, Error> {
-    let id = match settings.identifier {
-        Identifier::SerialNumber => segment.parse(),
-        // A MAC address in a URL may have come straight from a label or a `show version`.
-        Identifier::SystemMac => normalize_mac(segment).parse(),
-    };
-    let node: NodeId = id.map_err(|error| Error::BadRequest(format!("{error}")))?;
-    log.node = Some(node.to_string());
-    Ok(node)
 }

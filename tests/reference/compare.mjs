@@ -49,7 +49,7 @@ async function main() {
   // Only now: importing the harness starts wrangler.
   const { pythonWithZtpserver, startReference } = await import("./reference.mjs");
   const { startEdge } = await import("./worker.mjs");
-  pythonWithZtpserver();
+  const python = pythonWithZtpserver();
   const started = performance.now();
   // One group for each of the settings, and one for the pairs: each with servers of its own, all at once.
   const groups = Object.entries(SETTINGS).map(([name, settings]) => {
@@ -60,7 +60,7 @@ async function main() {
   const tallies = await Promise.all(
     groups.filter(({ needed }) => needed).map(async ({ settings, play }) => {
       const vars = Object.fromEntries(Object.entries(settings).map(([key, value]) => [key.toUpperCase(), value]));
-      const [reference, worker] = await Promise.all([startReference(settings), startEdge(vars)]);
+      const [reference, worker] = await Promise.all([startReference(python, settings), startEdge(vars)]);
       const servers = { reference, worker, urls: { reference: reference.url, server: settings.server_url } };
       const tally = { cases: 0, requests: 0, equal: 0, pairs: 0, equalPairs: 0, matchedPairs: 0, occurred: new Map(), problems: [] };
       try {

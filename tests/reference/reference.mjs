@@ -31,8 +31,8 @@ export function pythonWithZtpserver() {
   return python;
 }
 
-/** Starts a server whose settings are `settings` (names as in ztpserver.conf, of its section `default`). */
-export async function startReference(settings) {
+/** Starts a server with a Python that has it; `settings` are those of the section `default` of ztpserver.conf. */
+export async function startReference(python, settings) {
   const place = mkdtempSync(join(tmpdir(), "ztpserver-"));
   const dataRoot = join(place, "data_root");
   const makeFolders = () => FOLDERS.forEach((folder) => mkdirSync(join(dataRoot, folder), { recursive: true }));
@@ -42,7 +42,7 @@ export async function startReference(settings) {
   writeFileSync(config, ["[default]", ...lines.map(([name, value]) => `${name} = ${value}`), ""].join("\n"));
 
   const { ZTPS_CONFIG, ZTPS_DEFAULT_DATAROOT, ZTPS_DEFAULT_SERVER, ...environment } = process.env;
-  const child = spawn(pythonWithZtpserver(), [join(root, "tests/reference/reference.py"), config], {
+  const child = spawn(python, [join(root, "tests/reference/reference.py"), config], {
     stdio: ["pipe", "pipe", "inherit"],
     env: { ...environment, PYTHONUTF8: "1" },
   });

@@ -13,6 +13,11 @@ export async function startEdge(vars) {
     if (!(found.list_complete ?? !found.truncated)) throw new Error("a case has more keys than one list shows");
     return (found.keys ?? found.objects).map((entry) => entry.name ?? entry.key);
   };
+  /** The bytes of one value, if it is stored. */
+  const read = async (key) => {
+    const value = await kv.get(key, "arrayBuffer");
+    return value === null ? undefined : Buffer.from(value);
+  };
   return {
     url: worker.url.origin,
     request: (method, path, options) => worker.request(method, path, options),
@@ -22,14 +27,13 @@ export async function startEdge(vars) {
     /** What is stored of nodes: bytes by key. */
     async stored() {
       const keys = await keysOf(kv, "nodes/");
-      const values = await Promise.all(keys.map((key) => kv.get(key, "arrayBuffer")));
-      return Object.fromEntries(keys.map((key, index) => [key, Buffer.from(values[index])]));
+      const texts = keys.length > 0 ? await kv.get(keys) : new Map();
+      // All at once they come as text only; what is none is read again.
+      const bytes = keys.map((key) => (texts.get(key).includes("\ufffd") ? read(key) : Buffer.from(texts.get(key))));
+      const values = await Promise.all(bytes);
+      return Object.fromEntries(keys.map((key, index) => [key, values[index]]));
     },
-    /** The bytes of one value, if it is stored. */
-    async read(key) {
-      const value = await kv.get(key, "arrayBuffer");
-      return value === null ? undefined : Buffer.from(value);
-    },
+    read,
     async clear() {
       const [values, objects] = await Promise.all([keysOf(kv), keysOf(r2)]);
       await Promise.all([...values.map((key) => kv.delete(key)), objects.length > 0 && r2.delete(objects)]);

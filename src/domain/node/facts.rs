@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::domain::printable::Printable;
+
 use super::{Identifier, InvalidNodeId, NodeId, normalize_mac};
 
 /// Longest body of POST /nodes and longest `.node`, in bytes.
@@ -165,7 +167,7 @@ fn neighbors(value: Option<&Json>) -> Result<Vec<(String, Vec<Neighbor>)>, Facts
         .map(|(interface, seen)| {
             let Json::Array(seen) = seen else {
                 return Err(wrong_type(
-                    &format!("neighbors of {}", interface.escape_debug()),
+                    &format!("neighbors of {}", Printable(interface)),
                     "a list",
                     seen,
                 ));
@@ -184,7 +186,7 @@ fn neighbors(value: Option<&Json>) -> Result<Vec<(String, Vec<Neighbor>)>, Facts
 }
 
 fn neighbor(interface: &str, peer: &Json) -> Result<Neighbor, FactsError> {
-    let place = || format!("a neighbor of {}", interface.escape_debug());
+    let place = || format!("a neighbor of {}", Printable(interface));
     let Json::Object(peer) = peer else {
         return Err(wrong_type(&place(), "an object", peer));
     };

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::domain::printable::Printable;
+
 /// Longest node id, in bytes. A key of Workers KV has at most 512.
 pub const MAX_NODE_ID: usize = 200;
 
@@ -70,7 +72,7 @@ impl fmt::Display for InvalidNodeId {
                 write!(
                     f,
                     "'{}' cannot be a node id: '/', control characters, '.' and '..' are not allowed",
-                    id.escape_debug()
+                    Printable(id)
                 )
             }
         }
@@ -123,7 +125,7 @@ impl fmt::Display for InvalidIdentifier {
         write!(
             f,
             "IDENTIFIER is '{}': set it to serialnumber or systemmac",
-            self.0.escape_debug()
+            Printable(&self.0)
         )
     }
 }

@@ -87,23 +87,21 @@ pub(super) struct Meaning {
 }
 
 /// # Errors
-/// The reason why the three can never be met together.
+/// The three can never be met together; the text says what to write in place of them.
 pub(super) fn meaning(local: Local, device: Wanted, port: Wanted) -> Result<Meaning, &'static str> {
     use Sense::{Forbids, Wants};
     use Wanted::{Any, Like, None as No};
     let (sense, interfaces, device, port) = match (local, device, port) {
         (Local::None, No, No) => {
-            return Err(
-                "'none: none:none' is no constraint; to say that the node has no neighbor at all, write none: \"regex('.*')\"",
-            );
+            return Err("to say that no interface has a neighbor, write none: \"regex('.*')\"");
         }
         (Local::Any, Any, No) | (Local::Any, No, _) => {
             return Err(
-                "no interface can be any that sees none; name the interface, or write none: with the device or port to be absent",
+                "to forbid a neighbor, name the interfaces, or write none: <device>:<port>",
             );
         }
         (Local::None, Any, Any | No) | (Local::None, No, _) => {
-            return Err("after 'none' a device or a port must follow that no interface may see");
+            return Err("after 'none:' comes the device or the port that no interface may see");
         }
 
         (Local::Any, Any, Any) => (Wants, None, None, None),

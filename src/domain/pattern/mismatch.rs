@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::domain::node::Neighbor;
+use crate::domain::printable::Printable;
 use crate::domain::pyregex::Undecided;
 
 /// Most neighbors that a message lists.
@@ -49,12 +50,7 @@ pub enum Reason {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "pattern '{}': {}",
-            self.pattern.escape_debug(),
-            self.reason
-        )
+        write!(f, "pattern '{}': {}", Printable(&self.pattern), self.reason)
     }
 }
 
@@ -65,11 +61,7 @@ impl fmt::Display for Reason {
             Reason::Model {
                 wants,
                 saw: Some(saw),
-            } => write!(
-                f,
-                "wants model regex('{wants}'), saw '{}'",
-                saw.escape_debug()
-            ),
+            } => write!(f, "wants model regex('{wants}'), saw '{}'", Printable(saw)),
             Reason::Model { wants, saw: None } => {
                 write!(f, "wants model regex('{wants}'), and the node sent none")
             }
@@ -108,11 +100,7 @@ impl fmt::Display for Reason {
                 forbids,
                 saw,
             } => {
-                write!(
-                    f,
-                    "{} must not see {forbids}, saw ",
-                    interface.escape_debug()
-                )?;
+                write!(f, "{} must not see {forbids}, saw ", Printable(interface))?;
                 seen(f, saw, true)
             }
             Reason::Undecided { what, why } => write!(f, "cannot decide on {what}: {why}"),
@@ -121,9 +109,9 @@ impl fmt::Display for Reason {
 }
 
 fn seen(f: &mut fmt::Formatter<'_>, neighbor: &Neighbor, with_port: bool) -> fmt::Result {
-    write!(f, "'{}'", neighbor.device.escape_debug())?;
+    write!(f, "'{}'", Printable(&neighbor.device))?;
     if with_port {
-        write!(f, " port '{}'", neighbor.port.escape_debug())?;
+        write!(f, " port '{}'", Printable(&neighbor.port))?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::constraint::{Local, Meaning, Peer, Wanted, meaning};
 use super::{Constraint, MAX_NAMED_INTERFACES, Pattern, PatternError};
 use crate::domain::content_name::ContentName;
 use crate::domain::node::{Identifier, normalize_mac};
+use crate::domain::printable::Printable;
 use crate::domain::pyregex::PyRegex;
 use crate::domain::yaml::{Node, Value};
 
@@ -150,7 +151,7 @@ impl<'y> Reader<'y> {
             Some(model) => Some(PyRegex::new(model).map_err(|reason| {
                 self.at(
                     "model",
-                    format!("'model' is no regular expression as Python has them: {reason}"),
+                    format!("'model' cannot be used as a regular expression: {reason}"),
                 )
             })?),
         };
@@ -201,9 +202,13 @@ impl<'y> Reader<'y> {
         match self.node.get(key) {
             None => Ok(None),
             Some(value) if value.is_null() && self.source == PatternSource::Stored => Ok(None),
-            Some(value) => match value.as_name().filter(|name| !name.is_empty()) {
-                Some(name) => Ok(Some(name)),
-                None => Err(self.wrong(value, &format!("'{key}' must be a text (quote it)"))),
+            Some(value) => match value.as_name() {
+                Some(name) if !name.is_empty() => Ok(Some(name)),
+                _ if value.is_null() || value.as_name().is_some() => Err(self.at(
+                    key,
+                    format!("'{key}' is empty; give it a value or remove it"),
+                )),
+                _ => Err(self.wrong(value, &format!("'{key}' must be a text (quote it)"))),
             },
         }
     }
@@ -214,7 +219,7 @@ impl<'y> Reader<'y> {
                 name.parse().map_err(|reason| {
                     self.at(
                         key,
-                        format!("'{key}' cannot be '{}': {reason}", name.escape_debug()),
+                        format!("'{key}' cannot be '{}': {reason}", Printable(name)),
                     )
                 })
             })
@@ -248,7 +253,7 @@ impl<'y> Reader<'y> {
                 "node",
                 format!(
                     "'node' is '{}', and with IDENTIFIER systemmac it must be a MAC address",
-                    node.escape_debug()
+                    Printable(node)
                 ),
             ));
         }
@@ -315,14 +320,16 @@ impl<'y> Reader<'y> {
             Wanted::parse(&text)
                 .map_err(|reason| PatternError::new(peer.position, format!("{written}: {reason}")))
         };
+        let line = format!("{written}: {device}:{port}");
         let (device, port) = (wanted(&device)?, wanted(&port)?);
         let Meaning {
             sense,
             interfaces,
             device,
             port,
-        } = meaning(local, device, port).map_err(|reason| {
-            PatternError::new(interface.position, format!("{written}: {reason}"))
+        } = meaning(local, device, port).map_err(|instead| {
+            let message = format!("'{}' can never be met; {instead}", Printable(&line));
+            PatternError::new(interface.position, message)
         })?;
         Ok(Constraint {
             position: interface.position,
@@ -383,6 +390,12 @@ impl<'y> Reader<'y> {
                 port,
             ));
         }
+        if peer.is_null() {
+            return Err(PatternError::new(
+                peer.position,
+                format!("{interface}: the peer is missing"),
+            ));
+        }
         let Some(text) = peer.as_name() else {
             return Err(wrong(
                 peer,
@@ -418,10 +431,7 @@ impl<'y> Reader<'y> {
                 .map(|(_, node)| (*node).clone())
         };
         let Some(value) = find(variables).or_else(|| find(self.globals)) else {
-            return Err(format!(
-                "the variable '{}' is not defined",
-                name.escape_debug()
-            ));
+            return Err(format!("the variable '{}' is not defined", Printable(name)));
         };
         match value.as_name() {
             Some(value) if value.starts_with('$') => Err(format!(

@@ -76,28 +76,11 @@ impl Allocations {
         self.by_value.insert(value, node);
     }
 
-    /// Frees the value of a node; the value, if it had one.
-    pub fn release_node(&mut self, node: &str) -> Option<String> {
-        let value = self.by_node.remove(node)?;
-        self.by_value.remove(&value);
-        Some(value)
-    }
-
-    /// Frees a value; the node that had it.
-    pub fn release_value(&mut self, value: &str) -> Option<String> {
-        let node = self.by_value.remove(value)?;
-        self.by_node.remove(&node);
-        Some(node)
-    }
-
-    /// How many values are taken.
-    pub fn len(&self) -> usize {
-        self.by_value.len()
-    }
-
-    /// Whether none is taken.
-    pub fn is_empty(&self) -> bool {
-        self.by_value.is_empty()
+    /// Frees a value.
+    pub fn release(&mut self, value: &str) {
+        if let Some(node) = self.by_value.remove(value) {
+            self.by_node.remove(&node);
+        }
     }
 
     /// The value that a node gets: its own, else the one reserved for it, else the first free one
@@ -188,7 +171,7 @@ mod tests {
                 reserved: 2
             })
         );
-        assert_eq!(held.release_node("JPE1").as_deref(), Some("a"));
+        held.release("a");
         assert_eq!(held.grant(&pool, "JPE4"), new("a"));
     }
 

@@ -49,29 +49,25 @@ impl Node {
             Value::Null => Ok("null".to_owned()),
             Value::Bool(value) => Ok(value.to_string()),
             Value::Int(value) => Ok(value.to_string()),
-            Value::Float(value) => Ok(python_float(*value)),
+            Value::Float(value) if value.is_finite() => Ok(python_float(*value)),
             Value::Str(text) => Ok(text.to_string()),
-            Value::Binary(_) | Value::List(_) | Value::Mapping(_) | Value::Set(_) => {
-                Err(Error::new(
-                    self.position,
-                    format!(
-                        "{} cannot be a key in what is sent to a switch",
-                        self.value.kind()
-                    ),
-                ))
-            }
+            Value::Float(_)
+            | Value::Binary(_)
+            | Value::List(_)
+            | Value::Mapping(_)
+            | Value::Set(_) => Err(Error::new(
+                self.position,
+                format!(
+                    "{} cannot be a key in what is sent to a switch",
+                    self.value.kind()
+                ),
+            )),
         }
     }
 }
 
-/// A float as Python's `repr` writes it: `1.0`, `1e+16`, `1e-05`.
+/// A finite float as Python's `repr` writes it: `1.0`, `1e+16`, `1e-05`.
 fn python_float(value: f64) -> String {
-    if value.is_nan() {
-        return "NaN".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
-    }
     let scientific = format!("{value:e}");
     let Some((digits, exponent)) = scientific.split_once('e') else {
         return scientific;

@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use libyaml_safer::{Event, EventData, Mark, Parser};
-
+use super::events::{Event, EventData, Events};
 use super::scalar::{self, Tag};
+use crate::domain::printable::Printable;
+
 use super::{Error, MAX_DEPTH, MAX_EXPANDED_TEXT, MAX_NODES, MAX_TEXT, Node, Position, Value};
 
 const CORE_TAGS: &str = "tag:yaml.org,2002:";
@@ -27,12 +28,8 @@ pub fn parse(text: &str) -> Result<Node, Error> {
             ),
         ));
     }
-    let mut input = text.as_bytes();
-    let mut parser = Parser::new();
-    parser.set_input_string(&mut input);
     Loader {
-        text,
-        parser,
+        events: Events::of(text),
         anchors: HashMap::new(),
         size: Size::default(),
     }
@@ -53,9 +50,8 @@ enum Anchored {
     Complete(Node, Size),
 }
 
-struct Loader<'t, 'p> {
-    text: &'t str,
-    parser: Parser<&'p mut &'t [u8]>,
+struct Loader<'t> {
+    events: Events<'t>,
     anchors: HashMap<String, Anchored>,
     size: Size,
 }
@@ -66,25 +62,23 @@ enum Key {
     Node(Node),
 }
 
-impl Loader<'_, '_> {
+impl Loader<'_> {
     fn document(mut self) -> Result<Node, Error> {
         let mut document = None;
         loop {
-            let event = self.next()?;
-            let position = position(event.start_mark);
-            match event.data {
-                EventData::StreamStart { .. } | EventData::DocumentEnd { .. } => {}
-                EventData::StreamEnd => {
+            let Event { position, data } = self.events.next()?;
+            match data {
+                EventData::End => {
                     return Ok(document.unwrap_or(Node::new(Position::START, Value::Null)));
                 }
-                EventData::DocumentStart { .. } if document.is_some() => {
+                EventData::DocumentStart if document.is_some() => {
                     return Err(Error::new(
                         position,
                         "a second document begins here, and only one is read",
                     ));
                 }
-                EventData::DocumentStart { .. } => {
-                    let event = self.next()?;
+                EventData::DocumentStart => {
+                    let event = self.events.next()?;
                     document = Some(self.node(event, 0)?);
                 }
                 _ => {
@@ -95,35 +89,6 @@ impl Loader<'_, '_> {
                 }
             }
         }
-    }
-
-    fn next(&mut self) -> Result<Event, Error> {
-        self.parser
-            .parse()
-            .map_err(|error| self.syntax_error(&error))
-    }
-
-    fn syntax_error(&self, error: &libyaml_safer::Error) -> Error {
-        let Some(mark) = error.problem_mark() else {
-            // The reader knows no place. It only ever objects to a character.
-            let (position, character) = first_unprintable(self.text);
-            return Error::new(
-                position,
-                format!("the character {character:?} is not allowed"),
-            );
-        };
-        let message = match (
-            error.context().filter(|context| !context.is_empty()),
-            error.context_mark(),
-        ) {
-            (Some(context), Some(start)) => format!(
-                "{} {context} that begins at line {}",
-                error.problem(),
-                start.line + 1
-            ),
-            _ => error.problem().to_owned(),
-        };
-        Error::new(position(mark), message)
     }
 
     fn node(&mut self, event: Event, depth: usize) -> Result<Node, Error> {
@@ -137,7 +102,7 @@ impl Loader<'_, '_> {
     }
 
     fn key_or_node(&mut self, event: Event, depth: usize, as_key: bool) -> Result<Key, Error> {
-        let at = position(event.start_mark);
+        let at = event.position;
         if depth > MAX_DEPTH {
             return Err(Error::new(
                 at,
@@ -151,8 +116,7 @@ impl Loader<'_, '_> {
                 anchor,
                 tag,
                 value,
-                plain_implicit,
-                ..
+                plain,
             } => {
                 self.open(anchor.as_deref(), at)?;
                 self.grow(
@@ -162,7 +126,7 @@ impl Loader<'_, '_> {
                         text: value.len(),
                     },
                 )?;
-                let tag = scalar_tag(tag.as_deref(), &value, plain_implicit)
+                let tag = scalar_tag(tag.as_deref(), &value, plain)
                     .ok_or_else(|| unknown_tag(at, tag.as_deref()))?;
                 match tag {
                     Tag::Merge if as_key => return Ok(Key::Merge(at)),
@@ -170,7 +134,7 @@ impl Loader<'_, '_> {
                     tag => (anchor, scalar_node(at, tag, value)?),
                 }
             }
-            EventData::SequenceStart { anchor, tag, .. } => {
+            EventData::ListStart { anchor, tag } => {
                 self.open(anchor.as_deref(), at)?;
                 self.grow(at, Size { nodes: 1, text: 0 })?;
                 let items = self.list(depth)?;
@@ -186,7 +150,7 @@ impl Loader<'_, '_> {
                 };
                 (anchor, Node::new(at, value))
             }
-            EventData::MappingStart { anchor, tag, .. } => {
+            EventData::MappingStart { anchor, tag } => {
                 self.open(anchor.as_deref(), at)?;
                 self.grow(at, Size { nodes: 1, text: 0 })?;
                 let entries = self.mapping(depth)?;
@@ -258,8 +222,8 @@ impl Loader<'_, '_> {
     fn list(&mut self, depth: usize) -> Result<Vec<Node>, Error> {
         let mut items = Vec::new();
         loop {
-            let event = self.next()?;
-            if event.data == EventData::SequenceEnd {
+            let event = self.events.next()?;
+            if event.data == EventData::ListEnd {
                 return Ok(items);
             }
             items.push(self.node(event, depth + 1)?);
@@ -272,12 +236,12 @@ impl Loader<'_, '_> {
         let mut own = Vec::new();
         let mut merged = Vec::new();
         loop {
-            let event = self.next()?;
+            let event = self.events.next()?;
             if event.data == EventData::MappingEnd {
                 break;
             }
             let key = self.key_or_node(event, depth + 1, true)?;
-            let event = self.next()?;
+            let event = self.events.next()?;
             let value = self.node(event, depth + 1)?;
             match key {
                 Key::Merge(at) => merge(at, value, &mut merged)?,
@@ -287,34 +251,6 @@ impl Loader<'_, '_> {
         merged.append(&mut own);
         unique(merged)
     }
-}
-
-fn position(mark: Mark) -> Position {
-    let one_based = |zero_based: u64| usize::try_from(zero_based).unwrap_or(usize::MAX - 1) + 1;
-    Position {
-        line: one_based(mark.line),
-        column: one_based(mark.column),
-    }
-}
-
-/// Where the first character stands that YAML does not allow.
-fn first_unprintable(text: &str) -> (Position, char) {
-    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-    let mut position = Position::START;
-    for c in text.chars() {
-        if !allowed(c) {
-            return (position, c);
-        }
-        if c == '\n' {
-            position = Position {
-                line: position.line + 1,
-                column: 1,
-            };
-        } else {
-            position.column += 1;
-        }
-    }
-    (position, '\u{feff}')
 }
 
 fn check_size(at: Position, size: Size) -> Result<(), Error> {
@@ -356,7 +292,8 @@ fn core_tag(tag: Option<&str>) -> Option<&str> {
 
 fn scalar_tag(tag: Option<&str>, text: &str, plain: bool) -> Option<Tag> {
     match core_tag(tag) {
-        None if plain => Some(scalar::resolve(text)),
+        // libyaml says of an empty value behind `!` that it is not plain; PyYAML has it the other way.
+        None if plain || tag == Some("!") => Some(scalar::resolve(text)),
         None | Some("str") => Some(Tag::Str),
         Some("null") => Some(Tag::Null),
         Some("bool") => Some(Tag::Bool),
@@ -372,7 +309,7 @@ fn scalar_tag(tag: Option<&str>, text: &str, plain: bool) -> Option<Tag> {
 
 fn scalar_node(at: Position, tag: Tag, text: String) -> Result<Node, Error> {
     let value = scalar::construct(tag, &text)
-        .map_err(|problem| Error::new(at, format!("'{}' is {problem}", text.escape_debug())))?;
+        .map_err(|problem| Error::new(at, format!("'{}' is {problem}", Printable(&text))))?;
     let written = (tag != Tag::Str).then(|| text.into_boxed_str());
     Ok(Node {
         position: at,

@@ -1,0 +1,143 @@
+//! What the URL's credential opens.
+
+use worker::Request;
+
+use super::{Context, Route, nothing_here};
+use crate::access::Caller;
+use crate::domain::node::{Identifier, NodeId, normalize_mac};
+use crate::error::Error;
+use crate::key::Record;
+use crate::settings::Settings;
+use crate::storage::{Records, Storage};
+
+/// Whose request it is, the credential in its path, and the rest of the path.
+///
+/// # Errors
+/// Without a valid credential where tokens are set, what an unknown path is told.
+pub fn admit<'a, 'p>(
+    settings: &'a Settings,
+    segments: &'p [&'p str],
+) -> Result<(Caller<'a>, Option<&'p str>, &'p [&'p str]), Error> {
+    let Some(sites) = &settings.sites else {
+        return Ok((Caller::Anyone, None, segments));
+    };
+    let ["t", credential, rest @ ..] = segments else {
+        return Err(nothing_here());
+    };
+    let caller = sites
+        .caller(credential, settings.identifier)
+        .ok_or_else(nothing_here)?;
+    Ok((caller, Some(credential), rest))
+}
+
+/// The server URL for whoever has that credential.
+pub fn base_url(server_url: &str, credential: Option<&str>) -> String {
+    match credential {
+        Some(credential) => format!("{server_url}/t/{credential}"),
+        None => server_url.to_owned(),
+    }
+}
+
+/// Asks the rate-limiting binding, if there is one: by site and node, else by site and address.
+///
+/// # Errors
+/// [`Error::TooMany`].
+pub async fn limit_rate(
+    request: &Request,
+    storage: &Storage,
+    caller: &Caller<'_>,
+    route: &Route<'_>,
+) -> Result<(), Error> {
+    let Some(limiter) = storage.rate_limiter() else {
+        return Ok(());
+    };
+    let who = match (caller, route.node()) {
+        (Caller::Node { id, .. }, _) => id.to_string(),
+        (_, Some(id)) => id.to_owned(),
+        _ => request
+            .headers()
+            .get("CF-Connecting-IP")
+            .ok()
+            .flatten()
+            .unwrap_or_default(),
+    };
+    let key = format!("{}/{who}", caller.site().unwrap_or_default());
+    let outcome = limiter
+        .limit(key)
+        .await
+        .map_err(|cause| Error::storage("asking the rate limiter", cause))?;
+    if outcome.success {
+        Ok(())
+    } else {
+        Err(Error::TooMany)
+    }
+}
+
+impl Context<'_> {
+    /// The node that a path names, if this caller may have its records. Its id goes into the log.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`] if no node can have that id; else as [`Context::open_node`].
+    pub fn node_in_path(&mut self, segment: &str) -> Result<NodeId, Error> {
+        let id = match self.settings.identifier {
+            Identifier::SerialNumber => segment.parse(),
+            // A MAC address in a URL may have come straight from a label or a `show version`.
+            Identifier::SystemMac => normalize_mac(segment).parse(),
+        };
+        let node: NodeId = id.map_err(|error| Error::BadRequest(format!("{error}")))?;
+        self.open_node(&node)?;
+        Ok(node)
+    }
+
+    /// Whether the credential opens the records of a node. Its id goes into the log.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] if the URL is another node's, or is a site's and `REQUIRE_NODE_TOKEN`
+    /// is set.
+    pub fn open_node(&mut self, node: &NodeId) -> Result<(), Error> {
+        self.log.node = Some(node.to_string());
+        match self.caller {
+            Caller::Node { id, .. } if id != node => Err(Error::Forbidden(format!(
+                "this URL was made for another node, and does not open the records of {node}"
+            ))),
+            Caller::Site(_) if self.settings.require_node_token => Err(Error::Forbidden(format!(
+                "the records of {node} need the URL made for that node (REQUIRE_NODE_TOKEN); it is \
+                 in the script that the switch gets from /bootstrap when it says who it is"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Which of a node's records this request has to read besides `wanted`.
+    pub fn with_site(&self, wanted: &[Record]) -> Vec<Record> {
+        let mut records = wanted.to_vec();
+        if self.caller.site().is_some() {
+            records.push(Record::Site);
+        }
+        records
+    }
+
+    /// Whether the node that has these records is there for this caller's site.
+    pub fn sees(&self, records: &Records) -> bool {
+        self.caller.sees(records.get(Record::Site))
+    }
+
+    /// The same, for a request that needs no other record as text.
+    pub async fn sees_node(&self, node: &NodeId) -> Result<bool, Error> {
+        if self.caller.site().is_none() {
+            return Ok(true);
+        }
+        Ok(self.sees(&self.storage.records(node, &[Record::Site]).await?))
+    }
+
+    /// # Errors
+    /// [`Error::Forbidden`] if clients may store nothing now.
+    pub fn may_write(&self) -> Result<(), Error> {
+        if self.settings.read_only {
+            return Err(Error::Forbidden(
+                "this server takes no writes from clients now (READ_ONLY is set)".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}

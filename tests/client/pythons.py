@@ -1,0 +1,63 @@
+"""The Pythons that play the switch's, and tests that run once under each."""
+
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+
+OLDEST = (3, 6)
+
+
+def version(python):
+    """(major, minor) of an interpreter, or None if it does not run."""
+    command = [python, "-c", "import sys; print('%d %d' % sys.version_info[:2])"]
+    try:
+        output = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                check=True, timeout=30).stdout
+        major, minor = output.split()
+        return int(major), int(minor)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+
+
+def installed():
+    """Every Python found, as {(major, minor): path}."""
+    names = [f"python3.{minor}" for minor in range(OLDEST[1], 20)] + ["python2.7", "python3"]
+    candidates = [sys.executable, *filter(None, map(shutil.which, names))]
+    candidates += glob.glob(os.path.expanduser("~/.pyenv/versions/*/bin/python"))
+    found = {}
+    for candidate in candidates:
+        number = version(candidate)
+        if number:
+            found.setdefault(number, candidate)
+    return found
+
+
+def chosen():
+    """[(name, path)] of the Pythons to test with."""
+    listed = os.environ.get("ZTP_TEST_PYTHONS")
+    if listed:
+        found = {version(path): path for path in listed.split(":")}
+        if None in found:
+            sys.exit(f"ZTP_TEST_PYTHONS: {found[None]} is not a Python that runs")
+        numbers = sorted(found)
+    else:
+        found = installed()
+        threes = sorted(number for number in found if number >= OLDEST)
+        numbers = sorted({*threes[:1], *threes[-1:], *({(2, 7)} & set(found))})
+    return [("python{}_{}".format(*number), found[number]) for number in numbers]
+
+
+PYTHONS = chosen()
+
+
+def each_python(case):
+    """Make a class of tests into one TestCase for each Python, with its path in `python`."""
+    module = sys.modules[case.__module__]
+    for name, path in PYTHONS:
+        full_name = f"{case.__name__}_{name}"
+        members = {"python": path, "__module__": case.__module__}
+        setattr(module, full_name, type(full_name, (case, unittest.TestCase), members))
+    return case

@@ -1,0 +1,61 @@
+// Runs tests/client/run.py against the built Worker: starts it, and beside it a control server
+// through which the tests fill and empty its storage. Arguments are those of run.py.
+
+import http from "node:http";
+import { attend } from "../../scripts/run.mjs";
+import { startWorker } from "../e2e/harness.mjs";
+
+const worker = await startWorker();
+const control = http.createServer((request, response) => {
+  answer(request).then(
+    ({ status, body }) => response.writeHead(status).end(body),
+    (error) => response.writeHead(500).end(String(error)),
+  );
+});
+await new Promise((resolve) => control.listen(0, "127.0.0.1", resolve));
+
+const settings = {
+  ZTP_TEST_URL: worker.url.origin,
+  ZTP_TEST_CONTROL: `http://127.0.0.1:${control.address().port}`,
+};
+const env = { ...process.env, ...settings };
+const status = await attend("python3", ["tests/client/run.py", ...process.argv.slice(2)], { env });
+control.close();
+await worker.stop();
+process.exit(status);
+
+/** POST /reset; PUT, GET and DELETE /kv/KEY and /r2/KEY. */
+async function answer(request) {
+  const [, store, ...rest] = decodeURIComponent(request.url).split("/");
+  const key = rest.join("/");
+  const stores = { kv: worker.kv, r2: worker.r2 };
+  if (request.method === "POST" && store === "reset") {
+    await empty(worker.kv, (page) => page.keys.map((entry) => entry.name));
+    await empty(worker.r2, (page) => page.objects.map((entry) => entry.key));
+    return { status: 204 };
+  }
+  switch (request.method) {
+    case "PUT": {
+      const chunks = [];
+      for await (const chunk of request) chunks.push(chunk);
+      await stores[store].put(key, Buffer.concat(chunks));
+      return { status: 204 };
+    }
+    case "DELETE":
+      await stores[store].delete(key);
+      return { status: 204 };
+    default: {
+      const found = store === "kv" ? await worker.kv.get(key, "arrayBuffer") : await (await worker.r2.get(key))?.arrayBuffer();
+      return found ? { status: 200, body: Buffer.from(found) } : { status: 404 };
+    }
+  }
+}
+
+/** Deletes everything in a store, a page of names at a time. */
+async function empty(store, names) {
+  for (;;) {
+    const found = names(await store.list());
+    if (found.length === 0) return;
+    await Promise.all(found.map((name) => store.delete(name)));
+  }
+}

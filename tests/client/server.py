@@ -1,0 +1,184 @@
+"""The server under test: its storage, and proxies that misbehave between it and the switch."""
+
+import http.client
+import json
+import os
+import re
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+# The server may keep shared documents in memory for some seconds, and stored ones lag.
+VISIBLE_WITHIN = 30
+
+
+def setting(name):
+    value = os.environ.get(name)
+    if not value:
+        sys.exit(f"{name} is not set: see tests/client/run.py")
+    return value.rstrip("/")
+
+
+URL = setting("ZTP_TEST_URL")
+CONTROL = setting("ZTP_TEST_CONTROL")
+
+
+def fetch(url, method="GET", data=None):
+    """(status, headers, body), whatever the status."""
+    request = urllib.request.Request(url, data, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.headers, response.read()
+    except urllib.error.HTTPError as response:
+        with response:
+            return response.code, response.headers, response.read()
+
+
+def _control(method, path, data=None):
+    url = f"{CONTROL}/{urllib.parse.quote(path)}"
+    status, _, body = fetch(url, method, data)
+    if status >= 300:
+        raise AssertionError(f"{method} {url}: {status} {body!r}")
+    return body
+
+
+def reset():
+    """Empty the server's storage."""
+    _control("POST", "reset", b"")
+
+
+def _encoded(content):
+    if isinstance(content, (dict, list)):
+        content = json.dumps(content)  # JSON is YAML
+    return content.encode() if isinstance(content, str) else content
+
+
+def put_kv(key, content):
+    _control("PUT", "kv/" + key, _encoded(content))
+
+
+def put_file(path, content):
+    """Store files/PATH."""
+    _control("PUT", "r2/files/" + path, _encoded(content))
+
+
+def put_shown(store, key, path, content, shows):
+    """Store a document, and wait until GET `path` gives a body of which `shows` is true."""
+    _control("PUT", f"{store}/{key}", _encoded(content))
+    deadline = time.monotonic() + VISIBLE_WITHIN
+    while not shows(fetch(f"{URL}/{path}")[2]):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{path} does not show the stored {key}")
+        time.sleep(0.2)
+
+
+def put_action(name, source):
+    """Store actions/NAME, and wait until it is served."""
+    source = _encoded(source)
+    put_shown("r2", f"actions/{name}", f"actions/{name}", source, lambda body: body == source)
+
+
+def define(node, *actions):
+    """Give a node a definition with these actions: (name, attributes) or mappings."""
+    entries = [
+        {"action": action[0], "attributes": action[1]} if isinstance(action, tuple) else action
+        for action in actions
+    ]
+    put_kv(f"nodes/{node}/definition", {"name": f"for {node}", "actions": entries})
+
+
+class Proxy:
+    """Stands between switch and server; `rule(request)` may answer in the server's place.
+
+    The server's URL in what it says becomes the proxy's, with `prefix`: all that the switch knows
+    is the proxy. `requests` lists (method, path), in order.
+    """
+
+    def __init__(self, rule=None, prefix=""):
+        self.rule = rule or (lambda request: False)
+        self.prefix = prefix
+        self.requests = []
+        proxy = self
+
+        class Handler(_Handler):
+            pass
+
+        Handler.proxy = proxy
+        self.httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.httpd.daemon_threads = True
+        self.url = "http://127.0.0.1:{}{}".format(self.httpd.server_port, prefix)
+        threading.Thread(target=self.httpd.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.httpd.shutdown()
+        self.httpd.server_close()
+
+    def paths(self, pattern=""):
+        """The paths asked for that match a regular expression, without the prefix."""
+        paths = [path[len(self.prefix):] for _, path in self.requests]
+        return [path for path in paths if re.search(pattern, path)]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def log_message(self, *_arguments):
+        pass
+
+    def handle_any(self):
+        self.proxy.requests.append((self.command, self.path))
+        length = int(self.headers.get("Content-Length") or 0)
+        self.request_body = self.rfile.read(length)
+        if not self.path.startswith(self.proxy.prefix + "/"):
+            self.reply(404, {"Content-Type": "text/html"}, b"outside of the prefix")
+            return
+        self.local_path = self.path[len(self.proxy.prefix):]
+        if not self.proxy.rule(self):
+            self.reply(*self.forward())
+
+    do_GET = do_POST = handle_any  # noqa: N815 (the names that http.server looks for)
+
+    def forward(self):
+        """Ask the server: (status, headers, body), with the proxy's URL in place of its own."""
+        target = urllib.parse.urlsplit(URL)
+        connection = http.client.HTTPConnection(target.netloc, timeout=60)
+        try:
+            headers = {name: value for name, value in self.headers.items()
+                       if name.lower() not in ("host", "connection")}
+            connection.request(self.command, target.path + self.local_path,
+                               self.request_body or None, headers)
+            response = connection.getresponse()
+            body = response.read()
+            headers = {name: value.replace(URL, self.proxy.url)
+                       for name, value in response.getheaders()}
+            if not self.local_path.startswith("/files/"):
+                body = body.replace(URL.encode(), self.proxy.url.encode())
+            return response.status, headers, body
+        finally:
+            connection.close()
+
+    def reply(self, status, headers, body, break_after=None):
+        """Send a response, or only its first bytes, as HTTP/1.0: the connection ends with it."""
+        self.send_response(status)
+        skipped = ("content-length", "transfer-encoding", "connection", "date", "server")
+        for name, value in headers.items():
+            if name.lower() not in skipped:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body if break_after is None else body[:break_after])
+        self.wfile.flush()
+
+    def fail(self, status, reason, **headers):
+        """Answer with an error of the proxy's own. Returns True."""
+        self.reply(status, {"Content-Type": "text/html", **headers}, reason.encode())
+        return True
+
+    def cut(self):
+        """End the connection without an answer. Returns True."""
+        self.connection.shutdown(socket.SHUT_RDWR)
+        self.close_connection = True
+        return True

@@ -1,0 +1,261 @@
+"""Each stock action, run by the client on a switch."""
+
+import email
+import hashlib
+import os
+import socketserver
+import stat
+import subprocess
+import threading
+
+import server
+from boots import BootCase, tree
+from pythons import each_python
+
+
+class Relay(socketserver.ThreadingTCPServer):
+    """An SMTP relay that keeps what it gets: (recipients, message)."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), RelaySession)
+        self.mails = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class RelaySession(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"220 relay\r\n")
+        recipients = []
+        for line in self.rfile:
+            command = line.split(b":")[0].strip().upper()
+            answer = b"250 fine"
+            if command == b"RCPT TO":
+                recipients.append(line.split(b"<")[1].split(b">")[0].decode())
+            elif command == b"DATA":
+                self.wfile.write(b"354 go\r\n")
+                lines = []
+                for data in self.rfile:
+                    if data == b".\r\n":
+                        break
+                    lines.append(data)
+                self.server.mails.append((recipients, email.message_from_bytes(b"".join(lines))))
+            elif command == b"QUIT":
+                self.wfile.write(b"221 bye\r\n")
+                return
+            self.wfile.write(answer + b"\r\n")
+
+
+@each_python
+class Actions(BootCase):
+    def fails(self, name, attributes, reason):
+        server.define(self.serial, (name, attributes))
+        return self.refused(self.switch(), reason)
+
+    def commands(self, switch):
+        return (switch.home / "commands.log").read_text().splitlines()
+
+    def restart(self, switch):
+        """What EOS does with rc.eos at every start."""
+        script = str(switch.flash / "rc.eos")
+        subprocess.run(["bash", script], check=True, env=switch.environment())
+
+    def rc_eos(self, switch):
+        return (switch.flash / "rc.eos").read_text()
+
+    def test_add_config(self):
+        server.put_file("t", "hostname $name\nbanner $other\n$$\n")
+        self.run_action("add_config", {"url": "files/t", "variables": {"name": "x", "n": 1}})
+        self.assertEqual(self.config, "hostname x\nbanner $other\n$\nhostname end\n")
+        strict = {"url": "files/t", "variables": {"name": "x"}, "substitution_mode": "strict"}
+        self.fails("add_config", strict, "no value for 'other'")
+        self.fails("add_config", {"url": "files/t", "substitution_mode": "x"}, "loose or strict")
+        self.fails("add_config", {"url": "files/t", "variables": ["x"]}, "not a mapping")
+        self.fails("add_config", {}, "'url' is missing")
+
+    def test_replace_config(self):
+        server.put_file("c", b"hostname bytes \xff\x00\n\n")
+        server.define(self.serial, ("replace_config", {"url": "files/c"}))
+        switch = self.switch()
+        booted = self.boot(switch)
+        self.assertEqual(booted.status, 0, booted.output)
+        config = (switch.flash / "startup-config").read_bytes()
+        self.assertEqual(config, b"hostname bytes \xff\x00\n\n")
+
+    def test_copy_file_to_flash(self):
+        server.put_file("d/script.sh", "echo new")
+        switch = self.switch()
+        target = switch.flash / "scripts" / "script.sh"
+        copy = {"src_url": "files/d/script.sh", "dst_url": "/mnt/flash/scripts/", "mode": 700}
+        self.run_action("copy_file", copy, switch)
+        self.assertEqual(target.read_text(), "echo new")
+        self.assertEqual(stat.S_IMODE(target.stat().st_mode), 0o700)
+        target.write_text("echo old")
+        self.run_action("copy_file", dict(copy, overwrite="if-missing"), switch)
+        self.assertEqual(target.read_text(), "echo old")
+        self.run_action("copy_file", dict(copy, overwrite="backup"), switch)
+        self.assertEqual(target.read_text(), "echo new")
+        self.assertEqual(target.with_name("script.sh.backup").read_text(), "echo old")
+        for mode in (644, "0644", "777"):
+            self.run_action("copy_file", dict(copy, mode=mode), switch)
+            self.assertEqual(stat.S_IMODE(target.stat().st_mode), int(str(mode), 8))
+        self.fails("copy_file", dict(copy, mode=0o644), "mode is 420")
+        self.fails("copy_file", dict(copy, mode="rwx"), "mode is rwx")
+        self.fails("copy_file", dict(copy, overwrite="never"), "overwrite is 'never'")
+
+    def test_copy_file_elsewhere_is_repeated_by_rc_eos(self):
+        server.put_file("motd", "welcome")
+        place = os.path.join(self.home, "et c")
+        target = os.path.join(place, "motd")
+        os.mkdir(place)
+        for overwrite, old, expected, backup in (
+                ("replace", "old", "welcome", None), ("if-missing", "old", "old", None),
+                ("if-missing", None, "welcome", None), ("backup", "old", "welcome", "old")):
+            for left in os.listdir(place):
+                os.remove(os.path.join(place, left))
+            if old:
+                with open(target, "w") as output:
+                    output.write(old)
+            switch = self.switch()
+            copy = {"src_url": "files/motd", "dst_url": place, "overwrite": overwrite, "mode": 640}
+            self.run_action("copy_file", copy, switch)
+            self.restart(switch)
+            with open(target) as copied:
+                self.assertEqual(copied.read(), expected, overwrite)
+            self.assertEqual(os.path.exists(target + ".backup"), backup is not None)
+
+    def test_install_image(self):
+        server.put_file("images/a.swi", b"an image")
+        image = {"url": "files/images/a.swi", "version": "4.31.0F"}
+        switch = self.run_action("install_image", image)
+        self.assertEqual((switch.flash / "EOS-4.31.0F.swi").read_bytes(), b"an image")
+        self.assertIn("install source flash:EOS-4.31.0F.swi", self.commands(switch))
+        switch = self.run_action("install_image", dict(image, image_name_from_url=True))
+        self.assertEqual((switch.flash / "boot-config").read_text(), "SWI=flash:/a.swi\n")
+        switch = self.run_action("install_image", dict(image, version="4.30.1F"))
+        self.assertEqual(sorted(tree(switch.flash)), ["startup-config"])
+        switch = self.run_action("install_image", dict(image, version="4.9.10", downgrade=False))
+        self.assertEqual(sorted(tree(switch.flash)), ["startup-config"])
+        switch = self.run_action("install_image", dict(image, version="4.9.10"))
+        self.assertIn("EOS-4.9.10.swi", tree(switch.flash))
+        self.fails("install_image", {"url": "files/images/a.swi"}, "'version' is missing")
+        self.fails("install_image", dict(image, version="new", downgrade=False), "not a version")
+
+    def test_verify_image(self):
+        server.put_file("images/a.swi", b"an image")
+        server.put_file("c", "hostname x\n")
+        verify = ("verify_image", {"url": "files/images/a.swi"})
+        switch = self.switch()
+        (switch.flash / "boot-config").write_text("SWI=flash:/a.swi\n")
+        server.define(self.serial, verify, ("add_config", {"url": "files/c"}))
+        self.refused(switch, "a.swi is missing")
+        (switch.flash / "a.swi").write_bytes(b"an image")
+        self.boots(switch)
+        self.assertIn("is the same as files/images/a.swi", self.output)
+        os.remove(switch.flash / "startup-config")
+        (switch.flash / "a.swi").write_bytes(b"an imagE")
+        sha1 = hashlib.sha1(b"an imagE").hexdigest()
+        self.assertIn(sha1, self.refused(switch, "it is damaged, or another image"))
+        (switch.flash / "a.swi").write_bytes(b"longer image")
+        self.refused(switch, "it is not the same image")
+        self.fails("verify_image", {"url": "files/images/a.swi"}, "boot-config is missing")
+        self.fails("verify_image", {"url": "http://192.0.2.1/a", "path": "/etc/passwd"},
+                   "is not on the provisioning server")
+
+    def test_install_extension(self):
+        server.put_file("e/one.rpm", b"1")
+        server.put_file("e/two.swix", b"2")
+        server.put_file("c", "hostname x\n")
+        server.define(self.serial,
+                      ("install_extension", {"url": "files/e/one.rpm"}),
+                      ("install_extension", {"url": "files/e/two.swix", "force": True}),
+                      ("install_extension", {"url": "files/e/one.rpm", "force": "False"}),
+                      ("add_config", {"url": "files/c"}))
+        switch = self.switch()
+        self.boots(switch)
+        found = tree(switch.flash)
+        self.assertEqual(found["boot-extensions"], b"two.swix force\none.rpm\n")
+        self.assertEqual(found[".extensions/one.rpm"], b"1")
+        self.assertEqual(found[".extensions/two.swix"], b"2")
+
+    def test_install_cli_plugin(self):
+        server.put_file("my plugin.py", "pass")
+        switch = self.run_action("install_cli_plugin", {"url": "files/my plugin.py"})
+        self.assertEqual(tree(switch.flash)[".ztp-plugins/my plugin.py"], b"pass")
+        plugins = os.path.join(self.home, "python9", "CliPlugin")
+        os.makedirs(plugins)
+        script = self.rc_eos(switch)
+        self.assertTrue(script.startswith("#!/bin/bash\n"))
+        script = script.replace("/usr/lib*/python*/site-packages", self.home + "/python*")
+        subprocess.run(["bash", "-c", script], check=True, env=switch.environment())
+        self.assertEqual(os.listdir(plugins), ["my plugin.py"])
+
+    def test_run_bash_script(self):
+        server.put_file("s", "#!/bin/sh\necho $what > $$ZTP_FLASH/made\n")
+        switch = self.run_action("run_bash_script", {"url": "files/s", "variables": {"what": "ü"}},
+                                 LC_ALL="C")
+        self.assertEqual(tree(switch.flash)["made"], "ü\n".encode())
+        self.fails("run_bash_script", {"url": "files/s"}, "no value for 'what'")
+        server.put_file("s2", "echo before\nexit 5\n")
+        self.fails("run_bash_script", {"url": "files/s2"}, "ended with status 5: before")
+        server.put_file("s3", "echo trouble >&2\n")
+        self.fails("run_bash_script", {"url": "files/s3"}, "trouble")
+
+    def test_run_cli_commands(self):
+        server.put_file("c", "show version\n\nconfigure\nhostname $name\nend\nwrite memory\n")
+        commands = {"url": "files/c", "variables": {"name": "x"}}
+        switch = self.run_action("run_cli_commands", commands)
+        expected = ["show version", "configure", "hostname x", "end", "write memory"]
+        self.assertEqual(self.commands(switch)[-5:], expected)
+
+    def test_send_email(self):
+        relay = Relay()
+        self.addCleanup(relay.server_close)
+        self.addCleanup(relay.shutdown)
+        attached = os.path.join(self.home, "log.bin")
+        with open(attached, "wb") as output:
+            output.write(b"\x00\xff\n")
+        self.run_action("send_email", {
+            "smarthost": "127.0.0.1:{}".format(relay.server_address[1]),
+            "sender": "ztp@example.com", "receivers": ["a@example.com", "b@example.com"],
+            "subject": "Grüße", "body": "Schalter läuft", "commands": "show version",
+            "attachments": [attached, "/no/such/file"]})
+        (recipients, mail), = relay.mails
+        self.assertEqual(recipients, ["a@example.com", "b@example.com"])
+        subject = str(email.header.make_header(email.header.decode_header(mail["Subject"])))
+        self.assertEqual((subject, mail["To"]), ("Grüße", "a@example.com, b@example.com"))
+        body, log, version = [part.get_payload(decode=True) for part in mail.get_payload()]
+        self.assertTrue(body.decode().startswith("Schalter läuft\n"))
+        self.assertIn(b"/no/such/file is missing", body)
+        self.assertEqual(log, b"\x00\xff\n")
+        self.assertIn(b"modelName: vEOS", version)
+        self.fails("send_email", {"smarthost": "a", "sender": "x"}, "'receivers' is missing")
+
+    def test_configure_ansible_client(self):
+        server.put_file("key.pub", "ssh-ed25519 AAAA ansible\n")
+        root = os.path.join(self.home, "persist")
+        # A user and group that exist everywhere: what a switch has, useradd has made.
+        user = {"user": "root", "passwd": "s3cr et", "group": "root", "root": root,
+                "key": "files/key.pub"}
+        switch = self.run_action("configure_ansible_client", user)
+        keys = os.path.join(root, "root", ".ssh", "authorized_keys")
+        with open(keys) as written:
+            self.assertEqual(written.read(), "ssh-ed25519 AAAA ansible\n")
+        modes = [stat.S_IMODE(os.stat(path).st_mode) for path in (keys, os.path.dirname(keys))]
+        self.assertEqual(modes, [0o600, 0o700])
+        arguments = (switch.home / "useradd.log").read_text().splitlines()
+        self.assertRegex(arguments[1], r"^\$6\$[0-9a-f]{16}\$.{86}$")
+        self.assertEqual(arguments[:1] + arguments[2:],
+                         ["-p", "-d", os.path.join(root, "root"), "-G", "root", "root"])
+        os.remove(switch.home / "useradd.log")
+        self.restart(switch)
+        self.assertEqual((switch.home / "useradd.log").read_text().splitlines(), arguments)
+        self.assertNotIn("s3cr et", self.output + self.rc_eos(switch))
+        self.run_action("configure_ansible_client", user, USERADD_STATUS="9")
+        with open(keys) as written:
+            self.assertEqual(written.read(), "ssh-ed25519 AAAA ansible\n")
+        self.run_action("configure_ansible_client", {"user": "root", "root": root})
+        server.define(self.serial, ("configure_ansible_client", user))
+        self.assertIn("cannot create user root", self.boot(self.switch(), USERADD_STATUS="1").output)

@@ -1,0 +1,56 @@
+"""The simulated switch as a command."""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import server
+
+SWITCH = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "switch.py"
+
+
+class SwitchCommand(unittest.TestCase):
+    def setUp(self):
+        server.reset()
+
+    def run_switch(self, *arguments, url=None):
+        done = subprocess.run(
+            [sys.executable, str(SWITCH), "--url", url or server.URL + "/bootstrap", *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+        return done.returncode, done.stdout.decode()
+
+    def test_shows_log_and_startup_config(self):
+        server.put_kv("nodes/JPE1234/startup-config", "hostname desk\n")
+        status, output = self.run_switch("--serial", "JPE1234")
+        self.assertEqual(status, 0, output)
+        self.assertIn("JPE1234: POST nodes: 409", output)
+        self.assertTrue(output.endswith("--- startup-config\nhostname desk\n"), output)
+
+    def test_says_who_it_is(self):
+        status, output = self.run_switch(
+            "--serial", "JPE5678", "--mac", "00:1c:73:aa:bb:cc", "--model", "DCS-7050TX",
+            "--neighbor", "Ethernet1=nobody:Ethernet7", "--neighbor", "Ethernet2=nobody:Ethernet8")
+        self.assertEqual(status, 1, output)
+        self.assertIn("this is DCS-7050TX, EOS 4.30.1F, MAC 00:1c:73:aa:bb:cc,"
+                      " with neighbours on Ethernet1, Ethernet2", output)
+        self.assertIn("--- no startup-config", output)
+
+    def test_keeps_its_flash(self):
+        server.put_kv("nodes/JPE1234/startup-config", "hostname kept\n")
+        with tempfile.TemporaryDirectory() as folder:
+            status, output = self.run_switch("--serial", "JPE1234", "--keep", folder)
+            self.assertEqual(status, 0, output)
+            kept = pathlib.Path(folder, "flash", "startup-config").read_text()
+        self.assertEqual(kept, "hostname kept\n")
+
+    def test_says_that_no_server_answers(self):
+        status, output = self.run_switch(url="http://127.0.0.1:9/bootstrap")
+        self.assertEqual(status, 1)
+        self.assertIn("is the server running?", output)
+
+    def test_refuses_a_neighbour_it_cannot_read(self):
+        status, output = self.run_switch("--neighbor", "spine1")
+        self.assertEqual(status, 2)
+        self.assertIn("'spine1' is not LOCAL=DEVICE:PORT", output)

@@ -1,0 +1,237 @@
+// Resource pools: plugin calls in definitions, and what operators see and change.
+
+import assert from "node:assert/strict";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { assertRefusal, startWorker } from "./harness.mjs";
+
+const ADMIN = "an-admin-token-of-enough-length";
+let worker;
+before(async () => {
+  worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: ADMIN } });
+});
+after(() => worker.stop());
+beforeEach(() => worker.reset());
+
+const get = (node) => worker.request("GET", `/nodes/${node}`);
+const admin = (method, path, token = ADMIN) => worker.request(method, `/admin/pools${path}`, { headers: { Authorization: `Bearer ${token}` } });
+const pool = (name, ...lines) => worker.kv.put(`resources/${name}`, lines.join("\n"));
+
+async function define(attributes, ...nodes) {
+  const definition = JSON.stringify({ name: "x", actions: [{ action: "add_config", attributes }] });
+  for (const node of nodes) await worker.kv.put(`nodes/${node}/definition`, definition);
+}
+async function value(node) {
+  const answer = await get(node);
+  assert.equal(answer.status, 200, answer.text);
+  return answer.json.actions[0].attributes.ip;
+}
+
+describe("allocate in a definition", () => {
+  test("is found at the top, in mappings, lists and below, with the text around it kept", async () => {
+    await pool("net", "10.0.0.1: null", "10.0.0.2: null");
+    await pool("as", "65001: null");
+    await define(
+      {
+        ip: "allocate('net')",
+        quoted: 'allocate("net")',
+        around: "ip address allocate('net')/24 secondary",
+        two: "allocate('net') as allocate('as')",
+        old: "sqlite('net')",
+        variables: { ip: "allocate('net')/24", deep: { list: ["a", ["allocate('as')"], 7] } },
+        list: ["allocate('net')", 1, null],
+        plain: "z reallocate('net')",
+      },
+      "JPE1",
+    );
+    const answer = await get("JPE1");
+    assert.equal(answer.status, 200, answer.text);
+    assert.deepEqual(answer.json.actions[0].attributes, {
+      ip: "10.0.0.1",
+      quoted: "10.0.0.1",
+      around: "ip address 10.0.0.1/24 secondary",
+      two: "10.0.0.1 as 65001",
+      old: "10.0.0.1",
+      variables: { ip: "10.0.0.1/24", deep: { list: ["a", ["65001"], 7] } },
+      list: ["10.0.0.1", 1, null],
+      plain: "z reallocate('net')",
+    });
+    const line = JSON.parse(worker.logs().at(-1));
+    assert.equal(line.pool_calls, 2);
+    assert.deepEqual(line.allocated, ["net: 10.0.0.1", "as: 65001"]);
+  });
+
+  test("reaches a call that an attribute stands for", async () => {
+    await pool("net", "10.0.0.1: null");
+    await define({ ip: "$address" }, "JPE1");
+    await worker.kv.put("nodes/JPE1/attributes", "address: allocate('net')\n");
+    assert.equal(await value("JPE1"), "10.0.0.1");
+  });
+
+  test("gives a node its own value, its reservation, else the first free one", async () => {
+    await pool("net", "10.0.0.1: JPE2", "10.0.0.2: null", "10.0.0.3: null");
+    await define({ ip: "allocate('net')" }, "JPE1", "JPE2", "JPE3");
+    assert.equal(await value("JPE1"), "10.0.0.2");
+    assert.equal(await value("JPE2"), "10.0.0.1");
+    assert.equal(await value("JPE3"), "10.0.0.3");
+    for (const node of ["JPE3", "JPE1", "JPE2"]) assert.ok(await value(node));
+    assert.equal(await value("JPE1"), "10.0.0.2");
+  });
+
+  test("understands ranges and networks", async () => {
+    await pool("net", "10.0.0.254-10.0.1.0/22: null", "192.168.7.0/30: null");
+    const nodes = ["JPE1", "JPE2", "JPE3", "JPE4", "JPE5"];
+    await define({ ip: "allocate('net')" }, ...nodes, "JPE6");
+    const values = [];
+    for (const node of nodes) values.push(await value(node));
+    assert.deepEqual(values, ["10.0.0.254/22", "10.0.0.255/22", "10.0.1.0/22", "192.168.7.1/30", "192.168.7.2/30"]);
+    assertRefusal(await get("JPE6"), 400, /the pool &?#?\w*;?'?net.*JPE6.*5 are taken/);
+  });
+
+  for (const [name, lines, reason] of [
+    ["is missing", undefined, /pool 'net' is not there: resources\/net is not stored/],
+    ["is empty", [""], /pool 'net' cannot be used.*it is empty/],
+    ["is no mapping", ["- 10.0.0.1"], /pool 'net' cannot be used: resources\/net is broken: line 1.*a list/],
+    ["is exhausted", ["10.0.0.1: JPE9", "10.0.0.2: JPE8"], /JPE1: no value is free: 0 are taken and 2 more are reserved/],
+    ["has a range that runs backwards", ["10.0.0.9-10.0.0.1: null"], /runs backwards/],
+  ]) {
+    test(`is a clear 400 if the pool ${name}`, async () => {
+      if (lines) await pool("net", ...lines);
+      await define({ ip: "allocate('net')" }, "JPE1");
+      assertRefusal(await get("JPE1"), 400, reason);
+    });
+  }
+
+  for (const call of ["allocate('../nodes')", "allocate('a//b')", "mysql_vars('net')"]) {
+    test(`is a clear 400 for ${call}`, async () => {
+      await define({ ip: call }, "JPE1");
+      assertRefusal(await get("JPE1"), 400, /calls/);
+    });
+  }
+
+  test("leaves what an earlier pool gave with the node when a later one refuses", async () => {
+    await pool("net", "10.0.0.1: null", "10.0.0.2: null");
+    await define({ ip: "allocate('net')", as: "allocate('as')" }, "JPE1");
+    await define({ ip: "allocate('net')" }, "JPE2");
+    assertRefusal(await get("JPE1"), 400, /pool 'as'/);
+    assert.deepEqual(JSON.parse(worker.logs().at(-1)).allocated, ["net: 10.0.0.1"]);
+    assert.equal(await value("JPE2"), "10.0.0.2");
+    await pool("as", "65001: null");
+    assert.equal(await value("JPE1"), "10.0.0.1");
+  });
+});
+
+describe("an edited pool", () => {
+  test("keeps a removed value with its holder, and gives it to nobody else even when it is back", async () => {
+    await pool("net", "10.0.0.1: null", "10.0.0.2: null");
+    await define({ ip: "allocate('net')" }, "JPE1", "JPE2", "JPE3");
+    assert.equal(await value("JPE1"), "10.0.0.1");
+    await pool("net", "10.0.0.2: null");
+    assert.equal(await value("JPE1"), "10.0.0.1");
+    await pool("net", "10.0.0.1: null", "10.0.0.2: null", "10.0.0.3: null");
+    assert.equal(await value("JPE2"), "10.0.0.2");
+    assert.equal(await value("JPE3"), "10.0.0.3");
+  });
+
+  test("never gives a value twice while values are added, removed and reserved", async () => {
+    const nodes = Array.from({ length: 60 }, (_, at) => `N${at}`);
+    await define({ ip: "allocate('net')" }, ...nodes);
+    const all = Array.from({ length: 80 }, (_, at) => `10.0.0.${at + 1}`);
+    let random = 7;
+    const next = (below) => (random = (random * 48271) % 2147483647) % below;
+    const edit = () => {
+      const lines = all.filter(() => next(4) > 0).map((ip) => `${ip}: ${next(5) === 0 ? nodes[next(60)] : "null"}`);
+      return pool("net", ...lines);
+    };
+    await edit();
+    const seen = new Map();
+    for (let round = 0; round < 6; round += 1) {
+      const asking = nodes.map(async (node) => [node, await get(node)]);
+      const [answers] = await Promise.all([Promise.all(asking), edit().then(edit)]);
+      for (const [node, answer] of answers) {
+        if (answer.status === 400) continue;
+        const ip = answer.json.actions[0].attributes.ip;
+        assert.equal(seen.get(node) ?? ip, ip, "a node keeps its value");
+        seen.set(node, ip);
+      }
+      assert.equal(new Set(seen.values()).size, seen.size, "no value is given twice");
+    }
+    assert.ok(seen.size > 30, `${seen.size} nodes got a value`);
+  });
+});
+
+describe("/admin/pools", () => {
+  test("lists pools, and what is given out, reserved and free of each", async () => {
+    await pool("net", "10.0.0.1/24: null", "10.0.0.2/24: JPE7");
+    await pool("as", "65001: null");
+    await define({ ip: "allocate('net')" }, "JPE1");
+    await value("JPE1");
+    assert.deepEqual((await admin("GET", "")).json, { pools: ["as", "net"] });
+    const { allocations, ...listing } = (await admin("GET", "/net")).json;
+    assert.deepEqual(listing, { pool: "net", size: 1, taken: 1, reservations: [{ value: "10.0.0.2/24", node: "JPE7" }] });
+    assert.equal(allocations.length, 1);
+    assert.equal(allocations[0].value, "10.0.0.1/24");
+    assert.equal(allocations[0].node, "JPE1");
+    assert.ok(Math.abs(Date.now() - Date.parse(allocations[0].since)) < 60_000);
+  });
+
+  test("releases a value or what a node has, and logs it", async () => {
+    await pool("net", "10.0.0.1/24: null");
+    await define({ ip: "allocate('net')" }, "JPE1", "JPE2", "JPE3");
+    await value("JPE1");
+    const released = await admin("DELETE", "/net/10.0.0.1%2F24");
+    assert.equal(released.status, 200, released.text);
+    assert.equal(released.json.released.node, "JPE1");
+    const line = JSON.parse(worker.logs().at(-1));
+    assert.deepEqual([line.released, line.node, line.route], ["net: 10.0.0.1/24", "JPE1", "/admin/pools/{pool}/{value}"]);
+    assert.equal(await value("JPE2"), "10.0.0.1/24");
+    assert.equal((await admin("DELETE", "/net?node=JPE2")).json.released.value, "10.0.0.1/24");
+    assert.equal(await value("JPE3"), "10.0.0.1/24");
+    assertRefusal(await admin("DELETE", "/net?node=JPE2"), 404, /nothing like that/);
+    assertRefusal(await admin("DELETE", "/net/10.9.9.9"), 404, /nothing like that/);
+    assertRefusal(await admin("DELETE", "/net"), 400, /\?node=ID/);
+  });
+
+  test("assigns a value to a node before it asks", async () => {
+    await pool("net", "10.0.0.1: null", "10.0.0.2: null", "10.0.0.3: JPE9");
+    await define({ ip: "allocate('net')" }, "JPE1", "JPE2");
+    assert.equal((await admin("PUT", "/net/10.0.0.2?node=JPE1")).status, 200);
+    assert.equal((await admin("PUT", "/net/10.0.0.2?node=JPE1")).status, 200);
+    assert.equal(await value("JPE1"), "10.0.0.2");
+    assert.equal(await value("JPE2"), "10.0.0.1");
+    for (const [path, reason] of [
+      ["/net/10.0.0.2?node=JPE4", /held by the node JPE1/],
+      ["/net/10.0.0.3?node=JPE4", /reserved for the node JPE9/],
+      ["/net/10.0.0.3?node=JPE1", /already holds 10\.0\.0\.2/],
+      ["/net/10.0.0.7?node=JPE4", /no value 10\.0\.0\.7/],
+    ]) {
+      assertRefusal(await admin("PUT", path), 409, reason);
+    }
+    assertRefusal(await admin("PUT", "/net/10.0.0.1"), 400, /\?node=ID/);
+    assertRefusal(await admin("PUT", "/net/10.0.0.1?node=a%2Fb"), 400, /node id/);
+  });
+
+  test("is refused without the token, and is not there without the secret", async (t) => {
+    for (const token of ["", "wrong", `${ADMIN}x`, ADMIN.toUpperCase()]) {
+      const answer = await admin("GET", "", token);
+      assertRefusal(answer, 401, /ZTP_ADMIN_TOKEN/);
+      assert.equal(answer.headers["www-authenticate"], "Bearer");
+    }
+    const other = await startWorker();
+    t.after(() => other.stop());
+    const answer = await other.request("GET", "/admin/pools", { headers: { Authorization: `Bearer ${ADMIN}` } });
+    assertRefusal(answer, 404, /nothing at this path/);
+  });
+
+  test("answers a wrong method with those there are", async () => {
+    for (const [method, path, allow] of [["POST", "", "GET, HEAD"], ["PUT", "/net", "GET, HEAD, DELETE"], ["GET", "/net/x", "PUT, DELETE"]]) {
+      const answer = await admin(method, path);
+      assert.equal(answer.status, 405);
+      assert.equal(answer.headers.allow, allow);
+    }
+  });
+
+  test("refuses names that no pool can have", async () => {
+    assertRefusal(await admin("GET", "/..%2Fnodes"), 400, /no pool can have the name/);
+    assertRefusal(await admin("GET", "/none"), 400, /resources\/none is not stored/);
+  });
+});

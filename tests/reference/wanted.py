@@ -1,0 +1,170 @@
+"""ztpserver 2.1.0's matching with our wanted differences, each of which can be switched on by itself.
+
+RULES says what each is. A difference between ztpserver and us counts as known only if ztpserver, with one or a few of these
+rules switched on, decides as we do.
+"""
+
+import contextlib
+import logging
+import re
+
+import yaml
+from ztpserver import topology, validators
+from ztpserver.config import runtime
+
+logging.disable(logging.CRITICAL)
+
+RULES = {
+    "neighbors": "every LLDP neighbor on a port counts, not only the first",
+    "negatives": "any: DEVICE:none, INTERFACES: any:none and INTERFACES: DEVICE:none can be met",
+    "always": "a line that forbids holds for an interface that an earlier line has used up, too",
+    "config-handler": "config-handler is accepted",
+    "written": "a number as a name is what is written",
+    "mac": "with systemmac, the MAC address of node: is compared without :, . and -, in lower case",
+    "no-model": "a node that sent no model does not match a model, and is not an error",
+    "keywords": "any and none are whole words, so that a device may be called anycast1",
+    "no-neighbors": "none: none:none is refused, as ztpserver's documentation has it",
+    "variables": "an empty 'variables' is none, and what a variable stands for is checked like what is written in its place",
+}
+
+_active = set()
+
+_match = topology.InterfacePattern.match
+_is_positive = topology.InterfacePattern.is_positive_constraint
+_match_node = topology.Pattern.match_node
+_validate = validators.InterfacePatternValidator._validate_pattern
+_substitution = topology.Pattern.variable_substitution
+
+
+def match(self, interface, neighbors):
+    if "neighbors" not in _active:
+        return _match(self, interface, neighbors)
+    results = [self.match_neighbor(interface, neighbor) for neighbor in neighbors]
+    return False if False in results else True if True in results else None
+
+
+def is_positive_constraint(self):
+    return _is_positive(self) and not ("negatives" in _active and self.remote_interface == "none")
+
+
+def match_node(self, node):
+    if self.model and node.model is None and "no-model" in _active:
+        return False
+    if "always" in _active:
+        for interface, neighbors in node.neighbors.items():
+            for entry in self.interfaces:
+                for line in entry["patterns"]:
+                    if not line.is_positive_constraint() and line.match(interface, neighbors) is False:
+                        return False
+    return _match_node(self, node)
+
+
+def validate_line(self, interface, device, port):
+    if "no-neighbors" in _active and (interface, device, port) == ("none", "none", "none"):
+        raise validators.ValidationError("none: none:none")
+    _validate(self, interface, device, port)
+
+
+def variable_substitution(self):
+    _substitution(self)
+    if "variables" in _active:
+        for entry in self.interfaces:
+            for line in entry["patterns"]:
+                validators.InterfacePatternValidator(None)._validate_pattern(line.interface, line.remote_device, line.remote_interface)
+
+
+topology.InterfacePattern.match = match
+topology.InterfacePattern.is_positive_constraint = is_positive_constraint
+topology.Pattern.match_node = match_node
+topology.Pattern.variable_substitution = variable_substitution
+validators.InterfacePatternValidator._validate_pattern = validate_line
+
+_KEYWORDS = (validators.KW_ANY_RE, validators.KW_NONE_RE, list(validators.INVALID_INTERFACE_PATTERNS), list(validators.OPTIONAL_PATTERN_ATTRIBUTES))
+
+
+@contextlib.contextmanager
+def rules(active):
+    """ztpserver with these rules."""
+    _active.clear()
+    _active.update(active)
+    any_re, none_re, invalid, optional = _KEYWORDS
+    if "keywords" in active:
+        whole = {any_re: re.compile("any$"), none_re: re.compile("none$")}
+        validators.KW_ANY_RE, validators.KW_NONE_RE = whole[any_re], whole[none_re]
+        validators.INVALID_INTERFACE_PATTERNS[:] = [tuple(whole.get(part, part) for part in line) for line in invalid]
+    if "config-handler" in active:
+        validators.OPTIONAL_PATTERN_ATTRIBUTES.append("config-handler")
+    try:
+        yield
+    finally:
+        _active.clear()
+        validators.KW_ANY_RE, validators.KW_NONE_RE = any_re, none_re
+        validators.INVALID_INTERFACE_PATTERNS[:] = invalid
+        validators.OPTIONAL_PATTERN_ATTRIBUTES[:] = optional
+
+
+class _AsWritten(yaml.SafeLoader):
+    """Numbers stay the text that they are written as."""
+
+
+_AsWritten.yaml_constructors = {
+    **yaml.SafeLoader.yaml_constructors,
+    "tag:yaml.org,2002:int": yaml.SafeLoader.construct_yaml_str,
+    "tag:yaml.org,2002:float": yaml.SafeLoader.construct_yaml_str,
+}
+
+
+def normalized(mac):
+    return re.sub("[:.-]", "", mac).lower()
+
+
+def create_node(facts, active, identifier):
+    facts = {key: value for key, value in facts.items() if key != "config"}
+    facts["neighbors"] = {
+        interface: [{"device": peer["device"], "port": peer.get("port", peer.get("remote_interface"))} for peer in peers]
+        for interface, peers in (facts.get("neighbors") or {}).items()
+    }
+    node = topology.create_node(facts)
+    if "mac" in active and node.systemmac:
+        node.systemmac = normalized(node.systemmac)
+    return node
+
+
+def select(neighbordb, identifier, facts, active=()):
+    """What ztpserver decides: ("match", name), ("refused",) or ("error",)."""
+    runtime.set_value("identifier", identifier, "default")
+    with rules(active):
+        try:
+            contents = yaml.load(neighbordb, Loader=_AsWritten if "written" in active else yaml.SafeLoader)
+            if isinstance(contents, dict):
+                patterns = contents.get("patterns") or []
+                if "variables" in active:
+                    for mapping in [contents, *patterns]:
+                        if "variables" in mapping and mapping["variables"] is None:
+                            mapping["variables"] = {}
+                if "mac" in active and identifier == "systemmac":
+                    for pattern in patterns:
+                        if isinstance(pattern.get("node"), str):
+                            pattern["node"] = normalized(pattern["node"])
+            # An empty one would make ztpserver read its file.
+            loaded = topology.load_neighbordb("node", contents or {"patterns": []})
+        except Exception:  # whatever Python says, the answer is 400
+            loaded = None
+        if loaded is None:
+            return ("error",)
+        try:
+            matches = loaded.match_node(create_node(facts, active, identifier))
+        except Exception:
+            return ("error",)
+        return ("match", str(matches[0].name)) if matches else ("refused",)
+
+
+def check(pattern, facts, active=()):
+    """What ztpserver decides about a stored pattern."""
+    runtime.set_value("identifier", "serialnumber", "default")
+    with rules(active):
+        try:
+            loaded = topology.load_pattern(yaml.safe_load(pattern), node_id="node")
+            return ("match",) if loaded.match_node(create_node(facts, active, "serialnumber")) else ("refused",)
+        except Exception:
+            return ("error",)
