@@ -41,6 +41,7 @@ enum Route<'a> {
 impl<'a> Route<'a> {
     fn find(segments: &[&'a str]) -> Option<Self> {
         Some(match segments {
+            ["nodes" | "actions", "", ..] => return None,
             ["bootstrap"] => Self::Bootstrap,
             ["bootstrap", "config"] => Self::BootstrapConfig,
             ["nodes"] => Self::Nodes,
@@ -54,7 +55,10 @@ impl<'a> Route<'a> {
             ["meta", "files", path @ ..] if !path.is_empty() => {
                 Self::Meta(meta::Target::File(path.join("/")))
             }
-            ["meta", "nodes", id, record] => Self::Meta(meta::Target::Record { id, record }),
+            ["meta", "nodes", id, record @ ..] => Self::Meta(meta::Target::Record {
+                id,
+                record: record.join("/"),
+            }),
             ["openapi.yaml"] => Self::OpenApi,
             _ => return None,
         })
