@@ -31,8 +31,8 @@ pub struct Call {
 /// What a pool can be told.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Command {
-    /// The value of a node; it gets one if it has none.
-    Allocate { node: String },
+    /// The value of a node; it gets one if it has none, unless only held values are asked for.
+    Allocate { node: String, held_only: bool },
     /// Everything that is taken and reserved.
     List,
     /// A node gets this very value.
@@ -48,6 +48,8 @@ pub enum Command {
 pub enum Reply {
     /// The value that the node holds from now on.
     Value(String),
+    /// The node holds no value, and was not to get one.
+    NotHeld,
     /// See [`Listing`].
     Listing(Listing),
     /// What was released, if there was something.
@@ -160,9 +162,12 @@ impl ResourcePool {
     async fn answer(&self, call: &Call) -> Result<Reply, Problem> {
         let name = &call.pool;
         match &call.command {
-            Command::Allocate { node } => {
+            Command::Allocate { node, held_only } => {
                 let pool = self.contents(name).await?;
                 let grant = self.allocations()?.grant(&pool, node);
+                if *held_only && matches!(grant, Ok(Grant::New(_))) {
+                    return Ok(Reply::NotHeld);
+                }
                 self.give(name, node, grant).map(Reply::Value)
             }
             Command::Assign { value, node } => {
