@@ -4,13 +4,12 @@
 //! that it was given. So the URL is the credential: every path lives under `/t/{credential}`, which
 //! is the token of a site, or one derived from it for a single node.
 
-use std::fmt::Write;
-
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::domain::node::{Identifier, NodeId};
+use crate::hex;
 
 /// The shortest token that is taken, in characters.
 pub const MIN_TOKEN_LENGTH: usize = 16;
@@ -206,15 +205,6 @@ fn decode_id(text: &str) -> Option<String> {
     let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
     let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
     String::from_utf8(bytes?).ok()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 #[cfg(test)]

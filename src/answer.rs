@@ -25,6 +25,8 @@ pub enum Body {
     Object { body: ResponseBody, length: u64 },
     /// For HEAD: nothing, of this length.
     Head { length: u64 },
+    /// Nothing, and no word of a length: 304.
+    None,
 }
 
 impl Body {
@@ -33,6 +35,7 @@ impl Body {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Object { length, .. } | Self::Head { length } => *length,
+            Self::None => 0,
         }
     }
 }
@@ -103,9 +106,11 @@ impl Answer {
 
     /// The same answer without its body, for HEAD (RFC 9110, 9.3.2).
     pub fn without_body(mut self) -> Self {
-        self.body = Body::Head {
-            length: self.body.length(),
-        };
+        if !matches!(self.body, Body::None) {
+            self.body = Body::Head {
+                length: self.body.length(),
+            };
+        }
         self
     }
 
@@ -127,6 +132,7 @@ impl Answer {
         Ok(match self.body {
             Body::Bytes(bytes) => builder.with_headers(headers).fixed(bytes),
             Body::Object { body, .. } => builder.with_headers(headers).body(body),
+            Body::None => builder.with_headers(headers).empty(),
             Body::Head { length } => {
                 headers.set("Content-Length", &length.to_string())?;
                 builder.with_headers(headers).empty()

@@ -25,6 +25,8 @@ pub enum Error {
     Conflict(String),
     /// 413: the body is larger than what is stored.
     TooLarge(String),
+    /// 416: the file of `size` bytes has nothing in the range that was asked for.
+    RangeNotThere { size: u64 },
     /// 429: too many requests from one caller.
     TooMany,
     /// 500 as the specification has it for meta-data of what is not there.
@@ -63,6 +65,9 @@ impl Error {
                 Answer::refusal(405, reason).with_header("Allow", allow)
             }
             Self::Conflict(_) => Answer::refusal(409, reason),
+            Self::RangeNotThere { size } => {
+                Answer::refusal(416, reason).with_header("Content-Range", format!("bytes */{size}"))
+            }
             Self::TooMany => Answer::refusal(429, reason).with_header("Retry-After", "60"),
             Self::TooLarge(_) => Answer::refusal(413, reason),
             Self::NoMeta(_) => Answer::refusal_as_json(500, reason),
@@ -87,6 +92,12 @@ impl fmt::Display for Error {
             | Self::TooLarge(reason)
             | Self::NoMeta(reason)
             | Self::Misconfigured(reason) => f.write_str(reason),
+            Self::RangeNotThere { size } => {
+                write!(
+                    f,
+                    "the range begins behind the end of the file's {size} bytes"
+                )
+            }
             Self::TooMany => f.write_str("too many requests from here; ask again in a minute"),
             Self::MethodNotAllowed { allow } => write!(f, "this path answers to {allow} only"),
             Self::Storage { doing, .. } => write!(f, "{doing} failed; ask again in a moment"),

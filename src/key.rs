@@ -5,7 +5,11 @@
 
 use std::fmt;
 
+use sha1::{Digest, Sha1};
+
+use crate::assets;
 use crate::domain::node::NodeId;
+use crate::hex;
 
 /// The longest key KV takes, in bytes.
 pub const MAX_KV_KEY_BYTES: usize = 512;
@@ -14,6 +18,9 @@ pub const MAX_R2_KEY_BYTES: usize = 1024;
 
 /// What the keys of all pools begin with.
 pub const POOLS: &str = "resources/";
+
+/// What the keys of remembered digests begin with. They are the Worker's own, and no content.
+pub const DIGESTS: &str = "digests/";
 
 /// A document that all nodes share, in KV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +37,14 @@ pub enum Document<'a> {
     ConfigHandler(&'a str),
     /// The contents of a resource pool.
     Pool(&'a str),
+}
+
+impl Document<'_> {
+    /// Whether something ships inside, or is meant, while it is not stored. Only then is it worth
+    /// remembering that it is not.
+    pub fn has_fallback(&self) -> bool {
+        matches!(self, Self::Bootstrap | Self::BootstrapConf)
+    }
 }
 
 impl fmt::Display for Document<'_> {
@@ -119,6 +134,22 @@ impl ObjectKey {
         Self::below("files", path)
     }
 
+    /// Whether it is a stock action, which ships inside.
+    pub fn has_fallback(&self) -> bool {
+        let action = self.0.strip_prefix("actions/");
+        action.is_some_and(|name| assets::action(name).is_some())
+    }
+
+    /// Where the digest of this object is remembered, in KV: beside the content of `data_root`, as
+    /// no file of it.
+    pub fn digest_key(&self) -> String {
+        let key = format!("{DIGESTS}{}", self.0);
+        if key.len() <= MAX_KV_KEY_BYTES {
+            return key;
+        }
+        format!("{DIGESTS}sha1/{}", hex(&Sha1::digest(self.0.as_bytes())))
+    }
+
     /// The key as R2 takes it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -178,6 +209,15 @@ mod tests {
         let longest = "a".repeat(MAX_R2_KEY_BYTES - "files/".len());
         assert!(ObjectKey::file(&longest).is_some());
         assert!(ObjectKey::file(&format!("{longest}a")).is_none());
+    }
+
+    #[test]
+    fn the_digest_of_every_object_has_a_key_that_kv_takes() {
+        let key = |path: &str| ObjectKey::file(path).unwrap().digest_key();
+        assert_eq!(key("images/x.swi"), "digests/files/images/x.swi");
+        let long = key(&"a".repeat(1000));
+        assert!(long.len() <= MAX_KV_KEY_BYTES && long.starts_with("digests/sha1/"));
+        assert_ne!(long, key(&"a".repeat(1001)));
     }
 
     #[test]

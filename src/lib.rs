@@ -17,9 +17,12 @@
 
 pub mod access;
 pub mod assets;
+pub mod cache;
+pub mod conditions;
 pub mod domain;
 pub mod key;
 pub mod path;
+pub mod range;
 pub mod settings;
 
 #[cfg(target_family = "wasm")]
@@ -34,6 +37,11 @@ mod pool;
 mod routes;
 #[cfg(target_family = "wasm")]
 mod storage;
+
+/// Bytes in hexadecimal, in lower case.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 #[cfg(target_family = "wasm")]
 #[worker::event(start)]

@@ -197,7 +197,7 @@ impl ResourcePool {
     async fn contents(&self, name: &str) -> Result<Rc<Pool>, Problem> {
         let document = Document::Pool(name);
         let refused = |what: String| Problem::Refused(format!("the pool '{name}' {what}"));
-        let text = Storage::open(&self.env)?.document(document).await?;
+        let text = Storage::open(&self.env)?.text(document).await?;
         let text =
             text.ok_or_else(|| refused(format!("is not there: {document} is not stored")))?;
         let mut last = self.contents.borrow_mut();

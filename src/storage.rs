@@ -1,18 +1,27 @@
-//! Every KV and R2 call, and nothing that decides.
+//! Every KV and R2 call, and nothing that decides. Here: the bindings, what is remembered between
+//! requests, shared documents and the records of nodes.
 
-use std::cell::Cell;
+mod objects;
+mod pools;
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use serde::Serialize;
-use worker::crypto::{DigestStream, DigestStreamAlgorithm};
 use worker::kv::KvStore;
-use worker::wasm_bindgen_futures::JsFuture;
-use worker::{Bucket, Env, Object, RateLimiter, ResponseBody};
+use worker::{Bucket, Date, Env, RateLimiter};
 
+use crate::cache::Cache;
 use crate::domain::node::NodeId;
 use crate::error::Error;
-use crate::key::{Document, ObjectKey, POOLS, Record};
-use crate::pool;
+use crate::key::{Document, Record};
+
+pub use objects::{Description, Found, ObjectDigest, SmallObject};
+
+/// How much larger than its text a parsed document is taken to be.
+const PARSED_FACTOR: usize = 3;
 
 /// Storage operations of one request, for its log line.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -21,6 +30,21 @@ pub struct Operations {
     pub kv_writes: u32,
     pub r2_reads: u32,
     pub pool_calls: u32,
+}
+
+/// Shared content that this instance has in memory.
+#[derive(Clone)]
+enum Remembered {
+    /// It is not stored.
+    Nothing,
+    /// A document as read, or as parsed.
+    Document(Rc<dyn Any>),
+    Object(Rc<SmallObject>),
+    Digest(Rc<ObjectDigest>),
+}
+
+thread_local! {
+    static MEMORY: RefCell<Cache<Remembered>> = RefCell::default();
 }
 
 /// The stores, opened for one request.
@@ -60,17 +84,53 @@ impl Storage {
         self.operations.get()
     }
 
-    /// The text of a shared document, if it is stored.
+    /// The rate-limiting binding, if it is configured.
+    pub fn rate_limiter(&self) -> Option<RateLimiter> {
+        self.env.rate_limiter("ZTP_RATE_LIMIT").ok()
+    }
+
+    /// A shared document as `parse` makes it, if it is stored. Both the reading and the parsing are
+    /// spared while the result is remembered.
     ///
     /// # Errors
-    /// [`Error::Storage`], or [`Error::BadRequest`] if what is stored is not UTF-8.
-    pub async fn document(&self, document: Document<'_>) -> Result<Option<String>, Error> {
+    /// [`Error::Storage`]; [`Error::BadRequest`] if what is stored is not UTF-8; what `parse` says.
+    pub async fn document<T: 'static>(
+        &self,
+        document: Document<'_>,
+        parse: impl FnOnce(String) -> Result<T, Error>,
+    ) -> Result<Option<Rc<T>>, Error> {
         let key = document.to_string();
-        let Some(bytes) = self.value(&key).await? else {
+        match self.remembered(&key) {
+            Some(Remembered::Nothing) => return Ok(None),
+            Some(Remembered::Document(known)) => {
+                if let Ok(known) = known.downcast() {
+                    return Ok(Some(known));
+                }
+            }
+            _ => {}
+        }
+        let Some(text) = self.text(document).await? else {
+            if document.has_fallback() {
+                self.remember(&key, Remembered::Nothing, 0);
+            }
             return Ok(None);
         };
-        String::from_utf8(bytes).map(Some).map_err(|_| {
-            Error::BadRequest(format!("{key} is not UTF-8 text; store it again as UTF-8"))
+        let size = text.len() * PARSED_FACTOR;
+        let parsed = Rc::new(parse(text)?);
+        self.remember(&key, Remembered::Document(Rc::<T>::clone(&parsed)), size);
+        Ok(Some(parsed))
+    }
+
+    /// The text of a shared document as it is stored now.
+    ///
+    /// # Errors
+    /// [`Error::Storage`], or [`Error::BadRequest`] if it is not UTF-8.
+    pub async fn text(&self, document: Document<'_>) -> Result<Option<String>, Error> {
+        let bytes = self.value(&document.to_string()).await?;
+        bytes.map(String::from_utf8).transpose().map_err(|_| {
+            Error::BadRequest(format!(
+                "{document} is not UTF-8 text; store it again as UTF-8"
+            ))
         })
     }
 
@@ -115,112 +175,29 @@ impl Storage {
         record: Record,
         value: &[u8],
     ) -> Result<(), Error> {
-        self.count(|n| n.kv_writes += 1);
-        let key = record.key(node);
-        let failed = |cause| Error::kv(format!("writing {key}"), cause);
-        self.data
-            .put_bytes(&key, value)
-            .map_err(failed)?
-            .execute()
-            .await
-            .map_err(failed)
-    }
-
-    /// An object with its body.
-    pub async fn object(&self, key: &ObjectKey) -> Result<Option<Object>, Error> {
-        self.count(|n| n.r2_reads += 1);
-        let answer = self.files.get(key.as_str()).execute().await;
-        answer.map_err(|cause| Error::storage(format!("reading {}", key.as_str()), cause))
-    }
-
-    /// An object without its body.
-    pub async fn object_head(&self, key: &ObjectKey) -> Result<Option<Object>, Error> {
-        self.count(|n| n.r2_reads += 1);
-        let answer = self.files.head(key.as_str()).await;
-        answer.map_err(|cause| Error::storage(format!("reading {}", key.as_str()), cause))
-    }
-
-    /// The SHA-1 of an object, hashed by the runtime while its body streams past.
-    pub async fn object_sha1(&self, key: &ObjectKey) -> Result<Option<Vec<u8>>, Error> {
-        let failed = |cause| Error::storage(format!("hashing {}", key.as_str()), cause);
-        let Some(object) = self.object(key).await? else {
-            return Ok(None);
-        };
-        let Some(body) = object.body() else {
-            return Ok(None);
-        };
-        let ResponseBody::Stream(stream) = body.response_body().map_err(failed)? else {
-            return Ok(None);
-        };
-        let digest = DigestStream::new(DigestStreamAlgorithm::Sha1);
-        let piped = stream.pipe_to(digest.raw());
-        JsFuture::from(piped)
-            .await
-            .map_err(|cause| failed(cause.into()))?;
-        Ok(Some(digest.digest().await.map_err(failed)?.to_vec()))
-    }
-
-    /// The rate-limiting binding, if it is configured.
-    pub fn rate_limiter(&self) -> Option<RateLimiter> {
-        self.env.rate_limiter("ZTP_RATE_LIMIT").ok()
-    }
-
-    /// Tells the object of a pool to do something.
-    ///
-    /// # Errors
-    /// [`Error::Misconfigured`] if the binding is missing; else as [`pool::Call::send`].
-    pub async fn tell_pool(
-        &self,
-        pool: &str,
-        command: pool::Command,
-    ) -> Result<pool::Reply, Error> {
-        let pools = self.env.durable_object("ZTP_POOLS").map_err(|_| {
-            Error::Misconfigured(
-                "the binding ZTP_POOLS is missing: resource pools need the Durable Object class \
-                 ResourcePool, bound and migrated as wrangler.toml in the repository has it"
-                    .to_owned(),
-            )
-        })?;
-        self.count(|n| n.pool_calls += 1);
-        let failed = |cause| Error::storage(format!("finding the pool '{pool}'"), cause);
-        let stub = pools
-            .id_from_name(pool)
-            .map_err(failed)?
-            .get_stub()
-            .map_err(failed)?;
-        pool::Call {
-            pool: pool.to_owned(),
-            command,
-        }
-        .send(&stub)
-        .await
-    }
-
-    /// The names of all stored pools, in order.
-    pub async fn pool_names(&self) -> Result<Vec<String>, Error> {
-        let failed = |cause| Error::kv("listing the pools", cause);
-        let mut names = Vec::new();
-        let mut cursor = None;
-        loop {
-            self.count(|n| n.kv_reads += 1);
-            let mut list = self.data.list().prefix(POOLS.to_owned());
-            if let Some(cursor) = cursor {
-                list = list.cursor(cursor);
-            }
-            let page = list.execute().await.map_err(failed)?;
-            let found = page.keys.into_iter();
-            names.extend(found.filter_map(|key| Some(key.name.strip_prefix(POOLS)?.to_owned())));
-            cursor = page.cursor.filter(|_| !page.list_complete);
-            if cursor.is_none() {
-                return Ok(names);
-            }
-        }
+        self.put_value(&record.key(node), value).await
     }
 
     async fn value(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         self.count(|n| n.kv_reads += 1);
         let answer = self.data.get(key).bytes().await;
         answer.map_err(|cause| Error::kv(format!("reading {key}"), cause))
+    }
+
+    async fn put_value(&self, key: &str, value: &[u8]) -> Result<(), Error> {
+        self.count(|n| n.kv_writes += 1);
+        let failed = |cause| Error::kv(format!("writing {key}"), cause);
+        let put = self.data.put_bytes(key, value).map_err(failed)?;
+        put.execute().await.map_err(failed)
+    }
+
+    fn remembered(&self, key: &str) -> Option<Remembered> {
+        MEMORY.with_borrow(|memory| memory.get(key, Date::now().as_millis()))
+    }
+
+    fn remember(&self, key: &str, value: Remembered, bytes: usize) {
+        let now = Date::now().as_millis();
+        MEMORY.with_borrow_mut(|memory| memory.put(key, value, bytes, now));
     }
 
     fn count(&self, add: impl FnOnce(&mut Operations)) {
@@ -239,13 +216,13 @@ impl Records {
         self.0.get(&record).map(String::as_str)
     }
 
-    /// Whether any record is stored.
-    pub fn any(&self) -> bool {
-        !self.0.is_empty()
-    }
-
     /// Whether a record is stored, empty or not.
     pub fn has(&self, record: Record) -> bool {
         self.0.contains_key(&record)
+    }
+
+    /// Whether any record is stored.
+    pub fn any(&self) -> bool {
+        !self.0.is_empty()
     }
 }

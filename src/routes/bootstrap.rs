@@ -18,8 +18,10 @@ use crate::key::Document;
 ///
 /// 400 if the stored script is not text; 503 if storage fails.
 pub async fn script(context: Context<'_>) -> Result<Answer, Error> {
-    let stored = context.storage.document(Document::Bootstrap).await?;
-    let script = stored.as_deref().unwrap_or(assets::BOOTSTRAP);
+    let stored = context.storage.document(Document::Bootstrap, Ok).await?;
+    let script = stored
+        .as_ref()
+        .map_or(assets::BOOTSTRAP, |script| script.as_str());
     let base_url = base_url(&context);
     let (script, found) = template::safe_substitute(script, &base_url);
     if !found {
@@ -63,13 +65,20 @@ fn base_url(context: &Context<'_>) -> String {
 ///
 /// 400 if `bootstrap.conf` cannot be understood; 503 if storage fails.
 pub async fn config(context: Context<'_>) -> Result<Answer, Error> {
-    let text = context
+    let parse = |text: &str| {
+        bootstrap_conf::parse(text)
+            .map(|config| config.to_string())
+            .map_err(|error| {
+                Error::BadRequest(format!("{} is broken: {error}", Document::BootstrapConf))
+            })
+    };
+    let stored = context
         .storage
-        .document(Document::BootstrapConf)
-        .await?
-        .unwrap_or_default();
-    let config = bootstrap_conf::parse(&text).map_err(|error| {
-        Error::BadRequest(format!("{} is broken: {error}", Document::BootstrapConf))
-    })?;
-    Ok(Answer::json(&config))
+        .document(Document::BootstrapConf, |text| parse(&text))
+        .await?;
+    let config = match stored {
+        Some(config) => config.as_bytes().to_vec(),
+        None => parse("")?.into_bytes(),
+    };
+    Ok(Answer::ok(content_type::JSON, config))
 }

@@ -1,5 +1,7 @@
 //! POST /nodes: whether a node can be provisioned.
 
+use std::rc::Rc;
+
 use super::{Context, body};
 use crate::access::Caller;
 use crate::answer::Answer;
@@ -99,9 +101,9 @@ enum Provision {
     StartupConfig(String),
     /// The content that the pattern stands for.
     Matched {
-        definition: String,
+        definition: Rc<String>,
         pattern: String,
-        config_handler: Option<String>,
+        config_handler: Option<Rc<String>>,
     },
 }
 
@@ -142,16 +144,18 @@ async fn match_neighbordb(
     node: &NodeId,
     facts: &NodeFacts,
 ) -> Result<Provision, Error> {
-    let text = storage
-        .document(Document::Neighbordb)
+    let parse = |text: String| {
+        Neighbordb::parse(&text, identifier)
+            .map_err(|error| Error::BadRequest(format!("neighbordb is broken: {error}")))
+    };
+    let neighbordb = storage
+        .document(Document::Neighbordb, parse)
         .await?
         .ok_or_else(|| {
             Error::BadRequest(format!(
                 "the node {node} is not known here, and there is no neighbordb to match it against"
             ))
         })?;
-    let neighbordb = Neighbordb::parse(&text, identifier)
-        .map_err(|error| Error::BadRequest(format!("neighbordb is broken: {error}")))?;
     match neighbordb.select(node, facts) {
         Selection::Matched(entry) => load(storage, entry).await,
         Selection::Refused(refusal) => Err(Error::BadRequest(format!(
@@ -162,13 +166,25 @@ async fn match_neighbordb(
 
 /// Loads what a pattern names.
 async fn load(storage: &Storage, entry: &Entry) -> Result<Provision, Error> {
+    let missing = |document: Document<'_>| {
+        Error::BadRequest(format!(
+            "the pattern '{}' of neighbordb fits, but the {document} that it names is not stored",
+            entry.pattern.name
+        ))
+    };
     let document = Document::Definition(entry.definition.as_str());
-    let definition = load_named(storage, entry, document).await?;
-    Definition::parse(&definition)
-        .map_err(|error| Error::BadRequest(format!("{document} is broken: {error}")))?;
+    // Stored for the node as it is written, once it is known that it can be read.
+    let check = |text: String| match Definition::parse(&text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(Error::BadRequest(format!("{document} is broken: {error}"))),
+    };
+    let definition = storage.document(document, check).await?;
+    let definition = definition.ok_or_else(|| missing(document))?;
     let config_handler = match &entry.config_handler {
         Some(name) => {
-            Some(load_named(storage, entry, Document::ConfigHandler(name.as_str())).await?)
+            let document = Document::ConfigHandler(name.as_str());
+            let script = storage.document(document, Ok).await?;
+            Some(script.ok_or_else(|| missing(document))?)
         }
         None => None,
     };
@@ -176,18 +192,5 @@ async fn load(storage: &Storage, entry: &Entry) -> Result<Provision, Error> {
         definition,
         pattern: entry.pattern.to_yaml(),
         config_handler,
-    })
-}
-
-async fn load_named(
-    storage: &Storage,
-    entry: &Entry,
-    document: Document<'_>,
-) -> Result<String, Error> {
-    storage.document(document).await?.ok_or_else(|| {
-        Error::BadRequest(format!(
-            "the pattern '{}' of neighbordb fits, but the {document} that it names is not stored",
-            entry.pattern.name
-        ))
     })
 }

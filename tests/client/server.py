@@ -70,10 +70,20 @@ def put_file(path, content):
 def put_shown(store, key, path, content, shows):
     """Store a document, and wait until GET `path` gives a body of which `shows` is true."""
     _control("PUT", f"{store}/{key}", _encoded(content))
+    _await_shown(path, shows)
+
+
+def take_shown(store, key, path, shows):
+    """Delete a document, and wait in the same way."""
+    _control("DELETE", f"{store}/{key}")
+    _await_shown(path, shows)
+
+
+def _await_shown(path, shows):
     deadline = time.monotonic() + VISIBLE_WITHIN
     while not shows(fetch(f"{URL}/{path}")[2]):
         if time.monotonic() > deadline:
-            raise AssertionError(f"{path} does not show the stored {key}")
+            raise AssertionError(f"{path} still shows what was stored before")
         time.sleep(0.2)
 
 
@@ -146,8 +156,9 @@ class _Handler(BaseHTTPRequestHandler):
         target = urllib.parse.urlsplit(URL)
         connection = http.client.HTTPConnection(target.netloc, timeout=60)
         try:
+            # Unlike Cloudflare, the local runtime compresses what is marked no-transform.
             headers = {name: value for name, value in self.headers.items()
-                       if name.lower() not in ("host", "connection")}
+                       if name.lower() not in ("host", "connection", "accept-encoding")}
             connection.request(self.command, target.path + self.local_path,
                                self.request_body or None, headers)
             response = connection.getresponse()

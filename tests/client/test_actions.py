@@ -236,7 +236,7 @@ class Actions(BootCase):
     def test_configure_ansible_client(self):
         server.put_file("key.pub", "ssh-ed25519 AAAA ansible\n")
         root = os.path.join(self.home, "persist")
-        # A user and group that exist everywhere: what a switch has, useradd has made.
+        # A user and a group that exist everywhere; useradd makes nothing here.
         user = {"user": "root", "passwd": "s3cr et", "group": "root", "root": root,
                 "key": "files/key.pub"}
         switch = self.run_action("configure_ansible_client", user)
@@ -258,4 +258,5 @@ class Actions(BootCase):
             self.assertEqual(written.read(), "ssh-ed25519 AAAA ansible\n")
         self.run_action("configure_ansible_client", {"user": "root", "root": root})
         server.define(self.serial, ("configure_ansible_client", user))
-        self.assertIn("cannot create user root", self.boot(self.switch(), USERADD_STATUS="1").output)
+        booted = self.boot(self.switch(), USERADD_STATUS="1")
+        self.assertIn("cannot create user root", booted.output)

@@ -2,11 +2,10 @@
 // told to: no path is normalised, nothing is decompressed, no header is added.
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
 import http from "node:http";
-import { join } from "node:path";
 import { createTestHarness } from "wrangler";
 import { root } from "../../scripts/run.mjs";
+import { configWithout } from "../../scripts/storage.mjs";
 
 // The runtime would ask the internet where it is, at every start.
 process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
@@ -51,15 +50,6 @@ export async function startWorker({ vars = {}, secrets = {}, without } = {}) {
     },
     stop: () => harness.close(),
   };
-}
-
-/** A copy of wrangler.toml without one array of tables; its path from the project's folder. */
-function configWithout(table) {
-  const config = readFileSync(join(root, "wrangler.toml"), "utf8");
-  const blocks = config.split(/^(?=\[)/m).filter((block) => !block.startsWith(`[[${table}]]`));
-  const path = `build/without-${table}.toml`;
-  writeFileSync(join(root, path), blocks.join("").replace("build/index.js", "index.js"));
-  return path;
 }
 
 /** One HTTP/1.1 request on a connection of its own. Header names of the answer are lower case. */

@@ -294,3 +294,6 @@ impl fmt::Display for FactsError {
 }
 
 impl std::error::Error for FactsError {}
+
+#[cfg(test)]
+mod tests;

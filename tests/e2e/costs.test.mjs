@@ -1,0 +1,134 @@
+// What a request costs in storage operations: cold, and warm (same instance, within 10 seconds).
+
+import assert from "node:assert/strict";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { facts, startWorker } from "./harness.mjs";
+
+let worker;
+before(async () => {
+  worker = await startWorker();
+});
+after(() => worker.stop());
+beforeEach(() => worker.reset());
+
+const NEIGHBORDB = "patterns:\n- name: leaf\n  definition: leaf\n  config-handler: archive\n  interfaces:\n  - Ethernet1: spine1\n";
+
+/** The cost of one request: "2 KV reads, 1 KV write". */
+async function cost(method, path, options) {
+  worker.logs();
+  const answer = await worker.request(method, path, options);
+  assert.ok(answer.status < 500, answer.text);
+  const line = worker.logs().map((text) => JSON.parse(text)).find((entry) => entry.route);
+  const { kv_reads, kv_writes, r2_reads } = line;
+  return { kv_reads, kv_writes, r2_reads };
+}
+const reads = (kv_reads, r2_reads = 0, kv_writes = 0) => ({ kv_reads, kv_writes, r2_reads });
+const post = (serial, others) => cost("POST", "/nodes", { body: JSON.stringify(facts(serial, others)) });
+
+describe("the storage operations of a request", () => {
+  for (const stored of [true, false]) {
+    test(`GET /bootstrap and /bootstrap/config ${stored ? "from KV" : "from inside"}`, async () => {
+      if (stored) {
+        await worker.kv.put("bootstrap/bootstrap", "$SERVER");
+        await worker.kv.put("bootstrap/bootstrap.conf", "logging: []");
+      }
+      for (const path of ["/bootstrap", "/bootstrap/config"]) {
+        assert.deepEqual(await cost("GET", path), reads(1), "cold");
+        assert.deepEqual(await cost("GET", path), reads(0), "warm");
+      }
+    });
+
+    test(`GET /actions/{name} ${stored ? "from R2" : "from inside"}`, async () => {
+      if (stored) await worker.r2.put("actions/add_config", "x");
+      assert.deepEqual(await cost("GET", "/actions/add_config"), reads(0, 1), "cold");
+      assert.deepEqual(await cost("GET", "/actions/add_config"), reads(0), "warm");
+    });
+  }
+
+  test("GET /files up to 64 KiB is remembered, larger ones are passed through", async () => {
+    await worker.r2.put("files/small", Buffer.alloc(64 << 10, "x"));
+    await worker.r2.put("files/large", Buffer.alloc((64 << 10) + 1, "x"));
+    assert.deepEqual(await cost("GET", "/files/small"), reads(0, 1), "cold");
+    assert.deepEqual(await cost("GET", "/files/small"), reads(0), "warm");
+    assert.deepEqual(await cost("HEAD", "/files/small"), reads(0), "warm");
+    for (const what of ["cold", "warm"]) assert.deepEqual(await cost("GET", "/files/large"), reads(0, 1), what);
+  });
+
+  test("POST /nodes of a new node", async () => {
+    await worker.kv.put("neighbordb", NEIGHBORDB);
+    await worker.kv.put("definitions/leaf", "actions: []");
+    await worker.kv.put("config-handlers/archive", "#!/bin/sh");
+    const neighbors = { Ethernet1: [{ device: "spine1", port: "Ethernet1" }] };
+    assert.deepEqual(await post("JPE1", { neighbors }), reads(4, 0, 4), "cold");
+    assert.deepEqual(await post("JPE2", { neighbors }), reads(1, 0, 4), "warm");
+  });
+
+  test("POST /nodes and GET /nodes/{id} of a known node", async () => {
+    await worker.kv.put("nodes/JPE1/definition", "actions: []");
+    assert.deepEqual(await post("JPE1"), reads(1, 0, 1), "new facts");
+    for (const what of ["cold", "warm"]) {
+      assert.deepEqual(await post("JPE1"), reads(1), `unchanged facts, ${what}`);
+      assert.deepEqual(await cost("GET", "/nodes/JPE1"), reads(1), what);
+    }
+  });
+
+  test("PUT startup-config writes what changed, and nothing else", async () => {
+    const put = (body) => cost("PUT", "/nodes/JPE1/startup-config", { body });
+    assert.deepEqual(await put("one"), reads(1, 0, 1));
+    assert.deepEqual(await put("one"), reads(1));
+    assert.deepEqual(await put("two"), reads(1, 0, 1));
+  });
+
+  test("meta reads and hashes a body once in the life of an object", async () => {
+    await worker.r2.put("files/x.swi", Buffer.alloc(300_000, "x"));
+    assert.deepEqual(await cost("GET", "/meta/files/x.swi"), reads(1, 2, 1), "the first time");
+    assert.deepEqual(await cost("GET", "/meta/files/x.swi"), reads(0), "warm");
+    await forgotten();
+    assert.deepEqual(await cost("GET", "/meta/files/x.swi"), reads(1, 1), "cold");
+    await worker.r2.put("files/x.swi", Buffer.alloc(300_000, "y"));
+    await forgotten();
+    assert.deepEqual(await cost("GET", "/meta/files/x.swi"), reads(1, 2, 1), "replaced");
+  });
+
+  test("meta of an object with a checksum reads no body at all", async () => {
+    const sha1 = "f0578f1e7174b1a41c4ea8c6e17f7a8a3b88c92a";
+    await worker.r2.put("files/x", "hi", { sha1: "c22b5f9178342609428d6f51b2c5af4c0bde6a42" });
+    await worker.r2.put("files/y", "12345678", { customMetadata: { sha1, "sha1-size": "8" } });
+    for (const path of ["/meta/files/x", "/meta/files/y"]) {
+      assert.deepEqual(await cost("GET", path), reads(0, 1), path);
+    }
+    assert.equal((await worker.request("GET", "/meta/files/y")).json.sha1, sha1);
+  });
+});
+
+describe("what is remembered", () => {
+  test("an edit shows after 10 seconds at most", async () => {
+    await worker.kv.put("bootstrap/bootstrap", "one");
+    await worker.r2.put("files/x", "one");
+    await worker.r2.put("actions/add_config", "one");
+    const paths = ["/bootstrap", "/files/x", "/actions/add_config"];
+    for (const path of paths) assert.equal((await worker.request("GET", path)).text, "one");
+    await worker.kv.put("bootstrap/bootstrap", "two");
+    await worker.r2.put("files/x", "two");
+    await worker.r2.delete("actions/add_config");
+    await forgotten();
+    for (const path of paths.slice(0, 2)) assert.equal((await worker.request("GET", path)).text, "two");
+    assert.match((await worker.request("GET", "/actions/add_config")).text, /def main/);
+  });
+
+  test("is never a node's own record, nor that a file is missing", async () => {
+    assert.equal((await worker.request("GET", "/files/x")).status, 404);
+    await worker.r2.put("files/x", "now");
+    assert.equal((await worker.request("GET", "/files/x")).text, "now");
+    for (const text of ["one", "two"]) {
+      await worker.kv.put("nodes/JPE1/startup-config", text);
+      assert.equal((await worker.request("GET", "/nodes/JPE1/startup-config")).text, text);
+      assert.equal((await worker.request("GET", "/meta/nodes/JPE1/startup-config")).json.size, text.length);
+    }
+  });
+});
+
+/** Waits until nothing that was remembered counts any more. */
+function forgotten() {
+  return new Promise((resolve) => setTimeout(resolve, 10_050));
+}
