@@ -6,7 +6,8 @@ const inBucket = (key) => key.startsWith("files/") || key.startsWith("actions/")
 
 /** Starts a Worker with `vars` over those of wrangler.toml. */
 export async function startEdge(vars) {
-  const worker = await startWorker({ vars });
+  // Content changes from case to case, and must count at once.
+  const worker = await startWorker({ vars, forgetful: true });
   const { kv, r2 } = worker;
   const keysOf = async (store, prefix) => {
     const found = await store.list({ prefix });
