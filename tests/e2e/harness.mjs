@@ -2,9 +2,7 @@
 // told to: no path is normalised, nothing is decompressed, no header is added.
 
 import assert from "node:assert/strict";
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import http from "node:http";
-import { join } from "node:path";
 import { createTestHarness } from "wrangler";
 import { root } from "../../scripts/run.mjs";
 import { configWithout } from "../../scripts/storage.mjs";
@@ -12,21 +10,17 @@ import { configWithout } from "../../scripts/storage.mjs";
 // The runtime would ask the internet where it is, at every start.
 process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
 
-const BUNDLE = "build/bundle";
-
 /**
  * Starts a Worker of its own for a test file.
  *
  * `vars` override [vars] of wrangler.toml, `secrets` are set beside them; `without` names an array
- * of tables that is taken out of wrangler.toml (`kv_namespaces`). With `forgetful`, every look at
- * the clock finds it 11 seconds later, so that nothing remembered is ever fresh.
+ * of tables that is taken out of wrangler.toml (`kv_namespaces`), `bundle` another folder with a built Worker.
  */
-export async function startWorker({ vars = {}, secrets = {}, without, forgetful = false } = {}) {
+export async function startWorker({ vars = {}, secrets = {}, without, bundle = "build/bundle" } = {}) {
   const configPath = without ? configWithout(without) : "wrangler.toml";
-  const prebuiltWorkerDir = forgetful ? forgetfulBundle() : BUNDLE;
   const harness = createTestHarness({
     root,
-    workers: [{ configPath, prebuiltWorkerDir, vars, secrets }],
+    workers: [{ configPath, prebuiltWorkerDir: bundle, vars, secrets }],
   });
   let { url } = await harness.listen();
   let stores = await harness.getWorker().getEnv();
@@ -56,27 +50,6 @@ export async function startWorker({ vars = {}, secrets = {}, without, forgetful 
     },
     stop: () => harness.close(),
   };
-}
-
-/** A copy of the bundle under a clock that jumps. */
-function forgetfulBundle() {
-  const copy = `${BUNDLE}-forgetful`;
-  cpSync(join(root, BUNDLE), join(root, copy), { recursive: true });
-  const clock = `
-    let later = 0;
-    globalThis.Date = class extends Date {
-      constructor(...args) {
-        super(...(args.length > 0 ? args : [new.target.now()]));
-      }
-      static now() {
-        later += 11_000;
-        return super.now() + later;
-      }
-    };
-  `;
-  const main = join(root, copy, "index.js");
-  writeFileSync(main, clock + readFileSync(main, "utf8"));
-  return copy;
 }
 
 /** One HTTP/1.1 request on a connection of its own. Header names of the answer are lower case. */
