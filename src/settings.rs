@@ -115,7 +115,8 @@ impl Settings {
         {
             return Err(SettingError {
                 name: "ZTP_ADMIN_TOKEN",
-                problem: "is also the token of a site, which every switch of that site knows".to_owned(),
+                problem: "is also the token of a site, which every switch of that site knows"
+                    .to_owned(),
             });
         }
         Ok(settings)
@@ -304,15 +305,24 @@ mod tests {
         for token in ["0123456789abcdef", "0123456789 abcdef", "0123456789abcdéf"] {
             let error = read(&[sites, ("ZTP_ADMIN_TOKEN", token)]).unwrap_err();
             let error = error.to_string();
-            assert!(error.contains("ZTP_ADMIN_TOKEN") && !error.contains(token), "{error}");
+            assert!(
+                error.contains("ZTP_ADMIN_TOKEN") && !error.contains(token),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn a_server_url_with_a_token_is_refused_without_repeating_it() {
-        for url in ["https://example.net/t/s3cret", "https://example.net/ztp/t/s3cret?"] {
+        for url in [
+            "https://example.net/t/s3cret",
+            "https://example.net/ztp/t/s3cret?",
+        ] {
             let error = read(&[("SERVER_URL", url)]).unwrap_err().to_string();
-            assert!(error.contains("/t/…") && !error.contains("s3cret"), "{error}");
+            assert!(
+                error.contains("/t/…") && !error.contains("s3cret"),
+                "{error}"
+            );
         }
     }
 

@@ -9,7 +9,7 @@ use crate::domain::node::{NodeFacts, NodeId};
 use crate::domain::pattern::Pattern;
 use crate::domain::plugin::{Call, PLUGINS};
 use crate::error::Error;
-use crate::key::{Record, is_pool_name};
+use crate::key::{Document, Record, is_pool_name};
 use crate::path;
 use crate::pool::{Command, Reply};
 use crate::storage::Records;
@@ -111,26 +111,40 @@ async fn allocate(
             node: node.to_string(),
             held_only: context.settings.read_only,
         };
-        match context.storage.tell_pool(pool, command).await? {
+        let name = pool_of_site(context, pool).await?;
+        match context.storage.tell_pool(&name, command).await? {
             Reply::Value(value) => {
-                context.log.allocated.push(format!("{pool}: {value}"));
+                context.log.allocated.push(format!("{name}: {value}"));
                 values.insert(pool.clone(), value);
             }
             Reply::NotHeld => {
                 return Err(Error::Forbidden(format!(
-                    "the node {node} has no value from the pool '{pool}' yet, and none is given \
+                    "the node {node} has no value from the pool '{name}' yet, and none is given \
                      out now (READ_ONLY is set)"
                 )));
             }
             _ => {
                 return Err(Error::storage(
-                    format!("asking the pool '{pool}'"),
+                    format!("asking the pool '{name}'"),
                     "it answered another question",
                 ));
             }
         }
     }
     Ok(values)
+}
+
+/// The pool of the caller's site, `resources/<site>/<pool>`, if there is one; else the pool that all
+/// sites share, so that no value of it is given at two of them.
+async fn pool_of_site(context: &Context<'_>, pool: &str) -> Result<String, Error> {
+    if let Some(site) = context.caller.site() {
+        let own = format!("{site}/{pool}");
+        let stored = context.storage.document(Document::Pool(&own), |_| Ok(()));
+        if is_pool_name(&own) && stored.await?.is_some() {
+            return Ok(own);
+        }
+    }
+    Ok(pool.to_owned())
 }
 
 fn no_plugin(node: &NodeId, call: &Call) -> Error {

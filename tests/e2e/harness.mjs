@@ -14,13 +14,13 @@ process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
  * Starts a Worker of its own for a test file.
  *
  * `vars` override [vars] of wrangler.toml, `secrets` are set beside them; `without` names an array
- * of tables that is taken out of wrangler.toml (`kv_namespaces`).
+ * of tables that is taken out of wrangler.toml (`kv_namespaces`), `bundle` another folder with a built Worker.
  */
-export async function startWorker({ vars = {}, secrets = {}, without } = {}) {
+export async function startWorker({ vars = {}, secrets = {}, without, bundle = "build/bundle" } = {}) {
   const configPath = without ? configWithout(without) : "wrangler.toml";
   const harness = createTestHarness({
     root,
-    workers: [{ configPath, prebuiltWorkerDir: "build/bundle", vars, secrets }],
+    workers: [{ configPath, prebuiltWorkerDir: bundle, vars, secrets }],
   });
   let { url } = await harness.listen();
   let stores = await harness.getWorker().getEnv();

@@ -84,6 +84,8 @@ describe("GET /meta", () => {
     "/meta/actions/a/b",
     "/meta/nodes/JPE1/startup-config",
     "/meta/nodes/JPE1/other",
+    "/meta/nodes/JPE1/a/b",
+    "/meta/nodes/JPE1",
     "/meta/nodes/a%2Fb/definition",
   ]) {
     test(`is 500 with a JSON object for ${path}`, async () => {
@@ -103,7 +105,7 @@ describe("GET /meta", () => {
 
   test("has nothing for other folders", async () => {
     await worker.kv.put("neighbordb", "x");
-    for (const path of ["/meta/neighbordb", "/meta/definitions/x", "/meta", "/meta/files", "/meta/nodes/x"]) {
+    for (const path of ["/meta/neighbordb", "/meta/definitions/x", "/meta", "/meta/files", "/meta/nodes"]) {
       assert.equal((await worker.request("GET", path)).status, 404, path);
     }
   });

@@ -232,9 +232,8 @@ describe("GET /nodes/{id}", () => {
     ["%2e%2e%2fx", /cannot be a node id/],
     ["%00", /cannot be a node id/],
     ["x".repeat(201), /201 bytes/],
-    ["", /empty/],
   ]) {
-    test(`refuses the id ${wire.slice(0, 20) || "of nothing"}`, async () => {
+    test(`refuses the id ${wire.slice(0, 20)}`, async () => {
       assertRefusal(await worker.request("GET", `/nodes/${wire}`), 400, reason);
     });
   }

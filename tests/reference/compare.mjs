@@ -15,16 +15,20 @@ import files from "./cases/files.mjs";
 import http from "./cases/http.mjs";
 import neighbordb from "./cases/neighbordb.mjs";
 import nodes from "./cases/nodes.mjs";
+import plugins from "./cases/plugins.mjs";
 import systemmac from "./cases/systemmac.mjs";
 import { differences, table } from "./differences.mjs";
 import { pairs } from "./pairs.mjs";
 import { both, play } from "./play.mjs";
 import { compareSelection, prepare } from "./select.mjs";
 
-const CASES = [...bootstrap, ...nodes, ...neighbordb, ...systemmac, ...files, ...http];
+const CASES = [...bootstrap, ...nodes, ...plugins, ...neighbordb, ...systemmac, ...files, ...http];
 
 /** How many random pairs of a neighbordb and a node are played, and from which seed they are made. */
 const PAIRS = { count: 500, seed: 1 };
+
+/** What is counted. Answers are `equal`, but for a difference that is everywhere (`usual`), or differ otherwise (`special`). */
+const ZERO = { cases: 0, requests: 0, equal: 0, usual: 0, special: 0, pairs: 0, equalPairs: 0, matchedPairs: 0 };
 
 /** Each has servers of its own. The names are ztpserver's; the Worker has them in capitals. */
 const SETTINGS = {
@@ -48,8 +52,9 @@ async function main() {
   if (!existsSync(join(root, "build/bundle"))) fail("there is no Worker in build/bundle: run `node scripts/bundle.mjs` first");
   // Only now: importing the harness starts wrangler.
   const { pythonWithZtpserver, startReference } = await import("./reference.mjs");
-  const { startEdge } = await import("./worker.mjs");
+  const { makeForgetfulBundle, startEdge } = await import("./worker.mjs");
   const python = pythonWithZtpserver();
+  const bundle = makeForgetfulBundle();
   const started = performance.now();
   // One group for each of the settings, and one for the pairs: each with servers of its own, all at once.
   const groups = Object.entries(SETTINGS).map(([name, settings]) => {
@@ -60,9 +65,9 @@ async function main() {
   const tallies = await Promise.all(
     groups.filter(({ needed }) => needed).map(async ({ settings, play }) => {
       const vars = Object.fromEntries(Object.entries(settings).map(([key, value]) => [key.toUpperCase(), value]));
-      const [reference, worker] = await Promise.all([startReference(python, settings), startEdge(vars)]);
+      const [reference, worker] = await Promise.all([startReference(python, settings), startEdge(bundle, vars)]);
       const servers = { reference, worker, urls: { reference: reference.url, server: settings.server_url } };
-      const tally = { cases: 0, requests: 0, equal: 0, pairs: 0, equalPairs: 0, matchedPairs: 0, occurred: new Map(), problems: [] };
+      const tally = { ...ZERO, occurred: new Map(), problems: [] };
       try {
         await play(servers, tally);
       } finally {
@@ -94,7 +99,7 @@ async function playCase(one, settings, servers, tally) {
       if (ids.length === 0) tally.problems.push(describe(one, settings, result, finding));
       ids.forEach((id) => covering.add(id));
     }
-    if (result.request && result.findings.length === 0) tally.equal += 1;
+    if (result.request) tally[howEqual(result.findings, covering)] += 1;
     for (const id of covering) {
       shown.add(id);
       count(tally, id);
@@ -104,6 +109,13 @@ async function playCase(one, settings, servers, tally) {
   for (const id of shows.filter((id) => !shown.has(id))) {
     tally.problems.push(`"${one.name}" (${settings}) is there to show \`${id}\`, and does not`);
   }
+}
+
+/** What an answer is counted as. */
+function howEqual(findings, covering) {
+  if (findings.length === 0) return "equal";
+  const isUsual = (id) => differences.find((difference) => difference.id === id).everywhere;
+  return covering.size > 0 && [...covering].every(isUsual) ? "usual" : "special";
 }
 
 async function playPairs(servers, tally) {
@@ -128,7 +140,7 @@ function count({ occurred }, id, times = 1) {
 /** All tallies together. */
 function sum([first, ...others]) {
   for (const other of others) {
-    for (const name of ["cases", "requests", "equal", "pairs", "equalPairs", "matchedPairs"]) first[name] += other[name];
+    for (const name of Object.keys(ZERO)) first[name] += other[name];
     first.problems.push(...other.problems);
     for (const [id, times] of other.occurred) count(first, id, times);
   }
@@ -149,7 +161,7 @@ function describe(one, settings, { what }, { field, reference, worker }) {
   return `"${one.name}" (${settings}), ${what}: ${field}\n    ztpserver: ${show(reference)}\n    the Worker: ${show(worker)}`;
 }
 
-function report({ cases, requests, equal, pairs, equalPairs, matchedPairs, occurred, problems }, seconds) {
+function report({ occurred, problems, ...counts }, seconds) {
   if (wanted.length === 0) {
     for (const { id } of differences.filter(({ id }) => !occurred.has(id))) {
       problems.push(`the difference \`${id}\` is listed, and did not occur: take it off the list, or add the case that shows it`);
@@ -157,8 +169,9 @@ function report({ cases, requests, equal, pairs, equalPairs, matchedPairs, occur
     problems.push(...missingInReadme());
   }
   for (const problem of problems) console.error(`DIFFERENT ${problem}`);
-  console.log(`\n${cases} cases, ${requests} requests: ${equal} answers equal in every field`);
-  console.log(`${pairs} random pairs of a neighbordb and a node, of which ${matchedPairs} match: ${equalPairs} decided alike`);
+  const { cases, requests, equal, usual, special, pairs, equalPairs, matchedPairs } = counts;
+  console.log(`\n${cases} cases, ${requests} requests: ${equal} answers equal in every field, ${usual} but for a difference that is everywhere, ${special} otherwise different`);
+  console.log(`${pairs} random pairs of a neighbordb and a node, of which ${matchedPairs} match: ${equalPairs} decided alike, with the GET that follows`);
   console.log(`${seconds.toFixed(1)} s; answers, stored records and pairs covered by a listed difference:`);
   for (const { id } of differences) console.log(`  ${String(occurred.get(id) ?? 0).padStart(5)}  ${id}`);
   console.log(problems.length === 0 ? "no other difference from ztpserver 2.1.0" : `${problems.length} problems, listed above`);

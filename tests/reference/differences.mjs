@@ -202,6 +202,16 @@ export const differences = [
     stored: isNotProvisioned,
   },
   {
+    id: "plugin-text",
+    text: "Text around a plugin call is kept (`allocate('net')/24`), and the name of a pool may have a blank; there what follows the call is lost, and a call behind a text or with a blank is none.",
+    answer: ({ field, reference, worker }) => field === "body" && reference.status === 200 && worker.status === 200,
+  },
+  {
+    id: "plugins",
+    text: "The plugins are `allocate` and `sqlite`, which work; there plugins are Python files in the data root, and any other is 400 here.",
+    answer: isRefused,
+  },
+  {
     id: "non-ascii",
     text: "Names may hold any letters; there a path with others than ASCII finds nothing.",
     answer: ({ field, reference, worker }) => (isError(reference) && !isError(worker)) || field === "location",

@@ -1,6 +1,6 @@
 // ztpserver 2.1.0 from PyPI, in a Python environment of its own, with a data_root that cases fill.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -22,11 +22,8 @@ export function pythonWithZtpserver() {
   console.log(`installing ${REQUIREMENT} into build/reference-python${version}, once`);
   run("python3", ["-m", "venv", place]);
   run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT]);
-  try {
-    output(python, ["-c", "import ztpserver.app"]);
-  } catch (error) {
-    fail(`${REQUIREMENT} was installed, but does not run under Python ${version}: ${error.message}`);
-  }
+  const loaded = spawnSync(python, ["-c", "import ztpserver.app"], { encoding: "utf8" });
+  if (loaded.status !== 0) fail(`${REQUIREMENT} is installed, but does not run under Python ${version}; use another python3:\n${loaded.stderr}`);
   writeFileSync(ready, "");
   return python;
 }
