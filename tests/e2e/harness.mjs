@@ -14,10 +14,11 @@ process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
  * Starts a Worker of its own for a test file.
  *
  * `vars` override [vars] of wrangler.toml, `secrets` are set beside them; `without` names an array
- * of tables that is taken out of wrangler.toml (`kv_namespaces`), `bundle` another folder with a built Worker.
+ * of tables that is taken out of wrangler.toml (`kv_namespaces`), `config` another wrangler.toml,
+ * `bundle` another folder with a built Worker.
  */
-export async function startWorker({ vars = {}, secrets = {}, without, bundle = "build/bundle" } = {}) {
-  const configPath = without ? configWithout(without) : "wrangler.toml";
+export async function startWorker({ vars = {}, secrets = {}, without, config = "wrangler.toml", bundle = "build/bundle" } = {}) {
+  const configPath = without ? configWithout(without) : config;
   const harness = createTestHarness({
     root,
     workers: [{ configPath, prebuiltWorkerDir: bundle, vars, secrets }],
