@@ -200,6 +200,10 @@ impl Storage {
         MEMORY.with_borrow_mut(|memory| memory.put(key, value, bytes, now));
     }
 
+    fn forget(&self, key: &str) {
+        MEMORY.with_borrow_mut(|memory| memory.remove(key));
+    }
+
     fn count(&self, add: impl FnOnce(&mut Operations)) {
         let mut operations = self.operations.get();
         add(&mut operations);

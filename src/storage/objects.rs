@@ -26,6 +26,8 @@ pub struct Description {
     pub etag: String,
     /// As `Last-Modified` has it.
     pub last_modified: String,
+    /// Another one for each upload.
+    version: String,
 }
 
 /// An object and its body.
@@ -63,6 +65,7 @@ impl Description {
             size: object.size(),
             etag: object.http_etag(),
             last_modified: String::from(uploaded.to_utc_string()),
+            version: object.version(),
         }
     }
 }
@@ -223,15 +226,33 @@ impl Storage {
     async fn read(&self, key: &ObjectKey) -> Result<Option<Object>, Error> {
         self.count(|n| n.r2_reads += 1);
         let answer = self.files.get(key.as_str()).execute().await;
-        answer.map_err(|cause| reading(key, cause))
+        let object = answer.map_err(|cause| reading(key, cause))?;
+        self.forget_others(key, object.as_ref());
+        Ok(object)
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<Object>, Error> {
         self.count(|n| n.r2_reads += 1);
-        self.files
-            .head(key.as_str())
-            .await
-            .map_err(|cause| reading(key, cause))
+        let answer = self.files.head(key.as_str()).await;
+        let object = answer.map_err(|cause| reading(key, cause))?;
+        self.forget_others(key, object.as_ref());
+        Ok(object)
+    }
+
+    /// Forgets what is remembered of another upload than the one just seen: a client that compares
+    /// a file with its meta-data must not get them from two.
+    fn forget_others(&self, key: &ObjectKey, seen: Option<&Object>) {
+        let seen = seen.map(Object::version);
+        for name in [key.as_str(), &key.digest_key()] {
+            let version = match self.remembered(name) {
+                Some(Remembered::Object(object)) => Some(object.description.version.clone()),
+                Some(Remembered::Digest(digest)) => Some(digest.version.clone()),
+                _ => None,
+            };
+            if version.is_some() && version != seen {
+                self.forget(name);
+            }
+        }
     }
 }
 
