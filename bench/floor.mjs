@@ -1,11 +1,12 @@
 // The floor: what the same storage operations cost when nothing is decided. Per endpoint it does the
-// operations of the budget and answers what is stored, under the headers that the Worker answers
-// with; the bench stores the Worker's answers, so sizes are the same.
+// operations of the budget, writes a log line and answers what is stored, under the headers that the
+// Worker answers with; the bench stores the Worker's answers, so sizes are the same.
 //
 // ANSWERS, a binding, maps `METHOD shape` to { status, headers }.
 
 const KEPT_MS = 10_000;
 const LARGEST_KEPT = 64 * 1024;
+const HASHED_AT_ONCE = 1024 * 1024;
 const kept = new Map();
 
 export default {
@@ -27,6 +28,9 @@ export default {
         return object(env, "GET /files", path.slice(1));
       case "meta":
         return first === "nodes" ? recordMeta(env, path.slice(6)) : meta(env, path.slice(6));
+      case "logged":
+        log("GET /logged", 200);
+        return new Response("nothing");
       default:
         return new Response("nothing");
     }
@@ -34,7 +38,14 @@ export default {
 };
 
 function answer(env, shape, body) {
-  return new Response(body, env.ANSWERS[shape]);
+  const envelope = env.ANSWERS[shape];
+  log(shape, envelope.status);
+  return new Response(body, envelope);
+}
+
+/** A line of the length that the Worker's has: every request is logged, whoever answers it. */
+function log(route, status) {
+  console.log(JSON.stringify({ method: "GET", route, status, milliseconds: 0, kv_reads: 0, kv_writes: 0, r2_reads: 0 }));
 }
 
 /** What was kept less than 10 s ago. */
@@ -114,11 +125,27 @@ async function meta(env, key) {
   const remembered = await env.ZTP_DATA.get(`digests/${version}`, "json");
   if (remembered) return metaAnswer(env, keep(`meta/${key}`, remembered));
   const { body } = await env.ZTP_FILES.get(key);
-  const hash = new crypto.DigestStream("SHA-1");
-  await body.pipeTo(hash);
-  const digest = { size, sha1: hex(await hash.digest) };
+  const digest = { size, sha1: hex(await sha1(body)) };
   await env.ZTP_DATA.put(`digests/${version}`, JSON.stringify(digest));
   return metaAnswer(env, keep(`meta/${key}`, digest));
+}
+
+/** Hashes a body, a megabyte at a time: pipeTo() makes an object of every 4 KiB, at five times the CPU. */
+async function sha1(body) {
+  const hash = new crypto.DigestStream("SHA-1");
+  const writer = hash.getWriter();
+  const reader = body.getReader({ mode: "byob" });
+  let buffer = new ArrayBuffer(HASHED_AT_ONCE);
+  for (;;) {
+    const { value, done } = await reader.readAtLeast(HASHED_AT_ONCE, new Uint8Array(buffer));
+    if (value?.byteLength > 0) {
+      await writer.write(value);
+      buffer = value.buffer;
+    }
+    if (done) break;
+  }
+  await writer.close();
+  return hash.digest;
 }
 
 function metaAnswer(env, value) {

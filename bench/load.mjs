@@ -8,6 +8,8 @@ import net from "node:net";
 const HOST = "127.0.0.1";
 const END_OF_HEAD = Buffer.from("\r\n\r\n");
 const SILENCE_MS = 30_000;
+/** One buffer per connection: chunks are gone when they have been looked at. */
+const READ_BYTES = 256 * 1024;
 
 /** Every server believes to be ZTPServer's default URL, so that answers have the same size. */
 export const SERVER_URL = "http://ztpserver:8080";
@@ -44,8 +46,21 @@ export async function exchange(port, wanted) {
   }
 }
 
+/** Sends one request and drops the body; resolves to the seconds that took, and the bytes of the body. */
+export async function time(port, wanted) {
+  let bytes = 0;
+  const connection = new Connection(port, (chunk) => (bytes += chunk.length));
+  const sent = performance.now();
+  try {
+    await connection.send(wanted);
+  } finally {
+    connection.close();
+  }
+  return { seconds: (performance.now() - sent) / 1000, bytes };
+}
+
 /**
- * Keeps `connections` connections busy for `seconds`.
+ * Keeps `connections` connections busy for `seconds`, and waits for what is under way then.
  *
  * `each()` gives, for a connection, a function that gives its next request. Resolves to requests per second, the sorted latencies in
  * milliseconds, the bytes of bodies per second, and the share of one CPU that the generator took.
@@ -62,7 +77,7 @@ export async function drive(port, each, { connections = 16, seconds }) {
     try {
       while (performance.now() < until) {
         const sent = performance.now();
-        await connection.send(next());
+        if (!(await connection.send(next(), until))) break;
         latencies.push(performance.now() - sent);
       }
     } finally {
@@ -87,19 +102,38 @@ class Connection {
   #onBody;
   #socket;
   #answer;
+  #buffer;
 
   constructor(port, onBody) {
     this.#port = port;
     this.#onBody = onBody;
   }
 
-  /** Sends a request; resolves to status and head once the body has gone by. */
-  send(wanted) {
+  /**
+   * Sends a request; resolves to status and head once the body has gone by, or to nothing if the
+   * server has not even taken the connection by `until`.
+   */
+  send(wanted, until = Infinity) {
     return new Promise((resolve, reject) => {
       this.#answer = { wanted, resolve, reject, head: undefined, pending: undefined, left: 0, start: undefined };
-      this.#socket ??= this.#open();
+      if (!this.#socket) {
+        this.#socket = this.#open();
+        if (until < Infinity) this.#giveUpAt(until, this.#socket);
+      }
       this.#socket.write(wanted.bytes);
     });
+  }
+
+  /** A server with a short queue drops attempts to connect, and the kernel repeats them after seconds. */
+  #giveUpAt(until, socket) {
+    const timer = setTimeout(() => {
+      const { resolve } = this.#answer;
+      this.#answer = undefined;
+      this.close();
+      resolve();
+    }, until - performance.now());
+    const settled = () => clearTimeout(timer);
+    socket.once("connect", settled).once("close", settled);
   }
 
   close() {
@@ -108,9 +142,12 @@ class Connection {
   }
 
   #open() {
-    const socket = net.connect({ host: HOST, port: this.#port, noDelay: true });
+    const onread = {
+      buffer: () => (this.#buffer ??= Buffer.allocUnsafe(READ_BYTES)),
+      callback: (length, buffer) => this.#read(buffer.subarray(0, length)) ?? true,
+    };
+    const socket = net.connect({ host: HOST, port: this.#port, noDelay: true, onread });
     socket.setTimeout(SILENCE_MS, () => this.#fail(`no answer for ${SILENCE_MS / 1000} s`));
-    socket.on("data", (chunk) => this.#read(chunk));
     socket.on("error", (error) => this.#fail(error.message));
     socket.on("close", () => {
       if (this.#socket !== socket) return;
@@ -132,7 +169,7 @@ class Connection {
     const seen = answer.pending ? Buffer.concat([answer.pending, chunk]) : chunk;
     const end = seen.indexOf(END_OF_HEAD);
     if (end < 0) {
-      answer.pending = seen;
+      answer.pending = Buffer.from(seen);
       return;
     }
     const text = seen.latin1Slice(0, end);

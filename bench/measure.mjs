@@ -3,18 +3,18 @@
 
 import { drive } from "./load.mjs";
 import { cpuMicroseconds } from "./process.mjs";
-import { BOOT_LENGTH, boots, emptyRequest, rows } from "./requests.mjs";
+import { BOOT_LENGTH, boots, emptyRequests, rows } from "./requests.mjs";
 
 const AT_ONCE = 16;
-const WARM_UP_SECONDS = 0.3;
 
-/** Requests of one kind to one server: per second, CPU microseconds of each, latencies in ms. */
-export async function sample(server, each, seconds) {
+/** Requests of one kind to one server: how many, per second, CPU microseconds of all, latencies in ms. */
+async function sample(server, each, seconds) {
   const before = cpuMicroseconds(server.pid);
   const result = await drive(server.port, each, { connections: AT_ONCE, seconds });
   return {
+    count: result.count,
     perSecond: result.perSecond,
-    cpu: (cpuMicroseconds(server.pid) - before) / result.count,
+    cpu: cpuMicroseconds(server.pid) - before,
     p50: percentile(result.latencies, 0.5),
     p99: percentile(result.latencies, 0.99),
     generator: result.generator,
@@ -22,26 +22,28 @@ export async function sample(server, each, seconds) {
 }
 
 /**
- * Measures every row under its clocks on all servers. Resolves to a list of
- * { row, clock, cost, samples: { worker: [...], floor: [...], reference: [...] } }.
+ * Measures every row under its clocks on all servers. Resolves to `lines`, each
+ * { row, clock, cost, samples: { worker: [...], floor: [...], reference: [...] } }, and to what the
+ * floor did without any storage operation, `empty`.
  */
 export async function measureRows(servers, { rounds, seconds, progress }) {
   const lines = rows.flatMap((row) => Object.entries(row.clocks).map(([clock, cost]) => ({ row, clock, cost })));
   for (const line of lines) line.samples = { worker: [], floor: [], reference: [] };
-  const empty = { samples: { floor: [] } };
+  const empty = { silent: [], logged: [] };
   for (let round = 0; round <= rounds; round += 1) {
     const warmUp = round === 0;
-    const duration = warmUp ? Math.min(seconds, WARM_UP_SECONDS) : seconds;
     progress(warmUp ? "warming up" : `round ${round} of ${rounds}`);
     for (const { row, clock, samples } of lines) {
       for (const server of turn(round, [servers.worker[clock], servers.floor[clock], servers.reference])) {
         const next = row.next(server);
-        const taken = await sample(server, () => next, duration);
+        const taken = await sample(server, () => next, seconds);
         if (!warmUp) samples[server.name].push(taken);
       }
     }
-    const taken = await sample(servers.floor.warm, () => emptyRequest, duration);
-    if (!warmUp) empty.samples.floor.push(taken);
+    for (const [kind, next] of Object.entries(emptyRequests)) {
+      const taken = await sample(servers.floor.warm, () => next, seconds);
+      if (!warmUp) empty[kind].push(taken);
+    }
   }
   return { lines, empty };
 }
@@ -53,7 +55,7 @@ export async function measureBoots(servers, { rounds, seconds, progress }) {
     progress(`boots, round ${round} of ${rounds}`);
     for (const server of turn(round, [servers.worker.warm, servers.floor.warm, servers.reference])) {
       const taken = await sample(server, () => boots(server), seconds);
-      samples[server.name].push({ ...taken, perSecond: taken.perSecond / BOOT_LENGTH, cpu: taken.cpu * BOOT_LENGTH });
+      samples[server.name].push({ ...taken, count: taken.count / BOOT_LENGTH, perSecond: taken.perSecond / BOOT_LENGTH });
     }
   }
   return samples;
@@ -61,6 +63,11 @@ export async function measureBoots(servers, { rounds, seconds, progress }) {
 
 /** What a series of measurements says: the median of one of its figures. */
 export const median = (samples, figure) => middle(samples.map((sample) => sample[figure]));
+
+/** CPU microseconds of a request: all of it over all of them, since the kernel counts in hundredths of a second. */
+export const cpu = (samples) => sum(samples, "cpu") / sum(samples, "count");
+
+const sum = (samples, figure) => samples.reduce((total, sample) => total + sample[figure], 0);
 
 /** The median of the ratios of each round. */
 export const ratio = (samples, others, figure = "perSecond") =>

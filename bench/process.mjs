@@ -28,21 +28,22 @@ export function forgetPeak(pid) {
 
 /**
  * Which CPUs do what: the load generator has the last one for itself, the servers share the others.
- * `undefined` where there is only one.
+ * `undefined` where there is only one. Settled before this process gives any up.
  */
-export function division() {
-  const cpus = availableParallelism();
-  return cpus < 2 ? undefined : { servers: cpus === 2 ? "0" : `0-${cpus - 2}`, generator: String(cpus - 1) };
+export const division = divide(availableParallelism());
+
+function divide(cpus) {
+  return cpus < 2 ? undefined : { cpus, servers: cpus === 2 ? "0" : `0-${cpus - 2}`, generator: String(cpus - 1) };
 }
 
 /** Moves this process, with all of its threads, to the CPU of the load generator. */
 export function becomeGenerator() {
-  const cpus = division();
-  if (cpus) execFileSync("taskset", ["--all-tasks", "--cpu-list", "--pid", cpus.generator, String(process.pid)]);
+  if (!division) return;
+  const args = ["--all-tasks", "--cpu-list", "--pid", division.generator, String(process.pid)];
+  execFileSync("taskset", args, { stdio: "ignore" });
 }
 
 /** A command line that runs a program on the CPUs of the servers. */
 export function onServerCpus(program, args) {
-  const cpus = division();
-  return cpus ? ["taskset", ["--cpu-list", cpus.servers, program, ...args]] : [program, args];
+  return division ? ["taskset", ["--cpu-list", division.servers, program, ...args]] : [program, args];
 }

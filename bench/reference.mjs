@@ -48,8 +48,11 @@ export async function startReference(place, fill, firstAnswer) {
     child.on("error", reject);
     child.on("exit", (status, signal) => resolve(signal ?? status));
   });
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
   const stop = async () => {
-    child.kill("SIGKILL");
+    process.off("exit", kill);
+    kill();
     await ended;
   };
   try {

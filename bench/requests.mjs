@@ -91,8 +91,8 @@ export const rows = [
   },
 ];
 
-/** What the floor answers without any storage operation: the cost of workerd alone. */
-export const emptyRequest = () => nothing;
+/** What the floor answers without any storage operation: workerd alone, and with a log line. */
+export const emptyRequests = { silent: () => silent, logged: () => logged };
 
 /** Requests of a boot. */
 export const BOOT_LENGTH = 9;
@@ -139,7 +139,8 @@ const knownConfigNode = "SAVED000001";
 
 const get = (path, options) => request("GET", path, options);
 
-const nothing = get("/");
+const silent = get("/");
+const logged = get("/logged");
 
 const post = (node, status, options) =>
   request("POST", "/nodes", { body: facts(node), type: "application/json", status, ...options });

@@ -42,9 +42,18 @@ class Server {
   }
 
   async stop() {
-    const running = this.#running;
+    await this.#running?.stop();
     this.#running = undefined;
-    await running?.stop();
+  }
+
+  /** Ends its process at once, whatever it is doing. */
+  kill() {
+    if (!this.#running) return;
+    try {
+      process.kill(this.pid, "SIGKILL");
+    } catch (error) {
+      if (error.code !== "ESRCH") throw error;
+    }
   }
 }
 
