@@ -27,7 +27,8 @@ pub fn select(header: &str, size: u64) -> Selected {
             last: last.unwrap_or(u64::MAX).min(size - 1),
         },
         (None, Some(0)) => Selected::Unsatisfiable,
-        (None, Some(_)) if size == 0 => Selected::Unsatisfiable,
+        // RFC 9110, 14.1.2: the end of a file can be asked for however long it is.
+        (None, Some(_)) if size == 0 => Selected::Whole,
         (None, Some(length)) => Selected::Part {
             first: size.saturating_sub(length),
             last: size - 1,
@@ -84,8 +85,9 @@ mod tests {
 
     #[test]
     fn an_empty_file_has_no_part() {
-        for header in ["bytes=0-", "bytes=-1", "bytes=0-0"] {
+        for header in ["bytes=0-", "bytes=0-0", "bytes=-0"] {
             assert_eq!(select(header, 0), Selected::Unsatisfiable, "{header}");
         }
+        assert_eq!(select("bytes=-1", 0), Selected::Whole);
     }
 }

@@ -38,6 +38,7 @@ function compareAnswers({ reference, worker }, method) {
   compare("type", reference.headers["content-type"], worker.headers["content-type"]);
   compare("location", location(reference), location(worker));
   compare("body", body(reference), body(worker));
+  compare("range", reference.headers["content-range"], worker.headers["content-range"]);
   // The local proxy of wrangler takes the length off HTML, which nothing in front of a deployed Worker does.
   if (reference.headers["content-length"] !== undefined && mediaType(worker) !== "text/html") {
     // JSON may be spaced otherwise: what counts is that the number is there and right.
