@@ -96,7 +96,7 @@ export const differences = [
   },
   {
     id: "ranges",
-    text: "As RFC 9110 has it, the last 99 bytes of a shorter file are all of it, the last 0 bytes are 416, and who asks for several parts at once may get the whole; there 416, the whole, and the first part.",
+    text: "Ranges are as RFC 9110 has them: the last 99 bytes of a shorter file are all of it, the last 0 bytes and what begins at the start of an empty file are 416, and who asks for several parts at once gets the whole; there 416, the whole, 200, and the first part.",
     answer: ({ reference, worker }) => [200, 206, 416].includes(reference.status) && [200, 206, 416].includes(worker.status),
   },
   {

@@ -15,7 +15,8 @@ export async function play(servers, { content = {}, requests }) {
   for (const request of requests) {
     const { method, path, ...options } = request;
     const answers = await both(servers, (server) => server.request(method, path, options));
-    results.push({ what: `${method} ${path}`, request, ...answers, findings: compareAnswers(answers, method) });
+    const headers = options.headers ? ` ${JSON.stringify(options.headers)}` : "";
+    results.push({ what: `${method} ${path}${headers}`, request, ...answers, findings: compareAnswers(answers, method) });
   }
   results.push({ what: "what is stored", findings: await compareStored(servers) });
   await both(servers, (server) => server.clear());
