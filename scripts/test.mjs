@@ -11,4 +11,5 @@ const files = readdirSync(join(root, END_TO_END)).filter((name) => name.endsWith
 run("cargo", ["test", "--quiet"]);
 run(npmBin("node"), ["scripts/bundle.mjs"]);
 run(npmBin("node"), ["--test", "--test-reporter=spec", "--test-concurrency=2", ...files.map((name) => join(END_TO_END, name))]);
+run(npmBin("node"), ["tests/client/run.mjs"]);
 run(npmBin("node"), ["tests/reference/compare.mjs"]);

@@ -9,7 +9,7 @@ use crate::domain::node::{NodeFacts, NodeId};
 use crate::domain::pattern::Pattern;
 use crate::domain::plugin::{Call, PLUGINS};
 use crate::error::Error;
-use crate::key::{Record, is_pool_name};
+use crate::key::{Document, Record, is_pool_name};
 use crate::path;
 use crate::pool::{Command, Reply};
 use crate::storage::Records;
@@ -109,12 +109,26 @@ async fn allocate(
         let command = Command::Allocate {
             node: node.to_string(),
         };
-        if let Reply::Value(value) = context.storage.tell_pool(pool, command).await? {
-            context.log.allocated.push(format!("{pool}: {value}"));
+        let name = pool_of_site(context, pool).await?;
+        if let Reply::Value(value) = context.storage.tell_pool(&name, command).await? {
+            context.log.allocated.push(format!("{name}: {value}"));
             values.insert(pool.clone(), value);
         }
     }
     Ok(values)
+}
+
+/// The pool of the caller's site, `resources/<site>/<pool>`, if there is one; else the pool that all
+/// sites share, so that no value of it is given at two of them.
+async fn pool_of_site(context: &Context<'_>, pool: &str) -> Result<String, Error> {
+    if let Some(site) = context.caller.site() {
+        let own = format!("{site}/{pool}");
+        let stored = context.storage.document(Document::Pool(&own), |_| Ok(()));
+        if is_pool_name(&own) && stored.await?.is_some() {
+            return Ok(own);
+        }
+    }
+    Ok(pool.to_owned())
 }
 
 fn no_plugin(node: &NodeId, call: &Call) -> Error {

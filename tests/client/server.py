@@ -1,5 +1,6 @@
 """The server under test: its storage, and proxies that misbehave between it and the switch."""
 
+import hashlib
 import http.client
 import json
 import os
@@ -26,6 +27,8 @@ def setting(name):
 
 URL = setting("ZTP_TEST_URL")
 CONTROL = setting("ZTP_TEST_CONTROL")
+
+_stored = {}  # What this run has put into files/ last.
 
 
 def fetch(url, method="GET", data=None):
@@ -63,8 +66,15 @@ def put_kv(key, content):
 
 
 def put_file(path, content):
-    """Store files/PATH."""
-    _control("PUT", "r2/files/" + path, _encoded(content))
+    """Store files/PATH. In place of another content, wait until the server serves the new."""
+    content = _encoded(content)
+    _control("PUT", "r2/files/" + path, content)
+    if _stored.setdefault(path, content) != content:
+        _stored[path] = content
+        sha1 = hashlib.sha1(content).hexdigest().encode()
+        quoted = urllib.parse.quote(path)
+        _await_shown("meta/files/" + quoted, lambda body: sha1 in body)
+        _await_shown("files/" + quoted, lambda body: body == content)
 
 
 def put_shown(store, key, path, content, shows):

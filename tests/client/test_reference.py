@@ -44,13 +44,14 @@ class TheirActions(FlashCase):
         return self.run_action(stored, attributes)
 
     def test_add_config(self):
-        server.put_file("t", "hostname $name\n")
-        self.run_theirs("add_config", {"url": "files/t", "variables": {"name": "Zürich"}})
+        server.put_file("their.template", "hostname $name\n")
+        attributes = {"url": "files/their.template", "variables": {"name": "Zürich"}}
+        self.run_theirs("add_config", attributes)
         self.assertIn("hostname Zürich\n", self.config)
 
     def test_replace_config(self):
-        server.put_file("t", "hostname replaced\n")
-        self.run_theirs("replace_config", {"url": "files/t"})
+        server.put_file("their.config", "hostname replaced\n")
+        self.run_theirs("replace_config", {"url": "files/their.config"})
         self.assertTrue(self.config.startswith("hostname replaced\n"))
 
     def test_copy_file(self):
@@ -84,15 +85,15 @@ class TheirActions(FlashCase):
         self.assertIn(b"/mnt/flash/.ztp-plugins/plugin.py", found["rc.eos"])
 
     def test_run_bash_script(self):
-        server.put_file("s", "#!/bin/sh\necho $what > /mnt/flash/made\n")
-        attributes = {"url": "files/s", "variables": {"what": "it"}}
+        server.put_file("their.script", "#!/bin/sh\necho $what > /mnt/flash/made\n")
+        attributes = {"url": "files/their.script", "variables": {"what": "it"}}
         for name in ("run_bash_script", "the_nick"):
             switch = self.run_theirs(name, attributes)
             self.assertEqual(tree(switch.flash)["made"], b"it\n", name)
 
     def test_run_cli_commands(self):
-        server.put_file("c", "configure\nhostname $name\n")
-        attributes = {"url": "files/c", "variables": {"name": "x"}}
+        server.put_file("their.commands", "configure\nhostname $name\n")
+        attributes = {"url": "files/their.commands", "variables": {"name": "x"}}
         switch = self.run_theirs("run_cli_commands", attributes)
         self.assertIn("hostname x\n", (switch.home / "commands.log").read_text())
 
@@ -153,9 +154,10 @@ class TheirClient(FlashCase, unittest.TestCase):
     def test_dynamic_boot(self):
         server.put_kv("neighbordb", NEIGHBORDB)
         server.put_kv("definitions/leaf", LEAF)
-        server.put_file("leaf.template", "hostname $hostname\n")
+        server.put_file("leaf.template", "hostname $hostname\n! costs 5 $$\n")
         switch = self.switch(neighbors=[("Ethernet1", "spine1", "Ethernet7")])
-        self.assertEqual(self.boots(switch).rstrip("\n"), "hostname Zürich-1")
+        config = self.boots(switch)
+        self.assertEqual(config.rstrip("\n"), "hostname Zürich-1\n! costs 5 $")
 
     def test_an_unknown_node_is_refused(self):
         booted = self.boot(self.switch())
