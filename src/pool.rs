@@ -83,9 +83,12 @@ impl ResourcePool {
     async fn answer(&self, call: &Call) -> Result<Reply, Problem> {
         let name = &call.pool;
         match &call.command {
-            Command::Allocate { node } => {
+            Command::Allocate { node, held_only } => {
                 let pool = self.contents(name).await?;
                 let grant = self.allocations()?.grant(&pool, node);
+                if *held_only && matches!(grant, Ok(Grant::New(_))) {
+                    return Ok(Reply::NotHeld);
+                }
                 self.give(name, node, grant).map(Reply::Value)
             }
             Command::Assign { value, node } => {

@@ -79,15 +79,6 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// The id of the node that its path names.
-    fn node(&self) -> Option<&'a str> {
-        match self {
-            Self::Node(id) | Self::StartupConfig(id) => Some(id),
-            Self::Meta(meta::Target::Record { id, .. }) => Some(id),
-            _ => None,
-        }
-    }
-
     /// The methods it answers to.
     fn allow(&self) -> &'static str {
         match self {
@@ -194,7 +185,7 @@ async fn dispatch(
     log.site = caller.site().map(str::to_owned);
     let route = Route::find(segments).ok_or_else(nothing_here)?;
     log.route = Some(route.shape());
-    access::limit_rate(request, storage, &caller, &route).await?;
+    access::limit_rate(request, storage, &caller).await?;
 
     let method = log.method.clone();
     let server_url = settings.server_url.resolve(url);

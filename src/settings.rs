@@ -60,10 +60,15 @@ pub struct SettingError {
 }
 
 impl SettingError {
+    /// Repeats the value, but for what looks like the token of a site: the text goes to whoever asks.
     fn value(name: &'static str, value: &str, wanted: &str) -> Self {
+        let shown = match value.split_once("/t/") {
+            Some((before, _)) => format!("{before}/t/…"),
+            None => value.to_owned(),
+        };
         Self {
             name,
-            problem: format!("is {value:?}, but must be {wanted}"),
+            problem: format!("is {shown:?}, but must be {wanted}"),
         }
     }
 }
@@ -104,6 +109,15 @@ impl Settings {
         if settings.require_node_token && settings.sites.is_none() {
             let wanted = "`False` as long as the secret ZTP_TOKENS is not set: without sites there are no node tokens";
             return Err(SettingError::value("REQUIRE_NODE_TOKEN", "True", wanted));
+        }
+        if let (Some(sites), Some(token)) = (&settings.sites, &settings.admin_token)
+            && sites.caller(token, settings.identifier).is_some()
+        {
+            return Err(SettingError {
+                name: "ZTP_ADMIN_TOKEN",
+                problem: "is also the token of a site, which every switch of that site knows"
+                    .to_owned(),
+            });
         }
         Ok(settings)
     }
@@ -182,10 +196,17 @@ fn admin_token(value: Option<String>) -> Result<Option<String>, SettingError> {
         .map(|value| value.trim().to_owned())
         .filter(|value| !value.is_empty())
     {
-        Some(token) if token.len() < MIN_TOKEN_LENGTH => Err(SettingError {
-            name: "ZTP_ADMIN_TOKEN",
-            problem: format!("must be at least {MIN_TOKEN_LENGTH} characters"),
-        }),
+        // Of what a header can carry as it is: anything else would never be the same.
+        Some(token)
+            if token.len() < MIN_TOKEN_LENGTH || !token.bytes().all(|b| b.is_ascii_graphic()) =>
+        {
+            Err(SettingError {
+                name: "ZTP_ADMIN_TOKEN",
+                problem: format!(
+                    "must be at least {MIN_TOKEN_LENGTH} ASCII characters without blanks"
+                ),
+            })
+        }
         token => Ok(token),
     }
 }
@@ -275,6 +296,33 @@ mod tests {
         for (name, value) in [("ZTP_TOKENS", "\n"), ("ZTP_ADMIN_TOKEN", " ")] {
             let settings = read(&[(name, value)]).unwrap();
             assert!(settings.sites.is_none() && settings.admin_token.is_none());
+        }
+    }
+
+    #[test]
+    fn an_admin_token_is_its_own_and_fits_a_header() {
+        let sites = ("ZTP_TOKENS", "ams=0123456789abcdef");
+        for token in ["0123456789abcdef", "0123456789 abcdef", "0123456789abcdéf"] {
+            let error = read(&[sites, ("ZTP_ADMIN_TOKEN", token)]).unwrap_err();
+            let error = error.to_string();
+            assert!(
+                error.contains("ZTP_ADMIN_TOKEN") && !error.contains(token),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_server_url_with_a_token_is_refused_without_repeating_it() {
+        for url in [
+            "https://example.net/t/s3cret",
+            "https://example.net/ztp/t/s3cret?",
+        ] {
+            let error = read(&[("SERVER_URL", url)]).unwrap_err().to_string();
+            assert!(
+                error.contains("/t/…") && !error.contains("s3cret"),
+                "{error}"
+            );
         }
     }
 

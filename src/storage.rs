@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 use worker::kv::KvStore;
-use worker::{Bucket, Date, Env, RateLimiter};
+use worker::{Bucket, Date, Env, RateLimiter, js_sys};
 
 use crate::cache::Cache;
 use crate::domain::node::NodeId;
@@ -85,8 +85,20 @@ impl Storage {
     }
 
     /// The rate-limiting binding, if it is configured.
-    pub fn rate_limiter(&self) -> Option<RateLimiter> {
-        self.env.rate_limiter("ZTP_RATE_LIMIT").ok()
+    ///
+    /// # Errors
+    /// [`Error::Misconfigured`] if something else has its name: no limit at all would go unnoticed.
+    pub fn rate_limiter(&self) -> Result<Option<RateLimiter>, Error> {
+        const NAME: &str = "ZTP_RATE_LIMIT";
+        let there = js_sys::Reflect::has(&self.env, &NAME.into()).unwrap_or(false);
+        if !there {
+            return Ok(None);
+        }
+        self.env.rate_limiter(NAME).map(Some).map_err(|_| {
+            Error::Misconfigured(format!(
+                "{NAME} is not a rate-limiting binding: define it as [[ratelimits]] in wrangler.toml"
+            ))
+        })
     }
 
     /// A shared document as `parse` makes it, if it is stored. Both the reading and the parsing are

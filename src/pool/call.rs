@@ -16,8 +16,8 @@ pub struct Call {
 /// What a pool can be told.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Command {
-    /// The value of a node; it gets one if it has none.
-    Allocate { node: String },
+    /// The value of a node; it gets one if it has none, unless only held values are asked for.
+    Allocate { node: String, held_only: bool },
     /// Everything that is taken and reserved.
     List,
     /// A node gets this very value.
@@ -33,6 +33,8 @@ pub enum Command {
 pub enum Reply {
     /// The value that the node holds from now on.
     Value(String),
+    /// The node holds no value, and was not to get one.
+    NotHeld,
     /// See [`Listing`].
     Listing(Listing),
     /// What was released, if there was something.

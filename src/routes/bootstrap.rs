@@ -80,5 +80,6 @@ pub async fn config(context: Context<'_>) -> Result<Answer, Error> {
         Some(config) => config.as_bytes().to_vec(),
         None => parse("")?.into_bytes(),
     };
-    Ok(Answer::ok(content_type::JSON, config))
+    // It may hold the password of the XMPP account.
+    Ok(Answer::ok(content_type::JSON, config).with_header("Cache-Control", "no-store"))
 }

@@ -26,7 +26,8 @@ use crate::storage::Records;
 ///    gets the same values when it asks again.
 ///
 /// 400 if the id is none, nothing is known of the node, it does not fit its pattern, its content is
-/// broken, or a pool has nothing for it; 403 if this caller may not; 503 if storage fails.
+/// broken, or a pool has nothing for it; 403 if this caller may not, or a pool would have to give out
+/// a new value while `READ_ONLY` is set; 503 if storage fails.
 pub async fn get(mut context: Context<'_>, id: &str) -> Result<Answer, Error> {
     let node = context.node_in_path(id)?;
     let wanted = [
@@ -108,11 +109,26 @@ async fn allocate(
         }
         let command = Command::Allocate {
             node: node.to_string(),
+            held_only: context.settings.read_only,
         };
         let name = pool_of_site(context, pool).await?;
-        if let Reply::Value(value) = context.storage.tell_pool(&name, command).await? {
-            context.log.allocated.push(format!("{name}: {value}"));
-            values.insert(pool.clone(), value);
+        match context.storage.tell_pool(&name, command).await? {
+            Reply::Value(value) => {
+                context.log.allocated.push(format!("{name}: {value}"));
+                values.insert(pool.clone(), value);
+            }
+            Reply::NotHeld => {
+                return Err(Error::Forbidden(format!(
+                    "the node {node} has no value from the pool '{name}' yet, and none is given \
+                     out now (READ_ONLY is set)"
+                )));
+            }
+            _ => {
+                return Err(Error::storage(
+                    format!("asking the pool '{name}'"),
+                    "it answered another question",
+                ));
+            }
         }
     }
     Ok(values)

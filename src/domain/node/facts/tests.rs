@@ -124,6 +124,28 @@ fn says_why_a_node_has_no_id() {
 }
 
 #[test]
+fn a_fact_is_bounded() {
+    let long = "x".repeat(1025);
+    for (body, what) in [
+        (json!({"model": long}), "model"),
+        (
+            json!({"neighbors": {&long: []}}),
+            "the name of an interface",
+        ),
+        (
+            json!({"neighbors": {"Ethernet1": [{"device": long, "port": "a"}]}}),
+            "'device' of a neighbor of Ethernet1",
+        ),
+    ] {
+        assert_eq!(
+            parse(&body.to_string()).unwrap_err().to_string(),
+            format!("{what} has 1025 bytes, and at most 1024 are read")
+        );
+    }
+    assert!(parse(&json!({"model": "x".repeat(1024)}).to_string()).is_ok());
+}
+
+#[test]
 fn a_setting_must_be_one_of_two() {
     assert_eq!("systemmac".parse(), Ok(SystemMac));
     assert_eq!(
