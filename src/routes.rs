@@ -14,7 +14,7 @@ mod startup_config;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use worker::{Date, Env, Request, Response, console_warn};
+use worker::{Env, Request, Response, console_warn};
 
 use crate::access::Caller;
 use crate::answer::{Answer, content_type};
@@ -109,7 +109,7 @@ pub struct Context<'a> {
 /// # Errors
 /// Only what the runtime says to the answer itself.
 pub async fn respond(mut request: Request, env: &Env) -> worker::Result<Response> {
-    let started = Date::now().as_millis();
+    let started = log::now();
     // Not Request::method(), which takes an unknown verb for GET.
     let mut entry = log::Entry {
         method: request.inner().method(),
@@ -126,7 +126,7 @@ pub async fn respond(mut request: Request, env: &Env) -> worker::Result<Response
     };
     entry.status = answer.status;
     entry.reason.clone_from(&answer.reason);
-    entry.milliseconds = Date::now().as_millis().saturating_sub(started);
+    entry.milliseconds = log::now().saturating_sub(started);
     entry.write();
     answer.into_response()
 }

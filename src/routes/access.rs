@@ -43,13 +43,13 @@ pub fn base_url(server_url: &str, credential: Option<&str>) -> String {
 /// name a new one each time, or use up what another node may ask.
 ///
 /// # Errors
-/// [`Error::TooMany`]; [`Error::Misconfigured`] if the binding is something else.
+/// [`Error::TooMany`].
 pub async fn limit_rate(
     request: &Request,
     storage: &Storage,
     caller: &Caller<'_>,
 ) -> Result<(), Error> {
-    let Some(limiter) = storage.rate_limiter()? else {
+    let Some(limiter) = storage.rate_limiter() else {
         return Ok(());
     };
     let who = match caller {

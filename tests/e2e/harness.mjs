@@ -14,14 +14,14 @@ process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
  * Starts a Worker of its own for a test file.
  *
  * `vars` override [vars] of wrangler.toml, `secrets` are set beside them; `without` names an array
- * of tables that is taken out of wrangler.toml (`kv_namespaces`), `config` another wrangler.toml,
- * `bundle` another folder with a built Worker.
+ * of tables that is taken out of wrangler.toml (`kv_namespaces`), `config` another wrangler.toml. A
+ * `forgetful` one remembers nothing from one request to the next.
  */
-export async function startWorker({ vars = {}, secrets = {}, without, config = "wrangler.toml", bundle = "build/bundle" } = {}) {
+export async function startWorker({ vars = {}, secrets = {}, without, config = "wrangler.toml", forgetful = false } = {}) {
   const configPath = without ? configWithout(without) : config;
   const harness = createTestHarness({
     root,
-    workers: [{ configPath, prebuiltWorkerDir: bundle, vars, secrets }],
+    workers: [{ configPath, prebuiltWorkerDir: forgetful ? "build/bundle-forgetful" : "build/bundle", vars, secrets }],
   });
   let { url } = await harness.listen();
   let stores = await harness.getWorker().getEnv();
@@ -43,7 +43,12 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
       harness.clearLogs();
       return lines;
     },
-    /** Empties storage and starts the Worker anew. */
+    /** Empties KV and R2 under the running Worker, which has to be forgetful. */
+    async clear() {
+      await empty(stores.ZTP_DATA, (page) => page.keys.map((entry) => entry.name));
+      await empty(stores.ZTP_FILES, (page) => page.objects.map((entry) => entry.key));
+    },
+    /** Empties all storage and starts the Worker anew. */
     async reset() {
       await harness.reset();
       ({ url } = await harness.listen());
@@ -51,6 +56,15 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     },
     stop: () => harness.close(),
   };
+}
+
+/** Deletes everything in a store, a page of names at a time. */
+async function empty(store, names) {
+  for (;;) {
+    const found = names(await store.list());
+    if (found.length === 0) return;
+    await Promise.all(found.map((name) => store.delete(name)));
+  }
 }
 
 /** One HTTP/1.1 request on a connection of its own. Header names of the answer are lower case. */

@@ -7,10 +7,10 @@ import { assertSameForHead, startWorker } from "./harness.mjs";
 
 let worker;
 before(async () => {
-  worker = await startWorker();
+  worker = await startWorker({ forgetful: true });
 });
 after(() => worker.stop());
-beforeEach(() => worker.reset());
+beforeEach(() => worker.clear());
 
 const metaOf = (bytes) => ({ size: bytes.length, sha1: createHash("sha1").update(bytes).digest("hex") });
 
@@ -50,7 +50,7 @@ describe("GET /meta", () => {
   test("is that of the stock action until an object replaces it", async () => {
     const stock = await worker.request("GET", "/actions/add_config");
     await assertMeta("/meta/actions/add_config", stock.bytes);
-    await worker.reset();
+    await worker.clear();
     await worker.r2.put("actions/add_config", "mine");
     await assertMeta("/meta/actions/add_config", Buffer.from("mine"));
   });

@@ -6,10 +6,10 @@ import { assertRefusal, assertSameForHead, facts, startWorker } from "./harness.
 
 let worker;
 before(async () => {
-  worker = await startWorker();
+  worker = await startWorker({ forgetful: true });
 });
 after(() => worker.stop());
-beforeEach(() => worker.reset());
+beforeEach(() => worker.clear());
 
 const post = (body) => worker.request("POST", "/nodes", { body: typeof body === "string" ? body : JSON.stringify(body), headers: { "Content-Type": "application/json" } });
 const keys = async () => (await worker.kv.list()).keys.map((key) => key.name);

@@ -52,9 +52,8 @@ async function main() {
   if (!existsSync(join(root, "build/bundle"))) fail("there is no Worker in build/bundle: run `node scripts/bundle.mjs` first");
   // Only now: importing the harness starts wrangler.
   const { pythonWithZtpserver, startReference } = await import("./reference.mjs");
-  const { makeForgetfulBundle, startEdge } = await import("./worker.mjs");
+  const { startEdge } = await import("./worker.mjs");
   const python = pythonWithZtpserver();
-  const bundle = makeForgetfulBundle();
   const started = performance.now();
   // One group for each of the settings, and one for the pairs: each with servers of its own, all at once.
   const groups = Object.entries(SETTINGS).map(([name, settings]) => {
@@ -65,7 +64,7 @@ async function main() {
   const tallies = await Promise.all(
     groups.filter(({ needed }) => needed).map(async ({ settings, play }) => {
       const vars = Object.fromEntries(Object.entries(settings).map(([key, value]) => [key.toUpperCase(), value]));
-      const [reference, worker] = await Promise.all([startReference(python, settings), startEdge(bundle, vars)]);
+      const [reference, worker] = await Promise.all([startReference(python, settings), startEdge(vars)]);
       const servers = { reference, worker, urls: { reference: reference.url, server: settings.server_url } };
       const tally = { ...ZERO, occurred: new Map(), problems: [] };
       try {

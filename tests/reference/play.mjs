@@ -15,7 +15,8 @@ export async function play(servers, { content = {}, requests }) {
   for (const request of requests) {
     const { method, path, ...options } = request;
     const answers = await both(servers, (server) => server.request(method, path, options));
-    results.push({ what: `${method} ${path}`, request, ...answers, findings: compareAnswers(answers, method) });
+    const headers = options.headers ? ` ${JSON.stringify(options.headers)}` : "";
+    results.push({ what: `${method} ${path}${headers}`, request, ...answers, findings: compareAnswers(answers, method) });
   }
   results.push({ what: "what is stored", findings: await compareStored(servers) });
   await both(servers, (server) => server.clear());
@@ -38,6 +39,7 @@ function compareAnswers({ reference, worker }, method) {
   compare("type", reference.headers["content-type"], worker.headers["content-type"]);
   compare("location", location(reference), location(worker));
   compare("body", body(reference), body(worker));
+  compare("range", reference.headers["content-range"], worker.headers["content-range"]);
   // The local proxy of wrangler takes the length off HTML, which nothing in front of a deployed Worker does.
   if (reference.headers["content-length"] !== undefined && mediaType(worker) !== "text/html") {
     // JSON may be spaced otherwise: what counts is that the number is there and right.

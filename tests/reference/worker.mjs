@@ -1,36 +1,13 @@
 // The Worker, with the same handles as the reference.
 
-import { appendFileSync, cpSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { startWorker } from "../e2e/harness.mjs";
-import { root } from "../../scripts/run.mjs";
-
-/**
- * The built Worker with a clock on which an hour passes whenever it is looked at: shared content
- * is remembered for some seconds, and a case must not see that of the one before.
- */
-export function makeForgetfulBundle() {
-  const bundle = "build/bundle-forgetful";
-  rmSync(join(root, bundle), { recursive: true, force: true });
-  cpSync(join(root, "build/bundle"), join(root, bundle), { recursive: true });
-  const clock = `{
-  let looked = 0;
-  globalThis.Date = class extends Date {
-    constructor(...args) {
-      super(...(args.length > 0 ? args : [Date.now() + 3_600_000 * ++looked]));
-    }
-  };
-}
-`;
-  appendFileSync(join(root, bundle, "index.js"), `\n${clock}`);
-  return bundle;
-}
 
 const inBucket = (key) => key.startsWith("files/") || key.startsWith("actions/");
 
-/** Starts the Worker in `bundle` with `vars` over those of wrangler.toml. */
-export async function startEdge(bundle, vars) {
-  const worker = await startWorker({ vars, bundle });
+/** Starts a Worker with `vars` over those of wrangler.toml. */
+export async function startEdge(vars) {
+  // A case must not see what was remembered in the one before.
+  const worker = await startWorker({ vars, forgetful: true });
   const { kv, r2 } = worker;
   const keysOf = async (store, prefix) => {
     const found = await store.list({ prefix });

@@ -43,6 +43,23 @@ export default [
     ].flatMap(every),
   },
   {
+    name: "parts of a file",
+    content: { "files/ten": "0123456789", "files/empty": "" },
+    requests: ["bytes=0-0", "bytes=2-5", "bytes=2-", "bytes=-3", "bytes=0-99", "bytes=9-9", "bytes=10-", "bytes=99-100", "bytes=5-2", "bytes=", "bytes=a-b", "items=0-1", "0-1"].flatMap((range) => [
+      get("/files/ten", { headers: { Range: range } }),
+      get("/files/empty", { headers: { Range: range } }),
+    ]),
+  },
+  {
+    name: "parts of a file that are asked for in other ways",
+    shows: ["ranges"],
+    content: { "files/ten": "0123456789", "files/empty": "" },
+    requests: ["bytes=0-", "bytes=-99", "bytes=-0", "bytes=0-1,3-4"].flatMap((range) => [
+      get("/files/ten", { headers: { Range: range } }),
+      get("/files/empty", { headers: { Range: range } }),
+    ]),
+  },
+  {
     name: "files that are not there",
     requests: ["none", "images/none.swi", "a%20c", "%C3%BC", "100%25", "none/", "a%00b"].flatMap(every),
   },
