@@ -188,7 +188,9 @@ async fn dispatch(
     access::limit_rate(request, storage, &caller).await?;
 
     let method = log.method.clone();
-    let server_url = settings.server_url.resolve(url);
+    let server_url = settings.server_url.resolve(url).ok_or_else(|| {
+        Error::BadRequest("the Host header has characters that no host name has".to_owned())
+    })?;
     let base_url = access::base_url(server_url, credential);
     let context = Context {
         request,

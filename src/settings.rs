@@ -124,11 +124,13 @@ impl Settings {
 }
 
 impl ServerUrl {
-    /// The server URL for a request that came to `request_url`.
-    pub fn resolve<'a>(&'a self, request_url: &'a str) -> &'a str {
+    /// The server URL for a request that came to `request_url`; `None` if `auto` would make it of a
+    /// host that is none. It is pasted into a script, so whoever chose the `Host` header must not
+    /// choose code.
+    pub fn resolve<'a>(&'a self, request_url: &'a str) -> Option<&'a str> {
         match self {
-            Self::Auto => path::origin_of(request_url),
-            Self::Fixed(url) => url,
+            Self::Auto => Some(path::origin_of(request_url)).filter(|url| is_plain(url)),
+            Self::Fixed(url) => Some(url),
         }
     }
 
@@ -151,11 +153,7 @@ fn server_url(value: Option<String>) -> Result<ServerUrl, SettingError> {
     let has_scheme = url.starts_with("http://") || url.starts_with("https://");
     let origin = path::origin_of(url);
     let has_host = has_scheme && !origin.ends_with('/');
-    // Anything else would break the script it is pasted into, or the URLs built on it.
-    let plain = url
-        .bytes()
-        .all(|b| b.is_ascii_graphic() && !b"\"'\\<>$`?#{}|^".contains(&b));
-    if !(has_host && plain) {
+    if !(has_host && is_plain(url)) {
         return Err(SettingError::value(
             "SERVER_URL",
             &value,
@@ -170,6 +168,12 @@ fn server_url(value: Option<String>) -> Result<ServerUrl, SettingError> {
         ));
     }
     Ok(ServerUrl::Fixed(url.to_owned()))
+}
+
+/// Whether a URL has nothing that would break the script it is pasted into, or the URLs built on it.
+fn is_plain(url: &str) -> bool {
+    url.bytes()
+        .all(|b| b.is_ascii_graphic() && !b"\"'\\<>$`?#{}|^".contains(&b))
 }
 
 fn identifier(value: Option<String>) -> Result<Identifier, SettingError> {
@@ -240,7 +244,7 @@ mod tests {
         let settings = read(&[("SERVER_URL", "https://example.net:8443/site/ztp/")]).unwrap();
         assert_eq!(
             settings.server_url.resolve("http://elsewhere/x"),
-            "https://example.net:8443/site/ztp"
+            Some("https://example.net:8443/site/ztp")
         );
         assert_eq!(settings.server_url.prefix(), "/site/ztp");
     }
@@ -250,8 +254,12 @@ mod tests {
         let settings = read(&[("SERVER_URL", "auto")]).unwrap();
         assert_eq!(
             settings.server_url.resolve("https://a.example:1/b?c"),
-            "https://a.example:1"
+            Some("https://a.example:1")
         );
+        for host in ["a\"+x+\"", "a'", "a\\", "$x", "a b", "a\nb"] {
+            let url = format!("https://{host}/bootstrap");
+            assert_eq!(settings.server_url.resolve(&url), None, "{host}");
+        }
         assert_eq!(settings.server_url.prefix(), "");
     }
 

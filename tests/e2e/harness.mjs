@@ -14,11 +14,11 @@ process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
  * Starts a Worker of its own for a test file.
  *
  * `vars` override [vars] of wrangler.toml, `secrets` are set beside them; `without` names an array
- * of tables that is taken out of wrangler.toml (`kv_namespaces`). A `forgetful` one remembers
- * nothing from one request to the next.
+ * of tables that is taken out of wrangler.toml (`kv_namespaces`), `config` another wrangler.toml. A
+ * `forgetful` one remembers nothing from one request to the next.
  */
-export async function startWorker({ vars = {}, secrets = {}, without, forgetful = false } = {}) {
-  const configPath = without ? configWithout(without) : "wrangler.toml";
+export async function startWorker({ vars = {}, secrets = {}, without, config = "wrangler.toml", forgetful = false } = {}) {
+  const configPath = without ? configWithout(without) : config;
   const harness = createTestHarness({
     root,
     workers: [{ configPath, prebuiltWorkerDir: forgetful ? "build/bundle-forgetful" : "build/bundle", vars, secrets }],
