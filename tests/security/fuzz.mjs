@@ -4,8 +4,8 @@
 //   node tests/security/fuzz.mjs [--requests 20000] [--seed 1]
 
 import assert from "node:assert/strict";
-import net from "node:net";
 import { AMSTERDAM, LONDON, nodeToken } from "../e2e/credentials.mjs";
+import { BOUND, exchange } from "./exchange.mjs";
 import { hostileRequest } from "./hostile.mjs";
 import { generator, numberOption } from "./random.mjs";
 import { CRASH, startDirectly } from "./runtime.mjs";
@@ -13,8 +13,6 @@ import { CRASH, startDirectly } from "./runtime.mjs";
 const REQUESTS = numberOption("--requests", 20_000);
 const SEED = numberOption("--seed", 1);
 const AT_ONCE = 16;
-/** No request may take longer, in milliseconds. */
-const BOUND = 20_000;
 const canary = (name) => `CANARY-${name.replaceAll(/[^a-z]/gi, "-")}-YRANAC`;
 
 /** What is stored: key, text around the canary, and the one path that may answer it, if there is one. */
@@ -141,29 +139,6 @@ function decoded(target) {
   } catch {
     return undefined;
   }
-}
-
-/** What one request gets on a connection of its own; nothing if that is still open after BOUND. */
-function exchange(port, { bytes, cut }) {
-  return new Promise((resolve) => {
-    const chunks = [];
-    const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-    const timer = setTimeout(() => {
-      socket.destroy();
-      resolve(undefined);
-    }, BOUND);
-    const done = () => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(Buffer.concat(chunks).toString("latin1"));
-    };
-    socket.on("data", (chunk) => chunks.push(chunk));
-    socket.on("end", done);
-    // The runtime may close before all was sent, which the kernel reports as a reset.
-    socket.on("error", done);
-    socket.write(bytes, "latin1");
-    if (cut) socket.end();
-  });
 }
 
 /** Every key is one that was stored, or a record in the folder of a node. */
