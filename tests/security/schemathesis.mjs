@@ -14,6 +14,8 @@ import { facts } from "../e2e/harness.mjs";
 import { numberOption } from "./random.mjs";
 import { CRASH, startDirectly } from "./runtime.mjs";
 
+/** Where the program keeps what it needs, too. */
+const build = join(root, "build");
 const VERSION = "4.32.5";
 const EXAMPLES = numberOption("--examples", 200);
 const SEED = numberOption("--seed", 1);
@@ -40,8 +42,8 @@ async function test({ what, bindings, prefix, options }) {
   await fill(worker);
   worker.logs();
   const { status, output } = await ask([
-    "--config-file", "tests/security/schemathesis.toml",
-    "run", "assets/openapi.yaml", "--url", `${worker.url.origin}${prefix}`,
+    "--config-file", join(root, "tests/security/schemathesis.toml"),
+    "run", join(root, "assets/openapi.yaml"), "--url", `${worker.url.origin}${prefix}`,
     "--checks", CHECKS.join(","), "--phases", "examples,coverage,fuzzing", "--max-examples", String(EXAMPLES), "--seed", String(SEED),
     "--suppress-health-check", "all", "--warnings", "off", "--no-color", "--generation-database", "none",
     ...options,
@@ -75,7 +77,7 @@ async function fill({ kv, r2 }) {
 
 /** The program, installed once into an environment of its own. */
 function install() {
-  const environment = join(root, "build", "schemathesis");
+  const environment = join(build, "schemathesis");
   const program = join(environment, "bin", "schemathesis");
   const stamp = join(environment, VERSION);
   if (!existsSync(stamp)) {
@@ -94,7 +96,7 @@ function runOrFail(program, args) {
 /** Runs schemathesis while the Worker, which this process looks after, goes on. */
 function ask(args) {
   return new Promise((resolve, reject) => {
-    const child = spawn(schemathesis, args, { cwd: root });
+    const child = spawn(schemathesis, args, { cwd: build });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (output += data));
     child.on("error", reject);
