@@ -158,6 +158,10 @@ class TheirClient(FlashCase, unittest.TestCase):
         switch = self.switch(neighbors=[("Ethernet1", "spine1", "Ethernet7")])
         config = self.boots(switch)
         self.assertEqual(config.rstrip("\n"), "hostname Zürich-1\n! costs 5 $")
+        recabled = self.switch(neighbors=[("Ethernet1", "core1", "Ethernet7")])
+        booted = self.boot(recabled)
+        self.assertEqual(booted.status, 1, booted.output)
+        self.assertIn("server-side topology check failed (status=400)", booted.output)
 
     def test_an_unknown_node_is_refused(self):
         booted = self.boot(self.switch())
