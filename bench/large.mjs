@@ -8,7 +8,8 @@ import { cpuMicroseconds, forgetPeak, memory } from "./process.mjs";
 export const IMAGE_BYTES = 256 * MIB;
 const IMAGE = "images/EOS.swi";
 const HUGE = "images/EOS-large.swi";
-const DOWNLOADS = 3;
+/** In each round. */
+const DOWNLOADS = 5;
 
 /**
  * Downloads a file of 256 MiB and asks for its meta twice; before each round it is stored anew, so
@@ -22,8 +23,8 @@ export async function measureImages(servers, { rounds, progress }) {
   for (let round = 1; round <= rounds; round += 1) {
     progress(`files of 256 MiB, round ${round} of ${rounds}`);
     for (const server of turn(round, all)) await store(server, IMAGE, IMAGE_BYTES, round);
-    for (const server of turn(round, all)) {
-      for (let count = 0; count < DOWNLOADS; count += 1) {
+    for (let count = 0; count < DOWNLOADS; count += 1) {
+      for (const server of turn(count, all)) {
         figures.download[server.name].push(await sample(server, request("GET", `/files/${IMAGE}`), IMAGE_BYTES));
       }
     }
@@ -38,25 +39,29 @@ export async function measureImages(servers, { rounds, progress }) {
 
 /**
  * Memory of each server while it serves and hashes a file of `size` bytes: { idle, peak } in bytes
- * by server. Idle is a process that has just been started and has answered a few requests.
+ * by server. Idle is a process that has done the same with a file of 256 MiB, one request at a time:
+ * what it took to compile the code for that is not what the file takes.
  */
 export async function measureMemory(servers, { size, progress }) {
   const found = { size };
   for (const server of [servers.worker.warm, servers.floor.warm, servers.reference]) {
     progress(`memory of ${server.name} with a file of ${size / MIB} MiB`);
-    await store(server, HUGE, size, 0);
+    await store(server, IMAGE, IMAGE_BYTES, -1);
+    await store(server, HUGE, size, -2);
     await server.stop();
     await server.start();
-    for (const path of ["/bootstrap", "/bootstrap/config", "/actions/add_config", "/meta/actions/add_config"]) {
-      await time(server.port, request("GET", path));
-    }
+    await serveAndHash(server, IMAGE);
     forgetPeak(server.pid);
     const idle = memory(server.pid).now;
-    await time(server.port, request("GET", `/files/${HUGE}`));
-    await time(server.port, request("GET", `/meta/files/${HUGE}`));
+    await serveAndHash(server, HUGE);
     found[server.name] = { idle, peak: memory(server.pid).peak };
   }
   return found;
+}
+
+async function serveAndHash(server, path) {
+  await time(server.port, request("GET", `/files/${path}`));
+  await time(server.port, request("GET", `/meta/files/${path}`));
 }
 
 /** Milliseconds from the start of a process to its first answer: samples of { ms } by server. */

@@ -7,14 +7,19 @@ import { BOOT_LENGTH, boots, emptyRequests, rows } from "./requests.mjs";
 
 const AT_ONCE = 16;
 
-/** Requests of one kind to one server: how many, per second, CPU microseconds of all, latencies in ms. */
+/**
+ * Requests of one kind to one server: how many, per second, CPU microseconds of all, the share of one
+ * CPU that the server and the generator had, latencies in milliseconds.
+ */
 async function sample(server, each, seconds) {
   const before = cpuMicroseconds(server.pid);
   const result = await drive(server.port, each, { connections: AT_ONCE, seconds });
+  const taken = cpuMicroseconds(server.pid) - before;
   return {
     count: result.count,
     perSecond: result.perSecond,
-    cpu: cpuMicroseconds(server.pid) - before,
+    cpu: taken,
+    share: (taken * result.perSecond) / result.count / 1e6,
     p50: percentile(result.latencies, 0.5),
     p99: percentile(result.latencies, 0.99),
     generator: result.generator,
@@ -57,7 +62,8 @@ export async function measureBoots(servers, { rounds, seconds, progress }) {
     progress(`boots, round ${round} of ${rounds}`);
     for (const server of turn(round, [servers.worker.warm, servers.floor.warm, servers.reference])) {
       const taken = await sample(server, () => boots(server), seconds);
-      samples[server.name].push({ ...taken, count: taken.count / BOOT_LENGTH, perSecond: taken.perSecond / BOOT_LENGTH });
+      const { count, perSecond } = taken;
+      samples[server.name].push({ ...taken, count: count / BOOT_LENGTH, perSecond: perSecond / BOOT_LENGTH });
     }
   }
   return samples;

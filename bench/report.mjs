@@ -96,16 +96,19 @@ function simulatorCost({ empty, lines }) {
     return whole(cpu(samples.floor) - cpu(empty.logged));
   };
   return [
-    `Of these CPU figures workerd takes ${whole(cpu(empty.silent))} µs for a request that does nothing, a log line`,
-    `${whole(cpu(empty.logged) - cpu(empty.silent))} µs, and the local simulators of KV and R2, which run in the same`,
-    `process, about ${of("GET /bootstrap/config", "cold")} µs for a KV read,`,
-    `${of("POST /nodes, known", "warm")} for a bulk read, ${of("GET /actions/{name}", "cold")} for a small R2 object and`,
-    `${of("POST /nodes, new", "warm")} for a bulk read with three writes. The floor pays the same, its log line included.`,
+    `Of these CPU figures workerd takes ${whole(cpu(empty.silent))} µs for a request that does nothing, and`,
+    `${whole(cpu(empty.logged))} with a log line; the local simulators of KV and R2, which run in the same process,`,
+    `take about ${of("GET /bootstrap/config", "cold")} µs for a KV read,`,
+    `${of("POST /nodes, known", "warm")} for a bulk read, ${of("GET /actions/{name}", "cold")} for a small R2 object`,
+    `and ${of("POST /nodes, new", "warm")} for a bulk read with three writes. The floor pays all of that, too.`,
   ].join(" ");
 }
 
 /** Above this share of a CPU, the load generator may have held a server back. */
 const BUSY_GENERATOR = 0.85;
+
+/** Below this share of a CPU, a server that always had work was kept from it by others. */
+const DISTURBED_SERVER = 0.85;
 
 /** What a reader of the numbers has to know. */
 function remarks({ lines, images, notes }) {
@@ -118,6 +121,13 @@ function remarks({ lines, images, notes }) {
       if (share <= BUSY_GENERATOR) continue;
       found.push(`The load generator was ${whole(share * 100)} % busy, and may be what limits: ${name}, ${server}.`);
     }
+  }
+  const share = median(lines.flatMap((line) => SERVERS.flatMap((server) => line.samples[server])), "share");
+  if (share < DISTURBED_SERVER) {
+    found.push(
+      `This machine was busy with other things: the servers got ${whole(share * 100)} % of the CPU that they had work for. ` +
+        "Ratios of CPU time suffer less from that than those of requests per second.",
+    );
   }
   return found.length > 0 ? ["", ...found] : [];
 }
