@@ -98,7 +98,8 @@ impl Check<'_> {
             Ok(pattern) => Some((key, pattern)),
             Err(error) => {
                 let kind = Kind::BadPattern;
-                self.find(Finding::at(kind, key, error.position, error.message));
+                let finding = Finding::at(kind, key, error.position, error.message);
+                self.find(finding.with_help("correct it: as it is, the node is refused"));
                 None
             }
         }

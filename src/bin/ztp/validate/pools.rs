@@ -35,8 +35,8 @@ impl Check<'_> {
                     self.pools.insert(name, pool);
                 }
                 Err(error) => {
-                    let kind = Kind::BadPool;
-                    self.find(Finding::at(kind, key, error.position, error.message));
+                    let message = format!("the pool cannot be used: {}", error.message);
+                    self.find(Finding::at(Kind::BadPool, key, error.position, message));
                 }
             }
         }

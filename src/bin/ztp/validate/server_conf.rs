@@ -113,7 +113,10 @@ impl Check<'_> {
             };
             let read = Settings::read(|name| (name == var).then(|| value.clone()));
             if let Err(error) = read {
-                let message = format!("'{option}' has no counterpart: {error}");
+                // What follows in that sentence is how to mend a deployed Worker.
+                let error = error.to_string();
+                let problem = error.split(';').next().unwrap_or(&error);
+                let message = format!("'{option}' has no counterpart here: {problem}");
                 let finding = Finding::at(Kind::BadServerConf, KEY, *position, message);
                 self.find(finding);
                 continue;
