@@ -22,7 +22,7 @@ fn neighbordb(patterns: usize) -> String {
                 "  interfaces:\n  - Ethernet1: $spine:Ethernet{index}\n  - Ethernet2-4: regex('leaf(?!1\\d)\\d+-row{index}')\n"
             ),
             1 => format!(
-                "  interfaces:\n  - any: regex('spine{index}-row\\d+$'):any\n  - none: core{index}\n"
+                "  interfaces:\n  - any: regex('leaf{index}-row\\d+$'):any\n  - none: core{index}\n"
             ),
             _ => format!("  model: DCS-7{index:03}[SE]?-\\d+\n"),
         };

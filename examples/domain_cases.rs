@@ -23,7 +23,8 @@ use ztp_edge::domain::neighbordb::{Neighbordb, Selection};
 use ztp_edge::domain::node::{Identifier, Post};
 use ztp_edge::domain::pattern::Pattern;
 use ztp_edge::domain::pyregex::{Budget, PyRegex};
-use ztp_edge::domain::{template, yaml};
+use ztp_edge::domain::template::Template;
+use ztp_edge::domain::yaml;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut output = io::stdout().lock();
@@ -70,7 +71,7 @@ fn answer(question: &Value) -> Result<Value, Box<dyn Error>> {
             Ok(matched) => json!({"match": matched}),
             Err(why) => json!({"undecided": why.to_string()}),
         },
-        "template" => json!({"text": template::safe_substitute(text("text")?, text("server")?).0}),
+        "template" => json!({"text": Template::parse(text("text")?).render(text("server")?)}),
         "render" => {
             let mut definition = Definition::parse(text("definition")?)?;
             if let Ok(url) = text("startup_config_url") {

@@ -5,8 +5,8 @@
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { getPlatformProxy } from "wrangler";
 import { attend, npmBin, root, run } from "./run.mjs";
+import { withStorage } from "./storage.mjs";
 
 const SAMPLE = join(root, "assets", "sample");
 const args = process.argv.slice(2);
@@ -29,12 +29,9 @@ function option(name) {
 }
 
 /** Puts the sample into the storage that wrangler will use, unless something is there already. */
-async function loadSample() {
-  // wrangler keeps local storage in a folder of its own below --persist-to.
-  const proxy = await getPlatformProxy({ persist: { path: join(state, "v3") } });
-  try {
-    const { ZTP_DATA: data, ZTP_FILES: files } = proxy.env;
-    const [keys, objects] = await Promise.all([data.list({ limit: 1 }), files.list({ limit: 1 })]);
+function loadSample() {
+  return withStorage(state, async ({ kv, r2 }) => {
+    const [keys, objects] = await Promise.all([kv.list({ limit: 1 }), r2.list({ limit: 1 })]);
     if (keys.keys.length > 0 || objects.objects.length > 0) {
       console.log(`serving what is in ${state}`);
       return;
@@ -42,22 +39,24 @@ async function loadSample() {
     for (const key of listFiles(SAMPLE)) {
       const content = readFileSync(join(SAMPLE, key));
       const inBucket = key.startsWith("files/") || key.startsWith("actions/");
-      await (inBucket ? files.put(key, content) : data.put(key, content));
+      await (inBucket ? r2.put(key, content) : kv.put(key, content));
       console.log(`loaded ${key} into ${inBucket ? "ZTP_FILES (R2)" : "ZTP_DATA (KV)"}`);
     }
-  } finally {
-    await proxy.dispose();
-  }
+  });
 }
 
 function sayWhatToTry() {
   const url = `http://localhost:${port}`;
+  const other = port === "8787" ? "" : ` -- --url ${url}/bootstrap`;
   console.log(`
 The server will be at ${url}. In another terminal, try
 
-  npm run switch${port === "8787" ? "" : ` -- --url ${url}/bootstrap`}                a simulated switch boots from it
-  curl ${url}/bootstrap         the script that a switch gets
-  curl ${url}/nodes/SAMPLE01    what the sample's static node is told to do
+  curl ${url}/bootstrap
+      the script that a switch gets
+  npm run switch${other}
+      a simulated switch boots from it: the sample's node SAMPLE01, with its startup-config
+  npm run switch -- --serial NEW1 --neighbor Ethernet1=spine1:Ethernet1 --neighbor Ethernet2=spine2:Ethernet1${other.replace(" --", "")}
+      one that nobody has registered: neighbordb finds its definition
 `);
 }
 

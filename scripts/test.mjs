@@ -1,4 +1,5 @@
-// All tests: the domain on this machine, the built Worker on real workerd, the client as a process.
+// All tests: the domain on this machine, the built Worker on real workerd, the client as a process,
+// and the Worker beside ztpserver 2.1.0.
 
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -10,3 +11,5 @@ const files = readdirSync(join(root, END_TO_END)).filter((name) => name.endsWith
 run("cargo", ["test", "--quiet"]);
 run(npmBin("node"), ["scripts/bundle.mjs"]);
 run(npmBin("node"), ["--test", "--test-reporter=spec", "--test-concurrency=2", ...files.map((name) => join(END_TO_END, name))]);
+run(npmBin("node"), ["tests/client/run.mjs"]);
+run(npmBin("node"), ["tests/reference/compare.mjs"]);

@@ -79,9 +79,7 @@ impl Answer {
     /// An error whose body is the reason. It may repeat what a client sent, so it is escaped.
     pub fn refusal(status: u16, reason: String) -> Self {
         let body = format!("{}\n", escape_html(&reason));
-        let mut answer = Self::new(status, content_type::HTML, Body::Bytes(body.into_bytes()));
-        answer.reason = Some(reason);
-        answer
+        Self::refused(status, body, reason)
     }
 
     /// An error whose body is a JSON object under an HTML type: clients parse the body of
@@ -93,7 +91,13 @@ impl Answer {
             .replace('<', "\\u003c")
             .replace('>', "\\u003e")
             .replace('&', "\\u0026");
-        let mut answer = Self::new(status, content_type::HTML, Body::Bytes(body.into_bytes()));
+        Self::refused(status, body, reason)
+    }
+
+    /// No cache may keep a refusal: what it says is about one caller, and may be mended by now.
+    fn refused(status: u16, body: String, reason: String) -> Self {
+        let mut answer = Self::new(status, content_type::HTML, Body::Bytes(body.into_bytes()))
+            .with_header("Cache-Control", "no-store");
         answer.reason = Some(reason);
         answer
     }

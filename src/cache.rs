@@ -85,7 +85,8 @@ impl<V: Clone> Cache<V> {
         }
     }
 
-    fn remove(&mut self, key: &str) {
+    /// Forgets what is under a key.
+    pub fn remove(&mut self, key: &str) {
         if let Some(entry) = self.entries.remove(key) {
             self.bytes -= entry.bytes;
         }

@@ -40,10 +40,10 @@ pub enum Document<'a> {
 }
 
 impl Document<'_> {
-    /// Whether something ships inside, or is meant, while it is not stored. Only then is it worth
-    /// remembering that it is not.
+    /// Whether something else serves while it is not stored: what ships inside, or for a site's own
+    /// pool the shared one. Only then is it worth remembering that it is not.
     pub fn has_fallback(&self) -> bool {
-        matches!(self, Self::Bootstrap | Self::BootstrapConf)
+        matches!(self, Self::Bootstrap | Self::BootstrapConf | Self::Pool(_))
     }
 }
 

@@ -1,7 +1,7 @@
 //! One JSON line per request, in a shape that Workers Logs indexes field by field.
 
 use serde::Serialize;
-use worker::{console_error, console_log, console_warn};
+use worker::{console_error, console_log, console_warn, js_sys};
 
 use crate::storage::Operations;
 
@@ -47,4 +47,9 @@ impl Entry {
             _ => console_log!("{line}"),
         }
     }
+}
+
+/// Milliseconds since 1970. In a Worker time stands still but for storage and the network.
+pub fn now() -> u64 {
+    js_sys::Date::now() as u64
 }

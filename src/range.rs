@@ -20,8 +20,8 @@ pub fn select(header: &str, size: u64) -> Selected {
         return Selected::Whole;
     };
     match (first, last) {
-        (Some(first), _) if first >= size => Selected::Unsatisfiable,
         (Some(first), Some(last)) if last < first => Selected::Whole,
+        (Some(first), _) if first >= size => Selected::Unsatisfiable,
         (Some(first), last) => Selected::Part {
             first,
             last: last.unwrap_or(u64::MAX).min(size - 1),
@@ -70,6 +70,7 @@ mod tests {
             ("bytes=10-12", Selected::Unsatisfiable),
             ("bytes=-0", Selected::Unsatisfiable),
             ("bytes=5-2", Selected::Whole),
+            ("bytes=12-11", Selected::Whole),
             ("bytes=-", Selected::Whole),
             ("bytes=0-1,3-4", Selected::Whole),
             ("bytes=+1-2", Selected::Whole),

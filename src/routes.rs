@@ -14,7 +14,7 @@ mod startup_config;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use worker::{Date, Env, Request, Response, console_warn};
+use worker::{Env, Request, Response, console_warn};
 
 use crate::access::Caller;
 use crate::answer::{Answer, content_type};
@@ -41,6 +41,7 @@ enum Route<'a> {
 impl<'a> Route<'a> {
     fn find(segments: &[&'a str]) -> Option<Self> {
         Some(match segments {
+            ["nodes" | "actions", "", ..] => return None,
             ["bootstrap"] => Self::Bootstrap,
             ["bootstrap", "config"] => Self::BootstrapConfig,
             ["nodes"] => Self::Nodes,
@@ -54,7 +55,10 @@ impl<'a> Route<'a> {
             ["meta", "files", path @ ..] if !path.is_empty() => {
                 Self::Meta(meta::Target::File(path.join("/")))
             }
-            ["meta", "nodes", id, record] => Self::Meta(meta::Target::Record { id, record }),
+            ["meta", "nodes", id, record @ ..] => Self::Meta(meta::Target::Record {
+                id,
+                record: record.join("/"),
+            }),
             ["openapi.yaml"] => Self::OpenApi,
             _ => return None,
         })
@@ -72,15 +76,6 @@ impl<'a> Route<'a> {
             Self::File(_) => "/files/{path}",
             Self::Meta(target) => target.shape(),
             Self::OpenApi => "/openapi.yaml",
-        }
-    }
-
-    /// The id of the node that its path names.
-    fn node(&self) -> Option<&'a str> {
-        match self {
-            Self::Node(id) | Self::StartupConfig(id) => Some(id),
-            Self::Meta(meta::Target::Record { id, .. }) => Some(id),
-            _ => None,
         }
     }
 
@@ -114,7 +109,7 @@ pub struct Context<'a> {
 /// # Errors
 /// Only what the runtime says to the answer itself.
 pub async fn respond(mut request: Request, env: &Env) -> worker::Result<Response> {
-    let started = Date::now().as_millis();
+    let started = log::now();
     // Not Request::method(), which takes an unknown verb for GET.
     let mut entry = log::Entry {
         method: request.inner().method(),
@@ -131,7 +126,7 @@ pub async fn respond(mut request: Request, env: &Env) -> worker::Result<Response
     };
     entry.status = answer.status;
     entry.reason.clone_from(&answer.reason);
-    entry.milliseconds = Date::now().as_millis().saturating_sub(started);
+    entry.milliseconds = log::now().saturating_sub(started);
     entry.write();
     answer.into_response()
 }
@@ -190,10 +185,12 @@ async fn dispatch(
     log.site = caller.site().map(str::to_owned);
     let route = Route::find(segments).ok_or_else(nothing_here)?;
     log.route = Some(route.shape());
-    access::limit_rate(request, storage, &caller, &route).await?;
+    access::limit_rate(request, storage, &caller).await?;
 
     let method = log.method.clone();
-    let server_url = settings.server_url.resolve(url);
+    let server_url = settings.server_url.resolve(url).ok_or_else(|| {
+        Error::BadRequest("the Host header has characters that no host name has".to_owned())
+    })?;
     let base_url = access::base_url(server_url, credential);
     let context = Context {
         request,

@@ -60,10 +60,15 @@ pub struct SettingError {
 }
 
 impl SettingError {
+    /// Repeats the value, but for what looks like the token of a site: the text goes to whoever asks.
     fn value(name: &'static str, value: &str, wanted: &str) -> Self {
+        let shown = match value.split_once("/t/") {
+            Some((before, _)) => format!("{before}/t/…"),
+            None => value.to_owned(),
+        };
         Self {
             name,
-            problem: format!("is {value:?}, but must be {wanted}"),
+            problem: format!("is {shown:?}, but must be {wanted}"),
         }
     }
 }
@@ -105,16 +110,27 @@ impl Settings {
             let wanted = "`False` as long as the secret ZTP_TOKENS is not set: without sites there are no node tokens";
             return Err(SettingError::value("REQUIRE_NODE_TOKEN", "True", wanted));
         }
+        if let (Some(sites), Some(token)) = (&settings.sites, &settings.admin_token)
+            && sites.caller(token, settings.identifier).is_some()
+        {
+            return Err(SettingError {
+                name: "ZTP_ADMIN_TOKEN",
+                problem: "is also the token of a site, which every switch of that site knows"
+                    .to_owned(),
+            });
+        }
         Ok(settings)
     }
 }
 
 impl ServerUrl {
-    /// The server URL for a request that came to `request_url`.
-    pub fn resolve<'a>(&'a self, request_url: &'a str) -> &'a str {
+    /// The server URL for a request that came to `request_url`; `None` if `auto` would make it of a
+    /// host that is none. It is pasted into a script, so whoever chose the `Host` header must not
+    /// choose code.
+    pub fn resolve<'a>(&'a self, request_url: &'a str) -> Option<&'a str> {
         match self {
-            Self::Auto => path::origin_of(request_url),
-            Self::Fixed(url) => url,
+            Self::Auto => Some(path::origin_of(request_url)).filter(|url| is_plain(url)),
+            Self::Fixed(url) => Some(url),
         }
     }
 
@@ -137,11 +153,7 @@ fn server_url(value: Option<String>) -> Result<ServerUrl, SettingError> {
     let has_scheme = url.starts_with("http://") || url.starts_with("https://");
     let origin = path::origin_of(url);
     let has_host = has_scheme && !origin.ends_with('/');
-    // Anything else would break the script it is pasted into, or the URLs built on it.
-    let plain = url
-        .bytes()
-        .all(|b| b.is_ascii_graphic() && !b"\"'\\<>$`?#{}|^".contains(&b));
-    if !(has_host && plain) {
+    if !(has_host && is_plain(url)) {
         return Err(SettingError::value(
             "SERVER_URL",
             &value,
@@ -156,6 +168,12 @@ fn server_url(value: Option<String>) -> Result<ServerUrl, SettingError> {
         ));
     }
     Ok(ServerUrl::Fixed(url.to_owned()))
+}
+
+/// Whether a URL has nothing that would break the script it is pasted into, or the URLs built on it.
+fn is_plain(url: &str) -> bool {
+    url.bytes()
+        .all(|b| b.is_ascii_graphic() && !b"\"'\\<>$`?#{}|^".contains(&b))
 }
 
 fn identifier(value: Option<String>) -> Result<Identifier, SettingError> {
@@ -182,10 +200,17 @@ fn admin_token(value: Option<String>) -> Result<Option<String>, SettingError> {
         .map(|value| value.trim().to_owned())
         .filter(|value| !value.is_empty())
     {
-        Some(token) if token.len() < MIN_TOKEN_LENGTH => Err(SettingError {
-            name: "ZTP_ADMIN_TOKEN",
-            problem: format!("must be at least {MIN_TOKEN_LENGTH} characters"),
-        }),
+        // Of what a header can carry as it is: anything else would never be the same.
+        Some(token)
+            if token.len() < MIN_TOKEN_LENGTH || !token.bytes().all(|b| b.is_ascii_graphic()) =>
+        {
+            Err(SettingError {
+                name: "ZTP_ADMIN_TOKEN",
+                problem: format!(
+                    "must be at least {MIN_TOKEN_LENGTH} ASCII characters without blanks"
+                ),
+            })
+        }
         token => Ok(token),
     }
 }
@@ -219,7 +244,7 @@ mod tests {
         let settings = read(&[("SERVER_URL", "https://example.net:8443/site/ztp/")]).unwrap();
         assert_eq!(
             settings.server_url.resolve("http://elsewhere/x"),
-            "https://example.net:8443/site/ztp"
+            Some("https://example.net:8443/site/ztp")
         );
         assert_eq!(settings.server_url.prefix(), "/site/ztp");
     }
@@ -229,8 +254,12 @@ mod tests {
         let settings = read(&[("SERVER_URL", "auto")]).unwrap();
         assert_eq!(
             settings.server_url.resolve("https://a.example:1/b?c"),
-            "https://a.example:1"
+            Some("https://a.example:1")
         );
+        for host in ["a\"+x+\"", "a'", "a\\", "$x", "a b", "a\nb"] {
+            let url = format!("https://{host}/bootstrap");
+            assert_eq!(settings.server_url.resolve(&url), None, "{host}");
+        }
         assert_eq!(settings.server_url.prefix(), "");
     }
 
@@ -275,6 +304,33 @@ mod tests {
         for (name, value) in [("ZTP_TOKENS", "\n"), ("ZTP_ADMIN_TOKEN", " ")] {
             let settings = read(&[(name, value)]).unwrap();
             assert!(settings.sites.is_none() && settings.admin_token.is_none());
+        }
+    }
+
+    #[test]
+    fn an_admin_token_is_its_own_and_fits_a_header() {
+        let sites = ("ZTP_TOKENS", "ams=0123456789abcdef");
+        for token in ["0123456789abcdef", "0123456789 abcdef", "0123456789abcdéf"] {
+            let error = read(&[sites, ("ZTP_ADMIN_TOKEN", token)]).unwrap_err();
+            let error = error.to_string();
+            assert!(
+                error.contains("ZTP_ADMIN_TOKEN") && !error.contains(token),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_server_url_with_a_token_is_refused_without_repeating_it() {
+        for url in [
+            "https://example.net/t/s3cret",
+            "https://example.net/ztp/t/s3cret?",
+        ] {
+            let error = read(&[("SERVER_URL", url)]).unwrap_err().to_string();
+            assert!(
+                error.contains("/t/…") && !error.contains("s3cret"),
+                "{error}"
+            );
         }
     }
 

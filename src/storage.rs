@@ -1,22 +1,24 @@
 //! Every KV and R2 call, and nothing that decides. Here: the bindings, what is remembered between
 //! requests, shared documents and the records of nodes.
 
+mod hashing;
 mod objects;
 mod pools;
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use serde::Serialize;
 use worker::kv::KvStore;
-use worker::{Bucket, Date, Env, RateLimiter};
+use worker::{Bucket, Env, RateLimiter, js_sys};
 
 use crate::cache::Cache;
 use crate::domain::node::NodeId;
 use crate::error::Error;
 use crate::key::{Document, Record};
+use crate::log::now;
 
 pub use objects::{Description, Found, ObjectDigest, SmallObject};
 
@@ -45,22 +47,26 @@ enum Remembered {
 
 thread_local! {
     static MEMORY: RefCell<Cache<Remembered>> = RefCell::default();
+    static BINDINGS: OnceCell<Rc<Bindings>> = const { OnceCell::new() };
 }
 
 /// The stores, opened for one request.
 pub struct Storage {
-    data: KvStore,
-    files: Bucket,
-    env: Env,
+    bindings: Rc<Bindings>,
     operations: Cell<Operations>,
 }
 
-impl Storage {
-    /// Takes the bindings.
-    ///
-    /// # Errors
-    /// [`Error::Misconfigured`] if one is missing, with how to add it.
-    pub fn open(env: &Env) -> Result<Self, Error> {
+/// What wrangler.toml binds. It cannot change while an instance lives, and taking a binding out of
+/// the environment costs as much as a small answer.
+struct Bindings {
+    data: KvStore,
+    files: Bucket,
+    rate_limiter: Option<RateLimiter>,
+    env: Env,
+}
+
+impl Bindings {
+    fn take(env: &Env) -> Result<Self, Error> {
         let missing = |binding: &str, table: &str, make: &str| {
             Error::Misconfigured(format!(
                 "the binding {binding} is missing: add [[{table}]] with binding = \"{binding}\" to \
@@ -74,7 +80,43 @@ impl Storage {
             files: env
                 .bucket("ZTP_FILES")
                 .map_err(|_| missing("ZTP_FILES", "r2_buckets", "R2 bucket"))?,
+            rate_limiter: rate_limiter(env)?,
             env: env.clone(),
+        })
+    }
+}
+
+/// The rate-limiting binding, if it is configured. That something else has its name is an error:
+/// no limit at all would go unnoticed.
+fn rate_limiter(env: &Env) -> Result<Option<RateLimiter>, Error> {
+    const NAME: &str = "ZTP_RATE_LIMIT";
+    if !js_sys::Reflect::has(env, &NAME.into()).unwrap_or(false) {
+        return Ok(None);
+    }
+    env.rate_limiter(NAME).map(Some).map_err(|_| {
+        Error::Misconfigured(format!(
+            "{NAME} is not a rate-limiting binding: define it as [[ratelimits]] in wrangler.toml"
+        ))
+    })
+}
+
+impl Storage {
+    /// Takes the bindings.
+    ///
+    /// # Errors
+    /// [`Error::Misconfigured`] if one is missing or another thing than it should be, with how to
+    /// mend it.
+    pub fn open(env: &Env) -> Result<Self, Error> {
+        let known = BINDINGS.with(|known| known.get().cloned());
+        let bindings = match known {
+            Some(bindings) => bindings,
+            None => {
+                let bindings = Rc::new(Bindings::take(env)?);
+                BINDINGS.with(|known| Rc::clone(known.get_or_init(|| bindings)))
+            }
+        };
+        Ok(Self {
+            bindings,
             operations: Cell::default(),
         })
     }
@@ -85,8 +127,8 @@ impl Storage {
     }
 
     /// The rate-limiting binding, if it is configured.
-    pub fn rate_limiter(&self) -> Option<RateLimiter> {
-        self.env.rate_limiter("ZTP_RATE_LIMIT").ok()
+    pub fn rate_limiter(&self) -> Option<&RateLimiter> {
+        self.bindings.rate_limiter.as_ref()
     }
 
     /// A shared document as `parse` makes it, if it is stored. Both the reading and the parsing are
@@ -144,7 +186,7 @@ impl Storage {
         self.count(|n| n.kv_reads += 1);
         let keys: Vec<String> = records.iter().map(|record| record.key(node)).collect();
         // KV refuses to answer more than 25 MB at once, and a startup-config may have that much.
-        let Ok(mut values) = self.data.get_bulk(&keys).text().await else {
+        let Ok(mut values) = self.bindings.data.get_bulk(&keys).text().await else {
             return self.records_one_by_one(node, records).await;
         };
         let found = records.iter().zip(&keys).filter_map(|(record, key)| {
@@ -180,24 +222,28 @@ impl Storage {
 
     async fn value(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         self.count(|n| n.kv_reads += 1);
-        let answer = self.data.get(key).bytes().await;
+        let answer = self.bindings.data.get(key).bytes().await;
         answer.map_err(|cause| Error::kv(format!("reading {key}"), cause))
     }
 
     async fn put_value(&self, key: &str, value: &[u8]) -> Result<(), Error> {
         self.count(|n| n.kv_writes += 1);
         let failed = |cause| Error::kv(format!("writing {key}"), cause);
-        let put = self.data.put_bytes(key, value).map_err(failed)?;
+        let put = self.bindings.data.put_bytes(key, value).map_err(failed)?;
         put.execute().await.map_err(failed)
     }
 
     fn remembered(&self, key: &str) -> Option<Remembered> {
-        MEMORY.with_borrow(|memory| memory.get(key, Date::now().as_millis()))
+        MEMORY.with_borrow(|memory| memory.get(key, now()))
     }
 
     fn remember(&self, key: &str, value: Remembered, bytes: usize) {
-        let now = Date::now().as_millis();
+        let now = now();
         MEMORY.with_borrow_mut(|memory| memory.put(key, value, bytes, now));
+    }
+
+    fn forget(&self, key: &str) {
+        MEMORY.with_borrow_mut(|memory| memory.remove(key));
     }
 
     fn count(&self, add: impl FnOnce(&mut Operations)) {

@@ -8,7 +8,8 @@ use ztp_edge::domain::neighbordb::{Neighbordb, Selection};
 use ztp_edge::domain::node::{Identifier, Neighbor, NodeFacts, Post};
 use ztp_edge::domain::pattern::Pattern;
 use ztp_edge::domain::pyregex::{Budget, PyRegex};
-use ztp_edge::domain::{bootstrap_conf, plugin, template, yaml};
+use ztp_edge::domain::template::Template;
+use ztp_edge::domain::{bootstrap_conf, plugin, yaml};
 
 /// Pieces of YAML, of neighbordb and of definitions, in any order.
 fn soup() -> impl Strategy<Value = String> {
@@ -177,7 +178,7 @@ proptest! {
         let _ = Post::parse(&bytes);
         let _ = NodeFacts::parse_stored(&text);
         let _ = yaml::parse(&text);
-        let _ = template::safe_substitute(&text, "$SERVER");
+        let _ = Template::parse(&text).render("$SERVER");
     }
 
     #[test]

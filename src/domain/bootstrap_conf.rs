@@ -85,3 +85,67 @@ fn wrong(node: &Node, what: &str, expected: &str) -> Error {
         format!("{what} must be {expected}, not {}", node.shown()),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn always_has_logging_and_xmpp() {
+        for (text, expected) in [
+            ("", r#"{"logging":[],"xmpp":{}}"#),
+            ("logging:\nxmpp:\n", r#"{"logging":[],"xmpp":{}}"#),
+            ("other: 1\n", r#"{"logging":[],"xmpp":{}}"#),
+            (
+                "xmpp: {server: x, port: 5222, rooms: [ztp]}\nlogging:\n- {destination: 'file:/tmp/ztp', level: DEBUG}\n- {destination: 'host:514', level: }\n- {destination: host, level: INFO}\n",
+                r#"{"logging":[{"destination":"file:/tmp/ztp","level":"DEBUG"},{"destination":"host:514","level":null},{"destination":"host","level":"INFO"}],"xmpp":{"server":"x","port":5222,"rooms":["ztp"]}}"#,
+            ),
+        ] {
+            assert_eq!(parse(text).unwrap().to_string(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_would_stop_the_client() {
+        for (text, reason) in [
+            (
+                "- a\n",
+                "line 1, column 1: bootstrap.conf must be a mapping with 'logging' and 'xmpp', not a list",
+            ),
+            (
+                "logging: a\n",
+                "line 1, column 10: 'logging' must be a list, not 'a'",
+            ),
+            (
+                "xmpp: []\n",
+                "line 1, column 7: 'xmpp' must be a mapping, not a list",
+            ),
+            (
+                "logging: [a]\n",
+                "line 1, column 11: an entry of 'logging' must be a mapping with 'destination' and 'level', not 'a'",
+            ),
+            (
+                "logging:\n- level: INFO\n",
+                "line 2, column 3: an entry of 'logging' has no 'destination'",
+            ),
+            (
+                "logging:\n- destination: host\n",
+                "line 2, column 3: an entry of 'logging' has no 'level'",
+            ),
+            (
+                "logging:\n- {destination: 'host:syslog', level: INFO}\n",
+                "line 2, column 17: 'destination' must be file:<path>, <host> or <host>:<port>, not 'host:syslog'",
+            ),
+            (
+                "logging:\n- {destination: 'file:', level: INFO}\n",
+                "line 2, column 17: 'destination' must be file:<path>, <host> or <host>:<port>, not 'file:'",
+            ),
+            (
+                "logging:\n- {destination: host, level: 7}\n",
+                "line 2, column 30: 'level' must be the name of a level, as DEBUG, not '7'",
+            ),
+        ] {
+            assert_eq!(parse(text).unwrap_err().to_string(), reason, "{text}");
+        }
+    }
+}

@@ -17,7 +17,7 @@ use super::pyregex::{Budget, PyRegex};
 use super::yaml::{self, Position};
 
 pub use constraint::{Constraint, Sense};
-pub use mismatch::{Mismatch, Reason};
+pub use mismatch::{Mismatch, Reason, Seen};
 
 pub(super) use matching::Wiring;
 pub(super) use read::{Globals, read_entry, read_globals};

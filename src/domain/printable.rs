@@ -2,13 +2,18 @@
 
 use std::fmt::{self, Write};
 
-/// Shows a text on one line: what is not printable is escaped, quotes and backslashes stay as the operator wrote them.
+/// Most characters that a message shows of a text.
+const MAX_SHOWN: usize = 256;
+
+/// Shows a text on one line: what is not printable is escaped, quotes and backslashes stay as the operator wrote them, and
+/// a text that is too long for a message is cut off.
 pub struct Printable<'a>(pub &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
+        for (index, c) in self.0.chars().enumerate() {
             match c {
+                _ if index == MAX_SHOWN => return f.write_char('…'),
                 '\'' | '"' | '\\' => f.write_char(c)?,
                 c => write!(f, "{}", c.escape_debug())?,
             }
@@ -27,5 +32,11 @@ mod tests {
             Printable("regex('\\d\"') ü\n\u{1b}").to_string(),
             "regex('\\d\"') ü\\n\\u{1b}"
         );
+    }
+
+    #[test]
+    fn cuts_off_what_is_too_long() {
+        let shown = Printable(&"é".repeat(1000)).to_string();
+        assert_eq!(shown, "é".repeat(256) + "…");
     }
 }

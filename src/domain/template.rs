@@ -1,38 +1,71 @@
 //! `$SERVER` in the bootstrap script.
 
-/// Puts `server` where the template says `$SERVER` or `${SERVER}`, as Python's
-/// `string.Template(template).safe_substitute(SERVER=server)` does: `$$` becomes `$`, every other name stays, and so does
-/// a `$` that begins no name. The flag says whether there was anything to replace.
+/// A template that was looked through once: what stands between the places for the server's URL.
 ///
-/// One pass: what is put in is not looked at again, so a server URL that holds `$$` arrives as it is.
-pub fn safe_substitute(template: &str, server: &str) -> (String, bool) {
-    let mut text = String::with_capacity(template.len() + server.len());
-    let mut found = false;
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('$') {
-        text.push_str(before);
-        rest = match placeholder(after) {
-            Some(Placeholder {
-                name: "SERVER",
-                rest,
-            }) => {
-                text.push_str(server);
-                found = true;
-                rest
-            }
-            // Another name: its `$` stays, and so does what follows.
-            Some(_) => {
-                text.push('$');
-                after
-            }
-            None => {
-                text.push('$');
-                after.strip_prefix('$').unwrap_or(after)
-            }
-        };
+/// `$SERVER` and `${SERVER}` are such places, as for Python's `string.Template.safe_substitute`: `$$` becomes `$`, every
+/// other name stays, and so does a `$` that begins no name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    first: String,
+    /// What follows each place.
+    rest: Vec<String>,
+}
+
+impl Template {
+    pub fn parse(text: &str) -> Template {
+        let mut pieces = Vec::new();
+        let mut piece = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('$') {
+            piece.push_str(before);
+            rest = match placeholder(after) {
+                Some(Placeholder {
+                    name: "SERVER",
+                    rest,
+                }) => {
+                    pieces.push(std::mem::take(&mut piece));
+                    rest
+                }
+                // Another name: its `$` stays, and so does what follows.
+                Some(_) => {
+                    piece.push('$');
+                    after
+                }
+                None => {
+                    piece.push('$');
+                    after.strip_prefix('$').unwrap_or(after)
+                }
+            };
+        }
+        piece.push_str(rest);
+        pieces.push(piece);
+        let mut pieces = pieces.into_iter();
+        Template {
+            first: pieces.next().unwrap_or_default(),
+            rest: pieces.collect(),
+        }
     }
-    text.push_str(rest);
-    (text, found)
+
+    /// Whether there is a place for the URL at all.
+    pub fn has_server(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    /// The text with `server` in each place. What is put in is not looked at: a URL that holds `$$` arrives as it is.
+    pub fn render(&self, server: &str) -> String {
+        let length: usize = self
+            .rest
+            .iter()
+            .map(|piece| server.len() + piece.len())
+            .sum();
+        let mut text = String::with_capacity(self.first.len() + length);
+        text.push_str(&self.first);
+        for piece in &self.rest {
+            text.push_str(server);
+            text.push_str(piece);
+        }
+        text
+    }
 }
 
 /// A name behind a `$`, and what follows it.
@@ -67,7 +100,7 @@ fn identifier(text: &str) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::safe_substitute;
+    use super::Template;
 
     #[test]
     fn replaces_as_python_does() {
@@ -91,7 +124,7 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(
-                safe_substitute(template, "http://h/p").0,
+                Template::parse(template).render("http://h/p"),
                 expected,
                 "{template}"
             );
@@ -100,14 +133,14 @@ mod tests {
 
     #[test]
     fn tells_whether_the_name_occurs() {
-        assert!(safe_substitute("a $SERVER", "x").1);
-        assert!(!safe_substitute("a $$SERVER $OTHER", "x").1);
+        assert!(Template::parse("a $SERVER").has_server());
+        assert!(!Template::parse("a $$SERVER $OTHER").has_server());
     }
 
     #[test]
     fn looks_at_the_replacement_only_once() {
         assert_eq!(
-            safe_substitute("$SERVER", "http://h/$$/${SERVER}").0,
+            Template::parse("$SERVER").render("http://h/$$/${SERVER}"),
             "http://h/$$/${SERVER}"
         );
     }

@@ -26,8 +26,9 @@ pub use quote::quoted;
 pub const MAX_TEXT: usize = 1024 * 1024;
 /// Deepest nesting of lists and mappings.
 pub const MAX_DEPTH: usize = 64;
-/// Most scalars, lists and mappings in a document, counted after aliases are replaced by what they stand for.
-pub const MAX_NODES: usize = 200_000;
+/// Most scalars, lists and mappings in a document, counted after aliases are replaced by what they stand for; and most of
+/// them within anchors, counted once for each anchor around them.
+pub const MAX_NODES: usize = 50_000;
 /// Most bytes of scalar text in a document, counted after aliases are replaced by what they stand for.
 pub const MAX_EXPANDED_TEXT: usize = 4 * MAX_TEXT;
 
@@ -173,3 +174,6 @@ impl Node {
         self.value == Value::Null
     }
 }
+
+#[cfg(test)]
+mod tests;

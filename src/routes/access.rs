@@ -2,7 +2,7 @@
 
 use worker::Request;
 
-use super::{Context, Route, nothing_here};
+use super::{Context, nothing_here};
 use crate::access::Caller;
 use crate::domain::node::{Identifier, NodeId, normalize_mac};
 use crate::error::Error;
@@ -38,7 +38,9 @@ pub fn base_url(server_url: &str, credential: Option<&str>) -> String {
     }
 }
 
-/// Asks the rate-limiting binding, if there is one: by site and node, else by site and address.
+/// Asks the rate-limiting binding, if there is one: by site and node where the URL was made for a
+/// node, else by site and address. An id that a caller merely names counts for nothing: it could
+/// name a new one each time, or use up what another node may ask.
 ///
 /// # Errors
 /// [`Error::TooMany`].
@@ -46,14 +48,12 @@ pub async fn limit_rate(
     request: &Request,
     storage: &Storage,
     caller: &Caller<'_>,
-    route: &Route<'_>,
 ) -> Result<(), Error> {
     let Some(limiter) = storage.rate_limiter() else {
         return Ok(());
     };
-    let who = match (caller, route.node()) {
-        (Caller::Node { id, .. }, _) => id.to_string(),
-        (_, Some(id)) => id.to_owned(),
+    let who = match caller {
+        Caller::Node { id, .. } => format!("node {id}"),
         _ => request
             .headers()
             .get("CF-Connecting-IP")
@@ -117,17 +117,27 @@ impl Context<'_> {
         records
     }
 
-    /// Whether the node that has these records is there for this caller's site.
-    pub fn sees(&self, records: &Records) -> bool {
-        self.caller.sees(records.get(Record::Site))
+    /// Whether the node that has these records is there for this caller's site. The caller does not
+    /// learn that it is there for another; the operator does, from the log.
+    pub fn sees(&mut self, records: &Records) -> bool {
+        let sees = self.caller.sees(records.get(Record::Site));
+        if !sees {
+            self.log.warning = Some(
+                "the node belongs to another site: its record `site` says which; delete that if the \
+                 node has moved"
+                    .to_owned(),
+            );
+        }
+        sees
     }
 
     /// The same, for a request that needs no other record as text.
-    pub async fn sees_node(&self, node: &NodeId) -> Result<bool, Error> {
+    pub async fn sees_node(&mut self, node: &NodeId) -> Result<bool, Error> {
         if self.caller.site().is_none() {
             return Ok(true);
         }
-        Ok(self.sees(&self.storage.records(node, &[Record::Site]).await?))
+        let records = self.storage.records(node, &[Record::Site]).await?;
+        Ok(self.sees(&records))
     }
 
     /// # Errors

@@ -1,14 +1,22 @@
 //! GET /bootstrap and GET /bootstrap/config.
 
+use std::sync::LazyLock;
+
 use super::{Context, access};
 use crate::access::Caller;
 use crate::answer::{Answer, content_type};
 use crate::assets;
 use crate::domain::bootstrap_conf;
 use crate::domain::node::{Identifier, NodeId, normalize_mac};
-use crate::domain::template;
+use crate::domain::template::Template;
 use crate::error::Error;
 use crate::key::Document;
+
+/// What clients are told while there is no `bootstrap.conf`.
+const NO_CONFIG: &str = r#"{"logging":[],"xmpp":{}}"#;
+
+/// The script that ships inside, looked through once.
+static BUILT_IN: LazyLock<Template> = LazyLock::new(|| Template::parse(assets::BOOTSTRAP));
 
 /// The client script, with `$SERVER` replaced by the server URL (specification, GET /bootstrap).
 ///
@@ -18,18 +26,16 @@ use crate::key::Document;
 ///
 /// 400 if the stored script is not text; 503 if storage fails.
 pub async fn script(context: Context<'_>) -> Result<Answer, Error> {
-    let stored = context.storage.document(Document::Bootstrap, Ok).await?;
-    let script = stored
-        .as_ref()
-        .map_or(assets::BOOTSTRAP, |script| script.as_str());
-    let base_url = base_url(&context);
-    let (script, found) = template::safe_substitute(script, &base_url);
-    if !found {
+    let parse = |text: String| Ok(Template::parse(&text));
+    let stored = context.storage.document(Document::Bootstrap, parse).await?;
+    let template = stored.as_deref().unwrap_or(&BUILT_IN);
+    if !template.has_server() {
         context.log.warning = Some(
             "bootstrap/bootstrap has no $SERVER: clients will not learn this server's URL from it"
                 .to_owned(),
         );
     }
+    let script = template.render(&base_url(&context));
     // The script may hold a URL that is one node's alone.
     Ok(Answer::ok(content_type::PYTHON, script).with_header("Cache-Control", "no-store"))
 }
@@ -65,20 +71,17 @@ fn base_url(context: &Context<'_>) -> String {
 ///
 /// 400 if `bootstrap.conf` cannot be understood; 503 if storage fails.
 pub async fn config(context: Context<'_>) -> Result<Answer, Error> {
-    let parse = |text: &str| {
-        bootstrap_conf::parse(text)
-            .map(|config| config.to_string())
-            .map_err(|error| {
-                Error::BadRequest(format!("{} is broken: {error}", Document::BootstrapConf))
-            })
+    let parse = |text: String| match bootstrap_conf::parse(&text) {
+        Ok(config) => Ok(config.to_string()),
+        Err(error) => Err(Error::BadRequest(format!(
+            "{} is broken: {error}",
+            Document::BootstrapConf
+        ))),
     };
     let stored = context
         .storage
-        .document(Document::BootstrapConf, |text| parse(&text))
+        .document(Document::BootstrapConf, parse)
         .await?;
-    let config = match stored {
-        Some(config) => config.as_bytes().to_vec(),
-        None => parse("")?.into_bytes(),
-    };
+    let config = stored.as_deref().map_or(NO_CONFIG, String::as_str);
     Ok(Answer::ok(content_type::JSON, config))
 }

@@ -9,7 +9,7 @@ use crate::domain::node::{NodeFacts, NodeId};
 use crate::domain::pattern::Pattern;
 use crate::domain::plugin::{Call, PLUGINS};
 use crate::error::Error;
-use crate::key::{Record, is_pool_name};
+use crate::key::{Document, Record, is_pool_name};
 use crate::path;
 use crate::pool::{Command, Reply};
 use crate::storage::Records;
@@ -26,7 +26,8 @@ use crate::storage::Records;
 ///    gets the same values when it asks again.
 ///
 /// 400 if the id is none, nothing is known of the node, it does not fit its pattern, its content is
-/// broken, or a pool has nothing for it; 403 if this caller may not; 503 if storage fails.
+/// broken, or a pool has nothing for it; 403 if this caller may not, or a pool would have to give out
+/// a new value while `READ_ONLY` is set; 503 if storage fails.
 pub async fn get(mut context: Context<'_>, id: &str) -> Result<Answer, Error> {
     let node = context.node_in_path(id)?;
     let wanted = [
@@ -108,13 +109,42 @@ async fn allocate(
         }
         let command = Command::Allocate {
             node: node.to_string(),
+            held_only: context.settings.read_only,
         };
-        if let Reply::Value(value) = context.storage.tell_pool(pool, command).await? {
-            context.log.allocated.push(format!("{pool}: {value}"));
-            values.insert(pool.clone(), value);
+        let name = pool_of_site(context, pool).await?;
+        match context.storage.tell_pool(&name, command).await? {
+            Reply::Value(value) => {
+                context.log.allocated.push(format!("{name}: {value}"));
+                values.insert(pool.clone(), value);
+            }
+            Reply::NotHeld => {
+                return Err(Error::Forbidden(format!(
+                    "the node {node} has no value from the pool '{name}' yet, and none is given \
+                     out now (READ_ONLY is set)"
+                )));
+            }
+            _ => {
+                return Err(Error::storage(
+                    format!("asking the pool '{name}'"),
+                    "it answered another question",
+                ));
+            }
         }
     }
     Ok(values)
+}
+
+/// The pool of the caller's site, `resources/<site>/<pool>`, if there is one; else the pool that all
+/// sites share, so that no value of it is given at two of them.
+async fn pool_of_site(context: &Context<'_>, pool: &str) -> Result<String, Error> {
+    if let Some(site) = context.caller.site() {
+        let own = format!("{site}/{pool}");
+        let stored = context.storage.document(Document::Pool(&own), |_| Ok(()));
+        if is_pool_name(&own) && stored.await?.is_some() {
+            return Ok(own);
+        }
+    }
+    Ok(pool.to_owned())
 }
 
 fn no_plugin(node: &NodeId, call: &Call) -> Error {

@@ -15,7 +15,7 @@ use crate::key::{ObjectKey, Record};
 pub enum Target<'a> {
     Action(String),
     File(String),
-    Record { id: &'a str, record: &'a str },
+    Record { id: &'a str, record: String },
 }
 
 impl Target<'_> {
@@ -55,7 +55,7 @@ pub async fn get(mut context: Context<'_>, target: Target<'_>) -> Result<Answer,
         Target::Action(name) => (action(&context, &name).await?, format!("actions/{name}")),
         Target::File(path) => (file(&context, &path).await?, format!("files/{path}")),
         Target::Record { id, record } => (
-            self::record(&mut context, id, record).await?,
+            self::record(&mut context, id, &record).await?,
             format!("nodes/{id}/{record}"),
         ),
     };

@@ -36,7 +36,7 @@ pub async fn put(mut context: Context<'_>, id: &str) -> Result<Answer, Error> {
     let config = body::read(context.request, "the startup-config", limit).await?;
     context.may_write()?;
     if let Some(site) = context.caller.site() {
-        claim(&context, &node, site).await?;
+        claim(&mut context, &node, site).await?;
     }
     if context
         .storage
@@ -54,7 +54,7 @@ pub async fn put(mut context: Context<'_>, id: &str) -> Result<Answer, Error> {
 }
 
 /// Makes sure that the node belongs to the caller's site.
-async fn claim(context: &Context<'_>, node: &NodeId, site: &str) -> Result<(), Error> {
+async fn claim(context: &mut Context<'_>, node: &NodeId, site: &str) -> Result<(), Error> {
     let wanted = [
         Record::Site,
         Record::Facts,

@@ -3,11 +3,9 @@
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
-use worker::crypto::{DigestStream, DigestStreamAlgorithm};
-use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Conditional, Error as Cause, Object, Range, ResponseBody, js_sys};
 
-use super::{Remembered, Storage};
+use super::{Remembered, Storage, hashing};
 use crate::error::Error;
 use crate::hex;
 use crate::key::ObjectKey;
@@ -26,6 +24,8 @@ pub struct Description {
     pub etag: String,
     /// As `Last-Modified` has it.
     pub last_modified: String,
+    /// Another one for each upload.
+    version: String,
 }
 
 /// An object and its body.
@@ -63,6 +63,7 @@ impl Description {
             size: object.size(),
             etag: object.http_etag(),
             last_modified: String::from(uploaded.to_utc_string()),
+            version: object.version(),
         }
     }
 }
@@ -127,7 +128,12 @@ impl Storage {
             offset: first,
             length: last - first + 1,
         };
-        let get = self.files.get(key.as_str()).only_if(same).range(range);
+        let get = self
+            .bindings
+            .files
+            .get(key.as_str())
+            .only_if(same)
+            .range(range);
         let object = get.execute().await.map_err(|cause| reading(key, cause))?;
         let body = object.as_ref().and_then(Object::body);
         let body = body.map(|body| body.response_body()).transpose();
@@ -206,12 +212,7 @@ impl Storage {
         let Some(ResponseBody::Stream(stream)) = body else {
             return Ok(None);
         };
-        let digest = DigestStream::new(DigestStreamAlgorithm::Sha1);
-        let piped = stream.pipe_to(digest.raw());
-        JsFuture::from(piped)
-            .await
-            .map_err(|cause| failed(cause.into()))?;
-        let sha1 = digest.digest().await.map_err(failed)?.to_vec();
+        let sha1 = hashing::sha1(&stream).await.map_err(failed)?;
         Ok(Some(ObjectDigest {
             version: object.version(),
             size: object.size(),
@@ -222,16 +223,34 @@ impl Storage {
 
     async fn read(&self, key: &ObjectKey) -> Result<Option<Object>, Error> {
         self.count(|n| n.r2_reads += 1);
-        let answer = self.files.get(key.as_str()).execute().await;
-        answer.map_err(|cause| reading(key, cause))
+        let answer = self.bindings.files.get(key.as_str()).execute().await;
+        let object = answer.map_err(|cause| reading(key, cause))?;
+        self.forget_others(key, object.as_ref());
+        Ok(object)
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<Object>, Error> {
         self.count(|n| n.r2_reads += 1);
-        self.files
-            .head(key.as_str())
-            .await
-            .map_err(|cause| reading(key, cause))
+        let answer = self.bindings.files.head(key.as_str()).await;
+        let object = answer.map_err(|cause| reading(key, cause))?;
+        self.forget_others(key, object.as_ref());
+        Ok(object)
+    }
+
+    /// Forgets what is remembered of another upload than the one just seen: a client that compares
+    /// a file with its meta-data must not get them from two.
+    fn forget_others(&self, key: &ObjectKey, seen: Option<&Object>) {
+        let seen = seen.map(Object::version);
+        for name in [key.as_str(), &key.digest_key()] {
+            let version = match self.remembered(name) {
+                Some(Remembered::Object(object)) => Some(object.description.version.clone()),
+                Some(Remembered::Digest(digest)) => Some(digest.version.clone()),
+                _ => None,
+            };
+            if version.is_some() && version != seen {
+                self.forget(name);
+            }
+        }
     }
 }
 

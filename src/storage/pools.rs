@@ -15,7 +15,7 @@ impl Storage {
         pool: &str,
         command: pool::Command,
     ) -> Result<pool::Reply, Error> {
-        let pools = self.env.durable_object("ZTP_POOLS").map_err(|_| {
+        let pools = self.bindings.env.durable_object("ZTP_POOLS").map_err(|_| {
             Error::Misconfigured(
                 "the binding ZTP_POOLS is missing: resource pools need the Durable Object class \
                  ResourcePool, bound and migrated as wrangler.toml in the repository has it"
@@ -44,7 +44,7 @@ impl Storage {
         let mut cursor = None;
         loop {
             self.count(|n| n.kv_reads += 1);
-            let mut list = self.data.list().prefix(POOLS.to_owned());
+            let mut list = self.bindings.data.list().prefix(POOLS.to_owned());
             if let Some(cursor) = cursor {
                 list = list.cursor(cursor);
             }

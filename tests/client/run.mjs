@@ -30,8 +30,7 @@ async function answer(request) {
   const key = rest.join("/");
   const stores = { kv: worker.kv, r2: worker.r2 };
   if (request.method === "POST" && store === "reset") {
-    await empty(worker.kv, (page) => page.keys.map((entry) => entry.name));
-    await empty(worker.r2, (page) => page.objects.map((entry) => entry.key));
+    await worker.clear();
     return { status: 204 };
   }
   switch (request.method) {
@@ -48,14 +47,5 @@ async function answer(request) {
       const found = store === "kv" ? await worker.kv.get(key, "arrayBuffer") : await (await worker.r2.get(key))?.arrayBuffer();
       return found ? { status: 200, body: Buffer.from(found) } : { status: 404 };
     }
-  }
-}
-
-/** Deletes everything in a store, a page of names at a time. */
-async function empty(store, names) {
-  for (;;) {
-    const found = names(await store.list());
-    if (found.length === 0) return;
-    await Promise.all(found.map((name) => store.delete(name)));
   }
 }

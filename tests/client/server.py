@@ -1,5 +1,6 @@
 """The server under test: its storage, and proxies that misbehave between it and the switch."""
 
+import hashlib
 import http.client
 import json
 import os
@@ -26,6 +27,8 @@ def setting(name):
 
 URL = setting("ZTP_TEST_URL")
 CONTROL = setting("ZTP_TEST_CONTROL")
+
+_stored = {}  # What this run has put into files/ last.
 
 
 def fetch(url, method="GET", data=None):
@@ -63,17 +66,34 @@ def put_kv(key, content):
 
 
 def put_file(path, content):
-    """Store files/PATH."""
-    _control("PUT", "r2/files/" + path, _encoded(content))
+    """Store files/PATH. In place of another content, wait until the server serves the new."""
+    content = _encoded(content)
+    _control("PUT", "r2/files/" + path, content)
+    if _stored.setdefault(path, content) != content:
+        _stored[path] = content
+        sha1 = hashlib.sha1(content).hexdigest().encode()
+        quoted = urllib.parse.quote(path)
+        _await_shown("meta/files/" + quoted, lambda body: sha1 in body)
+        _await_shown("files/" + quoted, lambda body: body == content)
 
 
 def put_shown(store, key, path, content, shows):
     """Store a document, and wait until GET `path` gives a body of which `shows` is true."""
     _control("PUT", f"{store}/{key}", _encoded(content))
+    _await_shown(path, shows)
+
+
+def take_shown(store, key, path, shows):
+    """Delete a document, and wait in the same way."""
+    _control("DELETE", f"{store}/{key}")
+    _await_shown(path, shows)
+
+
+def _await_shown(path, shows):
     deadline = time.monotonic() + VISIBLE_WITHIN
     while not shows(fetch(f"{URL}/{path}")[2]):
         if time.monotonic() > deadline:
-            raise AssertionError(f"{path} does not show the stored {key}")
+            raise AssertionError(f"{path} still shows what was stored before")
         time.sleep(0.2)
 
 
@@ -146,8 +166,9 @@ class _Handler(BaseHTTPRequestHandler):
         target = urllib.parse.urlsplit(URL)
         connection = http.client.HTTPConnection(target.netloc, timeout=60)
         try:
+            # Unlike Cloudflare, the local runtime compresses what is marked no-transform.
             headers = {name: value for name, value in self.headers.items()
-                       if name.lower() not in ("host", "connection")}
+                       if name.lower() not in ("host", "connection", "accept-encoding")}
             connection.request(self.command, target.path + self.local_path,
                                self.request_body or None, headers)
             response = connection.getresponse()

@@ -66,18 +66,18 @@ class Actions(BootCase):
         return (switch.flash / "rc.eos").read_text()
 
     def test_add_config(self):
-        server.put_file("t", "hostname $name\nbanner $other\n$$\n")
-        self.run_action("add_config", {"url": "files/t", "variables": {"name": "x", "n": 1}})
+        server.put_file("add.t", "hostname $name\nbanner $other\n$$\n")
+        self.run_action("add_config", {"url": "files/add.t", "variables": {"name": "x", "n": 1}})
         self.assertEqual(self.config, "hostname x\nbanner $other\n$\nhostname end\n")
-        strict = {"url": "files/t", "variables": {"name": "x"}, "substitution_mode": "strict"}
+        strict = {"url": "files/add.t", "variables": {"name": "x"}, "substitution_mode": "strict"}
         self.fails("add_config", strict, "no value for 'other'")
-        self.fails("add_config", {"url": "files/t", "substitution_mode": "x"}, "loose or strict")
-        self.fails("add_config", {"url": "files/t", "variables": ["x"]}, "not a mapping")
+        self.fails("add_config", dict(strict, substitution_mode="x"), "loose or strict")
+        self.fails("add_config", {"url": "files/add.t", "variables": ["x"]}, "not a mapping")
         self.fails("add_config", {}, "'url' is missing")
 
     def test_replace_config(self):
-        server.put_file("c", b"hostname bytes \xff\x00\n\n")
-        server.define(self.serial, ("replace_config", {"url": "files/c"}))
+        server.put_file("replace.c", b"hostname bytes \xff\x00\n\n")
+        server.define(self.serial, ("replace_config", {"url": "files/replace.c"}))
         switch = self.switch()
         booted = self.boot(switch)
         self.assertEqual(booted.status, 0, booted.output)
@@ -145,11 +145,11 @@ class Actions(BootCase):
 
     def test_verify_image(self):
         server.put_file("images/a.swi", b"an image")
-        server.put_file("c", "hostname x\n")
+        server.put_file("verify.c", "hostname x\n")
         verify = ("verify_image", {"url": "files/images/a.swi"})
         switch = self.switch()
         (switch.flash / "boot-config").write_text("SWI=flash:/a.swi\n")
-        server.define(self.serial, verify, ("add_config", {"url": "files/c"}))
+        server.define(self.serial, verify, ("add_config", {"url": "files/verify.c"}))
         self.refused(switch, "a.swi is missing")
         (switch.flash / "a.swi").write_bytes(b"an image")
         self.boots(switch)
@@ -167,12 +167,12 @@ class Actions(BootCase):
     def test_install_extension(self):
         server.put_file("e/one.rpm", b"1")
         server.put_file("e/two.swix", b"2")
-        server.put_file("c", "hostname x\n")
+        server.put_file("extension.c", "hostname x\n")
         server.define(self.serial,
                       ("install_extension", {"url": "files/e/one.rpm"}),
                       ("install_extension", {"url": "files/e/two.swix", "force": True}),
                       ("install_extension", {"url": "files/e/one.rpm", "force": "False"}),
-                      ("add_config", {"url": "files/c"}))
+                      ("add_config", {"url": "files/extension.c"}))
         switch = self.switch()
         self.boots(switch)
         found = tree(switch.flash)
@@ -193,19 +193,19 @@ class Actions(BootCase):
         self.assertEqual(os.listdir(plugins), ["my plugin.py"])
 
     def test_run_bash_script(self):
-        server.put_file("s", "#!/bin/sh\necho $what > $$ZTP_FLASH/made\n")
-        switch = self.run_action("run_bash_script", {"url": "files/s", "variables": {"what": "ü"}},
-                                 LC_ALL="C")
+        server.put_file("bash.s", "#!/bin/sh\necho $what > $$ZTP_FLASH/made\n")
+        script = {"url": "files/bash.s", "variables": {"what": "ü"}}
+        switch = self.run_action("run_bash_script", script, LC_ALL="C")
         self.assertEqual(tree(switch.flash)["made"], "ü\n".encode())
-        self.fails("run_bash_script", {"url": "files/s"}, "no value for 'what'")
-        server.put_file("s2", "echo before\nexit 5\n")
-        self.fails("run_bash_script", {"url": "files/s2"}, "ended with status 5: before")
-        server.put_file("s3", "echo trouble >&2\n")
-        self.fails("run_bash_script", {"url": "files/s3"}, "trouble")
+        self.fails("run_bash_script", {"url": "files/bash.s"}, "no value for 'what'")
+        server.put_file("bash.s2", "echo before\nexit 5\n")
+        self.fails("run_bash_script", {"url": "files/bash.s2"}, "ended with status 5: before")
+        server.put_file("bash.s3", "echo trouble >&2\n")
+        self.fails("run_bash_script", {"url": "files/bash.s3"}, "trouble")
 
     def test_run_cli_commands(self):
-        server.put_file("c", "show version\n\nconfigure\nhostname $name\nend\nwrite memory\n")
-        commands = {"url": "files/c", "variables": {"name": "x"}}
+        server.put_file("cli.c", "show version\n\nconfigure\nhostname $name\nend\nwrite memory\n")
+        commands = {"url": "files/cli.c", "variables": {"name": "x"}}
         switch = self.run_action("run_cli_commands", commands)
         expected = ["show version", "configure", "hostname x", "end", "write memory"]
         self.assertEqual(self.commands(switch)[-5:], expected)
@@ -236,7 +236,7 @@ class Actions(BootCase):
     def test_configure_ansible_client(self):
         server.put_file("key.pub", "ssh-ed25519 AAAA ansible\n")
         root = os.path.join(self.home, "persist")
-        # A user and group that exist everywhere: what a switch has, useradd has made.
+        # A user and a group that exist everywhere; useradd makes nothing here.
         user = {"user": "root", "passwd": "s3cr et", "group": "root", "root": root,
                 "key": "files/key.pub"}
         switch = self.run_action("configure_ansible_client", user)
@@ -258,4 +258,5 @@ class Actions(BootCase):
             self.assertEqual(written.read(), "ssh-ed25519 AAAA ansible\n")
         self.run_action("configure_ansible_client", {"user": "root", "root": root})
         server.define(self.serial, ("configure_ansible_client", user))
-        self.assertIn("cannot create user root", self.boot(self.switch(), USERADD_STATUS="1").output)
+        booted = self.boot(self.switch(), USERADD_STATUS="1")
+        self.assertIn("cannot create user root", booted.output)

@@ -108,6 +108,14 @@ class Conversation(BootCase):
         self.assertEqual(self.boots(switch), "! one\n! two\n")
         self.assertIn("probe saw everything", self.output)
 
+    def test_a_stored_action_wins_over_the_stock_one(self):
+        server.put_action("verify_image", "def main(attributes):\n"
+                          "    attributes.get('NODE').append_startup_config_lines(['! mine'])\n")
+        self.addCleanup(server.take_shown, "r2", "actions/verify_image", "actions/verify_image",
+                        lambda body: b"mine" not in body)
+        server.define(self.serial, ("verify_image", {}))
+        self.assertEqual(self.boots(self.switch()), "! mine\n")
+
 
 PROBE = '''
 import os
@@ -173,7 +181,7 @@ class Logging(BootCase):
             f"logging:\n"
             f"  - {{destination: 'file:{everything}', level: DEBUG}}\n"
             f"  - {{destination: 'file:{errors}', level: error}}\n"
-            f"  - {{destination: 'file:/no/such/folder/log'}}\n"
+            f"  - {{destination: 'file:/no/such/folder/log', level: INFO}}\n"
             f"  - {{destination: '127.0.0.1:{port}', level: INFO}}\n"
             f"xmpp: {{server: chat.example.com, rooms: [ops]}}\n", f"127.0.0.1:{port}")
         self.boots(switch)

@@ -41,10 +41,10 @@ class BadLine:
 class Downloads(BootCase):
     def image_boot(self, *more):
         server.put_file("images/EOS.swi", IMAGE)
-        server.put_file("config", "hostname imaged\n")
+        server.put_file("imaged.config", "hostname imaged\n")
         image = {"url": "files/images/EOS.swi", "version": "4.31.0F"}
         server.define(self.serial, ("install_image", image), *more,
-                      ("add_config", {"url": "files/config"}))
+                      ("add_config", {"url": "files/imaged.config"}))
 
     def test_an_image(self):
         self.image_boot(("verify_image", {"url": "files/images/EOS.swi"}))
@@ -76,15 +76,15 @@ class Downloads(BootCase):
 
     def test_a_server_without_ranges(self):
         """One that sends all of it again is believed, and starts the file again."""
-        server.put_file("config", IMAGE[:300_000])
+        server.put_file("whole", IMAGE[:300_000])
         server.define(self.serial,
-                      ("copy_file", {"src_url": "files/config", "dst_url": "/mnt/flash"}),
+                      ("copy_file", {"src_url": "files/whole", "dst_url": "/mnt/flash"}),
                       ("add_config", {"url": "files/end"}))
         server.put_file("end", "hostname end\n")
         drops = []
 
         def rule(request):
-            if request.local_path != "/files/config":
+            if request.local_path != "/files/whole":
                 return False
             request.headers.__delitem__("Range")
             status, headers, body = request.forward()
@@ -94,7 +94,7 @@ class Downloads(BootCase):
 
         switch = self.switch()
         self.boots(switch, self.proxy(rule).url)
-        self.assertEqual((switch.flash / "config").read_bytes(), IMAGE[:300_000])
+        self.assertEqual((switch.flash / "whole").read_bytes(), IMAGE[:300_000])
         self.assertEqual(len(drops), 3)
 
     def test_a_file_that_changes_between_the_pieces(self):

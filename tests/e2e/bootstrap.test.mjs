@@ -6,10 +6,10 @@ import { assertRefusal, assertSameForHead, startWorker } from "./harness.mjs";
 
 let worker;
 before(async () => {
-  worker = await startWorker();
+  worker = await startWorker({ forgetful: true });
 });
 after(() => worker.stop());
-beforeEach(() => worker.reset());
+beforeEach(() => worker.clear());
 
 describe("GET /bootstrap", () => {
   test("serves the script that ships inside while none is stored", async () => {

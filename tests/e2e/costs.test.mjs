@@ -116,6 +116,20 @@ describe("what is remembered", () => {
     assert.match((await worker.request("GET", "/actions/add_config")).text, /def main/);
   });
 
+  test("is of one upload: a file and its meta-data agree as soon as the new one was seen", async () => {
+    const size = async () => (await worker.request("GET", "/meta/files/x")).json.size;
+    const length = async () => (await worker.request("GET", "/files/x")).bytes.length;
+    for (const small of [100, 200_000]) {
+      await worker.r2.put("files/x", Buffer.alloc(small, "x"));
+      await forgotten();
+      assert.deepEqual([await size(), await length()], [small, small]);
+      await worker.r2.put("files/x", Buffer.alloc(small + 1, "y"));
+      // Remembered or not, whichever shows the new upload first, the other follows.
+      await worker.request("GET", "/files/x", { headers: { Range: "bytes=0-" } });
+      assert.equal(await size(), await length());
+    }
+  });
+
   test("is never a node's own record, nor that a file is missing", async () => {
     assert.equal((await worker.request("GET", "/files/x")).status, 404);
     await worker.r2.put("files/x", "now");

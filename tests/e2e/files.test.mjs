@@ -6,10 +6,10 @@ import { assertRefusal, assertSameForHead, startWorker } from "./harness.mjs";
 
 let worker;
 before(async () => {
-  worker = await startWorker();
+  worker = await startWorker({ forgetful: true });
 });
 after(() => worker.stop());
-beforeEach(() => worker.reset());
+beforeEach(() => worker.clear());
 
 /** Names that a switch may ask for, as they go over the wire and as they are stored. */
 const ODD_NAMES = [

@@ -2,11 +2,10 @@
 // told to: no path is normalised, nothing is decompressed, no header is added.
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
 import http from "node:http";
-import { join } from "node:path";
 import { createTestHarness } from "wrangler";
 import { root } from "../../scripts/run.mjs";
+import { configWithout } from "../../scripts/storage.mjs";
 
 // The runtime would ask the internet where it is, at every start.
 process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
@@ -15,13 +14,14 @@ process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
  * Starts a Worker of its own for a test file.
  *
  * `vars` override [vars] of wrangler.toml, `secrets` are set beside them; `without` names an array
- * of tables that is taken out of wrangler.toml (`kv_namespaces`).
+ * of tables that is taken out of wrangler.toml (`kv_namespaces`), `config` another wrangler.toml. A
+ * `forgetful` one remembers nothing from one request to the next.
  */
-export async function startWorker({ vars = {}, secrets = {}, without } = {}) {
-  const configPath = without ? configWithout(without) : "wrangler.toml";
+export async function startWorker({ vars = {}, secrets = {}, without, config = "wrangler.toml", forgetful = false } = {}) {
+  const configPath = without ? configWithout(without) : config;
   const harness = createTestHarness({
     root,
-    workers: [{ configPath, prebuiltWorkerDir: "build/bundle", vars, secrets }],
+    workers: [{ configPath, prebuiltWorkerDir: forgetful ? "build/bundle-forgetful" : "build/bundle", vars, secrets }],
   });
   let { url } = await harness.listen();
   let stores = await harness.getWorker().getEnv();
@@ -43,7 +43,12 @@ export async function startWorker({ vars = {}, secrets = {}, without } = {}) {
       harness.clearLogs();
       return lines;
     },
-    /** Empties storage and starts the Worker anew. */
+    /** Empties KV and R2 under the running Worker, which has to be forgetful. */
+    async clear() {
+      await empty(stores.ZTP_DATA, (page) => page.keys.map((entry) => entry.name));
+      await empty(stores.ZTP_FILES, (page) => page.objects.map((entry) => entry.key));
+    },
+    /** Empties all storage and starts the Worker anew. */
     async reset() {
       await harness.reset();
       ({ url } = await harness.listen());
@@ -53,13 +58,13 @@ export async function startWorker({ vars = {}, secrets = {}, without } = {}) {
   };
 }
 
-/** A copy of wrangler.toml without one array of tables; its path from the project's folder. */
-function configWithout(table) {
-  const config = readFileSync(join(root, "wrangler.toml"), "utf8");
-  const blocks = config.split(/^(?=\[)/m).filter((block) => !block.startsWith(`[[${table}]]`));
-  const path = `build/without-${table}.toml`;
-  writeFileSync(join(root, path), blocks.join("").replace("build/index.js", "index.js"));
-  return path;
+/** Deletes everything in a store, a page of names at a time. */
+async function empty(store, names) {
+  for (;;) {
+    const found = names(await store.list());
+    if (found.length === 0) return;
+    await Promise.all(found.map((name) => store.delete(name)));
+  }
 }
 
 /** One HTTP/1.1 request on a connection of its own. Header names of the answer are lower case. */

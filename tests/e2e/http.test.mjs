@@ -34,7 +34,7 @@ describe("every path", () => {
     });
   }
 
-  for (const path of ["/", "/Bootstrap", "/bootstrap/", "/bootstrap/other", "//bootstrap", "/node", "/nodes/a/b", "/nodes/a/definition", "/actions", "/actions/a/b", "/files", "/meta", "/neighbordb", "/favicon.ico", "/%62ootstrap/x"]) {
+  for (const path of ["/", "/Bootstrap", "/bootstrap/", "/bootstrap/other", "//bootstrap", "/node", "/nodes/", "/nodes/a/", "/nodes//startup-config", "/nodes/a/b", "/nodes/a/definition", "/actions", "/actions/", "/actions/a/b", "/files", "/meta", "/neighbordb", "/favicon.ico", "/%62ootstrap/x"]) {
     test(`there is nothing at ${path}`, async () => {
       for (const method of ["GET", "POST"]) assertRefusal(await worker.request(method, path), 404, /nothing at this path/);
     });

@@ -7,10 +7,10 @@ import { assertSameForHead, startWorker } from "./harness.mjs";
 
 let worker;
 before(async () => {
-  worker = await startWorker();
+  worker = await startWorker({ forgetful: true });
 });
 after(() => worker.stop());
-beforeEach(() => worker.reset());
+beforeEach(() => worker.clear());
 
 const metaOf = (bytes) => ({ size: bytes.length, sha1: createHash("sha1").update(bytes).digest("hex") });
 
@@ -50,7 +50,7 @@ describe("GET /meta", () => {
   test("is that of the stock action until an object replaces it", async () => {
     const stock = await worker.request("GET", "/actions/add_config");
     await assertMeta("/meta/actions/add_config", stock.bytes);
-    await worker.reset();
+    await worker.clear();
     await worker.r2.put("actions/add_config", "mine");
     await assertMeta("/meta/actions/add_config", Buffer.from("mine"));
   });
@@ -84,6 +84,8 @@ describe("GET /meta", () => {
     "/meta/actions/a/b",
     "/meta/nodes/JPE1/startup-config",
     "/meta/nodes/JPE1/other",
+    "/meta/nodes/JPE1/a/b",
+    "/meta/nodes/JPE1",
     "/meta/nodes/a%2Fb/definition",
   ]) {
     test(`is 500 with a JSON object for ${path}`, async () => {
@@ -103,7 +105,7 @@ describe("GET /meta", () => {
 
   test("has nothing for other folders", async () => {
     await worker.kv.put("neighbordb", "x");
-    for (const path of ["/meta/neighbordb", "/meta/definitions/x", "/meta", "/meta/files", "/meta/nodes/x"]) {
+    for (const path of ["/meta/neighbordb", "/meta/definitions/x", "/meta", "/meta/files", "/meta/nodes"]) {
       assert.equal((await worker.request("GET", path)).status, 404, path);
     }
   });

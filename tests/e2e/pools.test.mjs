@@ -235,3 +235,26 @@ describe("/admin/pools", () => {
     assertRefusal(await admin("GET", "/none"), 400, /resources\/none is not stored/);
   });
 });
+
+describe("pools of sites", () => {
+  const TOKENS = { amsterdam: "amsterdam-amsterdam", london: "london-london-london" };
+
+  test("a site has its own pool if there is one, and shares every other", async (t) => {
+    const secrets = { ZTP_TOKENS: Object.entries(TOKENS).map((line) => line.join("=")).join("\n") };
+    const sites = await startWorker({ secrets });
+    t.after(() => sites.stop());
+    const definition = JSON.stringify({ actions: [{ action: "a", attributes: { own: "allocate('own')", shared: "allocate('shared')" } }] });
+    for (const node of ["JPE1", "JPE2", "JPE3"]) await sites.kv.put(`nodes/${node}/definition`, definition);
+    await sites.kv.put("resources/shared", "10.0.0.1-10.0.0.9: null");
+    await sites.kv.put("resources/own", "192.168.0.1: null\n192.168.0.2: null");
+    await sites.kv.put("resources/london/own", "192.168.0.1: null");
+    const values = async (site, node) => {
+      const answer = await sites.request("GET", `/t/${TOKENS[site]}/nodes/${node}`);
+      assert.equal(answer.status, 200, answer.text);
+      return answer.json.actions[0].attributes;
+    };
+    assert.deepEqual(await values("london", "JPE1"), { own: "192.168.0.1", shared: "10.0.0.1" });
+    assert.deepEqual(await values("amsterdam", "JPE2"), { own: "192.168.0.1", shared: "10.0.0.2" });
+    assert.deepEqual(await values("amsterdam", "JPE3"), { own: "192.168.0.2", shared: "10.0.0.3" });
+  });
+});

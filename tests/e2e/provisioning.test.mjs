@@ -6,10 +6,10 @@ import { assertRefusal, facts, startWorker } from "./harness.mjs";
 
 let worker;
 before(async () => {
-  worker = await startWorker();
+  worker = await startWorker({ forgetful: true });
 });
 after(() => worker.stop());
-beforeEach(() => worker.reset());
+beforeEach(() => worker.clear());
 
 const NEIGHBORDB = `
 variables:

@@ -6,10 +6,10 @@ import { assertRefusal, assertSameForHead, startWorker } from "./harness.mjs";
 
 let worker;
 before(async () => {
-  worker = await startWorker();
+  worker = await startWorker({ forgetful: true });
 });
 after(() => worker.stop());
-beforeEach(() => worker.reset());
+beforeEach(() => worker.clear());
 
 const PATH = "/nodes/JPE1/startup-config";
 

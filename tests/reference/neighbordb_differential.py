@@ -28,7 +28,9 @@ STRICTER = {
     "does not say whether": "an interface without a kind, 'None1' there",
     "the keys of a peer": "an unknown key of a peer, ignored there",
     "must be a text": "null, a boolean or a mapping as a name, its Python text there",
-    "is no regular expression": "a bad regular expression, found only when it is used there",
+    "cannot be used as a regular expression": "a bad or unsupported regular expression, found only when it is used there",
+    "is empty; give it a value": "an empty model, which matches any node there",
+    "makes more than": "a range of too many interfaces",
     "must be a MAC address": "a node: that is no MAC address",
 }
 
@@ -105,6 +107,8 @@ def random_case(rng):
 
 def fixtures():
     for path in sorted(pathlib.Path(ROOT, "tests", "fixtures", "neighbordb").glob("*.yaml")):
+        if path.stem == "regex-undecided":
+            continue  # Python would search for ever.
         fixture = yaml.safe_load(path.read_text(encoding="utf-8"))
         for node in fixture.get("nodes") or [{"sees": {}}]:
             peers = lambda seen: [dict(zip(("device", "port"), peer.split(":", 1))) for peer in seen]

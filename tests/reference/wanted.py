@@ -23,8 +23,9 @@ RULES = {
     "mac": "with systemmac, the MAC address of node: is compared without :, . and -, in lower case",
     "no-model": "a node that sent no model does not match a model, and is not an error",
     "keywords": "any and none are whole words, so that a device may be called anycast1",
+    "blanks": "a call of a function that a variable stands for may hold blanks",
     "no-neighbors": "none: none:none is refused, as ztpserver's documentation has it",
-    "variables": "an empty 'variables' is none, and what a variable stands for is checked like what is written in its place",
+    "variables": "an empty 'variables' or 'patterns' is none, and what a variable stands for is checked like what is written in its place",
 }
 
 _active = set()
@@ -79,6 +80,7 @@ topology.Pattern.match_node = match_node
 topology.Pattern.variable_substitution = variable_substitution
 validators.InterfacePatternValidator._validate_pattern = validate_line
 
+_CALL = topology.FUNC_RE
 _KEYWORDS = (validators.KW_ANY_RE, validators.KW_NONE_RE, list(validators.INVALID_INTERFACE_PATTERNS), list(validators.OPTIONAL_PATTERN_ATTRIBUTES))
 
 
@@ -92,12 +94,15 @@ def rules(active):
         whole = {any_re: re.compile("any$"), none_re: re.compile("none$")}
         validators.KW_ANY_RE, validators.KW_NONE_RE = whole[any_re], whole[none_re]
         validators.INVALID_INTERFACE_PATTERNS[:] = [tuple(whole.get(part, part) for part in line) for line in invalid]
+    if "blanks" in active:
+        topology.FUNC_RE = re.compile("(?P<function>\\w+)\\(['\"](?P<arg>.+)['\"]\\)$")
     if "config-handler" in active:
         validators.OPTIONAL_PATTERN_ATTRIBUTES.append("config-handler")
     try:
         yield
     finally:
         _active.clear()
+        topology.FUNC_RE = _CALL
         validators.KW_ANY_RE, validators.KW_NONE_RE = any_re, none_re
         validators.INVALID_INTERFACE_PATTERNS[:] = invalid
         validators.OPTIONAL_PATTERN_ATTRIBUTES[:] = optional
@@ -139,6 +144,8 @@ def select(neighbordb, identifier, facts, active=()):
             if isinstance(contents, dict):
                 patterns = contents.get("patterns") or []
                 if "variables" in active:
+                    if "patterns" in contents:
+                        contents["patterns"] = patterns
                     for mapping in [contents, *patterns]:
                         if "variables" in mapping and mapping["variables"] is None:
                             mapping["variables"] = {}

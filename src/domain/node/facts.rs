@@ -10,6 +10,9 @@ use super::{Identifier, InvalidNodeId, NodeId, normalize_mac};
 
 /// Longest body of POST /nodes and longest `.node`, in bytes.
 pub const MAX_FACTS: usize = 1024 * 1024;
+/// Longest single fact or name within them, in bytes. LLDP has 511 for a string (IEEE 802.1AB, 8.4); a switch that
+/// matches no pattern is shown what it sent, once for each pattern.
+pub const MAX_FACT: usize = 1024;
 /// Most LLDP neighbors of one node, all interfaces together.
 pub const MAX_NEIGHBORS: usize = 4096;
 
@@ -49,7 +52,7 @@ impl Post {
     ///
     /// # Errors
     /// What is no JSON object, has a fact of the wrong type or a neighbor without device or port, or is over
-    /// [`MAX_FACTS`] or [`MAX_NEIGHBORS`].
+    /// [`MAX_FACTS`], [`MAX_FACT`] or [`MAX_NEIGHBORS`].
     pub fn parse(body: &[u8]) -> Result<Post, FactsError> {
         let object = read_object(body)?;
         let config = match object.get("config") {
@@ -140,10 +143,22 @@ fn read_object(text: &[u8]) -> Result<Map<String, Json>, FactsError> {
 fn text(object: &Map<String, Json>, key: &str) -> Result<Option<String>, FactsError> {
     match object.get(key) {
         None | Some(Json::Null) => Ok(None),
-        Some(value) => scalar(value)
-            .map(Some)
-            .ok_or_else(|| wrong_type(key, "a string", value)),
+        Some(value) => {
+            let fact = scalar(value).ok_or_else(|| wrong_type(key, "a string", value))?;
+            bounded(fact, || key.to_owned()).map(Some)
+        }
     }
+}
+
+/// The same text, unless it is over [`MAX_FACT`]; `what` it is goes into the error.
+fn bounded(text: String, what: impl FnOnce() -> String) -> Result<String, FactsError> {
+    if text.len() > MAX_FACT {
+        return Err(FactsError::TooLong {
+            what: what(),
+            length: text.len(),
+        });
+    }
+    Ok(text)
 }
 
 /// A string, or a number as it is written.
@@ -165,9 +180,10 @@ fn neighbors(value: Option<&Json>) -> Result<Vec<(String, Vec<Neighbor>)>, Facts
     interfaces
         .iter()
         .map(|(interface, seen)| {
+            let interface = bounded(interface.clone(), || "the name of an interface".to_owned())?;
             let Json::Array(seen) = seen else {
                 return Err(wrong_type(
-                    &format!("neighbors of {}", Printable(interface)),
+                    &format!("neighbors of {}", Printable(&interface)),
                     "a list",
                     seen,
                 ));
@@ -178,9 +194,9 @@ fn neighbors(value: Option<&Json>) -> Result<Vec<(String, Vec<Neighbor>)>, Facts
             }
             let seen = seen
                 .iter()
-                .map(|peer| neighbor(interface, peer))
+                .map(|peer| neighbor(&interface, peer))
                 .collect::<Result<_, _>>()?;
-            Ok((interface.clone(), seen))
+            Ok((interface, seen))
         })
         .collect()
 }
@@ -190,23 +206,18 @@ fn neighbor(interface: &str, peer: &Json) -> Result<Neighbor, FactsError> {
     let Json::Object(peer) = peer else {
         return Err(wrong_type(&place(), "an object", peer));
     };
+    let named = |keys: &[&str]| format!("'{}' of {}", keys.join("' or '"), place());
     let field = |keys: &[&str]| {
         let value = keys.iter().find_map(|key| peer.get(*key));
         match value {
             // A neighbor need not say its name: LLDP requires only chassis and port ids.
             Some(Json::Null) => Ok(String::new()),
-            Some(value) => scalar(value).ok_or_else(|| {
-                wrong_type(
-                    &format!("'{}' of {}", keys.join("' or '"), place()),
-                    "a string",
-                    value,
-                )
-            }),
-            None => Err(FactsError::Missing(format!(
-                "'{}' of {}",
-                keys.join("' or '"),
-                place()
-            ))),
+            Some(value) => {
+                let text =
+                    scalar(value).ok_or_else(|| wrong_type(&named(keys), "a string", value))?;
+                bounded(text, || named(keys))
+            }
+            None => Err(FactsError::Missing(named(keys))),
         }
     };
     Ok(Neighbor {
@@ -249,6 +260,11 @@ pub enum FactsError {
         found: &'static str,
     },
     Missing(String),
+    /// Over [`MAX_FACT`]; `length` in bytes.
+    TooLong {
+        what: String,
+        length: usize,
+    },
     TooManyNeighbors,
     NoIdentifier(Identifier),
     BadIdentifier(Identifier, InvalidNodeId),
@@ -271,6 +287,10 @@ impl fmt::Display for FactsError {
                 found,
             } => write!(f, "{what} must be {expected}, not {found}"),
             FactsError::Missing(what) => write!(f, "{what} is missing"),
+            FactsError::TooLong { what, length } => write!(
+                f,
+                "{what} has {length} bytes, and at most {MAX_FACT} are read"
+            ),
             FactsError::TooManyNeighbors => {
                 write!(f, "the node has more than {MAX_NEIGHBORS} neighbors")
             }
@@ -294,3 +314,6 @@ impl fmt::Display for FactsError {
 }
 
 impl std::error::Error for FactsError {}
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::mismatch::{Mismatch, Reason};
+use super::mismatch::{Mismatch, Reason, Seen};
 use super::{Constraint, Pattern, Sense};
 use crate::domain::interface::InterfaceName;
 use crate::domain::node::{Neighbor, NodeFacts};
@@ -213,17 +213,18 @@ fn missing(
                 return Ok(None);
             }
         }
-        let saw = wiring
-            .interfaces
-            .iter()
-            .flat_map(|(_, _, neighbors)| neighbors.iter().cloned())
-            .collect();
+        let saw = Seen::of(
+            wiring
+                .interfaces
+                .iter()
+                .flat_map(|(_, _, neighbors)| *neighbors),
+        );
         return Ok(Some(reason(None, saw)));
     };
     for &name in names {
         let neighbors = wiring.at(name);
         if constraint.find(neighbors, budget)?.is_none() {
-            return Ok(Some(reason(Some(name.to_string()), neighbors.to_vec())));
+            return Ok(Some(reason(Some(name.to_string()), Seen::of(neighbors))));
         }
     }
     Ok(None)

@@ -6,8 +6,8 @@ use crate::domain::node::Neighbor;
 use crate::domain::printable::Printable;
 use crate::domain::pyregex::Undecided;
 
-/// Most neighbors that a message lists.
-const MAX_SHOWN: usize = 3;
+/// Most neighbors that a mismatch keeps.
+const MAX_SEEN: usize = 3;
 
 /// What is not as a pattern wants it. Its text is one line: `pattern 'leaf': Ethernet1 wants device regex('spine\d+'), saw
 /// 'core1'`.
@@ -29,7 +29,7 @@ pub enum Reason {
         interface: Option<String>,
         wants: String,
         with_port: bool,
-        saw: Vec<Neighbor>,
+        saw: Seen,
     },
     /// There is such a neighbor, but an earlier line of the pattern has used up the interface that sees it.
     UsedUp {
@@ -46,6 +46,26 @@ pub enum Reason {
         what: String,
         why: Undecided,
     },
+}
+
+/// The neighbors that there are in place of the one wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The first three of them.
+    pub first: Vec<Neighbor>,
+    /// How many there are beside.
+    pub more: usize,
+}
+
+impl Seen {
+    pub(super) fn of<'n>(neighbors: impl IntoIterator<Item = &'n Neighbor>) -> Self {
+        let mut neighbors = neighbors.into_iter();
+        let first = neighbors.by_ref().take(MAX_SEEN).cloned().collect();
+        Seen {
+            first,
+            more: neighbors.count(),
+        }
+    }
 }
 
 impl fmt::Display for Mismatch {
@@ -76,14 +96,14 @@ impl fmt::Display for Reason {
                     "{} wants {wants}, saw ",
                     interface.as_deref().unwrap_or(ANY)
                 )?;
-                if saw.is_empty() {
+                if saw.first.is_empty() {
                     return f.write_str("no neighbor");
                 }
-                for (index, neighbor) in saw.iter().take(MAX_SHOWN).enumerate() {
+                for (index, neighbor) in saw.first.iter().enumerate() {
                     f.write_str(if index == 0 { "" } else { ", " })?;
                     seen(f, neighbor, *with_port)?;
                 }
-                match saw.len().saturating_sub(MAX_SHOWN) {
+                match saw.more {
                     0 => Ok(()),
                     more => write!(f, " and {more} more"),
                 }

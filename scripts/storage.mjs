@@ -1,0 +1,31 @@
+// The local KV and R2 that `wrangler dev` uses, opened while nothing runs on them.
+
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { getPlatformProxy } from "wrangler";
+import { root } from "./run.mjs";
+
+/**
+ * Lets `use` work with the storage in `state` (what `--persist-to` names): `{ kv, r2 }`.
+ */
+export async function withStorage(state, use) {
+  const configPath = configWithout("durable_objects.bindings", "migrations");
+  // wrangler keeps local storage in a folder of its own below --persist-to.
+  const proxy = await getPlatformProxy({ configPath, persist: { path: join(state, "v3") } });
+  try {
+    return await use({ kv: proxy.env.ZTP_DATA, r2: proxy.env.ZTP_FILES });
+  } finally {
+    await proxy.dispose();
+  }
+}
+
+/** The path of a copy of wrangler.toml without some of its arrays of tables. */
+export function configWithout(...tables) {
+  const config = readFileSync(join(root, "wrangler.toml"), "utf8");
+  const isKept = (block) => !tables.some((table) => block.startsWith(`[[${table}]]`));
+  const kept = config.split(/^(?=\[)/m).filter(isKept).join("");
+  mkdirSync(join(root, "build"), { recursive: true });
+  const path = join(root, "build", `without-${tables.join("-")}.toml`);
+  writeFileSync(path, kept.replace("build/index.js", "index.js"));
+  return path;
+}

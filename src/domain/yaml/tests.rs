@@ -1,0 +1,161 @@
+//! A sample of each rule; `tests/reference/yaml_differential.py` compares tens of thousands of texts with PyYAML.
+
+use super::{Position, parse};
+
+#[test]
+fn means_what_pyyaml_means() {
+    for (text, json) in [
+        ("", "null"),
+        (
+            "[yes, No, ON, off, y, 'yes']",
+            r#"[true,false,true,false,"y","yes"]"#,
+        ),
+        (
+            "[010, 0x1F, 0b11, 1_000, 1:30, 08, 12:30:45]",
+            r#"[8,31,3,1000,90,"08",45045]"#,
+        ),
+        (
+            "[1., .5, 1e5, 1.0e+5, 1:30.5, 1.5e3]",
+            r#"[1.0,0.5,"1e5",100000.0,90.5,"1.5e3"]"#,
+        ),
+        ("[~, null, Null, '']", r#"[null,null,null,""]"#),
+        (
+            "[2001-01-02, 2001-1-2t3:04:05.6+5:30]",
+            r#"["2001-01-02","2001-01-02T03:04:05.600000+05:30"]"#,
+        ),
+        (
+            "{1: a, true: b, ~: c, 1.5: d, 1e16: e}",
+            r#"{"1":"b","null":"c","1.5":"d","1e16":"e"}"#,
+        ),
+        ("{a: 1, b: 2, a: 3}", r#"{"a":3,"b":2}"#),
+        (
+            "x: &x {a: 1, b: 2}\ny: {c: 3, <<: *x, a: 4}",
+            r#"{"x":{"a":1,"b":2},"y":{"a":4,"b":2,"c":3}}"#,
+        ),
+        ("<<: [{a: 1}, {a: 2, b: 3}]", r#"{"a":1,"b":3}"#),
+        ("{=: 1, '<<': 2}", r#"{"=":1,"<<":2}"#),
+        (
+            "[!!str 1, !!int '7', !!float 1, !!bool 'ON', ! x]",
+            r#"["1",7,1.0,true,"x"]"#,
+        ),
+        ("!!omap [a: 1, b: 2]", r#"[["a",1],["b",2]]"#),
+        ("a: |\n x", r#"{"a":"x"}"#),
+        (
+            "{18446744073709551615: 18446744073709551615}",
+            r#"{"18446744073709551615":18446744073709551615}"#,
+        ),
+    ] {
+        assert_eq!(
+            parse(text).unwrap().to_json().unwrap().to_string(),
+            json,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn refuses_with_the_place() {
+    for (text, error) in [
+        (
+            "a: 1\nb: [",
+            "line 2, column 5: did not find expected node content while parsing a flow node that begins at line 2",
+        ),
+        (
+            "a: 1\n--- b",
+            "line 2, column 1: a second document begins here, and only one is read",
+        ),
+        (
+            "- *x",
+            "line 1, column 3: the alias 'x' has no anchor before it",
+        ),
+        (
+            "[&a x, &a y]",
+            "line 1, column 8: the anchor 'a' is defined twice",
+        ),
+        ("? [a]\n: b", "line 1, column 3: a list cannot be a key"),
+        (
+            "a: !!python/name:os x",
+            "line 1, column 4: the tag '!!python/name:os' cannot be used here; remove it",
+        ),
+        (
+            "a: !x y",
+            "line 1, column 4: the tag '!x' cannot be used here; remove it",
+        ),
+        (
+            "a: 2001-02-29",
+            "line 1, column 4: '2001-02-29' is not a date or time",
+        ),
+        (
+            "a: =",
+            "line 1, column 4: '=' is a lone '=', which YAML 1.1 reserves (quote it if text is meant)",
+        ),
+        (
+            "- <<",
+            "line 1, column 3: '<<' is a merge key where a value is expected (quote it if text is meant)",
+        ),
+        (
+            "<<: 1",
+            "line 1, column 1: '<<' merges a mapping or a list of mappings, not a number",
+        ),
+        (
+            "ü: 1\nb: \u{1}",
+            "line 2, column 4: the character '\\u{1}' is not allowed",
+        ),
+        (
+            "!!set [a]",
+            "line 1, column 1: the tag '!!set' cannot be used here; remove it",
+        ),
+        (
+            "!!pairs [a]",
+            "line 1, column 10: a mapping of one pair is expected here, not a string",
+        ),
+    ] {
+        assert_eq!(parse(text).unwrap_err().to_string(), error, "{text}");
+    }
+}
+
+#[test]
+fn refuses_what_json_has_no_word_for() {
+    for text in [
+        ".inf",
+        "[.nan]",
+        "!!binary aGk=",
+        "!!set {a}",
+        "18446744073709551616",
+        "{.inf: a}",
+        "{!!binary aGk=: a}",
+    ] {
+        assert!(parse(text).unwrap().to_json().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn knows_where_each_value_stands() {
+    let document = parse("a: 1\nü:\n  - {b: x}\n").unwrap();
+    let place = |line, column| Position { line, column };
+    assert_eq!(document.get("a").unwrap().position, place(1, 4));
+    assert_eq!(document.get("ü").unwrap().position, place(3, 3));
+    assert_eq!(document.position, place(1, 1));
+}
+
+#[test]
+fn knows_what_was_written() {
+    let document = parse("[010, 1:30, x, '7', yes, ~, 2001-01-02, 1.50]").unwrap();
+    let super::Value::List(items) = document.value else {
+        panic!("no list")
+    };
+    let names: Vec<_> = items.iter().map(super::Node::as_name).collect();
+    assert_eq!(
+        names,
+        [
+            Some("010"),
+            Some("1:30"),
+            Some("x"),
+            Some("7"),
+            None,
+            None,
+            Some("2001-01-02"),
+            Some("1.50")
+        ]
+    );
+}

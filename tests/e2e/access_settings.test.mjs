@@ -1,0 +1,209 @@
+// What the settings change of who may ask what.
+
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { root } from "../../scripts/run.mjs";
+import { ADMIN, AMSTERDAM, nodeToken, startGuarded } from "./credentials.mjs";
+import { assertRefusal, facts, startWorker } from "./harness.mjs";
+
+const own = nodeToken("amsterdam", AMSTERDAM, "JPE1");
+const post = (others) => ({ body: JSON.stringify(facts("JPE1", others)) });
+
+/** A Worker for one test, checked for leaks at its end. */
+async function guarded(t, options) {
+  const worker = await startGuarded(options);
+  t.after(async () => {
+    worker.assertNothingLeaked();
+    await worker.stop();
+  });
+  return worker;
+}
+
+test("SERVER_URL with a path carries the credential behind it, everywhere", async (t) => {
+  const SERVER_URL = "https://example.net:8443/site/ztp/";
+  const worker = await guarded(t, { vars: { SERVER_URL } });
+  await worker.kv.put("nodes/JPE1/startup-config", "x");
+  const base = "https://example.net:8443/site/ztp/t";
+  for (const prefix of ["", "/site/ztp"]) {
+    for (const credential of [AMSTERDAM, own]) {
+      const ask = (method, path, options) => worker.request(method, `${prefix}/t/${credential}${path}`, options);
+      assert.ok((await ask("GET", "/bootstrap")).text.includes(`"${base}/${credential}"`));
+      assert.equal((await ask("POST", "/nodes", post())).headers.location, `${base}/${credential}/nodes/JPE1`);
+      const { json } = await ask("GET", "/nodes/JPE1");
+      assert.equal(json.actions[0].attributes.url, `${base}/${credential}/nodes/JPE1/startup-config`);
+    }
+    const bound = await worker.request("GET", `${prefix}/t/${AMSTERDAM}/bootstrap`, { headers: { "X-Arista-Serial": "JPE1" } });
+    assert.ok(bound.text.includes(`"${base}/${own}"`));
+  }
+  for (const path of ["/site/ztp/bootstrap", `/t/${AMSTERDAM}/site/ztp/bootstrap`, `/site/ztp/site/ztp/t/${AMSTERDAM}/bootstrap`, `/site/ztpt/${AMSTERDAM}/bootstrap`, `/site/zt%70/t/${AMSTERDAM}/bootstrap`, `/site/ztp//t/${AMSTERDAM}/bootstrap`]) {
+    assertRefusal(await worker.request("GET", path), 404, /nothing at this path/);
+  }
+});
+
+describe("IDENTIFIER=systemmac", () => {
+  test("binds a node by its MAC address, however that is written", async (t) => {
+    const worker = await guarded(t, { vars: { IDENTIFIER: "systemmac" } });
+    const bound = nodeToken("amsterdam", AMSTERDAM, "001c73010203", "systemmac");
+    for (const written of ["00:1c:73:01:02:03", "001C.7301.0203", "00-1C-73-01-02-03", "001c73010203"]) {
+      const { text } = await worker.under(AMSTERDAM, "GET", "/bootstrap", { headers: { "X-Arista-SystemMAC": written, "X-Arista-Serial": "JPE1" } });
+      assert.ok(text.includes(`/t/${bound}"`), written);
+    }
+    for (const headers of [{ "X-Arista-Serial": "JPE1" }, { "X-Arista-SystemMAC": "::" }, { "X-Arista-SystemMAC": "a/b" }]) {
+      assert.ok((await worker.under(AMSTERDAM, "GET", "/bootstrap", { headers })).text.includes(`/t/${AMSTERDAM}"`));
+    }
+    assert.equal((await worker.under(bound, "POST", "/nodes", post({ config: "hostname x" }))).status, 201);
+    for (const written of ["001c73010203", "00:1C:73:01:02:03", "00%3a1c.7301-0203"]) {
+      assert.equal((await worker.under(bound, "GET", `/nodes/${written}`)).status, 200, written);
+      assert.equal((await worker.under(bound, "GET", `/meta/nodes/${written}/startup-config`)).status, 200, written);
+    }
+    assertRefusal(await worker.under(bound, "GET", "/nodes/001c73010204"), 403, /made for another node/);
+    // The token of one kind of name is none for the other, nor is one for an id that is not in its only form.
+    for (const other of [own, nodeToken("amsterdam", AMSTERDAM, "001c73010203"), nodeToken("amsterdam", AMSTERDAM, "JPE1", "systemmac")]) {
+      assert.ok([403, 404].includes((await worker.under(other, "GET", "/nodes/001c73010203")).status), other);
+    }
+  });
+});
+
+test("REQUIRE_NODE_TOKEN refuses the records of nodes to the token of a site", async (t) => {
+  const worker = await guarded(t, { vars: { REQUIRE_NODE_TOKEN: "True" } });
+  await worker.kv.put("nodes/JPE1/startup-config", "x");
+  for (const [method, path, options, bound] of [
+    ["POST", "/nodes", post(), 409],
+    ["GET", "/nodes/JPE1", {}, 200],
+    ["GET", "/nodes/JPE1/startup-config", {}, 200],
+    ["PUT", "/nodes/JPE1/startup-config", { body: "y" }, 201],
+    ["GET", "/meta/nodes/JPE1/startup-config", {}, 200],
+  ]) {
+    assertRefusal(await worker.under(AMSTERDAM, method, path, options), 403, /REQUIRE_NODE_TOKEN/);
+    assert.equal((await worker.under(own, method, path, options)).status, bound, `${method} ${path}`);
+  }
+  for (const path of ["/bootstrap", "/bootstrap/config", "/actions/add_config", "/meta/actions/add_config", "/openapi.yaml"]) {
+    assert.equal((await worker.under(AMSTERDAM, "GET", path)).status, 200, path);
+  }
+});
+
+describe("READ_ONLY", () => {
+  for (const [what, secrets, prefix, site] of [
+    ["with sites", {}, `/t/${AMSTERDAM}`, "amsterdam"],
+    ["under the URL of a node", {}, `/t/${own}`, "amsterdam"],
+    ["without sites", { ZTP_TOKENS: "" }, "", undefined],
+  ]) {
+    test(`refuses all that would be stored, and says so, ${what}`, async (t) => {
+      const worker = await startWorker({ secrets: { ZTP_TOKENS: `amsterdam=${AMSTERDAM}`, ZTP_ADMIN_TOKEN: ADMIN, ...secrets }, vars: { READ_ONLY: "True" } });
+      t.after(() => worker.stop());
+      const ask = (method, path, options) => worker.request(method, `${prefix}${path}`, options);
+      await worker.kv.put("definitions/leaf", JSON.stringify({ name: "leaf", actions: [] }));
+      await worker.kv.put("neighbordb", "patterns:\n- name: leaf\n  definition: leaf\n  interfaces:\n  - any: any:any\n");
+      await worker.kv.put("nodes/JPE7/startup-config", "x");
+      const before = (await worker.kv.list()).keys.map(({ name }) => name);
+      for (const [method, path, options] of [
+        ["POST", "/nodes", post()],
+        ["PUT", "/nodes/JPE1/startup-config", { body: "x" }],
+        ...(prefix.includes("JPE1") ? [["POST", "/nodes", post({ config: "x" })]] : [["PUT", "/nodes/JPE7/startup-config", { body: "y" }], ["PUT", "/nodes/JPE7/startup-config", { body: "x" }]]),
+      ]) {
+        assertRefusal(await ask(method, path, options), 403, /READ_ONLY is set/);
+      }
+      assert.deepEqual((await worker.kv.list()).keys.map(({ name }) => name), before);
+
+      // What is there is served, and a POST that would change nothing is answered.
+      await worker.kv.put("nodes/JPE1/startup-config", "x");
+      assertRefusal(await ask("POST", "/nodes", post()), 403, /READ_ONLY is set/);
+      const kept = { model: "DCS-7050TX-64-F", systemmac: "001c73010203", serialnumber: "JPE1", version: "4.28.0F", neighbors: { Ethernet1: [{ device: "spine1", port: "Ethernet7" }] } };
+      await worker.kv.put("nodes/JPE1/.node", JSON.stringify(kept));
+      if (site) await worker.kv.put("nodes/JPE1/site", site);
+      assert.equal((await ask("POST", "/nodes", post())).status, 409);
+      for (const path of ["/bootstrap", "/nodes/JPE1", "/nodes/JPE1/startup-config", "/meta/nodes/JPE1/.node", "/actions/add_config"]) {
+        assert.equal((await ask("GET", path)).status, 200, path);
+      }
+
+      // A new value from a pool would be a write, too; one that the node holds is not.
+      await worker.kv.put("resources/net", "10.0.0.1: null\n10.0.0.2: null\n");
+      await worker.kv.delete("nodes/JPE1/startup-config");
+      await worker.kv.put("nodes/JPE1/definition", JSON.stringify({ name: "x", actions: [{ action: "a", attributes: { ip: "allocate('net')" } }] }));
+      assertRefusal(await ask("GET", "/nodes/JPE1"), 403, /JPE1 has no value from the pool 'net'.*READ_ONLY/);
+      const headers = { Authorization: `Bearer ${ADMIN}` };
+      const pool = await worker.request("GET", "/admin/pools/net", { headers });
+      assert.equal(pool.json.taken, 0);
+      assert.equal((await worker.request("PUT", "/admin/pools/net/10.0.0.2?node=JPE1", { headers })).status, 200);
+      assert.equal((await ask("GET", "/nodes/JPE1")).json.actions[0].attributes.ip, "10.0.0.2");
+    });
+  }
+});
+
+describe("a secret that protects nothing", () => {
+  for (const [what, secrets, reason, hidden] of [
+    ["a short token", { ZTP_TOKENS: "amsterdam=s3cret-s3cret" }, /ZTP_TOKENS.*token of the site amsterdam/, "s3cret"],
+    ["a token of odd characters", { ZTP_TOKENS: "amsterdam=s3cret/s3cret/s3cret" }, /ZTP_TOKENS.*token of the site amsterdam/, "s3cret"],
+    ["a line that is none", { ZTP_TOKENS: "s3cret-s3cret-s3cret" }, /ZTP_TOKENS.*line 1 is not site=token/, "s3cret"],
+    ["one token for two sites", { ZTP_TOKENS: "a=s3cret-s3cret-s3cret\nb=s3cret-s3cret-s3cret" }, /ZTP_TOKENS.*another site/, "s3cret"],
+    ["a short admin token", { ZTP_ADMIN_TOKEN: "s3cret" }, /ZTP_ADMIN_TOKEN/, "s3cret"],
+    ["a site's token as admin token", { ZTP_TOKENS: `a=${AMSTERDAM}`, ZTP_ADMIN_TOKEN: AMSTERDAM }, /ZTP_ADMIN_TOKEN.*also the token of a site/, AMSTERDAM],
+  ]) {
+    test(`is refused by a 500 that does not repeat it: ${what}`, async (t) => {
+      const worker = await startWorker({ secrets });
+      t.after(() => worker.stop());
+      for (const path of ["/bootstrap", "/admin/pools", "/nothing"]) {
+        const answer = await worker.request("GET", path);
+        assertRefusal(answer, 500, reason);
+        assert.ok(!answer.text.includes(hidden));
+      }
+      assert.ok(!worker.logs().join("\n").includes(hidden));
+    });
+  }
+
+  test("and so is a SERVER_URL that a token was pasted into", async (t) => {
+    const worker = await startWorker({ vars: { SERVER_URL: `https://example.net/t/${AMSTERDAM}` }, secrets: {} });
+    t.after(() => worker.stop());
+    const answer = await worker.request("GET", "/bootstrap");
+    assertRefusal(answer, 500, /SERVER_URL/);
+    assert.ok(!answer.text.includes(AMSTERDAM) && !worker.logs().join("\n").includes(AMSTERDAM));
+  });
+});
+
+test("without tokens a warning is logged at start", async (t) => {
+  const worker = await startWorker();
+  t.after(() => worker.stop());
+  await worker.request("GET", "/bootstrap");
+  assert.ok(worker.logs().some((line) => /ZTP_TOKENS is not set/.test(line)));
+});
+
+describe("the rate-limiting binding", () => {
+  /** wrangler.toml with its example of a limit switched on, at `limit` requests. */
+  function configWithLimit(limit) {
+    const config = readFileSync(join(root, "wrangler.toml"), "utf8");
+    const example = /^# (\[\[ratelimits\]\])\n# (name = .*)\n# (namespace_id = .*)\n# simple = \{ limit = \d+, period = 60 \}$/m;
+    assert.match(config, example);
+    const path = join(root, "build", `with-limit-${limit}.toml`);
+    writeFileSync(path, config.replace(example, `$1\n$2\n$3\nsimple = { limit = ${limit}, period = 60 }`).replace("build/index.js", "index.js"));
+    return path;
+  }
+
+  test("answers 429 with Retry-After, to the node that asks too often and to no other", async (t) => {
+    const worker = await guarded(t, { config: configWithLimit(3) });
+    const ask = (id) => worker.under(nodeToken("amsterdam", AMSTERDAM, id), "GET", "/bootstrap/config");
+    // The window is a minute of the clock: should it turn meanwhile, three more are let through.
+    const answers = [];
+    for (let count = 0; count < 8; count += 1) answers.push(await ask("JPE1"));
+    assert.equal(answers[0].status, 200);
+    const refused = answers.find(({ status }) => status === 429);
+    assertRefusal(refused, 429, /too many requests/);
+    assert.equal(refused.headers["retry-after"], "60");
+    assert.equal((await ask("JPE2")).status, 200);
+    assert.ok(worker.lines().some((line) => line.status === 429 && line.site === "amsterdam"));
+  });
+
+  test("is not evaded by naming other nodes", async (t) => {
+    const worker = await guarded(t, { config: configWithLimit(3) });
+    const statuses = [];
+    for (let count = 0; count < 8; count += 1) statuses.push((await worker.under(AMSTERDAM, "GET", `/nodes/JPE${count}`)).status);
+    assert.equal(statuses[0], 400);
+    assert.ok(statuses.includes(429), statuses.join());
+  });
+
+  test("is a clear error if something else has its name", async (t) => {
+    const worker = await guarded(t, { vars: { ZTP_RATE_LIMIT: "100" } });
+    assertRefusal(await worker.under(AMSTERDAM, "GET", "/bootstrap"), 500, /ZTP_RATE_LIMIT is not a rate-limiting binding/);
+  });
+});

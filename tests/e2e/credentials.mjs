@@ -1,0 +1,72 @@
+// The credentials that the tests of access use, made here a second time from their description:
+// {site}.{id}.{HMAC-SHA256 of what the id is and the id, under the site's token}.
+
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { startWorker } from "./harness.mjs";
+
+export const AMSTERDAM = "amsterdam-token-0123456789";
+/** Amsterdam's token before the rotation that is under way. */
+export const OLD = "amsterdam-token-of-last-year";
+export const LONDON = "London_London_London-1";
+export const ADMIN = "an-admin-token-of-enough-length";
+export const SECRETS = {
+  ZTP_TOKENS: `amsterdam=${AMSTERDAM}\n# until everything has booted again\namsterdam=${OLD}\nlondon=${LONDON}\n`,
+  ZTP_ADMIN_TOKEN: ADMIN,
+};
+
+/** The credential of one node. */
+export function nodeToken(site, token, id, identifier = "serialnumber") {
+  const shown = /^[A-Za-z0-9_-]+$/.test(id) ? id : `~${Buffer.from(id).toString("hex")}`;
+  return `${site}.${shown}.${mac(token, id, identifier)}`;
+}
+
+/** The last part of a node's credential. */
+export function mac(token, id, identifier = "serialnumber") {
+  return createHmac("sha256", token).update(`ztp-edge node token\0${identifier}\0${id}`).digest("hex");
+}
+
+/**
+ * A Worker with the sites above whose every log line is kept; `assertNothingLeaked` looks for each
+ * secret, and each part of a node's credential that was used, in all of them.
+ */
+export async function startGuarded({ secrets = {}, ...options } = {}) {
+  const worker = await startWorker({ secrets: { ...SECRETS, ...secrets }, ...options });
+  const lines = [];
+  const used = new Set([AMSTERDAM, OLD, LONDON, ADMIN]);
+  return {
+    ...worker,
+    get url() {
+      return worker.url;
+    },
+    get kv() {
+      return worker.kv;
+    },
+    get r2() {
+      return worker.r2;
+    },
+    /** A request below /t/{credential}. */
+    under(credential, method, path, options) {
+      const last = credential.split(".").at(-1);
+      if (last.length >= 16) used.add(last);
+      return worker.request(method, `/t/${credential}${path}`, options);
+    },
+    /** The log lines since the last call, parsed. */
+    lines() {
+      const fresh = worker.logs();
+      lines.push(...fresh);
+      return fresh.map((line) => JSON.parse(line));
+    },
+    assertNothingLeaked() {
+      lines.push(...worker.logs());
+      assert.ok(lines.length > 0);
+      for (const line of lines) for (const secret of used) assert.ok(!line.includes(secret), line);
+    },
+  };
+}
+
+/** Status, headers and body of an answer, without what differs from one moment to the next. */
+export function appearance({ status, headers, bytes }) {
+  const { date, ...others } = headers;
+  return { status, headers: others, body: bytes.toString() };
+}

@@ -1,0 +1,45 @@
+// `wrangler dev` on a folder of its own, that can be killed in the middle of anything and started
+// again on what it had stored.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import net from "node:net";
+import { environment, npmBin, root } from "../../scripts/run.mjs";
+
+/** Starts the Worker on the storage in `folder`; `vars` are added to those of wrangler.toml. */
+export async function startOn(folder, vars = {}) {
+  const port = await freePort();
+  const settings = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
+  const args = ["dev", "--port", String(port), "--inspector-port", "0", "--persist-to", folder, ...settings];
+  // A process group of its own, so that a kill reaches the runtime too.
+  const child = spawn(npmBin("wrangler"), args, { cwd: root, env: environment({ CI: "true" }), detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const url = new URL(`http://127.0.0.1:${port}`);
+  let output = "";
+  await new Promise((resolve, reject) => {
+    const watch = (chunk) => {
+      output += chunk;
+      if (output.includes("Ready on")) resolve();
+    };
+    child.stdout.on("data", watch);
+    child.stderr.on("data", watch);
+    child.on("exit", () => reject(new Error(`wrangler dev ended: ${output}`)));
+  });
+  const kill = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    process.kill(-child.pid, "SIGKILL");
+    await gone;
+  };
+  return { url, kill };
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}

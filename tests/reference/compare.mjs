@@ -1,0 +1,189 @@
+// Plays the same requests on ztpserver 2.1.0 and on the built Worker, and compares what they answer and store.
+//
+//   node tests/reference/compare.mjs            everything
+//   node tests/reference/compare.mjs PUT dots   the cases whose name has one of these texts, or which show that difference
+//   node tests/reference/compare.mjs pairs      the random pairs alone
+//   node tests/reference/compare.mjs --table    the README's table of differences
+//
+// A difference must be one of differences.mjs, and each of those must occur and stand in the README.
+
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { attend, fail, npmBin, root } from "../../scripts/run.mjs";
+import bootstrap from "./cases/bootstrap.mjs";
+import files from "./cases/files.mjs";
+import http from "./cases/http.mjs";
+import neighbordb from "./cases/neighbordb.mjs";
+import nodes from "./cases/nodes.mjs";
+import plugins from "./cases/plugins.mjs";
+import systemmac from "./cases/systemmac.mjs";
+import { differences, table } from "./differences.mjs";
+import { pairs } from "./pairs.mjs";
+import { both, play } from "./play.mjs";
+import { compareSelection, prepare } from "./select.mjs";
+
+const CASES = [...bootstrap, ...nodes, ...plugins, ...neighbordb, ...systemmac, ...files, ...http];
+
+/** How many random pairs of a neighbordb and a node are played, and from which seed they are made. */
+const PAIRS = { count: 500, seed: 1 };
+
+/** What is counted. Answers are `equal`, but for a difference that is everywhere (`usual`), or differ otherwise (`special`). */
+const ZERO = { cases: 0, requests: 0, equal: 0, usual: 0, special: 0, pairs: 0, equalPairs: 0, matchedPairs: 0 };
+
+/** Each has servers of its own. The names are ztpserver's; the Worker has them in capitals. */
+const SETTINGS = {
+  default: { server_url: "http://ztp.example.net:8080" },
+  systemmac: { server_url: "https://ztp.example.net/site/ztp", identifier: "systemmac" },
+  unchecked: { server_url: "http://192.0.2.1", disable_topology_validation: "True" },
+};
+
+const wanted = process.argv.slice(2);
+if (wanted.includes("--table")) {
+  console.log(table().join("\n"));
+} else if (Number(process.versions.node.split(".")[0]) < 22) {
+  // wrangler needs 22; the project brings one.
+  process.exitCode = await attend(npmBin("node"), process.argv.slice(1));
+} else {
+  process.exitCode = (await main()) ? 0 : 1;
+}
+
+/** Whether all is as it should be. */
+async function main() {
+  if (!existsSync(join(root, "build/bundle"))) fail("there is no Worker in build/bundle: run `node scripts/bundle.mjs` first");
+  // Only now: importing the harness starts wrangler.
+  const { pythonWithZtpserver, startReference } = await import("./reference.mjs");
+  const { startEdge } = await import("./worker.mjs");
+  const python = pythonWithZtpserver();
+  const started = performance.now();
+  // One group for each of the settings, and one for the pairs: each with servers of its own, all at once.
+  const groups = Object.entries(SETTINGS).map(([name, settings]) => {
+    const cases = CASES.filter((one) => (one.everySetting || (one.settings ?? "default") === name) && isWanted(one));
+    return { settings, play: (servers, tally) => playCases(cases, name, servers, tally), needed: cases.length > 0 };
+  });
+  groups.push({ settings: SETTINGS.default, play: playPairs, needed: wanted.length === 0 || wanted.includes("pairs") });
+  const tallies = await Promise.all(
+    groups.filter(({ needed }) => needed).map(async ({ settings, play }) => {
+      const vars = Object.fromEntries(Object.entries(settings).map(([key, value]) => [key.toUpperCase(), value]));
+      const [reference, worker] = await Promise.all([startReference(python, settings), startEdge(vars)]);
+      const servers = { reference, worker, urls: { reference: reference.url, server: settings.server_url } };
+      const tally = { ...ZERO, occurred: new Map(), problems: [] };
+      try {
+        await play(servers, tally);
+      } finally {
+        await both(servers, (server) => server.stop());
+      }
+      return tally;
+    }),
+  );
+  return report(sum(tallies), (performance.now() - started) / 1000);
+}
+
+function isWanted({ name, shows = [] }) {
+  return wanted.length === 0 || wanted.some((part) => name.includes(part) || shows.includes(part));
+}
+
+async function playCases(cases, settings, servers, tally) {
+  for (const one of cases) await playCase(one, settings, servers, tally);
+}
+
+async function playCase(one, settings, servers, tally) {
+  const shows = one.shows ?? [];
+  const shown = new Set();
+  tally.cases += 1;
+  for (const result of await play(servers, one)) {
+    if (result.request) tally.requests += 1;
+    const covering = new Set();
+    for (const finding of result.findings) {
+      const ids = differences.filter((difference) => covers(difference, shows, finding, result, servers.urls)).map(({ id }) => id);
+      if (ids.length === 0) tally.problems.push(describe(one, settings, result, finding));
+      ids.forEach((id) => covering.add(id));
+    }
+    if (result.request) tally[howEqual(result.findings, covering)] += 1;
+    for (const id of covering) {
+      shown.add(id);
+      count(tally, id);
+    }
+  }
+  if (one.everySetting) return;
+  for (const id of shows.filter((id) => !shown.has(id))) {
+    tally.problems.push(`"${one.name}" (${settings}) is there to show \`${id}\`, and does not`);
+  }
+}
+
+/** What an answer is counted as. */
+function howEqual(findings, covering) {
+  if (findings.length === 0) return "equal";
+  const isUsual = (id) => differences.find((difference) => difference.id === id).everywhere;
+  return covering.size > 0 && [...covering].every(isUsual) ? "usual" : "special";
+}
+
+async function playPairs(servers, tally) {
+  await prepare(servers);
+  for (const pair of pairs(PAIRS.count, PAIRS.seed)) {
+    const { decided, because } = await compareSelection(servers, pair);
+    tally.pairs += 1;
+    if (decided.worker.pattern !== undefined) tally.matchedPairs += 1;
+    if (because?.length === 0) tally.equalPairs += 1;
+    because?.forEach((id) => count(tally, id));
+    if (because === undefined) {
+      const show = (server) => JSON.stringify(decided[server]);
+      tally.problems.push(`a random pair\n    ztpserver: ${show("reference")}\n    the Worker: ${show("worker")}\n    ${JSON.stringify(pair)}`);
+    }
+  }
+}
+
+function count({ occurred }, id, times = 1) {
+  occurred.set(id, (occurred.get(id) ?? 0) + times);
+}
+
+/** All tallies together. */
+function sum([first, ...others]) {
+  for (const other of others) {
+    for (const name of Object.keys(ZERO)) first[name] += other[name];
+    first.problems.push(...other.problems);
+    for (const [id, times] of other.occurred) count(first, id, times);
+  }
+  return first;
+}
+
+function covers(difference, shows, finding, result, urls) {
+  if (!difference.everywhere && !shows.includes(difference.id)) return false;
+  if (result.request) {
+    const { request, reference, worker } = result;
+    return difference.answer?.({ field: finding.field, request, reference, worker, urls }) ?? false;
+  }
+  return difference.stored?.({ key: finding.field, reference: finding.reference, worker: finding.worker }) ?? false;
+}
+
+function describe(one, settings, { what }, { field, reference, worker }) {
+  const show = (value) => (JSON.stringify(value) ?? "nothing").slice(0, 400);
+  return `"${one.name}" (${settings}), ${what}: ${field}\n    ztpserver: ${show(reference)}\n    the Worker: ${show(worker)}`;
+}
+
+function report({ occurred, problems, ...counts }, seconds) {
+  if (wanted.length === 0) {
+    for (const { id } of differences.filter(({ id }) => !occurred.has(id))) {
+      problems.push(`the difference \`${id}\` is listed, and did not occur: take it off the list, or add the case that shows it`);
+    }
+    problems.push(...missingInReadme());
+  }
+  for (const problem of problems) console.error(`DIFFERENT ${problem}`);
+  const { cases, requests, equal, usual, special, pairs, equalPairs, matchedPairs } = counts;
+  console.log(`\n${cases} cases, ${requests} requests: ${equal} answers equal in every field, ${usual} but for a difference that is everywhere, ${special} otherwise different`);
+  console.log(`${pairs} random pairs of a neighbordb and a node, of which ${matchedPairs} match: ${equalPairs} decided alike, with the GET that follows`);
+  console.log(`${seconds.toFixed(1)} s; answers, stored records and pairs covered by a listed difference:`);
+  for (const { id } of differences) console.log(`  ${String(occurred.get(id) ?? 0).padStart(5)}  ${id}`);
+  console.log(problems.length === 0 ? "no other difference from ztpserver 2.1.0" : `${problems.length} problems, listed above`);
+  return problems.length === 0;
+}
+
+/** The rows of the table of differences that the README does not have as they are here. */
+function missingInReadme() {
+  const readme = join(root, "README.md");
+  const [, between] = (existsSync(readme) ? readFileSync(readme, "utf8") : "").match(/<!-- differences -->(.*)<!-- \/differences -->/s) ?? [];
+  if (between === undefined) return ["README.md has no table between <!-- differences --> and <!-- /differences -->: put there what --table prints"];
+  const lines = new Set(between.split("\n").map((line) => line.trim()));
+  return table()
+    .filter((row) => !lines.has(row))
+    .map((row) => `the table of differences in README.md lacks this row (--table prints all):\n    ${row}`);
+}

@@ -1,0 +1,88 @@
+// ztpserver 2.1.0 from PyPI, in a Python environment of its own, with a data_root that cases fill.
+
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { send } from "../e2e/harness.mjs";
+import { fail, output, root, run } from "../../scripts/run.mjs";
+
+const REQUIREMENT = "ztpserver==2.1.0";
+const FOLDERS = ["actions", "bootstrap", "config-handlers", "definitions", "files", "nodes", "plugins", "resources"];
+
+/** The Python of an environment that has ztpserver; made once, in the build folder. */
+export function pythonWithZtpserver() {
+  const version = output("python3", ["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).trim();
+  const place = join(root, "build", `reference-python${version}`);
+  const python = join(place, "bin", "python");
+  const ready = join(place, REQUIREMENT);
+  if (existsSync(ready)) return python;
+  rmSync(place, { recursive: true, force: true });
+  console.log(`installing ${REQUIREMENT} into build/reference-python${version}, once`);
+  run("python3", ["-m", "venv", place]);
+  run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT]);
+  const loaded = spawnSync(python, ["-c", "import ztpserver.app"], { encoding: "utf8" });
+  if (loaded.status !== 0) fail(`${REQUIREMENT} is installed, but does not run under Python ${version}; use another python3:\n${loaded.stderr}`);
+  writeFileSync(ready, "");
+  return python;
+}
+
+/** Starts a server with a Python that has it; `settings` are those of the section `default` of ztpserver.conf. */
+export async function startReference(python, settings) {
+  const place = mkdtempSync(join(tmpdir(), "ztpserver-"));
+  const dataRoot = join(place, "data_root");
+  const makeFolders = () => FOLDERS.forEach((folder) => mkdirSync(join(dataRoot, folder), { recursive: true }));
+  makeFolders();
+  const config = join(place, "ztpserver.conf");
+  const lines = Object.entries({ ...settings, data_root: dataRoot, logging: "False" });
+  writeFileSync(config, ["[default]", ...lines.map(([name, value]) => `${name} = ${value}`), ""].join("\n"));
+
+  const { ZTPS_CONFIG, ZTPS_DEFAULT_DATAROOT, ZTPS_DEFAULT_SERVER, ...environment } = process.env;
+  const child = spawn(python, [join(root, "tests/reference/reference.py"), config], {
+    stdio: ["pipe", "pipe", "inherit"],
+    env: { ...environment, PYTHONUTF8: "1" },
+  });
+  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const nextLine = async () => {
+    const { value, done } = await answers.next();
+    return done ? fail("the reference server ended; its output above says why") : value;
+  };
+  const url = `http://127.0.0.1:${await nextLine()}`;
+
+  return {
+    url,
+    request: (method, path, options) => send(url, method, path, options),
+    /** Stores files; keys are paths relative to data_root. */
+    async lay(content) {
+      for (const [key, value] of Object.entries(content)) {
+        mkdirSync(dirname(join(dataRoot, key)), { recursive: true });
+        writeFileSync(join(dataRoot, key), value);
+      }
+    },
+    /** What is stored of nodes: bytes by key. */
+    async stored() {
+      const entries = readdirSync(join(dataRoot, "nodes"), { recursive: true, withFileTypes: true });
+      const keys = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+      return Object.fromEntries(keys.map((path) => [path.slice(dataRoot.length + 1), readFileSync(path)]));
+    },
+    /** The bytes of one file, if it is stored. */
+    async read(key) {
+      return existsSync(join(dataRoot, key)) ? readFileSync(join(dataRoot, key)) : undefined;
+    },
+    async clear() {
+      rmSync(dataRoot, { recursive: true });
+      makeFolders();
+    },
+    /** Reads a YAML text as PyYAML does: its `value`, or an `error`. */
+    async readYaml(text) {
+      child.stdin.write(`${JSON.stringify(text)}\n`);
+      return JSON.parse(await nextLine());
+    },
+    async stop() {
+      child.stdin.end();
+      await new Promise((resolve) => (child.exitCode === null ? child.on("exit", resolve) : resolve()));
+      rmSync(place, { recursive: true, force: true });
+    },
+  };
+}

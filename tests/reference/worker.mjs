@@ -1,0 +1,44 @@
+// The Worker, with the same handles as the reference.
+
+import { startWorker } from "../e2e/harness.mjs";
+
+const inBucket = (key) => key.startsWith("files/") || key.startsWith("actions/");
+
+/** Starts a Worker with `vars` over those of wrangler.toml. */
+export async function startEdge(vars) {
+  // A case must not see what was remembered in the one before.
+  const worker = await startWorker({ vars, forgetful: true });
+  const { kv, r2 } = worker;
+  const keysOf = async (store, prefix) => {
+    const found = await store.list({ prefix });
+    if (!(found.list_complete ?? !found.truncated)) throw new Error("a case has more keys than one list shows");
+    return (found.keys ?? found.objects).map((entry) => entry.name ?? entry.key);
+  };
+  /** The bytes of one value, if it is stored. */
+  const read = async (key) => {
+    const value = await kv.get(key, "arrayBuffer");
+    return value === null ? undefined : Buffer.from(value);
+  };
+  return {
+    url: worker.url.origin,
+    request: (method, path, options) => worker.request(method, path, options),
+    /** Stores values and objects; keys are paths relative to data_root. */
+    lay: (content) =>
+      Promise.all(Object.entries(content).map(([key, value]) => (inBucket(key) ? r2 : kv).put(key, value))),
+    /** What is stored of nodes: bytes by key. */
+    async stored() {
+      const keys = await keysOf(kv, "nodes/");
+      const texts = keys.length > 0 ? await kv.get(keys) : new Map();
+      // All at once they come as text only; what is none is read again.
+      const bytes = keys.map((key) => (texts.get(key).includes("\ufffd") ? read(key) : Buffer.from(texts.get(key))));
+      const values = await Promise.all(bytes);
+      return Object.fromEntries(keys.map((key, index) => [key, values[index]]));
+    },
+    read,
+    async clear() {
+      const [values, objects] = await Promise.all([keysOf(kv), keysOf(r2)]);
+      await Promise.all([...values.map((key) => kv.delete(key)), objects.length > 0 && r2.delete(objects)]);
+    },
+    stop: () => worker.stop(),
+  };
+}
