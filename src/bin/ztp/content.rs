@@ -172,20 +172,6 @@ impl Place {
         }
     }
 
-    /// Whether the Worker reads it as text, so that it must be UTF-8.
-    pub fn is_text(&self) -> bool {
-        match self {
-            Self::Bootstrap
-            | Self::BootstrapConf
-            | Self::Neighbordb
-            | Self::Definition(_)
-            | Self::ConfigHandler(_)
-            | Self::Pool(_) => true,
-            Self::Record(_, record) => record.0 != Record::StartupConfig,
-            Self::Action(_) | Self::File(_) => false,
-        }
-    }
-
     /// When it is pushed: nothing is stored before what it names.
     pub fn rank(&self) -> u8 {
         match self {

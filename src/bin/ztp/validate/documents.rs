@@ -1,7 +1,7 @@
 //! bootstrap.conf, and the records of nodes that stand by themselves.
 
 use ztp_edge::domain::bootstrap_conf;
-use ztp_edge::domain::template::safe_substitute;
+use ztp_edge::domain::template::Template;
 use ztp_edge::domain::yaml::{self, Value};
 
 use crate::content::Place;
@@ -26,7 +26,7 @@ impl Check<'_> {
 
     fn bootstrap(&mut self, key: &str) {
         let Some(text) = self.text(key) else { return };
-        if !safe_substitute(&text, "").1 {
+        if !Template::parse(&text).has_server() {
             let message = "the script has no $SERVER";
             self.find(Finding::of_file(Kind::NoServer, key, message));
         }
