@@ -97,6 +97,9 @@ impl Push<'_> {
                     }
                 }
             };
+            if step != Step::Unchanged {
+                self.storage.takes(key, file.size)?;
+            }
             self.plan.add(key, step, Some(file.size));
         }
         for values in values.chunks(VALUES_AT_ONCE) {

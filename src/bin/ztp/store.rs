@@ -75,6 +75,9 @@ pub trait Storage {
     /// Stores KV values, each with its SHA-1 as metadata.
     fn put_values(&mut self, values: &[(String, Vec<u8>)]) -> Result<(), Failure>;
 
+    /// Whether an object of that size can be stored, told before anything is.
+    fn takes(&self, key: &str, size: u64) -> Result<(), Failure>;
+
     /// Stores an R2 object, telling `progress` how many bytes are there.
     fn put_object(
         &mut self,

@@ -187,18 +187,21 @@ impl Storage for Local {
         self.ask::<Json>("storing values", &request).map(drop)
     }
 
+    fn takes(&self, key: &str, size: u64) -> Result<(), Failure> {
+        if size < MAX_OBJECT_BYTES {
+            return Ok(());
+        }
+        Err(Failure::new(format!(
+            "{key} has {size} bytes, and local storage takes less than {MAX_OBJECT_BYTES}; with \
+             --remote there is no such limit"
+        )))
+    }
+
     fn put_object(
         &mut self,
         upload: &Upload<'_>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), Failure> {
-        if upload.size >= MAX_OBJECT_BYTES {
-            return Err(Failure::new(format!(
-                "{} has {} bytes, and local storage takes less than {MAX_OBJECT_BYTES}; with \
-                 --remote there is no such limit",
-                upload.key, upload.size
-            )));
-        }
         let path = std::path::absolute(upload.path)
             .map_err(|error| Failure::new(format!("cannot find {}: {error}", upload.key)))?;
         let request = json!({

@@ -28,7 +28,7 @@ use super::s3::S3;
 use super::{Inventory, Storage, StoredObject, StoredValue, Upload};
 
 /// The largest object that Cloudflare's REST API takes, in bytes; wrangler stops there, too.
-pub const MAX_REST_OBJECT_BYTES: u64 = 300 << 20;
+const MAX_REST_OBJECT_BYTES: u64 = 300 << 20;
 /// Most values that are read at once.
 const VALUES_AT_ONCE: usize = 100;
 /// Most values that are deleted at once.
@@ -221,14 +221,6 @@ impl Remote {
     }
 
     fn put_small_object(&self, upload: &Upload<'_>) -> Result<(), Failure> {
-        if upload.size > MAX_REST_OBJECT_BYTES {
-            return Err(Failure::new(format!(
-                "{} has {} bytes, and only objects up to {MAX_REST_OBJECT_BYTES} can be stored with \
-                 wrangler's login; make an R2 API token in the dashboard (R2, Manage API tokens), and \
-                 set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to it",
-                upload.key, upload.size
-            )));
-        }
         let path = self.of_object(upload.key);
         http::patiently(&format!("storing {}", upload.key), || {
             let mut file = File::open(upload.path)
@@ -312,6 +304,17 @@ impl Storage for Remote {
                 done.unsuccessful_keys.join(", ")
             ))),
         }
+    }
+
+    fn takes(&self, key: &str, size: u64) -> Result<(), Failure> {
+        if self.s3.is_some() || size <= MAX_REST_OBJECT_BYTES {
+            return Ok(());
+        }
+        Err(Failure::new(format!(
+            "{key} has {size} bytes, and only objects up to {MAX_REST_OBJECT_BYTES} can be stored with \
+             wrangler's login; make an R2 API token in the dashboard (R2, Manage API tokens), and set \
+             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to it"
+        )))
     }
 
     fn put_object(
