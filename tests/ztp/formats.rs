@@ -80,3 +80,12 @@ fn completions_know_the_commands() {
     assert_eq!(status, 0);
     assert!(text.contains("validate") && text.contains("overwrite-startup-configs"));
 }
+
+#[test]
+fn every_kind_is_documented() {
+    let documentation = include_str!("../../docs/ztp.md");
+    let (_, kinds) = Scratch::new("documented").ztp(&["kinds"]);
+    for id in kinds.lines().filter_map(|line| line.split(' ').next()) {
+        assert!(documentation.contains(&format!("| `{id}` |")), "{id}");
+    }
+}

@@ -147,9 +147,13 @@ test("trouble that passes is waited for, and other trouble is told", async (t) =
   const wrong = await run("push", { env: { ...cloudflare.env, CLOUDFLARE_API_TOKEN: "another" } });
   assert.equal(wrong.status, 2);
   assert.match(wrong.printed, /credential is not accepted.*wrangler login/s);
+  const home = scratch(t);
+  const nobody = await run("push", { env: { ...cloudflare.env, CLOUDFLARE_API_TOKEN: "", HOME: home, XDG_CONFIG_HOME: home } });
+  assert.equal(nobody.status, 2);
+  assert.match(nobody.printed, /no token of yours; log in with `npx wrangler login`/, nobody.printed);
   const signed = await run("push", { env: { ...cloudflare.env, ...cloudflare.s3, AWS_SECRET_ACCESS_KEY: "another" } });
   assert.equal(signed.status, 2);
-  assert.match(signed.printed, /the signature is another one; correct AWS_ACCESS_KEY_ID/, signed.printed);
+  assert.match(signed.printed, /the signature is another one\); correct AWS_ACCESS_KEY_ID/, signed.printed);
 });
 
 test("what is too large for wrangler needs S3 credentials, and is said before anything is stored", async (t) => {

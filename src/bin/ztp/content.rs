@@ -48,7 +48,7 @@ impl Store {
 }
 
 /// What a file of a data_root is to the Worker.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     Bootstrap,
     BootstrapConf,
@@ -61,23 +61,7 @@ pub enum Place {
     /// The path below `files/`.
     File(String),
     /// A record of a node, the node as its folder is called.
-    Record(String, RecordName),
-}
-
-/// A [`Record`] that can be put in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecordName(pub Record);
-
-impl PartialOrd for RecordName {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for RecordName {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.name().cmp(other.0.name())
-    }
+    Record(String, Record),
 }
 
 /// Why a path names nothing that the Worker serves.
@@ -161,7 +145,7 @@ impl Place {
             return Err(Stray::NoNode(error.to_string()));
         }
         match Record::named(record) {
-            Some(record) => Ok(Self::Record(id.to_owned(), RecordName(record))),
+            Some(record) => Ok(Self::Record(id.to_owned(), record)),
             None => {
                 let names: Vec<_> = Record::ALL.into_iter().map(Record::name).collect();
                 Err(Stray::Misplaced(format!(
@@ -180,7 +164,7 @@ impl Place {
             Self::Pool(_) => 2,
             Self::Definition(_) | Self::ConfigHandler(_) => 3,
             Self::Bootstrap | Self::BootstrapConf => 4,
-            Self::Record(_, record) => match record.0 {
+            Self::Record(_, record) => match record {
                 Record::Definition | Record::StartupConfig => 6,
                 _ => 5,
             },
@@ -214,6 +198,7 @@ fn is_foreign(name: &str) -> bool {
             | "Thumbs.db"
             | "__pycache__"
     ) || name.ends_with('~')
+        || name.ends_with(".ztp-new")
         || name.ends_with(".swp")
 }
 
@@ -243,7 +228,7 @@ mod tests {
 
     #[test]
     fn every_key_of_the_worker_has_its_place() {
-        let record = |id: &str, record| Place::Record(id.to_owned(), RecordName(record));
+        let record = |id: &str, record| Place::Record(id.to_owned(), record);
         for (key, place) in [
             ("bootstrap/bootstrap", Place::Bootstrap),
             ("bootstrap/bootstrap.conf", Place::BootstrapConf),

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ztp_edge::key::Record;
 
 use crate::cli::PushArgs;
-use crate::content::{Place, RecordName, Store};
+use crate::content::{Place, Store};
 use crate::data_root::{DataRoot, File};
 use crate::digest::{FileDigest, sha1};
 use crate::plan::{Plan, Step};
@@ -124,7 +124,7 @@ impl Push<'_> {
         };
         for (key, file) in values {
             let record = match &file.place {
-                Place::Record(_, RecordName(record)) => Some(*record),
+                Place::Record(_, record) => Some(*record),
                 _ => None,
             };
             let step = if record == Some(Record::Facts) && !self.args.with_facts {

@@ -16,7 +16,7 @@ use ztp_edge::domain::node::Identifier;
 use ztp_edge::domain::pool::Pool;
 use ztp_edge::domain::yaml::{self, Position};
 
-use crate::content::Place;
+use crate::content::{Place, Store};
 use crate::data_root::DataRoot;
 use crate::finding::{Finding, Kind};
 
@@ -91,6 +91,9 @@ impl Check<'_> {
     /// The text of a file; a finding if it is there and cannot be read.
     fn text(&mut self, key: &str) -> Option<String> {
         let file = self.root.files.get(key)?;
+        if file.size > Store::of(key).max_value_bytes() {
+            return None;
+        }
         let bytes = match std::fs::read(&file.path) {
             Ok(bytes) => bytes,
             Err(error) => {

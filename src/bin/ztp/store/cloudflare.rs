@@ -30,11 +30,12 @@ pub struct ResultInfo {
 }
 
 #[derive(Deserialize)]
-struct Envelope<T> {
+struct Envelope {
     success: bool,
     #[serde(default)]
-    errors: Vec<Problem>,
-    result: Option<T>,
+    errors: Option<Vec<Problem>>,
+    #[serde(default)]
+    result: Json,
     #[serde(default)]
     result_info: Option<ResultInfo>,
 }
@@ -119,28 +120,29 @@ impl Api {
                     answer.status
                 )));
             }
-            let envelope: Result<Envelope<T>, _> = serde_json::from_str(&answer.body);
-            match envelope {
-                Ok(Envelope {
-                    success: true,
-                    result: Some(result),
-                    result_info,
-                    ..
-                }) if answer.status < 300 => Ok((result, result_info.unwrap_or_default())),
-                Ok(envelope) if answer.status < 500 && !envelope.errors.is_empty() => {
-                    let problems: Vec<_> = envelope
-                        .errors
-                        .iter()
-                        .map(|problem| format!("{} ({})", problem.message, problem.code))
-                        .collect();
-                    let text = format!("it answered {}: {}", answer.status, problems.join("; "));
-                    Err(match answer.status {
-                        429 => Trouble::Passing(text),
-                        _ => Trouble::Lasting(text),
-                    })
-                }
-                _ => Err(answer.trouble()),
+            let Ok(envelope) = serde_json::from_str::<Envelope>(&answer.body) else {
+                return Err(answer.trouble());
+            };
+            let problems: Vec<_> = envelope
+                .errors
+                .unwrap_or_default()
+                .into_iter()
+                .map(|problem| format!("{} ({})", problem.message, problem.code))
+                .collect();
+            if answer.status < 300 && envelope.success {
+                let result = serde_json::from_value(envelope.result).map_err(|error| {
+                    Trouble::Lasting(format!("its answer is not understood: {error}"))
+                })?;
+                return Ok((result, envelope.result_info.unwrap_or_default()));
             }
+            Err(match answer.trouble() {
+                Trouble::Lasting(_) if !problems.is_empty() => Trouble::Lasting(format!(
+                    "it answered {}: {}",
+                    answer.status,
+                    problems.join("; ")
+                )),
+                trouble => trouble,
+            })
         })
     }
 

@@ -146,10 +146,7 @@ impl Remote {
         let mut found = BTreeMap::new();
         let mut cursor = String::new();
         loop {
-            let path = self.of_namespace(&format!(
-                "/keys?limit=1000&cursor={}",
-                encode_segment(&cursor)
-            ));
+            let path = self.of_namespace(&format!("/keys?limit=1000{}", from(&cursor)));
             let (page, info): (Vec<ListedValue>, _) =
                 self.api.ask("listing KV", Method::GET, &path, None)?;
             found.extend(page.into_iter().map(|ListedValue { name, metadata }| {
@@ -171,10 +168,7 @@ impl Remote {
         let mut found = BTreeMap::new();
         let mut cursor = String::new();
         loop {
-            let path = self.of_bucket(&format!(
-                "/objects?per_page=1000&cursor={}",
-                encode_segment(&cursor)
-            ));
+            let path = self.of_bucket(&format!("/objects?per_page=1000{}", from(&cursor)));
             let (page, info): (Vec<ListedObject>, _) =
                 self.api.ask("listing R2", Method::GET, &path, None)?;
             found.extend(page.into_iter().map(|object| {
@@ -239,6 +233,14 @@ impl Remote {
     }
 }
 
+/// The parameter that a list goes on with.
+fn from(cursor: &str) -> String {
+    match cursor {
+        "" => String::new(),
+        cursor => format!("&cursor={}", encode_segment(cursor)),
+    }
+}
+
 impl Storage for Remote {
     fn name(&self) -> String {
         let way = match self.s3 {
@@ -294,14 +296,15 @@ impl Storage for Remote {
             })
             .collect();
         let path = self.of_namespace("/bulk");
-        let (done, _): (BulkDone, _) =
+        let (done, _): (Option<BulkDone>, _) =
             self.api
                 .ask("storing values", Method::PUT, &path, Some(&pairs.into()))?;
-        match done.unsuccessful_keys.is_empty() {
+        let left = done.map(|done| done.unsuccessful_keys).unwrap_or_default();
+        match left.is_empty() {
             true => Ok(()),
             false => Err(Failure::new(format!(
                 "KV did not store {}; push again",
-                done.unsuccessful_keys.join(", ")
+                left.join(", ")
             ))),
         }
     }

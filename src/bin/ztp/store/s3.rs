@@ -181,13 +181,25 @@ impl S3 {
         let answer = http::send(&self.agent, built(request)?)?;
         match answer.status {
             401 | 403 => Err(Trouble::Lasting(format!(
-                "the credentials are not accepted: {}; correct AWS_ACCESS_KEY_ID and \
+                "the credentials are not accepted ({}); correct AWS_ACCESS_KEY_ID and \
                  AWS_SECRET_ACCESS_KEY",
-                answer.body.trim()
+                complaint(&answer)
             ))),
             _ => Ok(answer),
         }
     }
+}
+
+/// What S3 says is wrong, taken from its XML; the status if there is none.
+fn complaint(answer: &Answer) -> String {
+    let message = answer
+        .body
+        .split_once("<Message>")
+        .and_then(|(_, rest)| rest.split_once("</Message>"));
+    message.map_or_else(
+        || answer.status.to_string(),
+        |(message, _)| message.to_owned(),
+    )
 }
 
 /// What the Worker reads, so that it need not hash the object: its SHA-1, and the size that this is

@@ -11,7 +11,7 @@ use ztp_edge::domain::yaml::{self, Node, Value};
 use ztp_edge::key::{self, Document, Record};
 use ztp_edge::path;
 
-use crate::content::{self, Place, RecordName};
+use crate::content::{self, Place};
 use crate::finding::{Finding, Kind};
 
 use super::{Check, did_you_mean};
@@ -39,7 +39,7 @@ impl Check<'_> {
     /// Reads every definition and the attributes of every node.
     pub(super) fn read_definitions(&mut self) {
         let attributes = self.keys(|place| match place {
-            Place::Record(node, RecordName(Record::Attributes)) => Some(node.clone()),
+            Place::Record(node, Record::Attributes) => Some(node.clone()),
             _ => None,
         });
         for (key, node) in attributes {
@@ -352,7 +352,7 @@ impl Walk<'_> {
 fn is_definition(place: &Place) -> Option<()> {
     matches!(
         place,
-        Place::Definition(_) | Place::Record(_, RecordName(Record::Definition))
+        Place::Definition(_) | Place::Record(_, Record::Definition)
     )
     .then_some(())
 }

@@ -5,7 +5,7 @@ use ztp_edge::domain::node::{Identifier, NodeFacts, normalize_mac};
 use ztp_edge::domain::pattern::Pattern;
 use ztp_edge::key::Record;
 
-use crate::content::{Place, RecordName};
+use crate::content::Place;
 use crate::finding::{Finding, Kind};
 
 use super::Check;
@@ -14,7 +14,7 @@ impl Check<'_> {
     /// Looks at every node as GET /nodes/{id} will.
     pub(super) fn nodes(&mut self) {
         let records = self.keys(|place| match place {
-            Place::Record(node, RecordName(record)) => Some((node.clone(), *record)),
+            Place::Record(node, record) => Some((node.clone(), *record)),
             _ => None,
         });
         let mut ids: Vec<_> = records.iter().map(|(_, (node, _))| node.clone()).collect();
