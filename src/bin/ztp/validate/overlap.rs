@@ -140,6 +140,9 @@ fn within(some: &Option<Vec<InterfaceName>>, all: &Option<Vec<InterfaceName>>) -
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use ztp_edge::domain::node::{Neighbor, NodeFacts};
+
     use super::*;
 
     fn pattern(interfaces: &str) -> Pattern {
@@ -219,6 +222,78 @@ mod tests {
             "[Ethernet1: any, none: core]",
         ] {
             assert_eq!(contradiction(&pattern(interfaces)), None, "{interfaces}");
+        }
+    }
+
+    /// Lines of a pattern over a small world, so that they often speak of the same neighbors.
+    fn some_pattern() -> impl Strategy<Value = Pattern> {
+        let local =
+            prop::sample::select(vec!["any", "none", "Ethernet1", "Ethernet1-2", "Ethernet2"]);
+        let name = || {
+            let names = vec![
+                "any",
+                "none",
+                "a",
+                "b",
+                "regex('a')",
+                "includes('a')",
+                "excludes('b')",
+            ];
+            prop::sample::select(names)
+        };
+        let line = (local, name(), name());
+        let lines = prop::collection::vec(line, 0..4);
+        lines.prop_filter_map("a line that can never be met", |lines| {
+            let lines: Vec<_> = lines
+                .into_iter()
+                .map(|(local, device, port)| {
+                    format!("- {local}: {{device: \"{device}\", port: \"{port}\"}}\n")
+                })
+                .collect();
+            Pattern::parse_stored(&format!(
+                "interfaces:\n{}{}",
+                lines.concat(),
+                if lines.is_empty() { "  []" } else { "" }
+            ))
+            .ok()
+        })
+    }
+
+    fn some_facts() -> impl Strategy<Value = NodeFacts> {
+        let name = || prop::sample::select(vec!["a", "b", "ab", "c"]);
+        let neighbors = prop::collection::vec((name(), name()), 0..3);
+        prop::collection::vec(neighbors, 0..4).prop_map(|interfaces| NodeFacts {
+            neighbors: interfaces
+                .into_iter()
+                .enumerate()
+                .map(|(index, seen)| {
+                    let seen = seen.into_iter().map(|(device, port)| Neighbor {
+                        device: device.to_owned(),
+                        port: port.to_owned(),
+                    });
+                    (format!("Ethernet{}", index + 1), seen.collect())
+                })
+                .collect(),
+            ..NodeFacts::default()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4096, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_said_is_true_of_every_node(
+            earlier in some_pattern(),
+            later in some_pattern(),
+            nodes in prop::collection::vec(some_facts(), 32),
+        ) {
+            let covered = covers(&earlier, &later);
+            let impossible = contradiction(&later).is_some();
+            for node in &nodes {
+                let fits = later.check(node).is_ok();
+                prop_assert!(!(fits && impossible));
+                prop_assert!(!(fits && covered) || earlier.check(node).is_ok(), "{node:?}");
+            }
         }
     }
 }
