@@ -45,7 +45,8 @@ function answer(env, shape, body) {
 
 /** A line of the length that the Worker's has: every request is logged, whoever answers it. */
 function log(route, status) {
-  console.log(JSON.stringify({ method: "GET", route, status, milliseconds: 0, kv_reads: 0, kv_writes: 0, r2_reads: 0 }));
+  const operations = { kv_reads: 0, kv_writes: 0, r2_reads: 0, pool_calls: 0 };
+  console.log(JSON.stringify({ method: "GET", route, status, milliseconds: 0, ...operations }));
 }
 
 /** What was kept less than 10 s ago. */

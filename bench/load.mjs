@@ -62,18 +62,18 @@ export async function time(port, wanted) {
 /**
  * Keeps `connections` connections busy for `seconds`, and waits for what is under way then.
  *
- * `each()` gives, for a connection, a function that gives its next request. Resolves to requests per second, the sorted latencies in
- * milliseconds, the bytes of bodies per second, and the share of one CPU that the generator took.
+ * `each()` gives, for a connection, a function that gives its next request. Resolves to the number
+ * of answers, answers per second, the sorted latencies in milliseconds, and the share of one CPU
+ * that the generator took.
  */
 export async function drive(port, each, { connections = 16, seconds }) {
   const latencies = [];
-  let bytes = 0;
   const usage = process.cpuUsage();
   const started = performance.now();
   const until = started + seconds * 1000;
   const busy = async () => {
     const next = each();
-    const connection = new Connection(port, (chunk) => (bytes += chunk.length));
+    const connection = new Connection(port, () => {});
     try {
       while (performance.now() < until) {
         const sent = performance.now();
@@ -90,7 +90,6 @@ export async function drive(port, each, { connections = 16, seconds }) {
   return {
     count: latencies.length,
     perSecond: latencies.length / elapsed,
-    bytesPerSecond: bytes / elapsed,
     latencies: latencies.sort((a, b) => a - b),
     generator: (user + system) / 1e6 / elapsed,
   };

@@ -27,14 +27,16 @@ async function sample(server, each, seconds) {
  * floor did without any storage operation, `empty`.
  */
 export async function measureRows(servers, { rounds, seconds, progress }) {
-  const lines = rows.flatMap((row) => Object.entries(row.clocks).map(([clock, cost]) => ({ row, clock, cost })));
-  for (const line of lines) line.samples = { worker: [], floor: [], reference: [] };
+  const lines = rows.flatMap((row) =>
+    Object.entries(row.clocks).map(([clock, cost]) => ({ row, clock, cost, samples: byServer() })),
+  );
   const empty = { silent: [], logged: [] };
   for (let round = 0; round <= rounds; round += 1) {
     const warmUp = round === 0;
     progress(warmUp ? "warming up" : `round ${round} of ${rounds}`);
     for (const { row, clock, samples } of lines) {
-      for (const server of turn(round, [servers.worker[clock], servers.floor[clock], servers.reference])) {
+      const all = [servers.worker[clock], servers.floor[clock], servers.reference];
+      for (const server of turn(round, all)) {
         const next = row.next(server);
         const taken = await sample(server, () => next, seconds);
         if (!warmUp) samples[server.name].push(taken);
@@ -50,7 +52,7 @@ export async function measureRows(servers, { rounds, seconds, progress }) {
 
 /** Complete boots per second of distinct new nodes, 16 at once. */
 export async function measureBoots(servers, { rounds, seconds, progress }) {
-  const samples = { worker: [], floor: [], reference: [] };
+  const samples = byServer();
   for (let round = 1; round <= rounds; round += 1) {
     progress(`boots, round ${round} of ${rounds}`);
     for (const server of turn(round, [servers.worker.warm, servers.floor.warm, servers.reference])) {
@@ -61,10 +63,12 @@ export async function measureBoots(servers, { rounds, seconds, progress }) {
   return samples;
 }
 
+const byServer = () => ({ worker: [], floor: [], reference: [] });
+
 /** What a series of measurements says: the median of one of its figures. */
 export const median = (samples, figure) => middle(samples.map((sample) => sample[figure]));
 
-/** CPU microseconds of a request: all of it over all of them, since the kernel counts in hundredths of a second. */
+/** CPU microseconds of a request, over all samples: the kernel counts in hundredths of a second. */
 export const cpu = (samples) => sum(samples, "cpu") / sum(samples, "count");
 
 const sum = (samples, figure) => samples.reduce((total, sample) => total + sample[figure], 0);

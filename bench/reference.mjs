@@ -1,31 +1,14 @@
 // ztpserver 2.1.0 from PyPI, as its own standalone server, in a Python environment of its own.
 
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { output, root, run } from "../scripts/run.mjs";
+import { pythonWithZtpserver } from "../tests/reference/reference.mjs";
 import { exchange, SERVER_URL } from "./load.mjs";
 import { onServerCpus } from "./process.mjs";
 import { freePort } from "./runtime.mjs";
 
-const REQUIREMENT = "ztpserver==2.1.0";
 const FOLDERS = ["actions", "bootstrap", "definitions", "files", "nodes", "plugins", "resources"];
-
-/** The Python of an environment that has ztpserver; made once, in the build folder. */
-function pythonWithZtpserver() {
-  const version = output("python3", ["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).trim();
-  const place = join(root, "build", `reference-python${version}`);
-  const python = join(place, "bin", "python");
-  const ready = join(place, REQUIREMENT);
-  if (existsSync(ready)) return python;
-  rmSync(place, { recursive: true, force: true });
-  console.error(`installing ${REQUIREMENT} into build/reference-python${version}, once`);
-  run("python3", ["-m", "venv", place]);
-  run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT]);
-  output(python, ["-c", "import ztpserver.app"]);
-  writeFileSync(ready, "");
-  return python;
-}
 
 /** Starts the server on a folder, which `fill(dataRoot)` fills first. */
 export async function startReference(place, fill, firstAnswer) {

@@ -74,14 +74,20 @@ export async function startServers(place, started) {
     return server(name, clock, () => startRuntime(join(place, `${name}-${clock}`), options));
   };
 
-  const worker = { warm: runtime("worker", "warm", workerModules()), cold: runtime("worker", "cold", workerModules()) };
+  const worker = {
+    warm: runtime("worker", "warm", workerModules()),
+    cold: runtime("worker", "cold", workerModules()),
+  };
   await worker.warm.start();
   await fill(worker.warm, content());
   const answers = await askAll(worker.warm);
 
   const shapes = rows.map((row) => [row.shape, envelope(answers.get(row.name))]);
   const bindings = { ANSWERS: Object.fromEntries(shapes.reverse()) };
-  const floor = { warm: runtime("floor", "warm", floorModules(), bindings), cold: runtime("floor", "cold", floorModules(), bindings) };
+  const floor = {
+    warm: runtime("floor", "warm", floorModules(), bindings),
+    cold: runtime("floor", "cold", floorModules(), bindings),
+  };
   await floor.warm.start();
   const answered = Object.entries(ANSWERS_AS_CONTENT).map(([key, row]) => [key, answers.get(row).body]);
   await fill(floor.warm, { ...content(), ...Object.fromEntries(answered) });
@@ -109,7 +115,8 @@ async function fill(server, documents) {
   for (const [key, value] of Object.entries(documents)) await put(server, key, value);
   for (const wanted of preparations(server)) {
     const { status } = await exchange(server.port, wanted);
-    if (status !== wanted.status) throw new Error(`${server.name} answered ${wanted.name} with ${status}, not ${wanted.status}`);
+    if (status === wanted.status) continue;
+    throw new Error(`${server.name} answered ${wanted.name} with ${status}, not ${wanted.status}`);
   }
 }
 
@@ -122,17 +129,22 @@ async function askAll(server) {
 
 /** Status and headers of an answer, as the floor gives them to its own. */
 function envelope({ status, headers }) {
-  return { status, headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_THE_RUNTIME.includes(name))) };
+  const own = Object.entries(headers).filter(([name]) => !OF_THE_RUNTIME.includes(name));
+  return { status, headers: Object.fromEntries(own) };
 }
 
 /** Where the floor's answers are not of the size or under the headers that the Worker's have. */
-function differences(wanted, found) {
+function differences(wanted, given) {
   return rows.flatMap(({ name }) => {
-    const [worker, floor] = [wanted.get(name), found.get(name)];
+    const [worker, floor] = [wanted.get(name), given.get(name)];
     const names = ({ headers }) => Object.keys(headers).sort().join(", ");
-    return [
-      worker.body.length === floor.body.length ? [] : `${name}: ${floor.body.length} bytes, the Worker answers ${worker.body.length}`,
-      names(worker) === names(floor) ? [] : `${name}: the headers ${names(floor)}, the Worker answers ${names(worker)}`,
-    ].flat();
+    const found = [];
+    if (worker.body.length !== floor.body.length) {
+      found.push(`${name}: ${floor.body.length} bytes, the Worker answers ${worker.body.length}`);
+    }
+    if (names(worker) !== names(floor)) {
+      found.push(`${name}: the headers ${names(floor)}, the Worker answers ${names(worker)}`);
+    }
+    return found;
   });
 }

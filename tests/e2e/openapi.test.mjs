@@ -23,3 +23,20 @@ test("the description has every route of the code, and no other", async (t) => {
   assert.ok(shapes.length > 10);
   assert.deepEqual(described.sort(), [...new Set(shapes)].sort());
 });
+
+test("the description has the methods that each path answers to", async (t) => {
+  const ADMIN = "an-admin-token-of-enough-length";
+  const worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: ADMIN } });
+  t.after(() => worker.stop());
+  const text = readFileSync(join(root, "assets/openapi.yaml"), "utf8");
+  const blocks = text.split(/^components:/m)[0].split(/^ {2}(?=\/)/m).slice(1);
+  for (const block of blocks) {
+    const shape = block.slice(0, block.indexOf(":\n"));
+    const described = [...block.matchAll(/^ {4}(get|put|post|delete):$/gm)].map(([, method]) => method.toUpperCase());
+    const path = shape.replaceAll(/\{\w+\}/g, "x");
+    const refused = await worker.request("PATCH", path, { headers: { Authorization: `Bearer ${ADMIN}` } });
+    assert.equal(refused.status, 405, shape);
+    const allowed = refused.headers.allow.split(", ").filter((method) => method !== "HEAD");
+    assert.deepEqual(described.sort(), allowed.sort(), shape);
+  }
+});

@@ -1,0 +1,18 @@
+// Attacks the built Worker: schemathesis, raw bytes, and a load with hostile requests in it.
+//
+//   node tests/security/run.mjs            npm run test:security
+//   node tests/security/run.mjs --short    what npm test runs of it, in less than a minute
+//
+// Each prints its seed; --seed N repeats another.
+
+import { npmBin, run } from "../../scripts/run.mjs";
+
+const short = process.argv.includes("--short");
+const at = process.argv.indexOf("--seed");
+const seed = at < 0 ? [] : ["--seed", process.argv[at + 1]];
+const attack = (name, ...args) => run(npmBin("node"), [`tests/security/${name}.mjs`, ...args, ...seed]);
+
+if (!short) run(npmBin("node"), ["scripts/bundle.mjs"]);
+attack("schemathesis", ...(short ? ["--examples", "5", "--least", "300"] : ["--examples", "250", "--least", "5000"]));
+attack("fuzz", "--requests", short ? "4000" : "200000");
+if (!short) attack("load", "--requests", "10000");

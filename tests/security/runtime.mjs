@@ -1,0 +1,65 @@
+// The built Worker directly on workerd's socket: what hostile clients send must reach it as it is,
+// and the proxy of the dev server would answer some of it in its place.
+
+import { readFileSync, readdirSync } from "node:fs";
+import net from "node:net";
+import { join } from "node:path";
+import { Miniflare, convertV4MiniflareOptions } from "miniflare";
+import { unstable_getMiniflareWorkerOptions } from "wrangler";
+import { root } from "../../scripts/run.mjs";
+import { send } from "../e2e/harness.mjs";
+
+const BUNDLE = join(root, "build", "bundle");
+
+/** Starts a Worker with empty storage; `bindings` (settings, secrets) are added to wrangler.toml's. */
+export async function startDirectly(bindings = {}) {
+  const port = await freePort();
+  const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
+  const lines = [];
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      structuredWorkerdLogs: true,
+      handleStructuredLogs: ({ message }) => lines.push(message),
+      workers: [
+        {
+          ...workerOptions,
+          name: "attacked",
+          modules: modules(),
+          bindings: { ...workerOptions.bindings, ...bindings },
+          unsafeDirectSockets: [{ host: "127.0.0.1", port }],
+        },
+      ],
+    }),
+  );
+  await miniflare.ready;
+  const url = new URL(`http://127.0.0.1:${port}`);
+  return {
+    url,
+    kv: await miniflare.getKVNamespace("ZTP_DATA", "attacked"),
+    r2: await miniflare.getR2Bucket("ZTP_FILES", "attacked"),
+    request: (method, path, options = {}) => send(url, method, path, options),
+    /** What the Worker and the runtime have said since the last call. */
+    logs: () => lines.splice(0),
+    stop: () => miniflare.dispose(),
+  };
+}
+
+/** What must never be in a log: the traces of a crash. */
+export const CRASH = /panicked|unreachable|RuntimeError|Uncaught|hung|code had/i;
+
+function modules() {
+  const names = readdirSync(BUNDLE).filter((name) => name.endsWith(".wasm"));
+  const wasm = names.map((name) => ({ type: "CompiledWasm", path: name, contents: readFileSync(join(BUNDLE, name)) }));
+  return [{ type: "ESModule", path: "index.js", contents: readFileSync(join(BUNDLE, "index.js")) }, ...wasm];
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
