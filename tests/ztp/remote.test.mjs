@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, ftruncateSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, copyFileSync, ftruncateSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { SECRET, TOKEN, startCloudflare } from "./cloudflare.mjs";
-import { build, contents, project, scratch, write, ztp } from "./run.mjs";
+import { build, contents, project as repository, scratch, write, ztp } from "./run.mjs";
 
 const MIB = 1 << 20;
 const PART = 32 * MIB;
@@ -18,6 +18,10 @@ async function start(test, { s3 = false } = {}) {
   const cloudflare = await startCloudflare();
   test.after(cloudflare.stop);
   const folder = join(scratch(test), "root");
+  // A project of its own: interrupted uploads are noted there.
+  const project = scratch(test);
+  copyFileSync(join(repository, "wrangler.toml"), join(project, "wrangler.toml"));
+  symlinkSync(join(repository, "node_modules"), join(project, "node_modules"));
   write(folder, "neighbordb", "patterns:\n- {name: all, definition: leaf, interfaces: []}\n");
   write(folder, "definitions/leaf", "actions:\n- action: add_config\n  attributes: {url: files/base config}\n");
   write(folder, "definitions/spine", "actions: []\n");
@@ -33,7 +37,7 @@ async function start(test, { s3 = false } = {}) {
     assert.ok(!done.printed.includes(TOKEN) && !done.printed.includes(SECRET), "a secret was printed");
     return done;
   };
-  return { cloudflare, folder, run, env };
+  return { cloudflare, folder, project, run, env };
 }
 
 function stored({ values, objects }) {
@@ -45,7 +49,7 @@ for (const s3 of [false, true]) {
   const way = s3 ? "through S3" : "through the REST API";
 
   test(`what is pushed ${way} is there, and pushed once`, async (t) => {
-    const { cloudflare, folder, run, env } = await start(t, { s3 });
+    const { cloudflare, folder, project, run, env } = await start(t, { s3 });
     const first = await run("push");
     assert.equal(first.status, 0, first.printed);
     assert.match(first.printed, /stored 8, deleted 0/);
@@ -167,7 +171,6 @@ test("what is too large for wrangler needs S3 credentials, and is said before an
 
 test("1 GiB is uploaded in parts within 100 MB of memory, and goes on where it was interrupted", async (t) => {
   const { cloudflare, folder, run } = await start(t, { s3: true });
-  t.after(() => rmSync(join(project, ".wrangler/ztp-uploads.json"), { force: true }));
   const size = 1024 * MIB;
   const path = join(folder, "files/EOS.swi");
   sparse(path, size);
@@ -206,7 +209,6 @@ test("1 GiB is uploaded in parts within 100 MB of memory, and goes on where it w
 
 test("an upload of what the file was before is given up", async (t) => {
   const { cloudflare, folder, run } = await start(t, { s3: true });
-  t.after(() => rmSync(join(project, ".wrangler/ztp-uploads.json"), { force: true }));
   const path = join(folder, "files/EOS.swi");
   writeFileSync(path, randomBytes(100 * MIB));
   let interrupted;
