@@ -114,8 +114,8 @@ impl Pool {
             })
     }
 
-    /// The values for any node, in the order of the file.
-    fn open(&self) -> impl Iterator<Item = Cow<'_, str>> {
+    /// The values for any node, in the order of the file: as many as there are, so take no more than needed.
+    pub fn open(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.open
             .iter()
             .flat_map(|entry| match entry {

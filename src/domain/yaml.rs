@@ -7,6 +7,7 @@
 //! Three things differ on purpose: dates and times are their ISO string at once (Python could not send them as JSON), a
 //! document that refers to itself is refused, and every size is bounded by the `MAX_*` limits below.
 
+mod duplicates;
 mod events;
 mod json;
 mod load;
@@ -17,6 +18,7 @@ use std::fmt;
 
 use super::printable::Printable;
 
+pub use duplicates::duplicate_keys;
 pub use load::parse;
 pub use quote::quoted;
 

@@ -1,0 +1,98 @@
+//! Hashes of files, and whether a file is still what was hashed.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::SystemTime;
+
+use md5::Md5;
+use sha1::{Digest, Sha1};
+
+use crate::{Failure, shown};
+
+/// How much of a file is in memory at a time, in bytes.
+pub const CHUNK: usize = 1 << 20;
+
+/// A file as it was when it was read from its beginning to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileDigest {
+    /// In hexadecimal digits.
+    pub sha1: String,
+    /// In hexadecimal digits.
+    pub md5: String,
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl FileDigest {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn of(path: &Path) -> Result<Self, Failure> {
+        let failed = |error| Failure::new(format!("cannot read {}: {error}", shown(path)));
+        let mut file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        let (mut sha1, mut md5) = (Sha1::new(), Md5::new());
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let read = file.read(&mut chunk).map_err(failed)?;
+            let Some(bytes) = chunk.get(..read).filter(|bytes| !bytes.is_empty()) else {
+                break;
+            };
+            sha1.update(bytes);
+            md5.update(bytes);
+        }
+        Ok(Self {
+            sha1: hex(&sha1.finalize()),
+            md5: hex(&md5.finalize()),
+            size: metadata.len(),
+            modified: metadata.modified().ok(),
+        })
+    }
+
+    /// Whether the file has not been written to since.
+    ///
+    /// # Errors
+    /// It has been, so that what was sent is neither the one nor the other.
+    pub fn still_holds(&self, path: &Path) -> Result<(), Failure> {
+        let now = std::fs::metadata(path).ok();
+        let same =
+            now.is_some_and(|now| now.len() == self.size && now.modified().ok() == self.modified);
+        same.then_some(()).ok_or_else(|| {
+            Failure::new(format!(
+                "{} was changed while it was uploaded; push again",
+                shown(path)
+            ))
+        })
+    }
+}
+
+/// The SHA-1 of a value, in hexadecimal digits.
+pub fn sha1(bytes: &[u8]) -> String {
+    hex(&Sha1::digest(bytes))
+}
+
+/// Bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_by_its_bytes() {
+        let path = std::env::temp_dir().join(format!("ztp-digest-{}", std::process::id()));
+        std::fs::write(&path, "abc").unwrap();
+        let digest = FileDigest::of(&path).unwrap();
+        // FIPS 180-4 and RFC 1321 have these.
+        assert_eq!(digest.sha1, "a9993e364706816aba3e25717850c26c9cd0d89d");
+        assert_eq!(digest.md5, "900150983cd24fb0d6963f7d28e17f72");
+        assert!(digest.still_holds(&path).is_ok());
+        std::fs::write(&path, "abcd").unwrap();
+        assert!(digest.still_holds(&path).is_err());
+        std::fs::remove_file(&path).unwrap();
+    }
+}

@@ -1,0 +1,97 @@
+// The storage of `wrangler dev`, for a program that speaks JSON: one request a line on standard
+// input, one answer a line on standard output, behind a mark, since wrangler may print there, too.
+//
+// No module: wrangler's own worker threads inherit how Node.js was told to read this text.
+
+const { readFileSync, writeFileSync } = require("node:fs");
+const { createInterface } = require("node:readline");
+
+const [configPath, state] = process.argv.slice(1);
+process.env.CLOUDFLARE_CF_FETCH_ENABLED ??= "false";
+
+let data;
+let files;
+
+serve().catch((error) => answer({ error: String(error?.message ?? error) }));
+
+async function serve() {
+  const { getPlatformProxy } = await import("wrangler");
+  const proxy = await getPlatformProxy({ configPath, persist: { path: state }, remoteBindings: false });
+  try {
+    ({ ZTP_DATA: data, ZTP_FILES: files } = proxy.env);
+    if (!data || !files) throw new Error("wrangler.toml does not bind ZTP_DATA and ZTP_FILES");
+    answer({ ready: true });
+    for await (const line of createInterface({ input: process.stdin })) {
+      try {
+        answer(await handle(JSON.parse(line)));
+      } catch (error) {
+        answer({ error: String(error?.message ?? error) });
+      }
+    }
+  } finally {
+    await proxy.dispose();
+  }
+}
+
+function answer(value) {
+  process.stdout.write(`ztp:${JSON.stringify(value)}\n`);
+}
+
+async function handle({ operation, keys, values, key, path, sha1, size }) {
+  switch (operation) {
+    case "list":
+      return { values: await listValues(), objects: await listObjects() };
+    case "values": {
+      const found = {};
+      for (const name of keys) {
+        const value = await data.get(name, "arrayBuffer");
+        if (value !== null) found[name] = Buffer.from(value).toString("base64");
+      }
+      return { found };
+    }
+    case "put-values":
+      for (const value of values) {
+        await data.put(value.key, Buffer.from(value.base64, "base64"), { metadata: { sha1: value.sha1 } });
+      }
+      return {};
+    case "put-object":
+      await files.put(key, readFileSync(path), { sha1, customMetadata: { sha1, "sha1-size": String(size) } });
+      return {};
+    case "get-object": {
+      const object = await files.get(key);
+      if (!object) throw new Error(`there is no ${key}`);
+      writeFileSync(path, Buffer.from(await object.arrayBuffer()));
+      return {};
+    }
+    case "delete":
+      for (const name of keys) {
+        const inBucket = name.startsWith("files/") || name.startsWith("actions/");
+        await (inBucket ? files.delete(name) : data.delete(name));
+      }
+      return {};
+    default:
+      throw new Error(`${operation} is no operation`);
+  }
+}
+
+async function listValues() {
+  const found = {};
+  for (let cursor; ; ) {
+    const page = await data.list({ cursor });
+    for (const { name, metadata } of page.keys) found[name] = metadata?.sha1 ?? null;
+    if (page.list_complete) return found;
+    cursor = page.cursor;
+  }
+}
+
+async function listObjects() {
+  const found = {};
+  for (let cursor; ; ) {
+    const page = await files.list({ cursor, include: ["customMetadata"] });
+    for (const { key, size, etag, customMetadata } of page.objects) {
+      found[key] = { size, etag, sha1: customMetadata?.sha1 ?? null };
+    }
+    if (!page.truncated) return found;
+    cursor = page.cursor;
+  }
+}

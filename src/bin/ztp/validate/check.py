@@ -1,0 +1,43 @@
+# Reads a JSON list of paths from standard input; prints a JSON list with, for each, what is wrong.
+import ast
+import json
+import sys
+import warnings
+
+warnings.simplefilter("ignore")
+
+
+def names(tree):
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            for alias in node.names:
+                yield alias.asname or alias.name
+        elif isinstance(node, (ast.If, ast.Try, ast.With, ast.For, ast.While)):
+            # Whether that runs is not known; what it may define counts.
+            for inner in ast.walk(node):
+                if isinstance(inner, (ast.FunctionDef, ast.ClassDef)):
+                    yield inner.name
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+                yield inner.id
+
+
+def check(path):
+    with open(path, "rb") as file:
+        source = file.read()
+    try:
+        tree = ast.parse(source, path)
+        compile(tree, path, "exec")
+    except SyntaxError as error:
+        return {"line": error.lineno, "column": error.offset, "problem": error.msg}
+    except (ValueError, RecursionError, MemoryError) as error:
+        return {"line": None, "column": None, "problem": str(error)}
+    return {"main": "main" in names(tree) or "*" in names(tree)}
+
+
+print(json.dumps({
+    "version": "{}.{}".format(*sys.version_info[:2]),
+    "scripts": [check(path) for path in json.load(sys.stdin)],
+}))

@@ -1,0 +1,94 @@
+//! Keys that a mapping has twice, which PyYAML takes without a word.
+
+use std::collections::HashSet;
+
+use super::Position;
+use super::events::{EventData, Events};
+use super::scalar::{self, Tag};
+
+/// Every key that its mapping has before, with the place of the later one. A text that is no YAML
+/// is looked at as far as it is; merge keys may be repeated.
+pub fn duplicate_keys(text: &str) -> Vec<(Position, String)> {
+    let mut events = Events::of(text);
+    let mut open: Vec<Collection> = Vec::new();
+    let mut duplicates = Vec::new();
+    while let Ok(event) = events.next() {
+        match event.data {
+            EventData::DocumentStart => {}
+            EventData::End => break,
+            EventData::ListStart { .. } => {
+                Collection::value(&mut open);
+                open.push(Collection::List);
+            }
+            EventData::MappingStart { .. } => {
+                Collection::value(&mut open);
+                open.push(Collection::Mapping {
+                    keys: HashSet::new(),
+                    value_next: false,
+                });
+            }
+            EventData::ListEnd | EventData::MappingEnd => drop(open.pop()),
+            EventData::Alias { .. } => Collection::value(&mut open),
+            EventData::Scalar {
+                value, plain, tag, ..
+            } => {
+                if let Some(Collection::Mapping {
+                    keys,
+                    value_next: false,
+                }) = open.last_mut()
+                {
+                    let tag_of = match (plain, tag) {
+                        (true, None) => scalar::resolve(&value),
+                        _ => Tag::Str,
+                    };
+                    if tag_of != Tag::Merge && !keys.insert((tag_of == Tag::Str, value.clone())) {
+                        duplicates.push((event.position, value));
+                    }
+                }
+                Collection::value(&mut open);
+            }
+        }
+    }
+    duplicates
+}
+
+/// What is being read.
+enum Collection {
+    List,
+    Mapping {
+        /// Whether it is a string, and its text: `1` and `'1'` are two keys.
+        keys: HashSet<(bool, String)>,
+        value_next: bool,
+    },
+}
+
+impl Collection {
+    /// Notes that a key or a value stands, or begins, in the innermost mapping.
+    fn value(open: &mut [Self]) {
+        if let Some(Self::Mapping { value_next, .. }) = open.last_mut() {
+            *value_next = !*value_next;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_counts_once_in_each_mapping() {
+        let found = |text: &str| -> Vec<String> {
+            let found = duplicate_keys(text);
+            let shown = found.into_iter().map(|(at, key)| format!("{key} at {at}"));
+            shown.collect()
+        };
+        assert_eq!(found("a: 1\nb: {a: 2}\nc: [{a: 1}, {a: 2}]"), [""; 0]);
+        assert_eq!(found("a: a\nb: b\na: 3"), ["a at line 3, column 1"]);
+        assert_eq!(
+            found("x:\n- {k: [1, {k: 2}], 'k': 3}"),
+            ["k at line 2, column 20"]
+        );
+        assert_eq!(found("1: a\n'1': b\n<<: {}\n<<: {}"), [""; 0]);
+        assert_eq!(found("? [a]\n: b\n? {c: d}\n: e\nf: g"), [""; 0]);
+    }
+}

@@ -1,0 +1,10 @@
+//! The command line as a process.
+
+#[path = "ztp/broken.rs"]
+mod broken;
+#[path = "ztp/explain.rs"]
+mod explain;
+#[path = "ztp/formats.rs"]
+mod formats;
+#[path = "ztp/scratch.rs"]
+mod scratch;

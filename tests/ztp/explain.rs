@@ -1,0 +1,129 @@
+//! `ztp explain`, against files and against a server.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+
+use crate::scratch::Scratch;
+
+const NEIGHBORDB: &str = "\
+patterns:
+- {name: alone, definition: leaf, node: JPE9}
+- {name: spine, definition: spine, model: DCS-75}
+- name: leaf
+  definition: leaf
+  interfaces:
+  - Ethernet1: regex('spine\\d')
+- {name: rest, definition: spine, interfaces: []}
+";
+
+fn root(name: &str) -> Scratch {
+    let scratch = Scratch::new(name);
+    scratch.write("root/neighbordb", NEIGHBORDB);
+    scratch.write(
+        "root/definitions/leaf",
+        "attributes: {domain: example.net}\nactions:\n- action: a\n  attributes: {ip: allocate('mgmt')/24, d: $domain}\n",
+    );
+    scratch.write("root/definitions/spine", "actions: []\n");
+    scratch.write(
+        "root/resources/mgmt",
+        "192.0.2.1-192.0.2.9: null\n192.0.2.7: JPE7\n",
+    );
+    scratch
+}
+
+#[test]
+fn the_winner_and_why_not_the_earlier_ones() {
+    let scratch = root("explain-winner");
+    let (status, text) = scratch.ztp(&[
+        "explain",
+        "root",
+        "--serial",
+        "JPE7",
+        "--model",
+        "DCS-7050",
+        "--neighbor",
+        "Ethernet1=spine1:Ethernet3",
+    ]);
+    assert_eq!(status, 0, "{text}");
+    for part in [
+        "pattern 'spine': wants model regex('DCS-75'), saw 'DCS-7050'",
+        "pattern 'leaf' fits: definitions/leaf",
+        "\"ip\": \"192.0.2.7/24\"",
+        "\"d\": \"example.net\"",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("rest") && !text.contains("alone"), "{text}");
+}
+
+#[test]
+fn a_pattern_for_one_node_is_its_only_candidate() {
+    let scratch = root("explain-alone");
+    scratch.write("facts.json", r#"{"serialnumber": "JPE9", "neighbors": {}}"#);
+    let (status, text) = scratch.ztp(&["explain", "root", "--node", "facts.json"]);
+    assert_eq!(status, 0, "{text}");
+    assert!(text.contains("only 'alone' is tried"), "{text}");
+    assert!(text.contains("<a value of mgmt>/24"), "{text}");
+}
+
+#[test]
+fn a_known_node_that_no_longer_fits_is_refused() {
+    let scratch = root("explain-refused");
+    scratch.write("root/nodes/JPE1/definition", "actions: []\n");
+    scratch.write(
+        "root/nodes/JPE1/pattern",
+        "interfaces:\n- Ethernet1: spine1\n",
+    );
+    scratch.write(
+        "root/nodes/JPE1/.node",
+        r#"{"serialnumber": "JPE1", "neighbors": {}}"#,
+    );
+    let (status, text) = scratch.ztp(&["explain", "root", "--id", "JPE1"]);
+    assert_eq!(status, 1);
+    assert!(text.contains("409"), "{text}");
+    assert!(
+        text.contains("Ethernet1 wants device 'spine1', saw no neighbor"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_not_understood_says_how_it_is_written() {
+    let scratch = root("explain-usage");
+    let args = ["explain", "root", "--serial", "A", "--neighbor", "spine1"];
+    let (status, text) = scratch.ztp(&args);
+    assert_eq!(status, 2);
+    assert!(text.contains("INTERFACE=DEVICE:PORT"), "{text}");
+}
+
+#[test]
+fn a_worker_is_asked_for_what_it_knows() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/t/site-token", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        for answer in [
+            "200 OK\r\nContent-Length: 14\r\n\r\n{\"actions\":[]}",
+            "400 Bad Request\r\nContent-Length: 7\r\n\r\nunknown",
+        ] {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            asked.push(line);
+            let mut header = String::new();
+            while reader.read_line(&mut header).unwrap() > 2 {
+                header.clear();
+            }
+            write!(stream, "HTTP/1.1 {answer}").unwrap();
+        }
+        asked
+    });
+    let scratch = Scratch::new("explain-url");
+    let (status, text) = scratch.ztp(&["explain", "--url", &url, "--id", "a b"]);
+    assert_eq!((status, text.as_str()), (0, "{\n  \"actions\": []\n}\n"));
+    let (status, text) = scratch.ztp(&["explain", "--url", &url, "--id", "JPE1"]);
+    assert_eq!((status, text.as_str()), (1, "refused with 400: unknown\n"));
+    let asked = server.join().unwrap();
+    assert_eq!(asked[0], "GET /t/site-token/nodes/a%20b HTTP/1.1\r\n");
+}

@@ -1,0 +1,144 @@
+// `ztp push` and `ztp pull` on local storage, and the Worker that reads it: the sample, and the
+// data_root that PyPI's ztpserver 2.1.0 is packaged with.
+
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { appendFileSync, cpSync } from "node:fs";
+import net from "node:net";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { environment } from "../../scripts/run.mjs";
+import { build, contents, npmBin, project, scratch, write, ztp } from "./run.mjs";
+
+before(build);
+
+test("the sample goes to local storage, to the Worker, and back", async (t) => {
+  await roundTrip(t, join(project, "assets", "sample"), "definitions/leaf");
+});
+
+test("so does the data_root that ztpserver is packaged with", async (t) => {
+  const target = join(scratch(t), "ztpserver");
+  const pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", "--target", target, "ztpserver==2.1.0"];
+  const done = spawnSync("python3", pip, { encoding: "utf8" });
+  assert.equal(done.status, 0, done.stderr);
+  await roundTrip(t, join(target, "usr", "share", "ztpserver"), "actions/add_config");
+});
+
+test("a configuration that a switch has backed up is kept, and can be fetched", async (t) => {
+  const folder = join(scratch(t), "root");
+  const state = scratch(t);
+  write(folder, "nodes/JPE1/startup-config", "hostname one\n");
+  await push(folder, state);
+  const worker = await startWorker(state);
+  const put = await fetch(`${worker.url}/nodes/JPE1/startup-config`, { method: "PUT", body: "hostname backup\n" });
+  await worker.stop();
+  assert.equal(put.status, 201);
+  write(folder, "nodes/JPE1/startup-config", "hostname two\n");
+  assert.match((await push(folder, state)).printed, /left alone +nodes\/JPE1\/startup-config/);
+  const copy = join(scratch(t), "copy");
+  const pulled = await ztp(["pull", copy, "--nodes", "--persist-to", state, "--project", project]);
+  assert.equal(pulled.status, 0, pulled.printed);
+  assert.deepEqual(contents(copy), { "nodes/JPE1/startup-config": Buffer.from("hostname backup\n") });
+});
+
+/** Validates, pushes, reads every key through the Worker, changes a file, pushes that one, pulls all. */
+async function roundTrip(t, source, changed) {
+  const folder = join(scratch(t), "root");
+  cpSync(source, folder, { recursive: true });
+  const state = scratch(t);
+  const validated = await ztp(["validate", folder]);
+  assert.equal(validated.status, 0, validated.printed);
+  const files = Object.fromEntries(Object.entries(contents(folder)).filter(([key]) => !key.startsWith("plugins/")));
+
+  const first = await push(folder, state);
+  assert.match(first.printed, new RegExp(`stored ${Object.keys(files).length}, deleted 0`), first.printed);
+  const worker = await startWorker(state);
+  for (const [key, bytes] of Object.entries(files)) await readable(worker.url, key, bytes);
+  await worker.stop();
+
+  appendFileSync(join(folder, changed), "\n# changed\n");
+  const second = await push(folder, state);
+  assert.match(second.printed, new RegExp(`change +${changed} `), second.printed);
+  assert.match(second.printed, /stored 1, deleted 0/);
+
+  const copy = join(scratch(t), "copy");
+  const pulled = await ztp(["pull", copy, "--persist-to", state, "--project", project]);
+  assert.equal(pulled.status, 0, pulled.printed);
+  // Plugins are not stored; what the Worker has stored of the switch is no part of the folder.
+  const content = (folder) =>
+    Object.fromEntries(Object.entries(contents(folder)).filter(([key]) => !/^(plugins|nodes\/JPE7)\//.test(key)));
+  assert.deepEqual(content(copy), content(folder));
+}
+
+/** The built Worker on a state folder; `stop` waits for its end, and so for all that it writes. */
+async function startWorker(state) {
+  const port = await freePort();
+  const args = ["dev", "--port", String(port), "--persist-to", state, "--inspector-port", "0", "--show-interactive-dev-session=false"];
+  const env = environment({ CLOUDFLARE_CF_FETCH_ENABLED: "false", CI: "1" });
+  const child = spawn(npmBin("wrangler"), args, { cwd: project, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  let log = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (log += data));
+  const ended = new Promise((resolve) => child.on("close", resolve));
+  const url = `http://127.0.0.1:${port}`;
+  for (let waited = 0; ; waited += 200) {
+    const answer = await fetch(`${url}/bootstrap`).catch(() => undefined);
+    if (answer?.ok) break;
+    if (waited > 60_000 || child.exitCode !== null) throw new Error(`wrangler dev does not answer: ${log}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  const stop = () => {
+    // The group: wrangler is started by a shell script and starts workerd.
+    process.kill(-child.pid, "SIGTERM");
+    return ended;
+  };
+  return { url, stop };
+}
+
+function freePort() {
+  return new Promise((resolve) => {
+    const server = net.createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+async function push(folder, state) {
+  const done = await ztp(["push", folder, "--persist-to", state, "--project", project]);
+  assert.equal(done.status, 0, done.printed);
+  return done;
+}
+
+/** Asserts that the Worker serves a key, as far as a key is served by itself. */
+async function readable(url, key, bytes) {
+  const path = key.split("/").map(encodeURIComponent).join("/");
+  const get = async (what, options) => {
+    const answer = await fetch(`${url}/${what}`, options);
+    return { status: answer.status, bytes: Buffer.from(await answer.arrayBuffer()) };
+  };
+  if (/^(files|actions)\//.test(key) || /^nodes\/[^/]+\/startup-config$/.test(key)) {
+    const answer = await get(path);
+    assert.equal(answer.status, 200, key);
+    assert.ok(answer.bytes.equals(bytes), key);
+    const meta = JSON.parse((await get(`meta/${path}`)).bytes);
+    assert.equal(meta.size, bytes.length, key);
+    assert.equal(meta.sha1, createHash("sha1").update(bytes).digest("hex"), key);
+  } else if (key === "bootstrap/bootstrap") {
+    const answer = await get("bootstrap");
+    assert.equal(answer.status, 200);
+    assert.equal(answer.bytes.toString(), bytes.toString().replaceAll("$SERVER", url));
+  } else if (key === "bootstrap/bootstrap.conf") {
+    assert.deepEqual(JSON.parse((await get("bootstrap/config")).bytes), { logging: [], xmpp: {} });
+  } else if (key === "neighbordb" && bytes.includes("name: leaf")) {
+    // The sample's patterns and its definition, through a switch that they are meant for.
+    const neighbors = Object.fromEntries([1, 2].map((n) => [`Ethernet${n}`, [{ device: `spine${n}`, port: "Ethernet1" }]]));
+    const facts = { serialnumber: "JPE7", model: "DCS", version: "4.28.0F", systemmac: "00:1c:73:01:02:03", neighbors };
+    const body = JSON.stringify(facts);
+    const posted = await get("nodes", { method: "POST", body, headers: { "Content-Type": "application/json" } });
+    assert.equal(posted.status, 201, posted.bytes.toString());
+    assert.equal(JSON.parse((await get("nodes/JPE7")).bytes).name, "leaf");
+  } else {
+    assert.ok(key === "neighbordb" || key === "definitions/leaf", `${key} is not looked at`);
+  }
+}

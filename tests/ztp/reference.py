@@ -1,0 +1,116 @@
+"""Runs `ztps --validate-config` of ztpserver 2.1.0 on the broken data_roots, and says of which it reports an error.
+
+    python3 tests/ztp/reference.py [--ztps PATH]
+
+Without PATH, ztpserver is installed with pip into a virtual environment that is thrown away. Every data_root gets the
+folders that ztpserver wants to see, so that none is counted for lacking an empty folder.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+
+FIXTURES = pathlib.Path(__file__).resolve().parent / "broken"
+FOLDERS = ("actions", "bootstrap", "definitions", "files", "nodes", "plugins", "resources")
+# That they are there is all that is asked of them.
+PLUGINS = ("allocate", "sqlite")
+
+
+def install(folder):
+    """ztps in a virtual environment of its own."""
+    venv.create(folder, with_pip=True)
+    pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run(pip + ["ztpserver==2.1.0"], check=True)
+    return folder / "bin" / "ztps"
+
+
+def make(root, line):
+    """What git cannot hold; the recipes are those of broken.rs."""
+    what, rest = line.split(" ", 1)
+
+    def place(path):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        return root / path
+
+    if what == "file":
+        path, size = rest.rsplit(" ", 1)
+        with open(place(json.loads(path)), "wb") as file:
+            file.truncate(int(size))
+    elif what == "link":
+        path, target = rest.split(" ", 1)
+        place(json.loads(path)).symlink_to(json.loads(target))
+    elif what == "fifo":
+        os.mkfifo(place(json.loads(rest)))
+    elif what == "long":
+        path, size = rest.split(" ")
+        while len(path) < int(size):
+            path += "/" + "n" * max(1, min(200, int(size) - len(path) - 1))
+        place(path).write_text("actions: []\n")
+    elif what == "bytes-name":
+        folder, name = rest.split(" ")
+        path = os.fsencode(root / folder) + b"/" + bytes.fromhex(name)
+        with open(path, "wb") as file:
+            file.write(b"x")
+    else:
+        raise ValueError(line)
+
+
+def prepare(fixture, root):
+    """A copy of a fixture as ztpserver wants it."""
+    if fixture is not None:
+        shutil.copytree(fixture / "root", root)
+    for folder in FOLDERS:
+        if not (root / folder).is_file():
+            (root / folder).mkdir(parents=True, exist_ok=True)
+    for plugin in PLUGINS:
+        (root / "plugins" / plugin).touch()
+    recipe = fixture and fixture / "make"
+    if recipe and recipe.exists():
+        for line in recipe.read_text().splitlines():
+            make(root, line)
+    neighbordb = root / "neighbordb"
+    if not neighbordb.exists():
+        neighbordb.write_text("patterns: []\n")
+
+
+def finds(ztps, root):
+    """Whether ztps complains of a data_root, or falls over it."""
+    environment = {**os.environ, "ZTPS_DEFAULT_DATAROOT": str(root)}
+    command = [str(ztps), "--validate-config"]
+    try:
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode != 0 or b"ERROR" in done.stdout
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--ztps", type=pathlib.Path, help="an installed ztps 2.1.0")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        temporary = pathlib.Path(temporary)
+        ztps = arguments.ztps or install(temporary / "venv")
+        prepare(None, temporary / "clean")
+        if finds(ztps, temporary / "clean"):
+            sys.exit("ztps complains of an empty data_root, so its complaints say nothing")
+        found = []
+        fixtures = sorted(path for path in FIXTURES.iterdir() if path.is_dir())
+        for fixture in fixtures:
+            root = temporary / fixture.name
+            prepare(fixture, root)
+            if finds(ztps, root):
+                found.append(fixture.name)
+                print(fixture.name)
+            shutil.rmtree(root)
+        print("ztpserver 2.1.0 reports {} of {} broken data_roots; ztp validate reports all".format(
+            len(found), len(fixtures)))
+
+
+main()

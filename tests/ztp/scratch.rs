@@ -1,0 +1,64 @@
+//! A folder for one test, and running `ztp` in it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A folder below the build's own for tests, empty at first.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).unwrap();
+        }
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file, and the folders that it is in.
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let path = self.0.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    /// Runs `ztp` here: its exit status and what it printed.
+    pub fn ztp(&self, args: &[&str]) -> (i32, String) {
+        let done = Command::new(env!("CARGO_BIN_EXE_ztp"))
+            .args(args)
+            .current_dir(&self.0)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(done.stdout).unwrap();
+        let complaint = String::from_utf8(done.stderr).unwrap();
+        (done.status.code().unwrap(), text + &complaint)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // A failed test leaves its folder to be looked at.
+        if !std::thread::panicking() {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// Copies a folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
