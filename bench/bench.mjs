@@ -48,8 +48,6 @@ becomeGenerator();
 
 const inMemory = hasRoom(MEMORY_FOLDER);
 const place = mkdtempSync(join(inMemory ? MEMORY_FOLDER : tmpdir(), "ztp-edge-bench-"));
-// miniflare keeps files of its own where temporary files go: they end with ours.
-process.env.TMPDIR = place;
 const started = [];
 process.on("exit", cleanUp);
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {

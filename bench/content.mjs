@@ -1,12 +1,12 @@
 // What all servers serve: a site of racks behind two spines, with a neighbordb of realistic length.
 
 import { createHash } from "node:crypto";
-import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import http from "node:http";
+import { createWriteStream, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
-import { finished, pipeline } from "node:stream/promises";
+import { pipeline } from "node:stream/promises";
 import { root } from "../scripts/run.mjs";
+import { exchange, request } from "./load.mjs";
 
 export const MIB = 1024 * 1024;
 export const TEMPLATE = "templates/leaf.template";
@@ -123,20 +123,20 @@ export const backedUpNode = (index) => `SAVES${String(index % KNOWN_NODES).padSt
 /** Stores a key through the loader of a runtime. */
 export async function put(runtime, key, value) {
   const store = /^(actions|files)\//.test(key) ? "r2" : "kv";
-  const bytes = Buffer.from(value);
-  await upload(runtime.loaderPort, `/${store}/${key}`, bytes.length, [bytes]);
+  const { status } = await exchange(runtime.loaderPort, request("PUT", `/${store}/${key}`, { body: value, status: 201 }));
+  if (status !== 201) throw new Error(`storing ${key} was answered ${status}`);
 }
 
-/** Stores a file of `size` bytes; a different `seed` gives different content. */
-export function putImage(runtime, path, size, seed) {
-  return upload(runtime.loaderPort, `/r2/files/${path}`, size, image(size, seed));
-}
-
-/** The same in ztpserver's data_root. */
-export async function writeImage(dataRoot, path, size, seed) {
+/** Stores a file of `size` bytes in a server's data_root; a different `seed` gives different content. */
+export async function writeImage({ dataRoot }, path, size, seed) {
   const target = join(dataRoot, "files", path);
   mkdirSync(dirname(target), { recursive: true });
   await pipeline(Readable.from(image(size, seed)), createWriteStream(target));
+}
+
+/** Removes it again. */
+export function removeImage({ dataRoot }, path) {
+  rmSync(join(dataRoot, "files", path));
 }
 
 /** Writes content as ztpserver keeps it. */
@@ -152,14 +152,4 @@ function* image(size, seed) {
   const block = Buffer.alloc(MIB);
   for (let at = 0; at < MIB; at += 32) createHash("sha256").update(`${seed} ${at}`).digest().copy(block, at);
   for (let left = size; left > 0; left -= MIB) yield left < MIB ? block.subarray(0, left) : block;
-}
-
-async function upload(port, path, length, chunks) {
-  const request = http.request({ host: "127.0.0.1", port, method: "PUT", path, headers: { "Content-Length": length } });
-  const answered = new Promise((resolve, reject) => request.on("response", resolve).on("error", reject));
-  await pipeline(Readable.from(chunks), request);
-  const response = await answered;
-  response.resume();
-  await finished(response);
-  if (response.statusCode !== 201) throw new Error(`storing ${path} was answered ${response.statusCode}`);
 }

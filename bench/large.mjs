@@ -1,6 +1,6 @@
 // Images: how fast they come, how long meta takes over them, and what that does to memory.
 
-import { MIB, putImage, writeImage } from "./content.mjs";
+import { MIB, removeImage, writeImage } from "./content.mjs";
 import { request, time } from "./load.mjs";
 import { turn } from "./measure.mjs";
 import { cpuMicroseconds, forgetPeak, memory } from "./process.mjs";
@@ -12,7 +12,7 @@ const HUGE = "images/EOS-large.swi";
 const DOWNLOADS = 5;
 
 /**
- * Downloads a file of 256 MiB and asks for its meta twice; before each round it is stored anew, so
+ * Downloads a file of 256 MiB and asks for its meta twice; each round has a file of its own, so
  * that the first meta has to hash it. Resolves to samples of { perSecond, cpu, generator } by figure
  * and server; perSecond of a download and of a first meta is in bytes.
  */
@@ -22,17 +22,19 @@ export async function measureImages(servers, { rounds, progress }) {
   const figures = { download: samples(), firstMeta: samples(), secondMeta: samples() };
   for (let round = 1; round <= rounds; round += 1) {
     progress(`files of 256 MiB, round ${round} of ${rounds}`);
-    for (const server of turn(round, all)) await store(server, IMAGE, IMAGE_BYTES, round);
+    const path = `images/EOS-${round}.swi`;
+    for (const server of turn(round, all)) await writeImage(server, path, IMAGE_BYTES, round);
     for (let count = 0; count < DOWNLOADS; count += 1) {
       for (const server of turn(count, all)) {
-        figures.download[server.name].push(await sample(server, request("GET", `/files/${IMAGE}`), IMAGE_BYTES));
+        figures.download[server.name].push(await sample(server, request("GET", `/files/${path}`), IMAGE_BYTES));
       }
     }
-    const meta = request("GET", `/meta/files/${IMAGE}`);
+    const meta = request("GET", `/meta/files/${path}`);
     for (const server of turn(round, all)) {
       figures.firstMeta[server.name].push(await sample(server, meta, IMAGE_BYTES));
       figures.secondMeta[server.name].push(await sample(server, meta, 1));
     }
+    for (const server of all) removeImage(server, path);
   }
   return figures;
 }
@@ -46,8 +48,8 @@ export async function measureMemory(servers, { size, progress }) {
   const found = { size };
   for (const server of [servers.worker.warm, servers.floor.warm, servers.reference]) {
     progress(`memory of ${server.name} with a file of ${size / MIB} MiB`);
-    await store(server, IMAGE, IMAGE_BYTES, -1);
-    await store(server, HUGE, size, -2);
+    await writeImage(server, IMAGE, IMAGE_BYTES, -1);
+    await writeImage(server, HUGE, size, -2);
     await server.stop();
     await server.start();
     await serveAndHash(server, IMAGE);
@@ -55,6 +57,7 @@ export async function measureMemory(servers, { size, progress }) {
     const idle = memory(server.pid).now;
     await serveAndHash(server, HUGE);
     found[server.name] = { idle, peak: memory(server.pid).peak };
+    for (const path of [IMAGE, HUGE]) removeImage(server, path);
   }
   return found;
 }
@@ -90,8 +93,4 @@ async function sample(server, wanted, amount) {
     cpu: cpuMicroseconds(server.pid) - before.server,
     generator: (user + system) / 1e6 / seconds,
   };
-}
-
-function store(server, path, size, seed) {
-  return server.dataRoot ? writeImage(server.dataRoot, path, size, seed) : putImage(server, path, size, seed);
 }

@@ -4,9 +4,9 @@ import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pythonWithZtpserver } from "../tests/reference/reference.mjs";
-import { exchange, SERVER_URL } from "./load.mjs";
+import { SERVER_URL } from "./load.mjs";
 import { onServerCpus } from "./process.mjs";
-import { freePort } from "./runtime.mjs";
+import { firstAnswered, freePort } from "./runtime.mjs";
 
 const FOLDERS = ["actions", "bootstrap", "definitions", "files", "nodes", "plugins", "resources"];
 
@@ -45,16 +45,4 @@ export async function startReference(place, fill, firstAnswer) {
     throw error;
   }
   return { port, pid: child.pid, dataRoot, startMs: performance.now() - started, stop };
-}
-
-async function firstAnswered(child, port, wanted) {
-  for (;;) {
-    try {
-      return await exchange(port, wanted);
-    } catch (error) {
-      if (child.exitCode !== null) throw new Error(`ztpserver ended with ${child.exitCode} instead of listening`);
-      if (!error.message.includes("ECONNREFUSED")) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
 }

@@ -1,24 +1,26 @@
-// workerd with a Worker directly on its socket: no proxy and no routing Worker in front.
-//
-// KV and R2 are miniflare's simulators, which run in the same process as the Worker. Their cost is
-// in every figure; it is the same for the Worker and for the floor.
+// The Workers runtime, started directly: nothing between a socket and the Worker, and nothing between
+// the Worker and its stores but the runtime's own bindings.
 
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import net from "node:net";
 import { join } from "node:path";
-import { Miniflare, convertV4MiniflareOptions } from "miniflare";
-import { unstable_getMiniflareWorkerOptions } from "wrangler";
-import { npmBin, root } from "../scripts/run.mjs";
+import { unstable_readConfig } from "wrangler";
+import { root } from "../scripts/run.mjs";
 import { exchange } from "./load.mjs";
 import { onServerCpus } from "./process.mjs";
 
 const BENCH = join(root, "bench");
 const BUNDLE = join(root, "build", "bundle");
 
-/** The built Worker, as `wrangler deploy` would upload it. */
+// Not the command of the same name, which is a script around this program.
+const { default: WORKERD } = createRequire(import.meta.url)("workerd");
+
+/** The built Worker, as `wrangler deploy` would upload it; its main module comes first. */
 export function workerModules() {
   const names = readdirSync(BUNDLE).filter((name) => name !== "index.js" && name.endsWith(".wasm"));
-  return [source(BUNDLE, "index.js"), ...names.map((name) => ({ ...source(BUNDLE, name), type: "CompiledWasm" }))];
+  return [source(BUNDLE, "index.js"), ...names.map((name) => ({ ...source(BUNDLE, name), type: "wasm" }))];
 }
 
 /** The hand-written Worker that does the same storage operations and nothing else. */
@@ -29,101 +31,114 @@ export function floorModules() {
 /** The same Worker, under a clock that makes everything it keeps too old. */
 export function cold(modules) {
   const [main] = modules;
-  const entry = `import "./clock.mjs";\nexport * from "./${main.path}";\nexport { default } from "./${main.path}";\n`;
-  return [{ type: "ESModule", path: "cold.mjs", contents: entry }, source(BENCH, "clock.mjs"), ...modules];
+  const entry = `import "./clock.mjs";\nexport * from "./${main.name}";\nexport { default } from "./${main.name}";\n`;
+  return [{ type: "esModule", name: "cold.mjs", contents: entry }, source(BENCH, "clock.mjs"), ...modules];
 }
 
 /**
- * Starts workerd.
- *
- * `place` is a folder for storage and for what the runtime needs; the same folder again finds the
- * same storage. `bindings` are added to those of wrangler.toml. Resolves once `firstAnswer`, a
- * request, is answered; `startMs` is the time from the start of the process to that moment.
+ * Starts workerd in the folder `place`, with empty stores; `place/data_root/files` holds images.
+ * `bindings` are variables beside those of wrangler.toml. Resolves once `firstAnswer`, a request, is
+ * answered; `startMs` is the time from the start of the process to that moment.
  */
 export async function startRuntime(place, { modules, bindings = {}, firstAnswer }) {
-  mkdirSync(place, { recursive: true });
-  const started = join(place, "started");
-  rmSync(started, { force: true });
+  const dataRoot = join(place, "data_root");
+  mkdirSync(dataRoot, { recursive: true });
   const [port, loaderPort] = [await freePort(), await freePort()];
-  const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
-  const { kvNamespaces, r2Buckets, compatibilityDate } = workerOptions;
-
-  // The runtime would ask the internet where it is.
-  process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
-  process.env.MINIFLARE_WORKERD_PATH = launcher(place, started);
-  const miniflare = new Miniflare(
-    convertV4MiniflareOptions({
-      resourcePersistencePath: join(place, "storage"),
-      workers: [
-        {
-          ...workerOptions,
-          name: "measured",
-          modules,
-          bindings: { ...workerOptions.bindings, ...bindings },
-          unsafeDirectSockets: [{ host: "127.0.0.1", port }],
-        },
-        {
-          name: "loader",
-          modules: [source(BENCH, "loader.mjs")],
-          compatibilityDate,
-          kvNamespaces,
-          r2Buckets,
-          unsafeDirectSockets: [{ host: "127.0.0.1", port: loaderPort }],
-        },
-      ],
-    }),
-  );
+  const config = join(place, "workerd.capnp");
+  writeFileSync(config, configuration({ place, modules, bindings, dataRoot, port, loaderPort }));
+  const [program, args] = onServerCpus(WORKERD, ["serve", config]);
+  const started = performance.now();
+  // What the Worker logs goes nowhere: a reader of it would be measured, too.
+  const child = spawn(program, args, { stdio: "ignore" });
+  const ended = new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("exit", (status, signal) => resolve(signal ?? status));
+  });
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  const stop = async () => {
+    process.off("exit", kill);
+    kill();
+    await ended;
+  };
   try {
-    const answered = await firstAnswerTime(miniflare, port, firstAnswer);
-    const [nanoseconds, pid] = readFileSync(started, "utf8").split(" ").map(Number);
-    return {
-      port,
-      loaderPort,
-      pid,
-      startMs: answered - nanoseconds / 1e6,
-      stop: () => miniflare.dispose(),
-    };
+    await firstAnswered(child, port, firstAnswer);
   } catch (error) {
-    await miniflare.dispose();
+    await stop();
     throw error;
+  }
+  return { port, loaderPort, dataRoot, pid: child.pid, startMs: performance.now() - started, stop };
+}
+
+/** Resolves once a server has answered a request. */
+export async function firstAnswered(child, port, wanted) {
+  for (;;) {
+    try {
+      return await exchange(port, wanted);
+    } catch (error) {
+      if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended with ${child.exitCode} instead of listening`);
+      if (!error.message.includes("ECONNREFUSED")) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
   }
 }
 
-/** When the first answer came, in milliseconds since 1970. */
-async function firstAnswerTime(miniflare, port, wanted) {
-  const failed = new Promise((_, reject) => miniflare.ready.catch(reject));
-  const answered = async () => {
-    for (;;) {
-      try {
-        await exchange(port, wanted);
-        return performance.timeOrigin + performance.now();
-      } catch (error) {
-        if (!error.message.includes("ECONNREFUSED")) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
-    }
-  };
-  const time = await Promise.race([answered(), failed]);
-  await miniflare.ready;
-  return time;
+/** What workerd is to run, in Cap'n Proto's text. */
+function configuration({ place, modules, bindings, dataRoot, port, loaderPort }) {
+  const wanted = unstable_readConfig({ config: join(root, "wrangler.toml") });
+  const variables = Object.entries({ ...wanted.vars, ...bindings }).map(([name, value]) =>
+    typeof value === "string" ? binding(name, "text", text(value)) : binding(name, "json", text(JSON.stringify(value))),
+  );
+  const stores = [
+    ...wanted.kv_namespaces.map(({ binding: name }) => binding(name, "kvNamespace", '(name = "stores", entrypoint = "kv")')),
+    ...wanted.r2_buckets.map(({ binding: name }) => binding(name, "r2Bucket", '(name = "stores", entrypoint = "r2")')),
+  ];
+  const date = text(wanted.compatibility_date);
+  return `using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "measured", worker = .measured),
+    (name = "stores", worker = .stores),
+    (name = "folder", disk = (path = ${text(dataRoot)})),
+  ],
+  sockets = [
+    (name = "measured", address = "127.0.0.1:${port}", http = (), service = "measured"),
+    (name = "loader", address = "127.0.0.1:${loaderPort}", http = (), service = "stores"),
+  ],
+);
+
+const measured :Workerd.Worker = (
+  modules = [${embed(place, modules)}],
+  compatibilityDate = ${date},
+  bindings = [${[...variables, ...stores].join(", ")}],
+);
+
+const stores :Workerd.Worker = (
+  modules = [${embed(place, [source(BENCH, "stores.mjs")])}],
+  compatibilityDate = ${date},
+  bindings = [${binding("FOLDER", "service", '"folder"')}],
+);
+`;
 }
 
-/**
- * A program that miniflare starts instead of workerd: notes when and as which process, takes the
- * CPUs of the servers, and becomes workerd. What the Worker logs goes nowhere, since a reader of it
- * would be measured, too.
- */
-function launcher(place, started) {
-  const path = join(place, "workerd");
-  const [program, args] = onServerCpus(npmBin("workerd"), []);
-  const command = [program, ...args].map((word) => `'${word}'`).join(" ");
-  const script = `#!/bin/sh\necho "$(date +%s%N) $$" > '${started}'\nexec ${command} "$@" > /dev/null\n`;
-  writeFileSync(path, script, { mode: 0o755 });
-  return path;
+const binding = (name, kind, value) => `(name = ${text(name)}, ${kind} = ${value})`;
+
+/** A text as Cap'n Proto writes it: JSON's escapes, but for those of characters beyond ASCII. */
+const text = (value) => JSON.stringify(value);
+
+/** Writes modules beside the configuration, which takes them from there. */
+function embed(place, modules) {
+  return modules
+    .map(({ name, type, contents }) => {
+      writeFileSync(join(place, name), contents);
+      return `(name = ${text(name)}, ${type} = embed ${text(name)})`;
+    })
+    .join(", ");
 }
 
 function source(folder, name) {
-  return { type: "ESModule", path: name, contents: readFileSync(join(folder, name)) };
+  return { type: "esModule", name, contents: readFileSync(join(folder, name)) };
 }
 
 /** A port that nobody listens on. */

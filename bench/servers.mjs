@@ -1,7 +1,6 @@
 // The three servers on the same content. The Workers run twice: under the real clock, and under one
 // that makes them cold.
 
-import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { content, put, writeContent } from "./content.mjs";
 import { exchange, request } from "./load.mjs";
@@ -21,12 +20,13 @@ const ANSWERS_AS_CONTENT = {
   "definitions/leaf": "GET /nodes/{id}",
 };
 
-/** A server that can be started again on what it has stored. */
+/** A server that can be started again on the documents that it had. */
 class Server {
   #launch;
   #running;
+  #documents = {};
 
-  /** `launch` starts it and resolves to { port, pid, startMs, stop } and more. */
+  /** `launch` starts it and resolves to { port, pid, dataRoot, startMs, stop } and more. */
   constructor(name, clock, launch) {
     this.name = name;
     this.clock = clock;
@@ -38,7 +38,23 @@ class Server {
     this.#running = await this.#launch();
     const { stop, ...facts } = this.#running;
     Object.assign(this, facts);
+    await this.#store(this.#documents);
     return this;
+  }
+
+  /** Stores documents by key, and everything else that the measured requests need. */
+  async fill(documents) {
+    this.#documents = documents;
+    await this.#store(documents);
+    for (const wanted of preparations(this)) {
+      const { status } = await exchange(this.port, wanted);
+      if (status === wanted.status) continue;
+      throw new Error(`${this.name} answered ${wanted.name} with ${status}, not ${wanted.status}`);
+    }
+  }
+
+  async #store(documents) {
+    for (const [key, value] of Object.entries(documents)) await put(this, key, value);
   }
 
   async stop() {
@@ -78,8 +94,10 @@ export async function startServers(place, started) {
     warm: runtime("worker", "warm", workerModules()),
     cold: runtime("worker", "cold", workerModules()),
   };
-  await worker.warm.start();
-  await fill(worker.warm, content());
+  for (const one of [worker.warm, worker.cold]) {
+    await one.start();
+    await one.fill(content());
+  }
   const answers = await askAll(worker.warm);
 
   const shapes = rows.map((row) => [row.shape, envelope(answers.get(row.name))]);
@@ -88,36 +106,20 @@ export async function startServers(place, started) {
     warm: runtime("floor", "warm", floorModules(), bindings),
     cold: runtime("floor", "cold", floorModules(), bindings),
   };
-  await floor.warm.start();
   const answered = Object.entries(ANSWERS_AS_CONTENT).map(([key, row]) => [key, answers.get(row).body]);
-  await fill(floor.warm, { ...content(), ...Object.fromEntries(answered) });
-  const notes = differences(answers, await askAll(floor.warm));
-
-  // Storage is copied while nobody has it open.
-  for (const { warm, cold } of [worker, floor]) {
-    await warm.stop();
-    const storage = (clock) => join(place, `${warm.name}-${clock}`, "storage");
-    cpSync(storage("warm"), storage("cold"), { recursive: true });
-    await warm.start();
-    await cold.start();
+  for (const one of [floor.warm, floor.cold]) {
+    await one.start();
+    await one.fill({ ...content(), ...Object.fromEntries(answered) });
   }
+  const notes = differences(answers, await askAll(floor.warm));
 
   const reference = server("reference", "warm", () =>
     startReference(join(place, "reference"), async (dataRoot) => writeContent(dataRoot), FIRST_ANSWER),
   );
   await reference.start();
-  await fill(reference, {});
+  await reference.fill({});
   await askAll(reference);
   return { worker, floor, reference, notes };
-}
-
-async function fill(server, documents) {
-  for (const [key, value] of Object.entries(documents)) await put(server, key, value);
-  for (const wanted of preparations(server)) {
-    const { status } = await exchange(server.port, wanted);
-    if (status === wanted.status) continue;
-    throw new Error(`${server.name} answered ${wanted.name} with ${status}, not ${wanted.status}`);
-  }
 }
 
 /** The answer to one request of each row. */
