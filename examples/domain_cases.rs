@@ -71,7 +71,9 @@ fn answer(question: &Value) -> Result<Value, Box<dyn Error>> {
             Ok(matched) => json!({"match": matched}),
             Err(why) => json!({"undecided": why.to_string()}),
         },
-        "template" => json!({"text": Template::parse(text("text")?).render(text("server")?)}),
+        "template" => {
+            json!({"text": Template::parse(text("text")?.to_owned()).render(text("server")?)})
+        }
         "render" => {
             let mut definition = Definition::parse(text("definition")?)?;
             if let Ok(url) = text("startup_config_url") {

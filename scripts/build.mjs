@@ -1,11 +1,11 @@
 // Builds the release Worker into build/: build/index.js is wrangler.toml's `main`.
 //
-// Everything comes from package registries: worker-build and wasm-bindgen are compiled once by
-// `cargo install`, in the versions that Cargo.lock calls for, into a cache that all checkouts
-// share; wasm-opt and esbuild are npm packages. Nothing is built again while its inputs are the same.
+// Everything comes from package registries: wasm-bindgen is compiled once by `cargo install`, in the
+// version that Cargo.lock calls for, into a cache that all checkouts share; wasm-opt and esbuild are
+// npm packages. Nothing is built again while its inputs are the same.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -14,8 +14,19 @@ import { fail, npmBin, output, root, run } from "./run.mjs";
 const TARGET = "wasm32-unknown-unknown";
 const INPUTS = ["Cargo.toml", "Cargo.lock", "src", "assets", "scripts/build.mjs"];
 const MAX_GZIPPED_BYTES = 500 * 1000;
+/** What rustc uses of WebAssembly, and the exceptions of wasm-bindgen. */
+const FEATURES = [
+  "mutable-globals",
+  "sign-ext",
+  "nontrapping-float-to-int",
+  "bulk-memory",
+  "multivalue",
+  "reference-types",
+  "exception-handling",
+];
 
 const build = join(root, "build");
+const stage = join(build, "stage");
 const stamp = join(build, ".inputs");
 
 const inputs = fingerprint();
@@ -24,17 +35,41 @@ if (existsSync(stamp) && readFileSync(stamp, "utf8") === inputs) {
 } else {
   rmSync(stamp, { force: true });
   addTarget();
-  const environment = {
-    WASM_BINDGEN_BIN: tool("wasm-bindgen-cli", "wasm-bindgen", lockedVersion("wasm-bindgen")),
-    WASM_OPT_BIN: npmBin("wasm-opt"),
-    ESBUILD_BIN: npmBin("esbuild"),
-    // A switch that hangs up in the middle of a POST must not leave half of it stored.
-    RUN_TO_COMPLETION: "1",
-  };
-  const workerBuild = tool("worker-build", "worker-build", lockedVersion("worker"));
-  run(workerBuild, ["--release"], { env: { ...process.env, ...environment } });
+  compile();
+  bind();
+  bundle();
   writeFileSync(stamp, inputs);
   console.log(`built build/index.js (${size()})`);
+}
+
+/** The crate, for the Workers runtime. */
+function compile() {
+  addTarget();
+  run("cargo", ["build", "--locked", "--release", "--lib", "--target", TARGET]);
+}
+
+/** Its JavaScript side, and our own beside that. */
+function bind() {
+  rmSync(stage, { recursive: true, force: true });
+  const { target_directory: target } = JSON.parse(output("cargo", ["metadata", "--format-version=1", "--no-deps"]));
+  const wasm = join(target, TARGET, "release", "ztp_edge.wasm");
+  // An instance that panicked ends, and is replaced by another: entry.js counts on both.
+  const panics = ["--experimental-reset-state-function", "--force-enable-abort-handler"];
+  const made = ["--target", "web", "--no-typescript", "--out-name", "index", "--out-dir", stage];
+  run(tool("wasm-bindgen-cli", "wasm-bindgen", lockedVersion("wasm-bindgen")), [wasm, ...made, ...panics]);
+  copyFileSync(join(root, "src", "entry.js"), join(stage, "entry.js"));
+  copyFileSync(join(root, "src", "runtime", "glue.js"), join(stage, "glue.js"));
+}
+
+/** One module of JavaScript and one of wasm, made small. */
+function bundle() {
+  const wasm = join(stage, "index_bg.wasm");
+  // With names of functions: a panic in the log then says where.
+  const enabled = FEATURES.map((feature) => `--enable-${feature}`);
+  run(npmBin("wasm-opt"), [wasm, "-O", ...enabled, "--debuginfo", "-o", join(build, "index_bg.wasm")]);
+  const external = ["--external:cloudflare:*", "--external:./index_bg.wasm"];
+  const entry = [join(stage, "entry.js"), "--bundle", "--format=esm", "--minify", ...external];
+  run(npmBin("esbuild"), [...entry, "--log-level=warning", `--outfile=${join(build, "index.js")}`]);
 }
 
 /** One hash over every file that the build reads. */

@@ -1,7 +1,11 @@
 //! Answers as data, and the headers that every answer has.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
-use worker::{Headers, Response, ResponseBody, ResponseBuilder};
+use worker::wasm_bindgen::JsValue;
+
+use crate::runtime::{self, Content, Failure, Held, Stream};
 
 /// What the clients in the field take: any other type is an error to them.
 pub mod content_type {
@@ -21,8 +25,10 @@ pub mod content_type {
 pub enum Body {
     /// Bytes at hand; their number becomes Content-Length.
     Bytes(Vec<u8>),
+    /// The same, remembered from one answer to the next.
+    Held(Held),
     /// An R2 object of `length` bytes, passed through without being looked at.
-    Object { body: ResponseBody, length: u64 },
+    Stream { body: Stream, length: u64 },
     /// For HEAD: nothing, of this length.
     Head { length: u64 },
     /// Nothing, and no word of a length: 304.
@@ -34,7 +40,8 @@ impl Body {
     pub fn length(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Object { length, .. } | Self::Head { length } => *length,
+            Self::Held(held) => held.len() as u64,
+            Self::Stream { length, .. } | Self::Head { length } => *length,
             Self::None => 0,
         }
     }
@@ -44,7 +51,8 @@ impl Body {
 pub struct Answer {
     pub status: u16,
     content_type: &'static str,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(&'static str, Cow<'static, str>)>,
+    location: Option<String>,
     body: Body,
     pub reason: Option<String>,
 }
@@ -71,6 +79,7 @@ impl Answer {
             status,
             content_type,
             headers: Vec::new(),
+            location: None,
             body,
             reason: None,
         }
@@ -103,8 +112,14 @@ impl Answer {
     }
 
     /// Adds a header. Content-Type, Content-Length and the headers of every answer are set already.
-    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub fn with_header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Adds `Location`.
+    pub fn with_location(mut self, url: String) -> Self {
+        self.location = Some(url);
         self
     }
 
@@ -121,27 +136,42 @@ impl Answer {
     /// Hands the answer to the runtime.
     ///
     /// # Errors
-    /// When the runtime refuses a header, which only a header with a control character could cause.
-    pub fn into_response(self) -> worker::Result<Response> {
-        let headers = Headers::new();
-        headers.set("Content-Type", self.content_type)?;
-        headers.set("X-Content-Type-Options", "nosniff")?;
+    /// A header with a control character.
+    pub fn respond(&self) -> Result<JsValue, Failure> {
+        // The runtime takes the headers as lines.
+        let values = self.headers.iter().map(|(_, value)| value.as_ref());
+        let mut values = values.chain(self.location.as_deref());
+        if values.any(|value| value.contains(char::is_control)) {
+            return Err(JsValue::from("a header has a control character").into());
+        }
+        let mut head = format!(
+            "{}\nContent-Type: {}\nX-Content-Type-Options: nosniff",
+            self.status, self.content_type
+        );
+        let mut add = |name: &str, value: &str| {
+            head.push('\n');
+            head.push_str(name);
+            head.push_str(": ");
+            head.push_str(value);
+        };
         if self.content_type == content_type::HTML {
-            headers.set("Content-Security-Policy", "default-src 'none'")?;
+            add("Content-Security-Policy", "default-src 'none'");
         }
         for (name, value) in &self.headers {
-            headers.set(name, value)?;
+            add(name, value);
         }
-        let builder = ResponseBuilder::new().with_status(self.status);
-        Ok(match self.body {
-            Body::Bytes(bytes) => builder.with_headers(headers).fixed(bytes),
-            Body::Object { body, .. } => builder.with_headers(headers).body(body),
-            Body::None => builder.with_headers(headers).empty(),
+        let location = self.location.as_ref().map(|url| format!("Location: {url}"));
+        let content = match &self.body {
+            Body::Bytes(bytes) => Content::Bytes(bytes),
+            Body::Held(held) => Content::Held(held),
+            Body::Stream { body, .. } => Content::Stream(body),
             Body::Head { length } => {
-                headers.set("Content-Length", &length.to_string())?;
-                builder.with_headers(headers).empty()
+                add("Content-Length", &length.to_string());
+                Content::Nothing
             }
-        })
+            Body::None => Content::Nothing,
+        };
+        runtime::respond(&head, &location.unwrap_or_default(), content)
     }
 }
 

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 /// How long something is remembered, in milliseconds: how late an edit can show.
 pub const MAX_AGE_MILLISECONDS: u64 = 10_000;
-/// How much is remembered at most, in bytes, keys included.
-pub const MAX_BYTES: usize = 8 << 20;
+/// How much is remembered at most, in bytes, keys included. With what [`parsed`](crate::parsed) keeps
+/// it is 8 MiB.
+pub const MAX_BYTES: usize = 6 << 20;
 /// What an entry costs beside its key and its content, in bytes.
 const OVERHEAD_BYTES: usize = 128;
 
@@ -37,11 +38,22 @@ impl<V> Default for Cache<V> {
     }
 }
 
+/// What was remembered, and whether it still counts.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Recalled<V> {
+    pub what: V,
+    /// `false`: it is too old to be answered, and good only to be compared with what there is now.
+    pub fresh: bool,
+}
+
 impl<V: Clone> Cache<V> {
     /// What is remembered under a key, at the time `now` in milliseconds.
-    pub fn get(&self, key: &str, now: u64) -> Option<V> {
+    pub fn recall(&self, key: &str, now: u64) -> Option<Recalled<V>> {
         let entry = self.entries.get(key)?;
-        is_fresh(entry.since, now).then(|| entry.value.clone())
+        Some(Recalled {
+            what: entry.value.clone(),
+            fresh: is_fresh(entry.since, now),
+        })
     }
 
     /// Remembers a value of that many bytes. One that would take more than half of all is not worth
@@ -101,6 +113,13 @@ fn is_fresh(since: u64, now: u64) -> bool {
 mod tests {
     use super::*;
 
+    impl<V: Clone> Cache<V> {
+        fn get(&self, key: &str, now: u64) -> Option<V> {
+            let recalled = self.recall(key, now)?;
+            recalled.fresh.then_some(recalled.what)
+        }
+    }
+
     #[test]
     fn remembers_for_ten_seconds() {
         let mut cache = Cache::default();
@@ -109,6 +128,8 @@ mod tests {
         assert_eq!(cache.get("a", 10_999), Some(1));
         assert_eq!(cache.get("a", 11_000), None);
         assert_eq!(cache.get("b", 1_000), None);
+        let recalled = cache.recall("a", 11_000).map(|recalled| recalled.what);
+        assert_eq!(recalled, Some(1), "what is too old can be compared with");
     }
 
     #[test]

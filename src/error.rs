@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use worker::{console_error, kv::KvError};
-
 use crate::answer::Answer;
+use crate::runtime::{self, Level};
 
 /// Why a request is not answered with what it asked for.
 ///
@@ -46,11 +45,6 @@ impl Error {
         }
     }
 
-    /// As [`Error::storage`], for what KV said.
-    pub fn kv(doing: impl Into<String>, cause: KvError) -> Self {
-        Self::storage(doing, worker::Error::from(cause))
-    }
-
     /// The answer for the client.
     pub fn into_answer(self) -> Answer {
         let reason = self.to_string();
@@ -74,7 +68,7 @@ impl Error {
             Self::Misconfigured(_) => Answer::refusal(500, reason),
             Self::Storage { doing, cause } => {
                 // What the platform said helps whoever runs the Worker; a client gets the gist.
-                console_error!("{doing}: {cause}");
+                runtime::log(Level::Error, &format!("{doing}: {cause}"));
                 Answer::refusal(503, reason).with_header("Retry-After", "5")
             }
         }

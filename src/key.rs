@@ -111,8 +111,13 @@ impl Record {
 
     /// Its key for one node.
     pub fn key(self, node: &NodeId) -> String {
-        format!("nodes/{node}/{}", self.name())
+        folder(node) + self.name()
     }
+}
+
+/// What the keys of one node's records begin with.
+pub fn folder(node: &NodeId) -> String {
+    format!("nodes/{node}/")
 }
 
 /// The key of an R2 object: an action or a file.

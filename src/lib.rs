@@ -9,8 +9,10 @@
 //!   domain, stores, answers.
 //! - [`domain`]: the rules, pure: what a node is, what matches it, what it is told to do.
 //! - [`storage`] and [`key`]: every KV and R2 call, and every key.
+//! - [`cache`], [`parsed`]: what an instance remembers from one request to the next.
 //! - [`settings`], [`path`], [`assets`]: what the operator set, what the URL names, what ships inside.
 //! - [`answer`], [`error`], [`log`]: what goes back, and what is said about it.
+//! - [`runtime`]: the Workers runtime, in few steps; `entry.js` is what it loads.
 //!
 //! Everything that needs the Workers runtime is compiled for wasm only; the rest is also what the
 //! host tests and the command line use.
@@ -21,6 +23,7 @@ pub mod cache;
 pub mod conditions;
 pub mod domain;
 pub mod key;
+pub mod parsed;
 pub mod path;
 pub mod range;
 pub mod settings;
@@ -36,25 +39,29 @@ mod pool;
 #[cfg(target_family = "wasm")]
 mod routes;
 #[cfg(target_family = "wasm")]
+mod runtime;
+#[cfg(target_family = "wasm")]
 mod storage;
+
+#[cfg(target_family = "wasm")]
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 
 /// Bytes in hexadecimal, in lower case.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Answers a request: with a `Response`, or with the promise of one if storage has to be asked.
+/// `entry.js`, which the runtime loads, takes every request here.
 #[cfg(target_family = "wasm")]
-#[worker::event(start)]
-fn start() {
-    console_error_panic_hook::set_once();
-}
-
-#[cfg(target_family = "wasm")]
-#[worker::event(fetch)]
-async fn fetch(
-    request: worker::Request,
+#[wasm_bindgen]
+pub fn answer(
+    request: worker::web_sys::Request,
+    method: String,
+    url: String,
     env: worker::Env,
-    _context: worker::Context,
-) -> worker::Result<worker::Response> {
-    routes::respond(request, &env).await
+    context: JsValue,
+) -> JsValue {
+    let request = runtime::Request::new(request, method, url);
+    runtime::task::run(routes::respond(request, env), &context)
 }

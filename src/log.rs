@@ -1,9 +1,8 @@
 //! One JSON line per request, in a shape that Workers Logs indexes field by field.
 
 use serde::Serialize;
-use worker::{console_error, console_log, console_warn, js_sys};
 
-use crate::storage::Operations;
+use crate::runtime::{self, Level};
 
 /// What is said about a request.
 #[derive(Debug, Default, Serialize)]
@@ -32,24 +31,22 @@ pub struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
     pub milliseconds: u64,
-    #[serde(flatten)]
-    pub operations: Operations,
+    pub kv_reads: u32,
+    pub kv_writes: u32,
+    pub r2_reads: u32,
+    pub pool_calls: u32,
 }
 
 impl Entry {
-    /// Writes the line at the level of its status.
+    /// Writes the line, as grave as it is.
     pub fn write(&self) {
         let line = serde_json::to_string(self).unwrap_or_else(|error| error.to_string());
-        match self.status {
-            500.. => console_error!("{line}"),
-            400.. => console_warn!("{line}"),
-            _ if self.warning.is_some() => console_warn!("{line}"),
-            _ => console_log!("{line}"),
-        }
+        // 409 tells a node that it is known: as good an answer as 201.
+        let level = match self.status {
+            500.. => Level::Error,
+            _ if self.reason.is_some() || self.warning.is_some() => Level::Warn,
+            _ => Level::Log,
+        };
+        runtime::log(level, &line);
     }
-}
-
-/// Milliseconds since 1970. In a Worker time stands still but for storage and the network.
-pub fn now() -> u64 {
-    js_sys::Date::now() as u64
 }

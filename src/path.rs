@@ -4,6 +4,8 @@
 //! segment decides what a slash means there. Dot segments are not resolved: a path that still has
 //! one when it arrives here was sent by something other than a switch, and names nothing.
 
+use std::borrow::Cow;
+
 /// The longest request path that is looked at, in bytes: an R2 key may have 1024, and each of its
 /// bytes may arrive percent-encoded.
 pub const MAX_PATH_BYTES: usize = 4096;
@@ -13,7 +15,7 @@ pub const MAX_PATH_BYTES: usize = 4096;
 /// `None` if a percent escape is malformed or the bytes behind the escapes are not UTF-8, if the
 /// path does not start with `/`, or if it is longer than [`MAX_PATH_BYTES`]: such a path names
 /// nothing that could be stored.
-pub fn segments(path: &str) -> Option<Vec<String>> {
+pub fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
     if path.len() > MAX_PATH_BYTES {
         return None;
     }
@@ -36,7 +38,7 @@ pub fn query_value(url: &str, name: &str) -> Option<String> {
     let (_, query) = url.split_once('?')?;
     let query = query.split('#').next()?;
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    decode(pairs.find(|(key, _)| *key == name)?.1)
+    decode(pairs.find(|(key, _)| *key == name)?.1).map(Cow::into_owned)
 }
 
 /// Scheme and authority of an absolute URL: `https://ztp.example.net:8443`.
@@ -63,9 +65,9 @@ pub fn encode_segment(segment: &str) -> String {
     out
 }
 
-fn decode(segment: &str) -> Option<String> {
+fn decode(segment: &str) -> Option<Cow<'_, str>> {
     if !segment.contains('%') {
-        return Some(segment.to_owned());
+        return Some(Cow::Borrowed(segment));
     }
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.bytes();
@@ -78,7 +80,7 @@ fn decode(segment: &str) -> Option<String> {
             bytes.push(byte);
         }
     }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]
@@ -102,7 +104,7 @@ mod tests {
             ("/files/%ff", None),
             ("files", None),
         ] {
-            let expected = expected.map(|names| names.into_iter().map(str::to_owned).collect());
+            let expected = expected.map(|names| names.into_iter().map(Cow::Borrowed).collect());
             assert_eq!(segments(path), expected, "{path}");
         }
     }

@@ -14,13 +14,15 @@ mod startup_config;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use worker::{Env, Request, Response, console_warn};
+use worker::Env;
+use worker::wasm_bindgen::JsValue;
 
 use crate::access::Caller;
 use crate::answer::{Answer, content_type};
 use crate::error::Error;
 use crate::log;
 use crate::path;
+use crate::runtime::{self, Content, Level, Request, now};
 use crate::settings::Settings;
 use crate::storage::Storage;
 
@@ -91,7 +93,7 @@ impl<'a> Route<'a> {
 
 /// What a handler works with.
 pub struct Context<'a> {
-    pub request: &'a mut Request,
+    pub request: &'a Request,
     pub settings: &'a Settings,
     pub storage: &'a Storage,
     pub caller: &'a Caller<'a>,
@@ -105,30 +107,30 @@ pub struct Context<'a> {
 }
 
 /// Answers a request, and logs it once.
-///
-/// # Errors
-/// Only what the runtime says to the answer itself.
-pub async fn respond(mut request: Request, env: &Env) -> worker::Result<Response> {
-    let started = log::now();
-    // Not Request::method(), which takes an unknown verb for GET.
+pub async fn respond(request: Request, env: Env) -> JsValue {
+    let started = now();
     let mut entry = log::Entry {
-        method: request.inner().method(),
+        method: request.method.clone(),
         ..log::Entry::default()
     };
-    let answer = match handle(&mut request, env, &mut entry).await {
+    let mut answer = match handle(&request, &env, &mut entry).await {
         Ok(answer) => answer,
         Err(error) => error.into_answer(),
     };
-    let answer = if entry.method == "HEAD" {
-        answer.without_body()
-    } else {
-        answer
-    };
+    if request.method == "HEAD" {
+        answer = answer.without_body();
+    }
     entry.status = answer.status;
-    entry.reason.clone_from(&answer.reason);
-    entry.milliseconds = log::now().saturating_sub(started);
+    entry.reason = answer.reason.take();
+    entry.milliseconds = now().saturating_sub(started);
     entry.write();
-    answer.into_response()
+    answer.respond().unwrap_or_else(|failure| {
+        runtime::log(
+            Level::Error,
+            &format!("the answer cannot be sent: {failure}"),
+        );
+        runtime::respond("500", "", Content::Nothing).unwrap_or(JsValue::UNDEFINED)
+    })
 }
 
 thread_local! {
@@ -144,39 +146,41 @@ fn settings(env: &Env) -> Result<Rc<Settings>, Error> {
     let settings = Settings::read(|name| env.var(name).ok().map(|value| value.to_string()))
         .map_err(|error| Error::Misconfigured(error.to_string()))?;
     if settings.sites.is_none() {
-        console_warn!(
-            "{{\"warning\":\"the secret ZTP_TOKENS is not set: whoever reaches this URL can read and \
-             write every node's records\"}}"
-        );
+        let warning = "{\"warning\":\"the secret ZTP_TOKENS is not set: whoever reaches this URL can \
+                       read and write every node's records\"}";
+        runtime::log(Level::Warn, warning);
     }
     let settings = Rc::new(settings);
     Ok(SETTINGS.with(|known| Rc::clone(known.get_or_init(|| settings))))
 }
 
-async fn handle(request: &mut Request, env: &Env, log: &mut log::Entry) -> Result<Answer, Error> {
+async fn handle(request: &Request, env: &Env, log: &mut log::Entry) -> Result<Answer, Error> {
     let settings = settings(env)?;
     let storage = Storage::open(env)?;
-    let url = request.inner().url();
-    let result = dispatch(request, &settings, &storage, &url, log).await;
-    log.operations = storage.operations();
+    let result = dispatch(request, &settings, &storage, log).await;
+    let operations = storage.operations();
+    log.kv_reads = operations.kv_reads;
+    log.kv_writes = operations.kv_writes;
+    log.r2_reads = operations.r2_reads;
+    log.pool_calls = operations.pool_calls;
     result
 }
 
 async fn dispatch(
-    request: &mut Request,
+    request: &Request,
     settings: &Settings,
     storage: &Storage,
-    url: &str,
     log: &mut log::Entry,
 ) -> Result<Answer, Error> {
     let prefix = settings.server_url.prefix();
+    let url = &request.url;
     let path = path::of_url(url);
     let path = path
         .strip_prefix(prefix)
         .filter(|rest| rest.starts_with('/'))
         .unwrap_or(path);
     let segments = path::segments(path).ok_or_else(nothing_here)?;
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     if let ["admin", "pools", rest @ ..] = segments.as_slice() {
         return admin::answer(request, settings, storage, log, rest).await;
     }
@@ -187,7 +191,7 @@ async fn dispatch(
     log.route = Some(route.shape());
     access::limit_rate(request, storage, &caller).await?;
 
-    let method = log.method.clone();
+    let method = request.method.as_str();
     let server_url = settings.server_url.resolve(url).ok_or_else(|| {
         Error::BadRequest("the Host header has characters that no host name has".to_owned())
     })?;
@@ -202,7 +206,7 @@ async fn dispatch(
         head: method == "HEAD",
         log,
     };
-    match (method.as_str(), route) {
+    match (method, route) {
         ("GET" | "HEAD", Route::Bootstrap) => bootstrap::script(context).await,
         ("GET" | "HEAD", Route::BootstrapConfig) => bootstrap::config(context).await,
         ("POST", Route::Nodes) => nodes::create(context).await,

@@ -1,32 +1,28 @@
 //! Every KV and R2 call, and nothing that decides. Here: the bindings, what is remembered between
 //! requests, shared documents and the records of nodes.
 
-mod hashing;
 mod objects;
 mod pools;
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
+use std::future::Future;
 use std::rc::Rc;
 
-use serde::Serialize;
-use worker::kv::KvStore;
-use worker::{Bucket, Env, RateLimiter, js_sys};
+use worker::wasm_bindgen::JsValue;
+use worker::{Env, RateLimiter, js_sys};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Recalled};
 use crate::domain::node::NodeId;
 use crate::error::Error;
-use crate::key::{Document, Record};
-use crate::log::now;
+use crate::key::{Document, Record, folder};
+use crate::parsed::{self, Parsed};
+use crate::runtime::{Bucket, Held, Namespace, Texts, now, task};
 
 pub use objects::{Description, Found, ObjectDigest, SmallObject};
 
-/// How much larger than its text a parsed document is taken to be.
-const PARSED_FACTOR: usize = 3;
-
 /// Storage operations of one request, for its log line.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Operations {
     pub kv_reads: u32,
     pub kv_writes: u32,
@@ -39,14 +35,17 @@ pub struct Operations {
 enum Remembered {
     /// It is not stored.
     Nothing,
-    /// A document as read, or as parsed.
+    /// A document as parsed.
     Document(Rc<dyn Any>),
+    /// What was made of a document for everyone who asks in the same way.
+    Rendered(Rc<dyn Any>, Held),
     Object(Rc<SmallObject>),
     Digest(Rc<ObjectDigest>),
 }
 
 thread_local! {
     static MEMORY: RefCell<Cache<Remembered>> = RefCell::default();
+    static PARSED: RefCell<Parsed> = RefCell::default();
     static BINDINGS: OnceCell<Rc<Bindings>> = const { OnceCell::new() };
 }
 
@@ -59,7 +58,7 @@ pub struct Storage {
 /// What wrangler.toml binds. It cannot change while an instance lives, and taking a binding out of
 /// the environment costs as much as a small answer.
 struct Bindings {
-    data: KvStore,
+    data: Namespace,
     files: Bucket,
     rate_limiter: Option<RateLimiter>,
     env: Env,
@@ -74,16 +73,22 @@ impl Bindings {
             ))
         };
         Ok(Self {
-            data: env
-                .kv("ZTP_DATA")
-                .map_err(|_| missing("ZTP_DATA", "kv_namespaces", "KV namespace"))?,
-            files: env
-                .bucket("ZTP_FILES")
-                .map_err(|_| missing("ZTP_FILES", "r2_buckets", "R2 bucket"))?,
+            data: binding(env, "ZTP_DATA")
+                .map(Namespace::of)
+                .ok_or_else(|| missing("ZTP_DATA", "kv_namespaces", "KV namespace"))?,
+            files: binding(env, "ZTP_FILES")
+                .map(Bucket::of)
+                .ok_or_else(|| missing("ZTP_FILES", "r2_buckets", "R2 bucket"))?,
             rate_limiter: rate_limiter(env)?,
             env: env.clone(),
         })
     }
+}
+
+/// A binding, if there is one of that name.
+fn binding(env: &Env, name: &str) -> Option<JsValue> {
+    let binding = js_sys::Reflect::get(env, &name.into()).ok()?;
+    binding.is_object().then_some(binding)
 }
 
 /// The rate-limiting binding, if it is configured. That something else has its name is an error:
@@ -139,14 +144,34 @@ impl Storage {
     pub async fn document<T: 'static>(
         &self,
         document: Document<'_>,
-        parse: impl FnOnce(String) -> Result<T, Error>,
+        parse: impl FnOnce(String) -> Result<Rc<T>, Error>,
+    ) -> Result<Option<Rc<T>>, Error> {
+        self.document_again(document, |text, _| parse(text)).await
+    }
+
+    /// The same; `parse` is also given what it made of the document before, if that is at hand.
+    ///
+    /// # Errors
+    /// As [`Storage::document`].
+    pub async fn document_again<T: 'static>(
+        &self,
+        document: Document<'_>,
+        parse: impl FnOnce(String, Option<Rc<T>>) -> Result<Rc<T>, Error>,
     ) -> Result<Option<Rc<T>>, Error> {
         let key = document.to_string();
-        match self.remembered(&key) {
-            Some(Remembered::Nothing) => return Ok(None),
-            Some(Remembered::Document(known)) => {
-                if let Ok(known) = known.downcast() {
-                    return Ok(Some(known));
+        let mut before = None;
+        match self.recall(&key) {
+            Some(Recalled {
+                what: Remembered::Nothing,
+                fresh: true,
+            }) => return Ok(None),
+            Some(Recalled {
+                what: Remembered::Document(known),
+                fresh,
+            }) => {
+                before = known.downcast().ok();
+                if fresh && before.is_some() {
+                    return Ok(before);
                 }
             }
             _ => {}
@@ -157,10 +182,32 @@ impl Storage {
             }
             return Ok(None);
         };
-        let size = text.len() * PARSED_FACTOR;
-        let parsed = Rc::new(parse(text)?);
+        let size = text.len() * parsed::FACTOR;
+        let parsed = parse(text, before)?;
         self.remember(&key, Remembered::Document(Rc::<T>::clone(&parsed)), size);
         Ok(Some(parsed))
+    }
+
+    /// What `render` makes of a shared document for everyone who asks in the same `way`, made once
+    /// while both are remembered.
+    pub fn rendered<T: 'static>(
+        &self,
+        way: &str,
+        document: &Rc<T>,
+        render: impl FnOnce(&T) -> Vec<u8>,
+    ) -> Held {
+        let source = Rc::clone(document) as Rc<dyn Any>;
+        // However old it is: it is of the document that is at hand.
+        let known = self.recall(way).map(|recalled| recalled.what);
+        if let Some(Remembered::Rendered(of, held)) = known
+            && Rc::ptr_eq(&of, &source)
+        {
+            return held;
+        }
+        let held = Held::copy(&render(document));
+        let remembered = Remembered::Rendered(source, held.clone());
+        self.remember(way, remembered, held.len());
+        held
     }
 
     /// The text of a shared document as it is stored now.
@@ -169,7 +216,8 @@ impl Storage {
     /// [`Error::Storage`], or [`Error::BadRequest`] if it is not UTF-8.
     pub async fn text(&self, document: Document<'_>) -> Result<Option<String>, Error> {
         let bytes = self.value(&document.to_string()).await?;
-        bytes.map(String::from_utf8).transpose().map_err(|_| {
+        let text = bytes.map(|bytes| String::from_utf8(bytes.to_vec()));
+        text.transpose().map_err(|_| {
             Error::BadRequest(format!(
                 "{document} is not UTF-8 text; store it again as UTF-8"
             ))
@@ -177,64 +225,87 @@ impl Storage {
     }
 
     /// The bytes of one record of a node, if it is stored.
-    pub async fn record(&self, node: &NodeId, record: Record) -> Result<Option<Vec<u8>>, Error> {
+    pub async fn record(&self, node: &NodeId, record: Record) -> Result<Option<Held>, Error> {
         self.value(&record.key(node)).await
     }
 
     /// Those of `records` that are stored of a node, in one operation.
     pub async fn records(&self, node: &NodeId, records: &[Record]) -> Result<Records, Error> {
         self.count(|n| n.kv_reads += 1);
-        let keys: Vec<String> = records.iter().map(|record| record.key(node)).collect();
-        // KV refuses to answer more than 25 MB at once, and a startup-config may have that much.
-        let Ok(mut values) = self.bindings.data.get_bulk(&keys).text().await else {
-            return self.records_one_by_one(node, records).await;
+        let folder = folder(node);
+        let names = records.iter().map(|record| record.name());
+        let texts = match self.bindings.data.get_all(&folder, names).await {
+            Ok(texts) => RecordTexts::Texts(texts),
+            // KV refuses to answer more than 25 MB at once, and a startup-config may have that much.
+            Err(_) => RecordTexts::OneByOne(self.one_by_one(node, records).await?),
         };
-        let found = records.iter().zip(&keys).filter_map(|(record, key)| {
-            let text = values.remove(key).flatten()?;
-            Some((*record, text))
-        });
-        Ok(Records(found.collect()))
+        Ok(Records {
+            names: records.to_vec(),
+            texts,
+        })
     }
 
-    async fn records_one_by_one(
+    async fn one_by_one(
         &self,
         node: &NodeId,
         records: &[Record],
-    ) -> Result<Records, Error> {
-        let mut found = HashMap::new();
+    ) -> Result<Vec<Option<String>>, Error> {
+        let mut found = Vec::new();
         for record in records {
-            if let Some(bytes) = self.record(node, *record).await? {
-                found.insert(*record, String::from_utf8_lossy(&bytes).into_owned());
-            }
+            let bytes = self.record(node, *record).await?;
+            let text = |bytes: Held| String::from_utf8_lossy(&bytes.to_vec()).into_owned();
+            found.push(bytes.map(text));
         }
-        Ok(Records(found))
+        Ok(found)
     }
 
-    /// Stores a record of a node, byte for byte.
-    pub async fn put_record(
+    /// Stores records of a node, byte for byte, all at once: nothing can be said of the order.
+    ///
+    /// # Errors
+    /// The first that fails; the others may be stored.
+    pub async fn put_records(
         &self,
         node: &NodeId,
-        record: Record,
-        value: &[u8],
+        records: &[(Record, &[u8])],
     ) -> Result<(), Error> {
-        self.put_value(&record.key(node), value).await
+        let put = |(record, value): &(Record, &[u8])| self.put_value(&record.key(node), value);
+        // Every one is begun before any is waited for.
+        let begun: Vec<_> = records.iter().map(put).collect();
+        for stored in begun {
+            stored.await?;
+        }
+        Ok(())
     }
 
-    async fn value(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+    async fn value(&self, key: &str) -> Result<Option<Held>, Error> {
         self.count(|n| n.kv_reads += 1);
-        let answer = self.bindings.data.get(key).bytes().await;
-        answer.map_err(|cause| Error::kv(format!("reading {key}"), cause))
+        let answer = self.bindings.data.get(key).await;
+        answer.map_err(|cause| Error::storage(format!("reading {key}"), cause))
     }
 
-    async fn put_value(&self, key: &str, value: &[u8]) -> Result<(), Error> {
+    /// Begins to store a value, which is then done even if the client hangs up.
+    fn put_value(
+        &self,
+        key: &str,
+        value: &[u8],
+    ) -> impl Future<Output = Result<(), Error>> + use<> {
         self.count(|n| n.kv_writes += 1);
-        let failed = |cause| Error::kv(format!("writing {key}"), cause);
-        let put = self.bindings.data.put_bytes(key, value).map_err(failed)?;
-        put.execute().await.map_err(failed)
+        task::keep_on();
+        let key = key.to_owned();
+        let stored = self.bindings.data.put(&key, value);
+        async move {
+            let failed = |cause| Error::storage(format!("writing {key}"), cause);
+            stored.map_err(failed)?.await.map_err(failed)
+        }
     }
 
     fn remembered(&self, key: &str) -> Option<Remembered> {
-        MEMORY.with_borrow(|memory| memory.get(key, now()))
+        let recalled = self.recall(key)?;
+        recalled.fresh.then_some(recalled.what)
+    }
+
+    fn recall(&self, key: &str) -> Option<Recalled<Remembered>> {
+        MEMORY.with_borrow(|memory| memory.recall(key, now()))
     }
 
     fn remember(&self, key: &str, value: Remembered, bytes: usize) {
@@ -253,22 +324,52 @@ impl Storage {
     }
 }
 
-/// The records of a node that are stored, as text.
-pub struct Records(HashMap<Record, String>);
+/// What `parse` makes of a text. Parsing is spared while the result is kept.
+pub fn parse_once<T: 'static, E>(
+    text: String,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Rc<T>, E> {
+    if let Some(known) = PARSED.with_borrow(|parsed| parsed.get(&text)) {
+        return Ok(known);
+    }
+    let form = Rc::new(parse(&text)?);
+    PARSED.with_borrow_mut(|parsed| parsed.put(text, Rc::clone(&form)));
+    Ok(form)
+}
+
+/// The records of a node that are stored, as text. Only those that are asked for are made texts here.
+pub struct Records {
+    names: Vec<Record>,
+    texts: RecordTexts,
+}
+
+/// Texts in the order of the records.
+enum RecordTexts {
+    Texts(Texts),
+    OneByOne(Vec<Option<String>>),
+}
 
 impl Records {
     /// The text of a record.
-    pub fn get(&self, record: Record) -> Option<&str> {
-        self.0.get(&record).map(String::as_str)
+    pub fn get(&self, record: Record) -> Option<String> {
+        let index = self.names.iter().position(|name| *name == record)?;
+        match &self.texts {
+            RecordTexts::Texts(texts) => texts.get(index),
+            RecordTexts::OneByOne(texts) => texts.get(index)?.clone(),
+        }
     }
 
     /// Whether a record is stored, empty or not.
     pub fn has(&self, record: Record) -> bool {
-        self.0.contains_key(&record)
+        let index = self.names.iter().position(|name| *name == record);
+        index.is_some_and(|index| match &self.texts {
+            RecordTexts::Texts(texts) => texts.has(index),
+            RecordTexts::OneByOne(texts) => texts.get(index).is_some_and(Option::is_some),
+        })
     }
 
     /// Whether any record is stored.
     pub fn any(&self) -> bool {
-        !self.0.is_empty()
+        self.names.iter().any(|record| self.has(*record))
     }
 }

@@ -1,69 +1,78 @@
 //! `$SERVER` in the bootstrap script.
 
+use std::ops::Range;
+
 /// A template that was looked through once: what stands between the places for the server's URL.
 ///
 /// `$SERVER` and `${SERVER}` are such places, as for Python's `string.Template.safe_substitute`: `$$` becomes `$`, every
 /// other name stays, and so does a `$` that begins no name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
-    first: String,
-    /// What follows each place.
-    rest: Vec<String>,
+    text: String,
+    pieces: Vec<Piece>,
+}
+
+/// A piece of what is rendered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    /// This part of the text.
+    Text(Range<usize>),
+    Server,
 }
 
 impl Template {
-    pub fn parse(text: &str) -> Template {
+    pub fn parse(text: String) -> Template {
         let mut pieces = Vec::new();
-        let mut piece = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('$') {
-            piece.push_str(before);
-            rest = match placeholder(after) {
+        let mut begin = 0;
+        let mut at = 0;
+        while let Some(found) = text.get(at..).and_then(|rest| rest.find('$')) {
+            let dollar = at + found;
+            let after = dollar + 1;
+            let rest = text.get(after..).unwrap_or_default();
+            at = match placeholder(rest) {
                 Some(Placeholder {
                     name: "SERVER",
                     rest,
                 }) => {
-                    pieces.push(std::mem::take(&mut piece));
-                    rest
+                    pieces.push(Piece::Text(begin..dollar));
+                    pieces.push(Piece::Server);
+                    begin = text.len() - rest.len();
+                    begin
                 }
                 // Another name: its `$` stays, and so does what follows.
-                Some(_) => {
-                    piece.push('$');
-                    after
+                Some(_) => after,
+                None if rest.starts_with('$') => {
+                    pieces.push(Piece::Text(begin..after));
+                    begin = after + 1;
+                    begin
                 }
-                None => {
-                    piece.push('$');
-                    after.strip_prefix('$').unwrap_or(after)
-                }
+                None => after,
             };
         }
-        piece.push_str(rest);
-        pieces.push(piece);
-        let mut pieces = pieces.into_iter();
-        Template {
-            first: pieces.next().unwrap_or_default(),
-            rest: pieces.collect(),
-        }
+        pieces.push(Piece::Text(begin..text.len()));
+        Template { text, pieces }
+    }
+
+    /// What was parsed.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Whether there is a place for the URL at all.
     pub fn has_server(&self) -> bool {
-        !self.rest.is_empty()
+        self.pieces.contains(&Piece::Server)
     }
 
     /// The text with `server` in each place. What is put in is not looked at: a URL that holds `$$` arrives as it is.
     pub fn render(&self, server: &str) -> String {
-        let length: usize = self
-            .rest
-            .iter()
-            .map(|piece| server.len() + piece.len())
-            .sum();
-        let mut text = String::with_capacity(self.first.len() + length);
-        text.push_str(&self.first);
-        for piece in &self.rest {
-            text.push_str(server);
-            text.push_str(piece);
-        }
+        let parts = || {
+            self.pieces.iter().map(|piece| match piece {
+                Piece::Text(range) => self.text.get(range.clone()).unwrap_or_default(),
+                Piece::Server => server,
+            })
+        };
+        let mut text = String::with_capacity(parts().map(str::len).sum());
+        text.extend(parts());
         text
     }
 }
@@ -124,7 +133,7 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(
-                Template::parse(template).render("http://h/p"),
+                Template::parse(template.to_owned()).render("http://h/p"),
                 expected,
                 "{template}"
             );
@@ -133,14 +142,14 @@ mod tests {
 
     #[test]
     fn tells_whether_the_name_occurs() {
-        assert!(Template::parse("a $SERVER").has_server());
-        assert!(!Template::parse("a $$SERVER $OTHER").has_server());
+        assert!(Template::parse("a $SERVER".to_owned()).has_server());
+        assert!(!Template::parse("a $$SERVER $OTHER".to_owned()).has_server());
     }
 
     #[test]
     fn looks_at_the_replacement_only_once() {
         assert_eq!(
-            Template::parse("$SERVER").render("http://h/$$/${SERVER}"),
+            Template::parse("$SERVER".to_owned()).render("http://h/$$/${SERVER}"),
             "http://h/$$/${SERVER}"
         );
     }

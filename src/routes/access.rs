@@ -1,12 +1,11 @@
 //! What the URL's credential opens.
 
-use worker::Request;
-
 use super::{Context, nothing_here};
 use crate::access::Caller;
 use crate::domain::node::{Identifier, NodeId, normalize_mac};
 use crate::error::Error;
 use crate::key::Record;
+use crate::runtime::Request;
 use crate::settings::Settings;
 use crate::storage::{Records, Storage};
 
@@ -54,12 +53,7 @@ pub async fn limit_rate(
     };
     let who = match caller {
         Caller::Node { id, .. } => format!("node {id}"),
-        _ => request
-            .headers()
-            .get("CF-Connecting-IP")
-            .ok()
-            .flatten()
-            .unwrap_or_default(),
+        _ => request.header("CF-Connecting-IP").unwrap_or_default(),
     };
     let key = format!("{}/{who}", caller.site().unwrap_or_default());
     let outcome = limiter
@@ -120,7 +114,7 @@ impl Context<'_> {
     /// Whether the node that has these records is there for this caller's site. The caller does not
     /// learn that it is there for another; the operator does, from the log.
     pub fn sees(&mut self, records: &Records) -> bool {
-        let sees = self.caller.sees(records.get(Record::Site));
+        let sees = self.caller.sees(records.get(Record::Site).as_deref());
         if !sees {
             self.log.warning = Some(
                 "the node belongs to another site: its record `site` says which; delete that if the \

@@ -4,7 +4,7 @@
 //! there is no such path.
 
 use serde_json::json;
-use worker::{Date, DateInit, Request};
+use worker::{Date, DateInit};
 
 use super::nothing_here;
 use crate::access;
@@ -15,6 +15,7 @@ use crate::key::is_pool_name;
 use crate::log;
 use crate::path;
 use crate::pool::{Allocation, Command, Reply};
+use crate::runtime::Request;
 use crate::settings::Settings;
 use crate::storage::Storage;
 
@@ -38,8 +39,8 @@ pub async fn answer(
         [..] => ("/admin/pools/{pool}/{value}", "PUT, DELETE"),
     };
     log.route = Some(shape);
-    let node = path::query_value(&request.inner().url(), "node");
-    let answer = match (log.method.as_str(), segments) {
+    let node = path::query_value(&request.url, "node");
+    let answer = match (request.method.as_str(), segments) {
         ("GET" | "HEAD", []) => json!({ "pools": storage.pool_names().await? }),
         ("GET" | "HEAD", [pool]) => show(storage, name(pool)?).await?,
         ("DELETE", [pool]) => {
@@ -75,12 +76,7 @@ fn authorize(request: &Request, settings: &Settings) -> Result<(), Error> {
     let Some(wanted) = &settings.admin_token else {
         return Err(nothing_here());
     };
-    let header = request
-        .headers()
-        .get("Authorization")
-        .ok()
-        .flatten()
-        .unwrap_or_default();
+    let header = request.header("Authorization").unwrap_or_default();
     let presented = header.strip_prefix("Bearer ").unwrap_or_default().trim();
     if access::same_token(presented, wanted) {
         return Ok(());

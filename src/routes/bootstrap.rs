@@ -1,22 +1,26 @@
 //! GET /bootstrap and GET /bootstrap/config.
 
-use std::sync::LazyLock;
+use std::rc::Rc;
 
 use super::{Context, access};
 use crate::access::Caller;
-use crate::answer::{Answer, content_type};
+use crate::answer::{Answer, Body, content_type};
 use crate::assets;
 use crate::domain::bootstrap_conf;
 use crate::domain::node::{Identifier, NodeId, normalize_mac};
 use crate::domain::template::Template;
 use crate::error::Error;
 use crate::key::Document;
+use crate::runtime::Held;
+use crate::storage::parse_once;
 
 /// What clients are told while there is no `bootstrap.conf`.
 const NO_CONFIG: &str = r#"{"logging":[],"xmpp":{}}"#;
 
-/// The script that ships inside, looked through once.
-static BUILT_IN: LazyLock<Template> = LazyLock::new(|| Template::parse(assets::BOOTSTRAP));
+thread_local! {
+    /// The script that ships inside, looked through once.
+    static BUILT_IN: Rc<Template> = Rc::new(Template::parse(assets::BOOTSTRAP.to_owned()));
+}
 
 /// The client script, with `$SERVER` replaced by the server URL (specification, GET /bootstrap).
 ///
@@ -26,44 +30,53 @@ static BUILT_IN: LazyLock<Template> = LazyLock::new(|| Template::parse(assets::B
 ///
 /// 400 if the stored script is not text; 503 if storage fails.
 pub async fn script(context: Context<'_>) -> Result<Answer, Error> {
-    let parse = |text: String| Ok(Template::parse(&text));
-    let stored = context.storage.document(Document::Bootstrap, parse).await?;
-    let template = stored.as_deref().unwrap_or(&BUILT_IN);
+    // The same script again stays what has been rendered.
+    let parse = |text: String, before: Option<Rc<Template>>| {
+        let same = before.filter(|before| before.text() == text);
+        Ok(same.unwrap_or_else(|| Rc::new(Template::parse(text))))
+    };
+    let storage = context.storage;
+    let stored = storage.document_again(Document::Bootstrap, parse).await?;
+    let template = stored.unwrap_or_else(|| BUILT_IN.with(Rc::clone));
     if !template.has_server() {
         context.log.warning = Some(
             "bootstrap/bootstrap has no $SERVER: clients will not learn this server's URL from it"
                 .to_owned(),
         );
     }
-    let script = template.render(&base_url(&context));
+    let render = |url: &str| template.render(url).into_bytes();
+    let script = match node_url(&context) {
+        Some(url) => Body::Bytes(render(&url)),
+        None => {
+            let url = context.base_url;
+            let way = format!("bootstrap for {url}");
+            Body::Held(context.storage.rendered(&way, &template, |_| render(url)))
+        }
+    };
     // The script may hold a URL that is one node's alone.
-    Ok(Answer::ok(content_type::PYTHON, script).with_header("Cache-Control", "no-store"))
+    Ok(Answer::new(200, content_type::PYTHON, script).with_header("Cache-Control", "no-store"))
 }
 
-/// The URL that the script gets.
+/// The URL that a switch gets for itself alone.
 ///
 /// EOS sends `X-Arista-Serial` and `X-Arista-SystemMAC` with its first request, and with no other.
-fn base_url(context: &Context<'_>) -> String {
+fn node_url(context: &Context<'_>) -> Option<String> {
     let Caller::Site(site) = context.caller else {
-        return context.base_url.to_owned();
+        return None;
     };
     let identifier = context.settings.identifier;
     let header = match identifier {
         Identifier::SerialNumber => "X-Arista-Serial",
         Identifier::SystemMac => "X-Arista-SystemMAC",
     };
-    let named = context.request.headers().get(header).ok().flatten();
-    let id = named.map(|id| match identifier {
-        Identifier::SerialNumber => id.trim().to_owned(),
-        Identifier::SystemMac => normalize_mac(id.trim()),
-    });
-    match id.and_then(|id| id.parse::<NodeId>().ok()) {
-        Some(id) => {
-            let credential = site.node_credential(identifier, &id);
-            access::base_url(context.server_url, Some(&credential))
-        }
-        None => context.base_url.to_owned(),
-    }
+    let named = context.request.header(header)?;
+    let id = match identifier {
+        Identifier::SerialNumber => named.trim().to_owned(),
+        Identifier::SystemMac => normalize_mac(named.trim()),
+    };
+    let id = id.parse::<NodeId>().ok()?;
+    let credential = site.node_credential(identifier, &id);
+    Some(access::base_url(context.server_url, Some(&credential)))
 }
 
 /// Where clients log to: always an object with `logging` and `xmpp` (specification, GET
@@ -71,17 +84,25 @@ fn base_url(context: &Context<'_>) -> String {
 ///
 /// 400 if `bootstrap.conf` cannot be understood; 503 if storage fails.
 pub async fn config(context: Context<'_>) -> Result<Answer, Error> {
-    let parse = |text: String| match bootstrap_conf::parse(&text) {
-        Ok(config) => Ok(config.to_string()),
-        Err(error) => Err(Error::BadRequest(format!(
-            "{} is broken: {error}",
-            Document::BootstrapConf
-        ))),
-    };
+    let parse = |text: String| parse_once(text, prepare);
     let stored = context
         .storage
         .document(Document::BootstrapConf, parse)
         .await?;
-    let config = stored.as_deref().map_or(NO_CONFIG, String::as_str);
-    Ok(Answer::ok(content_type::JSON, config))
+    let config = match stored {
+        Some(config) => Body::Held(Held::clone(&config)),
+        None => Body::Bytes(NO_CONFIG.into()),
+    };
+    Ok(Answer::new(200, content_type::JSON, config))
+}
+
+/// `bootstrap.conf` as clients get it.
+fn prepare(text: &str) -> Result<Held, Error> {
+    match bootstrap_conf::parse(text) {
+        Ok(config) => Ok(Held::copy(config.to_string().as_bytes())),
+        Err(error) => Err(Error::BadRequest(format!(
+            "{} is broken: {error}",
+            Document::BootstrapConf
+        ))),
+    }
 }

@@ -1,7 +1,5 @@
 //! GET /files/{path}.
 
-use worker::ResponseBody;
-
 use super::Context;
 use crate::answer::{Answer, Body, content_type};
 use crate::conditions::{Conditions, Outcome, Stored};
@@ -44,59 +42,42 @@ pub async fn object(
             etag: &description.etag,
             last_modified: &description.last_modified,
         };
+        let answer = |status, body| describe(Answer::new(status, content_type, body), &description);
         match conditions.decide(stored) {
-            Outcome::NotModified => {
-                return Ok(Some(describe(
-                    Answer::new(304, content_type, Body::None),
-                    &description,
-                )));
-            }
+            Outcome::NotModified => return Ok(Some(answer(304, Body::None))),
             Outcome::Send(Selected::Unsatisfiable) => {
                 return Err(Error::RangeNotThere {
                     size: description.size,
                 });
             }
             Outcome::Send(Selected::Whole) if context.head => {
-                let body = Body::Head {
-                    length: description.size,
-                };
-                return Ok(Some(describe(
-                    Answer::new(200, content_type, body),
-                    &description,
-                )));
+                let length = description.size;
+                return Ok(Some(answer(200, Body::Head { length })));
             }
             Outcome::Send(Selected::Whole) => {}
             Outcome::Send(Selected::Part { first, last }) => {
                 let range = (first, last);
-                if let Some(body) = context
-                    .storage
-                    .object_part(key, &description, range)
-                    .await?
-                {
-                    let answer = Answer::new(206, content_type, passed(body, last - first + 1));
-                    let size = description.size;
-                    return Ok(Some(describe(answer, &description).with_header(
-                        "Content-Range",
-                        format!("bytes {first}-{last}/{size}"),
-                    )));
+                let part = context.storage.object_part(key, &description, range);
+                if let Some(body) = part.await? {
+                    let length = last - first + 1;
+                    let range = format!("bytes {first}-{last}/{}", description.size);
+                    let answer = answer(206, Body::Stream { body, length });
+                    return Ok(Some(answer.with_header("Content-Range", range)));
                 }
             }
         }
     }
     Ok(context.storage.object(key).await?.map(|found| match found {
-        Found::Small(object) => describe(
-            Answer::ok(content_type, object.bytes.clone()),
-            &object.description,
-        ),
+        Found::Small(object) => {
+            let body = Body::Held(object.bytes.clone());
+            describe(Answer::new(200, content_type, body), &object.description)
+        }
         Found::Large(description, body) => {
-            let answer = Answer::new(200, content_type, passed(body, description.size));
-            describe(answer, &description)
+            let length = description.size;
+            let body = Body::Stream { body, length };
+            describe(Answer::new(200, content_type, body), &description)
         }
     }))
-}
-
-fn passed(body: ResponseBody, length: u64) -> Body {
-    Body::Object { body, length }
 }
 
 /// The headers that every answer about an object has. The client compares what it got with meta's
@@ -104,17 +85,17 @@ fn passed(body: ResponseBody, length: u64) -> Body {
 fn describe(answer: Answer, description: &Description) -> Answer {
     answer
         .with_header("Cache-Control", "no-transform")
-        .with_header("ETag", description.etag.as_str())
-        .with_header("Last-Modified", description.last_modified.as_str())
+        .with_header("ETag", description.etag.clone())
+        .with_header("Last-Modified", description.last_modified.clone())
         .with_header("Accept-Ranges", "bytes")
 }
 
 fn conditions(context: &Context<'_>) -> Conditions {
-    let header = |name| context.request.headers().get(name).ok().flatten();
+    let [if_none_match, range, if_range] = context.request.conditions().unwrap_or_default();
     Conditions {
-        if_none_match: header("If-None-Match"),
+        if_none_match,
         // HEAD tells of the whole (RFC 9110, 14.2).
-        range: header("Range").filter(|_| !context.head),
-        if_range: header("If-Range"),
+        range: range.filter(|_| !context.head),
+        if_range,
     }
 }

@@ -113,5 +113,5 @@ async fn record(context: &mut Context<'_>, id: &str, record: &str) -> Result<Opt
         .storage
         .record(&node, record)
         .await?
-        .map(|bytes| Meta::of(&bytes)))
+        .map(|bytes| Meta::of(&bytes.to_vec())))
 }

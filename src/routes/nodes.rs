@@ -2,16 +2,16 @@
 
 use std::rc::Rc;
 
+use super::definition::Prepared;
 use super::{Context, body};
 use crate::access::Caller;
 use crate::answer::Answer;
-use crate::domain::definition::Definition;
 use crate::domain::neighbordb::{Entry, Neighbordb, Selection};
 use crate::domain::node::{Identifier, MAX_FACTS, NodeFacts, NodeId, Post};
 use crate::error::Error;
 use crate::key::{Document, Record};
 use crate::path;
-use crate::storage::Storage;
+use crate::storage::{Storage, parse_once};
 
 /// Finds or makes the node that sent its facts, and says under which URL it is told what to do
 /// (specification, POST /nodes).
@@ -58,23 +58,23 @@ pub async fn create(mut context: Context<'_>) -> Result<Answer, Error> {
         match_neighbordb(storage, context.settings.identifier, &node, &post.facts).await?
     };
 
-    let facts = post.facts.to_json().to_string();
-    let new_facts = records.get(Record::Facts) != Some(facts.as_str());
+    let facts = post.facts.to_json();
+    let facts =
+        facts.map_err(|cause| Error::storage(format!("writing the facts of {node}"), cause))?;
+    let new_facts = records.get(Record::Facts).as_ref() != Some(&facts);
     let new_site = context.caller.site().filter(|_| !records.has(Record::Site));
     if !known || new_facts || new_site.is_some() {
         context.may_write()?;
     }
+    let (mut first, last) = provision.records();
     if new_facts {
-        storage
-            .put_record(&node, Record::Facts, facts.as_bytes())
-            .await?;
+        first.push((Record::Facts, facts.as_bytes()));
     }
     if let Some(site) = new_site {
-        storage
-            .put_record(&node, Record::Site, site.as_bytes())
-            .await?;
+        first.push((Record::Site, site.as_bytes()));
     }
-    provision.store(storage, &node).await?;
+    storage.put_records(&node, &first).await?;
+    storage.put_records(&node, last.as_slice()).await?;
 
     let location = format!(
         "{}/nodes/{}",
@@ -82,7 +82,7 @@ pub async fn create(mut context: Context<'_>) -> Result<Answer, Error> {
         path::encode_segment(node.as_str())
     );
     Ok(Answer::empty(if known { 409 } else { 201 })
-        .with_header("Location", location)
+        .with_location(location)
         .with_header("Cache-Control", "no-store"))
 }
 
@@ -108,30 +108,23 @@ enum Provision {
 }
 
 impl Provision {
-    async fn store(self, storage: &Storage, node: &NodeId) -> Result<(), Error> {
+    /// What is to be stored, and what is to be stored when all of that is.
+    fn records(&self) -> (Vec<(Record, &[u8])>, Option<(Record, &[u8])>) {
         match self {
-            Self::None => Ok(()),
+            Self::None => (Vec::new(), None),
             Self::StartupConfig(config) => {
-                storage
-                    .put_record(node, Record::StartupConfig, config.as_bytes())
-                    .await
+                (Vec::new(), Some((Record::StartupConfig, config.as_bytes())))
             }
             Self::Matched {
                 definition,
                 pattern,
                 config_handler,
             } => {
-                storage
-                    .put_record(node, Record::Pattern, pattern.as_bytes())
-                    .await?;
+                let mut first = vec![(Record::Pattern, pattern.as_bytes())];
                 if let Some(script) = config_handler {
-                    storage
-                        .put_record(node, Record::ConfigHandler, script.as_bytes())
-                        .await?;
+                    first.push((Record::ConfigHandler, script.as_bytes()));
                 }
-                storage
-                    .put_record(node, Record::Definition, definition.as_bytes())
-                    .await
+                (first, Some((Record::Definition, definition.as_bytes())))
             }
         }
     }
@@ -145,7 +138,7 @@ async fn match_neighbordb(
     facts: &NodeFacts,
 ) -> Result<Provision, Error> {
     let parse = |text: String| {
-        Neighbordb::parse(&text, identifier)
+        parse_once(text, |text| Neighbordb::parse(text, identifier))
             .map_err(|error| Error::BadRequest(format!("neighbordb is broken: {error}")))
     };
     let neighbordb = storage
@@ -174,8 +167,8 @@ async fn load(storage: &Storage, entry: &Entry) -> Result<Provision, Error> {
     };
     let document = Document::Definition(entry.definition.as_str());
     // Stored for the node as it is written, once it is known that it can be read.
-    let check = |text: String| match Definition::parse(&text) {
-        Ok(_) => Ok(text),
+    let check = |text: String| match parse_once(text.clone(), Prepared::parse) {
+        Ok(_) => Ok(Rc::new(text)),
         Err(error) => Err(Error::BadRequest(format!("{document} is broken: {error}"))),
     };
     let definition = storage.document(document, check).await?;
@@ -183,7 +176,8 @@ async fn load(storage: &Storage, entry: &Entry) -> Result<Provision, Error> {
     let config_handler = match &entry.config_handler {
         Some(name) => {
             let document = Document::ConfigHandler(name.as_str());
-            let script = storage.document(document, Ok).await?;
+            let script = storage.document(document, |text| Ok(Rc::new(text)));
+            let script = script.await?;
             Some(script.ok_or_else(|| missing(document))?)
         }
         None => None,

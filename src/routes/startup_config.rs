@@ -2,7 +2,7 @@
 
 use super::{Context, body};
 use crate::access::Caller;
-use crate::answer::{Answer, content_type};
+use crate::answer::{Answer, Body, content_type};
 use crate::domain::node::NodeId;
 use crate::error::Error;
 use crate::key::Record;
@@ -19,7 +19,7 @@ pub async fn get(mut context: Context<'_>, id: &str) -> Result<Answer, Error> {
     };
     let config = config
         .ok_or_else(|| Error::BadRequest(format!("the node {node} has no startup-config here")))?;
-    Ok(Answer::ok(content_type::PLAIN, config)
+    Ok(Answer::new(200, content_type::PLAIN, Body::Held(config))
         .with_header("Cache-Control", "no-store, no-transform"))
 }
 
@@ -38,17 +38,10 @@ pub async fn put(mut context: Context<'_>, id: &str) -> Result<Answer, Error> {
     if let Some(site) = context.caller.site() {
         claim(&mut context, &node, site).await?;
     }
-    if context
-        .storage
-        .record(&node, Record::StartupConfig)
-        .await?
-        .as_ref()
-        != Some(&config)
-    {
-        context
-            .storage
-            .put_record(&node, Record::StartupConfig, &config)
-            .await?;
+    let stored = context.storage.record(&node, Record::StartupConfig).await?;
+    if stored.map(|stored| stored.to_vec()).as_ref() != Some(&config) {
+        let record = (Record::StartupConfig, config.as_slice());
+        context.storage.put_records(&node, &[record]).await?;
     }
     Ok(Answer::empty(201))
 }
@@ -70,10 +63,8 @@ async fn claim(context: &mut Context<'_>, node: &NodeId, site: &str) -> Result<(
         )));
     }
     if !records.has(Record::Site) {
-        context
-            .storage
-            .put_record(node, Record::Site, site.as_bytes())
-            .await?;
+        let record = (Record::Site, site.as_bytes());
+        context.storage.put_records(node, &[record]).await?;
     }
     Ok(())
 }

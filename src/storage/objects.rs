@@ -1,14 +1,15 @@
 //! R2 objects: actions and files.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
-use worker::{Conditional, Error as Cause, Object, Range, ResponseBody, js_sys};
 
-use super::{Remembered, Storage, hashing};
+use super::{Remembered, Storage};
 use crate::error::Error;
 use crate::hex;
 use crate::key::ObjectKey;
+use crate::runtime::{Failure, Held, Object, Stream, task};
 
 /// The largest object that is remembered, in bytes.
 pub const MAX_SMALL_BYTES: u64 = 64 << 10;
@@ -33,14 +34,14 @@ pub enum Found {
     /// In memory.
     Small(Rc<SmallObject>),
     /// To be passed through.
-    Large(Description, ResponseBody),
+    Large(Description, Stream),
 }
 
 /// An object of at most [`MAX_SMALL_BYTES`].
 #[derive(Debug)]
 pub struct SmallObject {
     pub description: Description,
-    pub bytes: Vec<u8>,
+    pub bytes: Held,
 }
 
 /// Size and hashes of an object.
@@ -58,12 +59,14 @@ pub struct ObjectDigest {
 
 impl Description {
     fn of(object: &Object) -> Self {
-        let uploaded = js_sys::Date::from(object.uploaded());
+        let lines = object.description();
+        let mut lines = lines.split('\n').map(str::to_owned);
+        let mut next = || lines.next().unwrap_or_default();
         Self {
-            size: object.size(),
-            etag: object.http_etag(),
-            last_modified: String::from(uploaded.to_utc_string()),
-            version: object.version(),
+            size: next().parse().unwrap_or_default(),
+            version: next(),
+            etag: next(),
+            last_modified: next(),
         }
     }
 }
@@ -76,26 +79,17 @@ impl Storage {
             Some(Remembered::Nothing) => return Ok(None),
             _ => {}
         }
-        let Some(object) = self.read(key).await? else {
+        let Some((object, description)) = self.read(key).await? else {
             if key.has_fallback() {
                 self.remember(key.as_str(), Remembered::Nothing, 0);
             }
             return Ok(None);
         };
-        let description = Description::of(&object);
-        let failed = |cause| reading(key, cause);
-        let Some(body) = object.body() else {
-            return Err(failed(Cause::RustError(
-                "it came without a body".to_owned(),
-            )));
-        };
         if description.size > MAX_SMALL_BYTES {
-            return Ok(Some(Found::Large(
-                description,
-                body.response_body().map_err(failed)?,
-            )));
+            let body = object.stream().ok_or_else(|| no_body(key))?;
+            return Ok(Some(Found::Large(description, body)));
         }
-        let bytes = body.bytes().await.map_err(failed)?;
+        let bytes = object.bytes().await.map_err(|cause| reading(key, cause))?;
         let size = bytes.len();
         let small = Rc::new(SmallObject { description, bytes });
         self.remember(key.as_str(), Remembered::Object(Rc::clone(&small)), size);
@@ -107,7 +101,7 @@ impl Storage {
         match self.remembered(key.as_str()) {
             Some(Remembered::Object(object)) => Ok(Some(object.description.clone())),
             Some(Remembered::Nothing) => Ok(None),
-            _ => Ok(self.head(key).await?.map(|object| Description::of(&object))),
+            _ => Ok(self.head(key).await?.map(|(_, description)| description)),
         }
     }
 
@@ -118,26 +112,13 @@ impl Storage {
         key: &ObjectKey,
         description: &Description,
         (first, last): (u64, u64),
-    ) -> Result<Option<ResponseBody>, Error> {
+    ) -> Result<Option<Stream>, Error> {
         self.count(|n| n.r2_reads += 1);
-        let same = Conditional {
-            etag_matches: Some(description.etag.trim_matches('"').to_owned()),
-            ..Conditional::default()
-        };
-        let range = Range::OffsetWithLength {
-            offset: first,
-            length: last - first + 1,
-        };
-        let get = self
-            .bindings
-            .files
-            .get(key.as_str())
-            .only_if(same)
-            .range(range);
-        let object = get.execute().await.map_err(|cause| reading(key, cause))?;
-        let body = object.as_ref().and_then(Object::body);
-        let body = body.map(|body| body.response_body()).transpose();
-        body.map_err(|cause| reading(key, cause))
+        let etag = description.etag.trim_matches('"');
+        let range = (first, last - first + 1);
+        let get = self.bindings.files.get_part(key.as_str(), etag, range);
+        let object = get.await.map_err(|cause| reading(key, cause))?;
+        Ok(object.and_then(|object| object.stream()))
     }
 
     /// Size and SHA-1 of an object. Its body is read and hashed once in the life of each upload:
@@ -169,15 +150,19 @@ impl Storage {
         key: &ObjectKey,
         memory: &str,
     ) -> Result<Option<ObjectDigest>, Error> {
-        let Some(head) = self.head(key).await? else {
+        let Some((head, description)) = self.head(key).await? else {
             return Ok(None);
         };
-        if let Some(digest) = uploaded_digest(&head) {
+        if let Some(given) = head.digests()
+            && let Some(digest) = uploaded_digest(&description, &given)
+        {
             return Ok(Some(digest));
         }
-        if let Some(digest) = self.stored_digest(memory, &head.version()).await? {
+        if let Some(digest) = self.stored_digest(memory, &description.version).await? {
             return Ok(Some(digest));
         }
+        // A client that does not wait until an image is hashed would never get to know its hash.
+        task::keep_on();
         let Some(digest) = self.hash(key).await? else {
             return Ok(None);
         };
@@ -194,84 +179,104 @@ impl Storage {
         version: &str,
     ) -> Result<Option<ObjectDigest>, Error> {
         let bytes = self.value(memory).await?;
-        let digest = bytes.and_then(|bytes| serde_json::from_slice::<ObjectDigest>(&bytes).ok());
+        let digest =
+            bytes.and_then(|bytes| serde_json::from_slice::<ObjectDigest>(&bytes.to_vec()).ok());
         Ok(digest.filter(|digest| digest.version == version))
     }
 
     /// Hashes an object: the runtime does, while the body streams past, and no byte enters wasm.
     async fn hash(&self, key: &ObjectKey) -> Result<Option<ObjectDigest>, Error> {
-        let Some(object) = self.read(key).await? else {
+        let Some((object, description)) = self.read(key).await? else {
             return Ok(None);
         };
         let failed = |cause| Error::storage(format!("hashing {}", key.as_str()), cause);
-        let body = object
-            .body()
-            .map(|body| body.response_body())
-            .transpose()
-            .map_err(failed)?;
-        let Some(ResponseBody::Stream(stream)) = body else {
-            return Ok(None);
-        };
-        let sha1 = hashing::sha1(&stream).await.map_err(failed)?;
+        let body = object.stream().ok_or_else(|| no_body(key))?;
+        let sha1 = hex(&body.sha1().await.map_err(failed)?);
+        let given = object.digests().map(|given| Given::read(&given));
         Ok(Some(ObjectDigest {
-            version: object.version(),
-            size: object.size(),
-            sha1: hex(&sha1),
-            sha256: object.checksum().sha256.map(|sha256| hex(&sha256.to_vec())),
+            version: description.version,
+            size: description.size,
+            sha1,
+            sha256: given.and_then(|given| given.checksums.sha256),
         }))
     }
 
-    async fn read(&self, key: &ObjectKey) -> Result<Option<Object>, Error> {
+    async fn read(&self, key: &ObjectKey) -> Result<Option<(Object, Description)>, Error> {
         self.count(|n| n.r2_reads += 1);
-        let answer = self.bindings.files.get(key.as_str()).execute().await;
-        let object = answer.map_err(|cause| reading(key, cause))?;
-        self.forget_others(key, object.as_ref());
-        Ok(object)
+        let answer = self.bindings.files.get(key.as_str()).await;
+        self.seen(key, answer)
     }
 
-    async fn head(&self, key: &ObjectKey) -> Result<Option<Object>, Error> {
+    async fn head(&self, key: &ObjectKey) -> Result<Option<(Object, Description)>, Error> {
         self.count(|n| n.r2_reads += 1);
         let answer = self.bindings.files.head(key.as_str()).await;
-        let object = answer.map_err(|cause| reading(key, cause))?;
-        self.forget_others(key, object.as_ref());
-        Ok(object)
+        self.seen(key, answer)
     }
 
-    /// Forgets what is remembered of another upload than the one just seen: a client that compares
-    /// a file with its meta-data must not get them from two.
-    fn forget_others(&self, key: &ObjectKey, seen: Option<&Object>) {
-        let seen = seen.map(Object::version);
+    /// An answer of R2. What is remembered of another upload than this one is forgotten: a client that
+    /// compares a file with its meta-data must not get them from two.
+    fn seen(
+        &self,
+        key: &ObjectKey,
+        answer: Result<Option<Object>, Failure>,
+    ) -> Result<Option<(Object, Description)>, Error> {
+        let object = answer.map_err(|cause| reading(key, cause))?;
+        let seen = object.map(|object| {
+            let description = Description::of(&object);
+            (object, description)
+        });
+        let version = seen.as_ref().map(|(_, description)| &description.version);
         for name in [key.as_str(), &key.digest_key()] {
-            let version = match self.remembered(name) {
-                Some(Remembered::Object(object)) => Some(object.description.version.clone()),
-                Some(Remembered::Digest(digest)) => Some(digest.version.clone()),
-                _ => None,
+            let of_another = match self.remembered(name) {
+                Some(Remembered::Object(object)) => Some(&object.description.version) != version,
+                Some(Remembered::Digest(digest)) => Some(&digest.version) != version,
+                _ => false,
             };
-            if version.is_some() && version != seen {
+            if of_another {
                 self.forget(name);
             }
         }
+        Ok(seen)
+    }
+}
+
+/// What is known of an object's content without reading it. Hashes are in hexadecimal.
+#[derive(Debug, Default, Deserialize)]
+struct Given {
+    checksums: Checksums,
+    #[serde(default)]
+    metadata: HashMap<String, String>,
+}
+
+/// What R2 has checked.
+#[derive(Debug, Default, Deserialize)]
+struct Checksums {
+    sha1: Option<String>,
+    sha256: Option<String>,
+}
+
+impl Given {
+    fn read(json: &str) -> Self {
+        serde_json::from_str(json).unwrap_or_default()
     }
 }
 
 /// The digest that whoever uploaded the object gave: R2 has checked a checksum; what is in custom
 /// metadata (`ztp push` puts it there, since a multipart upload can have no checksum of the whole)
 /// counts while the size that it was made for is the size there is.
-fn uploaded_digest(object: &Object) -> Option<ObjectDigest> {
-    let checksums = object.checksum();
-    let (version, size) = (object.version(), object.size());
-    if let Some(sha1) = checksums.sha1 {
-        let sha256 = checksums.sha256.map(|sha256| hex(&sha256.to_vec()));
+fn uploaded_digest(description: &Description, given: &str) -> Option<ObjectDigest> {
+    let given = Given::read(given);
+    let (version, size) = (description.version.clone(), description.size);
+    if let Some(sha1) = given.checksums.sha1 {
         return Some(ObjectDigest {
             version,
             size,
-            sha1: hex(&sha1.to_vec()),
-            sha256,
+            sha1,
+            sha256: given.checksums.sha256,
         });
     }
-    let metadata = object.custom_metadata().ok()?;
-    let sha1 = metadata.get("sha1").filter(|sha1| is_sha1(sha1))?;
-    let of_size = metadata.get("sha1-size")?.parse() == Ok(size);
+    let sha1 = given.metadata.get("sha1").filter(|sha1| is_sha1(sha1))?;
+    let of_size = given.metadata.get("sha1-size")?.parse() == Ok(size);
     of_size.then(|| ObjectDigest {
         version,
         size,
@@ -287,6 +292,13 @@ fn is_sha1(text: &str) -> bool {
             .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
-fn reading(key: &ObjectKey, cause: Cause) -> Error {
+fn reading(key: &ObjectKey, cause: Failure) -> Error {
     Error::storage(format!("reading {}", key.as_str()), cause)
+}
+
+fn no_body(key: &ObjectKey) -> Error {
+    Error::storage(
+        format!("reading {}", key.as_str()),
+        "it came without a body",
+    )
 }

@@ -39,19 +39,15 @@ impl Storage {
 
     /// The names of all stored pools, in order.
     pub async fn pool_names(&self) -> Result<Vec<String>, Error> {
-        let failed = |cause| Error::kv("listing the pools", cause);
         let mut names = Vec::new();
         let mut cursor = None;
         loop {
             self.count(|n| n.kv_reads += 1);
-            let mut list = self.bindings.data.list().prefix(POOLS.to_owned());
-            if let Some(cursor) = cursor {
-                list = list.cursor(cursor);
-            }
-            let page = list.execute().await.map_err(failed)?;
-            let found = page.keys.into_iter();
-            names.extend(found.filter_map(|key| Some(key.name.strip_prefix(POOLS)?.to_owned())));
-            cursor = page.cursor.filter(|_| !page.list_complete);
+            let page = self.bindings.data.list(POOLS, cursor.as_deref()).await;
+            let page = page.map_err(|cause| Error::storage("listing the pools", cause))?;
+            let found = page.names.iter();
+            names.extend(found.filter_map(|name| Some(name.strip_prefix(POOLS)?.to_owned())));
+            cursor = page.cursor;
             if cursor.is_none() {
                 return Ok(names);
             }

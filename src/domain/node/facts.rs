@@ -1,10 +1,16 @@
 //! The facts that a switch sends with POST /nodes, and that are kept as `.node`.
 
+mod json;
+
+use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::{Map, Value as Json, json};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
 use crate::domain::printable::Printable;
+
+use json::{Json, get};
 
 use super::{Identifier, InvalidNodeId, NodeId, normalize_mac};
 
@@ -17,7 +23,7 @@ pub const MAX_FACT: usize = 1024;
 pub const MAX_NEIGHBORS: usize = 4096;
 
 /// What one LLDP neighbor says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Neighbor {
     /// Its system name.
     pub device: String,
@@ -33,7 +39,7 @@ pub struct NodeFacts {
     /// As [`normalize_mac`] writes it.
     pub systemmac: Option<String>,
     pub version: Option<String>,
-    /// Local interface and the neighbors seen there, in the order in which the switch sent them.
+    /// Local interface, each once, and the neighbors seen there, in the order in which the switch sent them.
     pub neighbors: Vec<(String, Vec<Neighbor>)>,
 }
 
@@ -55,9 +61,9 @@ impl Post {
     /// [`MAX_FACTS`], [`MAX_FACT`] or [`MAX_NEIGHBORS`].
     pub fn parse(body: &[u8]) -> Result<Post, FactsError> {
         let object = read_object(body)?;
-        let config = match object.get("config") {
+        let config = match get(&object, "config") {
             None => None,
-            Some(Json::String(config)) => Some(config.clone()),
+            Some(Json::String(config)) => Some(config.clone().into_owned()),
             Some(other) => return Err(wrong_type("config", "a string", other)),
         };
         Ok(Post {
@@ -76,13 +82,13 @@ impl NodeFacts {
         NodeFacts::from_object(&read_object(text.as_bytes())?)
     }
 
-    fn from_object(object: &Map<String, Json>) -> Result<NodeFacts, FactsError> {
+    fn from_object(object: &Object<'_>) -> Result<NodeFacts, FactsError> {
         Ok(NodeFacts {
             model: text(object, "model")?,
             serialnumber: text(object, "serialnumber")?,
             systemmac: text(object, "systemmac")?.map(|mac| normalize_mac(&mac)),
             version: text(object, "version")?,
-            neighbors: neighbors(object.get("neighbors"))?,
+            neighbors: neighbors(get(object, "neighbors"))?,
         })
     }
 
@@ -104,8 +110,17 @@ impl NodeFacts {
 
     /// What is stored as `.node`: the facts that are known, and `neighbors` as `{device, port}` in any case. The keys and
     /// their order are ztpserver's.
-    pub fn to_json(&self) -> Json {
-        let mut record = Map::new();
+    ///
+    /// # Errors
+    /// None that could come from facts.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+}
+
+impl Serialize for NodeFacts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut record = serializer.serialize_map(None)?;
         for (key, fact) in [
             ("model", &self.model),
             ("systemmac", &self.systemmac),
@@ -113,35 +128,39 @@ impl NodeFacts {
             ("version", &self.version),
         ] {
             if let Some(fact) = fact.as_ref().filter(|fact| !fact.is_empty()) {
-                record.insert(key.to_owned(), Json::String(fact.clone()));
+                record.serialize_entry(key, fact)?;
             }
         }
-        let neighbors = self.neighbors.iter().map(|(interface, seen)| {
-            let seen = seen
-                .iter()
-                .map(|Neighbor { device, port }| json!({"device": device, "port": port}))
-                .collect();
-            (interface.clone(), Json::Array(seen))
-        });
-        record.insert("neighbors".to_owned(), Json::Object(neighbors.collect()));
-        Json::Object(record)
+        record.serialize_entry("neighbors", &Interfaces(&self.neighbors))?;
+        record.end()
     }
 }
 
-fn read_object(text: &[u8]) -> Result<Map<String, Json>, FactsError> {
+/// Neighbors by interface, as a mapping.
+struct Interfaces<'a>(&'a [(String, Vec<Neighbor>)]);
+
+impl Serialize for Interfaces<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(interface, seen)| (interface, seen)))
+    }
+}
+
+type Object<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
+
+fn read_object(text: &[u8]) -> Result<Object<'_>, FactsError> {
     if text.len() > MAX_FACTS {
         return Err(FactsError::TooLarge(text.len()));
     }
     // serde_json stops at 128 levels by itself.
     match serde_json::from_slice(text) {
         Ok(Json::Object(object)) => Ok(object),
-        Ok(other) => Err(FactsError::NotAnObject(kind(&other))),
+        Ok(other) => Err(FactsError::NotAnObject(other.kind())),
         Err(error) => Err(FactsError::Malformed(error.to_string())),
     }
 }
 
-fn text(object: &Map<String, Json>, key: &str) -> Result<Option<String>, FactsError> {
-    match object.get(key) {
+fn text(object: &Object<'_>, key: &str) -> Result<Option<String>, FactsError> {
+    match get(object, key) {
         None | Some(Json::Null) => Ok(None),
         Some(value) => {
             let fact = scalar(value).ok_or_else(|| wrong_type(key, "a string", value))?;
@@ -162,15 +181,15 @@ fn bounded(text: String, what: impl FnOnce() -> String) -> Result<String, FactsE
 }
 
 /// A string, or a number as it is written.
-fn scalar(value: &Json) -> Option<String> {
+fn scalar(value: &Json<'_>) -> Option<String> {
     match value {
-        Json::String(text) => Some(text.clone()),
-        Json::Number(number) if !number.is_f64() => Some(number.to_string()),
+        Json::String(text) => Some(text.clone().into_owned()),
+        Json::Integer(text) => Some(text.clone()),
         _ => None,
     }
 }
 
-fn neighbors(value: Option<&Json>) -> Result<Vec<(String, Vec<Neighbor>)>, FactsError> {
+fn neighbors(value: Option<&Json<'_>>) -> Result<Vec<(String, Vec<Neighbor>)>, FactsError> {
     let interfaces = match value {
         None | Some(Json::Null) => return Ok(Vec::new()),
         Some(Json::Object(interfaces)) => interfaces,
@@ -180,8 +199,9 @@ fn neighbors(value: Option<&Json>) -> Result<Vec<(String, Vec<Neighbor>)>, Facts
     interfaces
         .iter()
         .map(|(interface, seen)| {
-            let interface = bounded(interface.clone(), || "the name of an interface".to_owned())?;
-            let Json::Array(seen) = seen else {
+            let interface = interface.clone().into_owned();
+            let interface = bounded(interface, || "the name of an interface".to_owned())?;
+            let Json::List(seen) = seen else {
                 return Err(wrong_type(
                     &format!("neighbors of {}", Printable(&interface)),
                     "a list",
@@ -201,14 +221,14 @@ fn neighbors(value: Option<&Json>) -> Result<Vec<(String, Vec<Neighbor>)>, Facts
         .collect()
 }
 
-fn neighbor(interface: &str, peer: &Json) -> Result<Neighbor, FactsError> {
+fn neighbor(interface: &str, peer: &Json<'_>) -> Result<Neighbor, FactsError> {
     let place = || format!("a neighbor of {}", Printable(interface));
     let Json::Object(peer) = peer else {
         return Err(wrong_type(&place(), "an object", peer));
     };
     let named = |keys: &[&str]| format!("'{}' of {}", keys.join("' or '"), place());
     let field = |keys: &[&str]| {
-        let value = keys.iter().find_map(|key| peer.get(*key));
+        let value = keys.iter().find_map(|key| get(peer, key));
         match value {
             // A neighbor need not say its name: LLDP requires only chassis and port ids.
             Some(Json::Null) => Ok(String::new()),
@@ -226,22 +246,11 @@ fn neighbor(interface: &str, peer: &Json) -> Result<Neighbor, FactsError> {
     })
 }
 
-fn wrong_type(what: &str, expected: &'static str, found: &Json) -> FactsError {
+fn wrong_type(what: &str, expected: &'static str, found: &Json<'_>) -> FactsError {
     FactsError::WrongType {
         what: what.to_owned(),
         expected,
-        found: kind(found),
-    }
-}
-
-fn kind(value: &Json) -> &'static str {
-    match value {
-        Json::Null => "null",
-        Json::Bool(_) => "a boolean",
-        Json::Number(_) => "a number",
-        Json::String(_) => "a string",
-        Json::Array(_) => "a list",
-        Json::Object(_) => "an object",
+        found: found.kind(),
     }
 }
 

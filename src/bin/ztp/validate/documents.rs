@@ -26,7 +26,7 @@ impl Check<'_> {
 
     fn bootstrap(&mut self, key: &str) {
         let Some(text) = self.text(key) else { return };
-        if !Template::parse(&text).has_server() {
+        if !Template::parse(text).has_server() {
             let message = "the script has no $SERVER";
             self.find(Finding::of_file(Kind::NoServer, key, message));
         }

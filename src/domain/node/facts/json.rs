@@ -1,0 +1,161 @@
+//! JSON as facts are read from: texts are borrowed from the body, and objects are lists, since each of
+//! them has a handful of keys. [`serde_json::Value`] hashes and copies all of them.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// Entries of an object that are looked through one by one; more get an index.
+const MAX_UNINDEXED: usize = 32;
+
+/// A JSON value.
+#[derive(Debug)]
+pub enum Json<'a> {
+    Null,
+    Bool,
+    /// An integer, as it is written.
+    Integer(String),
+    /// What no fact can be.
+    Float,
+    String(Cow<'a, str>),
+    List(Vec<Json<'a>>),
+    /// Each key once. Of several with the same key the last one counts, in the place of the first.
+    Object(Vec<(Cow<'a, str>, Json<'a>)>),
+}
+
+impl Json<'_> {
+    /// What it is, with its article.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Json::Null => "null",
+            Json::Bool => "a boolean",
+            Json::Integer(_) | Json::Float => "a number",
+            Json::String(_) => "a string",
+            Json::List(_) => "a list",
+            Json::Object(_) => "an object",
+        }
+    }
+}
+
+/// The value under a key of an object.
+pub fn get<'j, 'a>(object: &'j [(Cow<'a, str>, Json<'a>)], key: &str) -> Option<&'j Json<'a>> {
+    let (_, value) = object.iter().find(|(name, _)| name == key)?;
+    Some(value)
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Values)
+    }
+}
+
+struct Values;
+
+impl<'de> Visitor<'de> for Values {
+    type Value = Json<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Json<'de>, E> {
+        Ok(Json::Bool)
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
+        Ok(Json::Integer(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
+        Ok(Json::Integer(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Json<'de>, E> {
+        Ok(Json::Float)
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::String(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json<'de>, E> {
+        Ok(Json::String(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Json::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json<'de>, A::Error> {
+        let mut object: Vec<(Cow<'de, str>, Json<'de>)> = Vec::new();
+        let mut index: HashMap<Cow<'de, str>, usize> = HashMap::new();
+        while let Some((Key(key), value)) = entries.next_entry()? {
+            if index.is_empty() && object.len() == MAX_UNINDEXED {
+                let keys = object.iter().map(|(key, _)| key.clone());
+                index = keys.zip(0..).collect();
+            }
+            let known = if index.is_empty() {
+                object.iter().position(|(name, _)| *name == key)
+            } else {
+                index.get(&key).copied()
+            };
+            match known.and_then(|known| object.get_mut(known)) {
+                Some((_, old)) => *old = value,
+                None => {
+                    if !index.is_empty() {
+                        index.insert(key.clone(), object.len());
+                    }
+                    object.push((key, value));
+                }
+            }
+        }
+        Ok(Json::Object(object))
+    }
+}
+
+/// A key, borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_equal_keys_the_last_counts_in_the_place_of_the_first() {
+        for others in [0, MAX_UNINDEXED, 2 * MAX_UNINDEXED] {
+            let filling: String = (0..others).map(|n| format!("\"k{n}\":{n},")).collect();
+            let text = format!("{{\"a\":1,{filling}\"\\u0061\":2,\"z\":3}}");
+            let Json::Object(object) = serde_json::from_str(&text).unwrap() else {
+                panic!("{text} is an object");
+            };
+            assert_eq!(object.len(), others + 2, "{text}");
+            assert!(matches!(&object[0], (key, Json::Integer(text)) if key == "a" && text == "2"));
+            assert!(matches!(get(&object, "z"), Some(Json::Integer(text)) if text == "3"));
+        }
+    }
+
+    #[test]
+    fn borrows_what_has_no_escapes() {
+        let text = r#"{"a":"b","c":"\n"}"#;
+        let Json::Object(object) = serde_json::from_str(text).unwrap() else {
+            panic!("{text} is an object");
+        };
+        assert!(matches!(
+            get(&object, "a"),
+            Some(Json::String(Cow::Borrowed("b")))
+        ));
+        assert!(matches!(get(&object, "c"), Some(Json::String(Cow::Owned(text))) if text == "\n"));
+    }
+}

@@ -1,0 +1,252 @@
+// The JavaScript half of runtime.rs. Each step between wasm and JavaScript costs about what a lookup
+// in memory does, and a text costs a copy and a check on top: what belongs together is one step here.
+
+import { settle } from "./index.js";
+
+/** How many sets of headers are kept ready. */
+const MAX_HEADS = 256;
+/** How much is hashed at once, in bytes. */
+const HASHED_AT_ONCE = 1 << 20;
+
+/**
+ * Answers that are being worked on, by the number of their task. Another map takes the place of this
+ * one with each wasm instance.
+ */
+let pending = new Map();
+/** What `new Response` takes besides a body, by the text that says it. */
+const heads = new Map();
+
+/** The promise of the answer that a task will give. */
+export function promiseAnswer(task, context) {
+  const work = { context };
+  work.promise = new Promise((resolve) => {
+    work.resolve = resolve;
+  });
+  pending.set(task, work);
+  return work.promise;
+}
+
+/** Has a task carried out to its end, even if its client hangs up. */
+export function keepOn(task) {
+  const { context, promise } = pending.get(task);
+  context.waitUntil(promise);
+}
+
+/** Gives the answer of a task. */
+export function giveAnswer(task, response) {
+  take(pending, task).resolve(response);
+}
+
+/** Gives up everything that is being worked on: the wasm instance that worked on it is lost. */
+export function abandon() {
+  pending = new Map();
+}
+
+/** What a request is told that a panic ended. The panic itself is in the log, where it happened. */
+export function apology(error) {
+  console.error(`a request was given up: ${error}`);
+  return new Response("the server failed in the middle of this request; ask again in a moment\n", {
+    status: 500,
+    headers: {
+      "Content-Type": "text/html; charset=UTF-8",
+      "X-Content-Type-Options": "nosniff",
+      "Content-Security-Policy": "default-src 'none'",
+      "Cache-Control": "no-store",
+      "Retry-After": "5",
+    },
+  });
+}
+
+/** Tells wasm what a promise is settled with, under the number by which a task waits for it. */
+export function whenSettled(promise, number, task) {
+  const asked = pending;
+  const settled = (fulfilled, value) => {
+    let reason = "another one ended what it was worked on by";
+    if (asked === pending) {
+      try {
+        settle(number, fulfilled, value);
+        return;
+      } catch (error) {
+        abandon();
+        reason = error;
+      }
+    }
+    // Here, where the runtime lets this request answer; the others have their turn when they go on.
+    take(asked, task)?.resolve(apology(reason));
+  };
+  promise.then(
+    (value) => settled(true, value),
+    (cause) => settled(false, cause),
+  );
+}
+
+function take(works, task) {
+  const work = works.get(task);
+  works.delete(task);
+  return work;
+}
+
+/**
+ * A response: its status and the headers that many have, a line each, are the `head`; `own` is
+ * a header that is only this one's, or empty. The body is wasm's memory, and copied.
+ */
+export function respond(head, own, bytes) {
+  return respondWith(head, own, bytes.slice());
+}
+
+/** The same with a body that JavaScript has: bytes, a stream, or null. */
+export function respondWith(head, own, body) {
+  const response = new Response(body, initOf(head));
+  if (own !== "") response.headers.set(...header(own));
+  return response;
+}
+
+function initOf(head) {
+  const known = heads.get(head);
+  if (known) return known;
+  const [status, ...lines] = head.split("\n");
+  const headers = new Headers();
+  for (const line of lines) headers.set(...header(line));
+  const init = { status: Number(status), headers };
+  if (heads.size >= MAX_HEADS) heads.clear();
+  heads.set(head, init);
+  return init;
+}
+
+/** Name and value of a header. */
+function header(line) {
+  const colon = line.indexOf(": ");
+  return [line.slice(0, colon), line.slice(colon + 2)];
+}
+
+/** Bytes that wasm has, to be kept here. */
+export function hold(bytes) {
+  return bytes.slice();
+}
+
+/** Writes a line of the log. */
+export function log(level, line) {
+  console[level](line);
+}
+
+/** The headers that make a request conditional or partial; undefined if it is neither. */
+export function conditions({ headers }) {
+  const ifNoneMatch = headers.get("If-None-Match");
+  const range = headers.get("Range");
+  return ifNoneMatch === null && range === null ? undefined : [ifNoneMatch, range, headers.get("If-Range")];
+}
+
+/** All bytes of a request's body; null if there are more than `limit`, once they have all gone by. */
+export function bodyUpTo(request, limit) {
+  const announced = request.headers.get("Content-Length");
+  if (announced === null) return readUpTo(request.body, limit);
+  return Number(announced) <= limit ? request.arrayBuffer() : swallow(request.body);
+}
+
+/** The same of a body that does not say how long it is. */
+async function readUpTo(body, limit) {
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of body ?? []) {
+    length += chunk.byteLength;
+    if (length <= limit) chunks.push(chunk);
+    else chunks.length = 0;
+  }
+  return length <= limit ? new Blob(chunks).arrayBuffer() : null;
+}
+
+/** Lets the runtime swallow a body. */
+async function swallow(body) {
+  await body.pipeTo(new WritableStream());
+  return null;
+}
+
+/** Text at an index, if there is one. */
+export function textAt(texts, index) {
+  return texts[index] ?? undefined;
+}
+
+/** Whether there is a text at an index, empty or not. */
+export function hasAt(texts, index) {
+  return typeof texts[index] === "string";
+}
+
+/** The bytes under a key. */
+export function kvGet(namespace, key) {
+  return namespace.get(key, "arrayBuffer");
+}
+
+/** The texts under several keys, a line each, in their order, in one operation. */
+export function kvGetAll(namespace, keys) {
+  const names = keys.split("\n");
+  return namespace.get(names).then((found) => names.map((name) => found.get(name)));
+}
+
+/** A page of the names that begin with `prefix`, as JSON. */
+export async function kvList(namespace, prefix, cursor) {
+  const page = await namespace.list({ prefix, cursor });
+  return JSON.stringify({ names: page.keys.map(({ name }) => name), cursor: page.list_complete ? null : page.cursor });
+}
+
+/** Stores bytes under a key. */
+export function kvPut(namespace, key, bytes) {
+  return namespace.put(key, bytes.slice());
+}
+
+export function r2Get(bucket, key) {
+  return bucket.get(key);
+}
+
+export function r2Head(bucket, key) {
+  return bucket.head(key);
+}
+
+/** A part of the object of that ETag: without a body if it is another one by now. */
+export function r2GetPart(bucket, key, etag, offset, length) {
+  return bucket.get(key, { onlyIf: { etagMatches: etag }, range: { offset, length } });
+}
+
+/** Size, version, ETag and Last-Modified of an object, a line each. */
+export function r2Describe({ size, version, httpEtag, uploaded }) {
+  return `${size}\n${version}\n${httpEtag}\n${uploaded.toUTCString()}`;
+}
+
+/** What its uploader said of an object's content, as JSON, if anything. Hashes are in hexadecimal. */
+export function r2Digests({ checksums, customMetadata }) {
+  const { sha1, sha256 } = checksums;
+  const said = sha1 ?? sha256 ?? customMetadata?.sha1;
+  return said ? JSON.stringify({ checksums, metadata: customMetadata }) : undefined;
+}
+
+export function bodyOf(object) {
+  return object.body ?? undefined;
+}
+
+/** All bytes of an object. */
+export function bytesOf(object) {
+  return object.arrayBuffer();
+}
+
+/**
+ * SHA-1 of a stream, natively: the bytes go from the store to the digest without entering wasm.
+ *
+ * `pipeTo` would do it in one call, but makes an object of every 4 KiB, which is most of the CPU that
+ * hashing takes and fills the heap faster than it is collected. Here one buffer goes back and forth.
+ */
+export async function sha1(stream) {
+  const digest = new crypto.DigestStream("SHA-1");
+  const writer = digest.getWriter();
+  const reader = stream.getReader({ mode: "byob" });
+  let buffer = new Uint8Array(HASHED_AT_ONCE);
+  for (;;) {
+    const { value, done } = await reader.readAtLeast(HASHED_AT_ONCE, buffer);
+    if (value?.byteLength > 0) {
+      await writer.write(value);
+      // The buffer was handed over with the read, and comes back with its bytes.
+      buffer = new Uint8Array(value.buffer);
+    }
+    if (done) break;
+  }
+  await writer.close();
+  return digest.digest;
+}
