@@ -171,7 +171,7 @@ impl Answer {
             }
             Body::None => Content::Nothing,
         };
-        runtime::respond(&head, &location.unwrap_or_default(), content)
+        runtime::respond(head, location.as_deref(), content)
     }
 }
 

@@ -1,19 +1,19 @@
-// The module that the runtime loads: it takes requests into wasm, and makes a new wasm instance if
-// one is lost. A panic ends an instance, with everything that was being worked on in it.
+// The module that the runtime loads: it takes requests into wasm, and out of it if a panic ends them.
+// A panic ends a wasm instance, with everything that is being worked on in it; another takes over.
 
 import { DurableObject } from "cloudflare:workers";
-import { abandon, apology } from "./glue.js";
-import { ResourcePool as Pool, __worker_init_state as instanceState, answer, initSync } from "./index.js";
+import { apology, currentInstance } from "./glue.js";
+import { ResourcePool as Pool, answer, initSync } from "./index.js";
 import module from "./index_bg.wasm";
 
 initSync({ module });
 
 export default {
   fetch(request, env, context) {
+    currentInstance();
     try {
       return answer(request, request.method, request.url, env, context);
     } catch (error) {
-      abandon();
       return apology(error);
     }
   },
@@ -24,18 +24,12 @@ export class ResourcePool extends DurableObject {
   #pool;
   #instance;
 
-  async fetch(request) {
-    // Asking for the state is what makes a new instance, if one is needed.
-    const { instanceId } = instanceState();
-    if (this.#instance !== instanceId) {
+  fetch(request) {
+    const instance = currentInstance();
+    if (this.#instance !== instance) {
       this.#pool = new Pool(this.ctx, this.env);
-      this.#instance = instanceId;
+      this.#instance = instance;
     }
-    try {
-      return await this.#pool.fetch(request);
-    } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) abandon();
-      throw error;
-    }
+    return this.#pool.fetch(request);
   }
 }

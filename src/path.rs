@@ -43,7 +43,8 @@ pub fn query_value(url: &str, name: &str) -> Option<String> {
 
 /// Scheme and authority of an absolute URL: `https://ztp.example.net:8443`.
 pub fn origin_of(url: &str) -> &str {
-    let start = url.find("://").map_or(0, |at| at + 3);
+    let scheme = url.find(':').filter(|at| url[*at..].starts_with("://"));
+    let start = scheme.map_or(0, |at| at + "://".len());
     let end = url[start..]
         .find(['/', '?', '#'])
         .map_or(url.len(), |at| start + at);

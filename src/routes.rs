@@ -129,7 +129,7 @@ pub async fn respond(request: Request, env: Env) -> JsValue {
             Level::Error,
             &format!("the answer cannot be sent: {failure}"),
         );
-        runtime::respond("500", "", Content::Nothing).unwrap_or(JsValue::UNDEFINED)
+        runtime::respond("500".to_owned(), None, Content::Nothing).unwrap_or(JsValue::UNDEFINED)
     })
 }
 

@@ -10,6 +10,8 @@ mod promise;
 mod request;
 pub mod task;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 
@@ -87,14 +89,38 @@ pub enum Content<'a> {
     Nothing,
 }
 
+/// How many heads are kept at most: there are as many as kinds of answers, and files.
+const MAX_HEADS: usize = 256;
+
+thread_local! {
+    /// The numbers under which JavaScript keeps heads.
+    static HEADS: RefCell<HashMap<String, u32>> = RefCell::default();
+}
+
 /// A response; `head` is its status and, a line each, the headers that it has in common with others;
-/// `own` is one more header, or empty.
-pub fn respond(head: &str, own: &str, content: Content<'_>) -> Result<JsValue, Failure> {
+/// `own` is one more header.
+pub fn respond(head: String, own: Option<&str>, content: Content<'_>) -> Result<JsValue, Failure> {
+    let head = number_of(head);
     Ok(match content {
         Content::Bytes(bytes) => glue::respond(head, own, bytes)?,
         Content::Held(held) => glue::respond_with(head, own, &held.bytes)?,
         Content::Stream(stream) => glue::respond_with(head, own, &stream.0)?,
         Content::Nothing => glue::respond_with(head, own, &JsValue::NULL)?,
+    })
+}
+
+fn number_of(head: String) -> u32 {
+    HEADS.with_borrow_mut(|heads| {
+        if let Some(number) = heads.get(&head) {
+            return *number;
+        }
+        if heads.len() >= MAX_HEADS {
+            heads.clear();
+        }
+        let number = heads.len() as u32;
+        glue::prepare_head(number, &head);
+        heads.insert(head, number);
+        number
     })
 }
 
@@ -108,12 +134,11 @@ pub enum Level {
 
 /// Writes a line of the log.
 pub fn log(level: Level, line: &str) {
-    let level = match level {
-        Level::Log => "log",
-        Level::Warn => "warn",
-        Level::Error => "error",
-    };
-    glue::log(level, line);
+    match level {
+        Level::Log => glue::log(line),
+        Level::Warn => glue::warn(line),
+        Level::Error => glue::error(line),
+    }
 }
 
 /// Milliseconds since 1970. In a Worker time stands still but for storage and the network.
@@ -129,10 +154,16 @@ impl Namespace {
         Self(binding)
     }
 
-    /// The bytes under a key, if it is stored.
-    pub async fn get(&self, key: &str) -> Result<Option<Held>, Failure> {
-        let found = settled(glue::kv_get(&self.0, key)?).await?;
-        Ok((!found.is_null()).then(|| Held::of(found)))
+    /// Begins to read the bytes under a key; what comes back waits for them, if it is stored.
+    pub fn get(
+        &self,
+        key: &str,
+    ) -> Result<impl Future<Output = Result<Option<Held>, Failure>> + use<>, Failure> {
+        let read = settled(glue::kv_get(&self.0, key)?);
+        Ok(async move {
+            let found = read.await?;
+            Ok((!found.is_null()).then(|| Held::of(found)))
+        })
     }
 
     /// The texts under several names in a folder, in one operation. KV refuses to answer more than

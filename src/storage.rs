@@ -215,7 +215,7 @@ impl Storage {
     /// # Errors
     /// [`Error::Storage`], or [`Error::BadRequest`] if it is not UTF-8.
     pub async fn text(&self, document: Document<'_>) -> Result<Option<String>, Error> {
-        let bytes = self.value(&document.to_string()).await?;
+        let bytes = self.value(document.to_string()).await?;
         let text = bytes.map(|bytes| String::from_utf8(bytes.to_vec()));
         text.transpose().map_err(|_| {
             Error::BadRequest(format!(
@@ -224,9 +224,14 @@ impl Storage {
         })
     }
 
-    /// The bytes of one record of a node, if it is stored.
-    pub async fn record(&self, node: &NodeId, record: Record) -> Result<Option<Held>, Error> {
-        self.value(&record.key(node)).await
+    /// The bytes of one record of a node, if it is stored. Reading begins at once, not when it is waited
+    /// for.
+    pub fn record(
+        &self,
+        node: &NodeId,
+        record: Record,
+    ) -> impl Future<Output = Result<Option<Held>, Error>> + use<> {
+        self.value(record.key(node))
     }
 
     /// Those of `records` that are stored of a node, in one operation.
@@ -277,10 +282,14 @@ impl Storage {
         Ok(())
     }
 
-    async fn value(&self, key: &str) -> Result<Option<Held>, Error> {
+    /// Begins to read a value.
+    fn value(&self, key: String) -> impl Future<Output = Result<Option<Held>, Error>> + use<> {
         self.count(|n| n.kv_reads += 1);
-        let answer = self.bindings.data.get(key).await;
-        answer.map_err(|cause| Error::storage(format!("reading {key}"), cause))
+        let read = self.bindings.data.get(&key);
+        async move {
+            let failed = |cause| Error::storage(format!("reading {key}"), cause);
+            read.map_err(failed)?.await.map_err(failed)
+        }
     }
 
     /// Begins to store a value, which is then done even if the client hangs up.

@@ -107,9 +107,12 @@ enum Provision {
     },
 }
 
+/// A record, and what is written to it.
+type Written<'a> = (Record, &'a [u8]);
+
 impl Provision {
     /// What is to be stored, and what is to be stored when all of that is.
-    fn records(&self) -> (Vec<(Record, &[u8])>, Option<(Record, &[u8])>) {
+    fn records(&self) -> (Vec<Written<'_>>, Option<Written<'_>>) {
         match self {
             Self::None => (Vec::new(), None),
             Self::StartupConfig(config) => {

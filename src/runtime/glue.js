@@ -1,10 +1,8 @@
 // The JavaScript half of runtime.rs. Each step between wasm and JavaScript costs about what a lookup
 // in memory does, and a text costs a copy and a check on top: what belongs together is one step here.
 
-import { settle } from "./index.js";
+import { __worker_init_state as instanceState, settle } from "./index.js";
 
-/** How many sets of headers are kept ready. */
-const MAX_HEADS = 256;
 /** How much is hashed at once, in bytes. */
 const HASHED_AT_ONCE = 1 << 20;
 
@@ -13,12 +11,14 @@ const HASHED_AT_ONCE = 1 << 20;
  * one with each wasm instance.
  */
 let pending = new Map();
-/** What `new Response` takes besides a body, by the text that says it. */
-const heads = new Map();
+/** Which wasm instance works on them. */
+let instance = 0;
+/** What `new Response` takes besides a body, by number. */
+const heads = [];
 
 /** The promise of the answer that a task will give. */
 export function promiseAnswer(task, context) {
-  const work = { context };
+  const work = { context, keptOn: false, promise: undefined, resolve: undefined };
   work.promise = new Promise((resolve) => {
     work.resolve = resolve;
   });
@@ -28,8 +28,10 @@ export function promiseAnswer(task, context) {
 
 /** Has a task carried out to its end, even if its client hangs up. */
 export function keepOn(task) {
-  const { context, promise } = pending.get(task);
-  context.waitUntil(promise);
+  const work = pending.get(task);
+  if (work.keptOn) return;
+  work.keptOn = true;
+  work.context.waitUntil(work.promise);
 }
 
 /** Gives the answer of a task. */
@@ -37,14 +39,23 @@ export function giveAnswer(task, response) {
   take(pending, task).resolve(response);
 }
 
-/** Gives up everything that is being worked on: the wasm instance that worked on it is lost. */
-export function abandon() {
-  pending = new Map();
+/**
+ * The number of the wasm instance, which is another one if the last was lost. It has to be asked before
+ * anything is given to wasm: only this puts a new instance in the place of a lost one, and arguments
+ * would be put into the memory of the old.
+ */
+export function currentInstance() {
+  const { instanceId } = instanceState();
+  if (instanceId !== instance) {
+    instance = instanceId;
+    pending = new Map();
+  }
+  return instance;
 }
 
 /** What a request is told that a panic ended. The panic itself is in the log, where it happened. */
 export function apology(error) {
-  console.error(`a request was given up: ${error}`);
+  console.error(`a request was given up: ${error.cause ?? error}`);
   return new Response("the server failed in the middle of this request; ask again in a moment\n", {
     status: 500,
     headers: {
@@ -59,20 +70,20 @@ export function apology(error) {
 
 /** Tells wasm what a promise is settled with, under the number by which a task waits for it. */
 export function whenSettled(promise, number, task) {
-  const asked = pending;
+  const works = pending;
   const settled = (fulfilled, value) => {
-    let reason = "another one ended what it was worked on by";
-    if (asked === pending) {
+    let reason = "the instance that worked on it was lost";
+    currentInstance();
+    if (works === pending) {
       try {
         settle(number, fulfilled, value);
         return;
       } catch (error) {
-        abandon();
         reason = error;
       }
     }
-    // Here, where the runtime lets this request answer; the others have their turn when they go on.
-    take(asked, task)?.resolve(apology(reason));
+    // Each request is told so here, where the runtime lets it answer.
+    take(works, task)?.resolve(apology(reason));
   };
   promise.then(
     (value) => settled(true, value),
@@ -86,31 +97,24 @@ function take(works, task) {
   return work;
 }
 
-/**
- * A response: its status and the headers that many have, a line each, are the `head`; `own` is
- * a header that is only this one's, or empty. The body is wasm's memory, and copied.
- */
+/** Keeps what `new Response` takes besides a body: `head` is its status and its headers, a line each. */
+export function prepareHead(number, head) {
+  const [status, ...lines] = head.split("\n");
+  const headers = new Headers();
+  for (const line of lines) headers.set(...header(line));
+  heads[number] = { status: Number(status), headers };
+}
+
+/** A response with the head of that number, and `own`, a header that only this one has. The body is copied. */
 export function respond(head, own, bytes) {
   return respondWith(head, own, bytes.slice());
 }
 
 /** The same with a body that JavaScript has: bytes, a stream, or null. */
 export function respondWith(head, own, body) {
-  const response = new Response(body, initOf(head));
-  if (own !== "") response.headers.set(...header(own));
+  const response = new Response(body, heads[head]);
+  if (own !== undefined) response.headers.set(...header(own));
   return response;
-}
-
-function initOf(head) {
-  const known = heads.get(head);
-  if (known) return known;
-  const [status, ...lines] = head.split("\n");
-  const headers = new Headers();
-  for (const line of lines) headers.set(...header(line));
-  const init = { status: Number(status), headers };
-  if (heads.size >= MAX_HEADS) heads.clear();
-  heads.set(head, init);
-  return init;
 }
 
 /** Name and value of a header. */
@@ -124,9 +128,16 @@ export function hold(bytes) {
   return bytes.slice();
 }
 
-/** Writes a line of the log. */
-export function log(level, line) {
-  console[level](line);
+export function log(line) {
+  console.log(line);
+}
+
+export function warn(line) {
+  console.warn(line);
+}
+
+export function error(line) {
+  console.error(line);
 }
 
 /** The headers that make a request conditional or partial; undefined if it is neither. */

@@ -15,12 +15,16 @@ extern "C" {
     #[wasm_bindgen(js_name = whenSettled)]
     pub fn when_settled(promise: JsValue, number: u32, task: u32);
 
+    #[wasm_bindgen(js_name = prepareHead)]
+    pub fn prepare_head(number: u32, head: &str);
     #[wasm_bindgen(catch)]
-    pub fn respond(head: &str, own: &str, bytes: &[u8]) -> Result<JsValue, JsValue>;
+    pub fn respond(head: u32, own: Option<&str>, bytes: &[u8]) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch, js_name = respondWith)]
-    pub fn respond_with(head: &str, own: &str, body: &JsValue) -> Result<JsValue, JsValue>;
+    pub fn respond_with(head: u32, own: Option<&str>, body: &JsValue) -> Result<JsValue, JsValue>;
     pub fn hold(bytes: &[u8]) -> JsValue;
-    pub fn log(level: &str, line: &str);
+    pub fn log(line: &str);
+    pub fn warn(line: &str);
+    pub fn error(line: &str);
 
     pub fn conditions(request: &web_sys::Request) -> Option<Box<[JsValue]>>;
     #[wasm_bindgen(catch, js_name = bodyUpTo)]

@@ -178,7 +178,7 @@ impl Storage {
         memory: &str,
         version: &str,
     ) -> Result<Option<ObjectDigest>, Error> {
-        let bytes = self.value(memory).await?;
+        let bytes = self.value(memory.to_owned()).await?;
         let digest =
             bytes.and_then(|bytes| serde_json::from_slice::<ObjectDigest>(&bytes.to_vec()).ok());
         Ok(digest.filter(|digest| digest.version == version))
@@ -227,7 +227,8 @@ impl Storage {
         });
         let version = seen.as_ref().map(|(_, description)| &description.version);
         for name in [key.as_str(), &key.digest_key()] {
-            let of_another = match self.remembered(name) {
+            // However old it is.
+            let of_another = match self.recall(name).map(|recalled| recalled.what) {
                 Some(Remembered::Object(object)) => Some(&object.description.version) != version,
                 Some(Remembered::Digest(digest)) => Some(&digest.version) != version,
                 _ => false,

@@ -15,13 +15,15 @@ process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
  *
  * `vars` override [vars] of wrangler.toml, `secrets` are set beside them; `without` names an array
  * of tables that is taken out of wrangler.toml (`kv_namespaces`), `config` another wrangler.toml. A
- * `forgetful` one remembers nothing from one request to the next.
+ * `forgetful` one remembers nothing from one request to the next; `bundle` names another one that
+ * scripts/bundle.mjs makes.
  */
-export async function startWorker({ vars = {}, secrets = {}, without, config = "wrangler.toml", forgetful = false } = {}) {
+export async function startWorker({ vars = {}, secrets = {}, without, config = "wrangler.toml", forgetful = false, bundle } = {}) {
+  const prebuilt = forgetful ? "bundle-forgetful" : (bundle ?? "bundle");
   const configPath = without ? configWithout(without) : config;
   const harness = createTestHarness({
     root,
-    workers: [{ configPath, prebuiltWorkerDir: forgetful ? "build/bundle-forgetful" : "build/bundle", vars, secrets }],
+    workers: [{ configPath, prebuiltWorkerDir: `build/${prebuilt}`, vars, secrets }],
   });
   let { url } = await harness.listen();
   let stores = await harness.getWorker().getEnv();
