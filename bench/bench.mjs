@@ -75,8 +75,8 @@ function conditions() {
   const share = division ? "one of them the load generator's" : "shared with the load generator";
   return [
     `${new Date().toISOString().slice(0, 10)}, ${division?.cpus ?? 1} × ${model}, ${share}; 16 connections;`,
-    `${options.rounds} rounds of ${options.seconds} s, medians; storage in ${inMemory ? "memory" : "files on disk"}.`,
-    "workerd has the Worker on its socket, with no proxy in front. ztpserver takes one request per",
+    `${options.rounds} rounds of ${options.seconds} s, medians; files in ${inMemory ? "memory" : "a folder on disk"}.`,
+    "workerd has the Worker on its socket and its stores behind it, with nothing between. ztpserver takes one request per",
     "connection; the others keep theirs, except in boots, which are as switches do them.",
   ].join(" ");
 }

@@ -19,7 +19,7 @@ export function report(measured) {
     "",
     figureTable(measured),
     "",
-    simulatorCost(measured),
+    storeCost(measured),
     "",
     "### Targets",
     "",
@@ -89,18 +89,18 @@ function figureTable({ boots, images, memory, starts, wasm }) {
   );
 }
 
-/** What workerd alone and the simulators take of the CPU figures, from what the floor took. */
-function simulatorCost({ empty, lines }) {
+/** What workerd alone and the stores take of the CPU figures, from what the floor took. */
+function storeCost({ empty, lines }) {
   const of = (name, clock) => {
     const { samples } = lines.find((line) => line.row.name === name && line.clock === clock);
     return whole(cpu(samples.floor) - cpu(empty.logged));
   };
   return [
     `Of these CPU figures workerd takes ${whole(cpu(empty.silent))} µs for a request that does nothing, and`,
-    `${whole(cpu(empty.logged))} with a log line; the local simulators of KV and R2, which run in the same process,`,
-    `take about ${of("GET /bootstrap/config", "cold")} µs for a KV read,`,
-    `${of("POST /nodes, known", "warm")} for a bulk read, ${of("GET /actions/{name}", "cold")} for a small R2 object`,
-    `and ${of("POST /nodes, new", "warm")} for a bulk read with three writes. The floor pays all of that, too.`,
+    `${whole(cpu(empty.logged))} with a log line. KV and R2 are stores in memory, in the same process, which take about`,
+    `${of("GET startup-config", "warm")} µs for a KV read, ${of("POST /nodes, known", "warm")} for a bulk read,`,
+    `${of("GET /actions/{name}", "cold")} for a small R2 object and ${of("POST /nodes, new", "warm")} for a bulk read`,
+    "with three writes; at Cloudflare that is other machines' time. The floor pays all of it, too.",
   ].join(" ");
 }
 

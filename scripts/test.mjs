@@ -1,20 +1,44 @@
-// All tests: the domain on this machine, the built Worker on real workerd, the command line with local
-// and remote storage, attacks on the Worker, the client as a process, and the Worker beside ztpserver
-// 2.1.0.
+// All tests: the domain and the command line on this machine, the built Worker on real workerd, the
+// client as a process, and the Worker beside ztpserver 2.1.0. The client's tests mostly wait, so
+// they run beside the others; what they print follows at the end.
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { npmBin, root, run } from "./run.mjs";
+import { attend, environment, npmBin, root, run } from "./run.mjs";
 
 const files = ["e2e", "ztp"].flatMap((folder) =>
   readdirSync(join(root, "tests", folder))
     .filter((name) => name.endsWith(".test.mjs"))
     .map((name) => join("tests", folder, name)),
 );
+const node = npmBin("node");
 
 run("cargo", ["test", "--quiet"]);
-run(npmBin("node"), ["scripts/bundle.mjs"]);
-run(npmBin("node"), ["--test", "--test-reporter=spec", "--test-concurrency=2", ...files]);
-run(npmBin("node"), ["tests/security/run.mjs", "--short"]);
-run(npmBin("node"), ["tests/client/run.mjs"]);
-run(npmBin("node"), ["tests/reference/compare.mjs"]);
+run(node, ["scripts/bundle.mjs"]);
+const client = start(node, ["tests/client/run.mjs"]);
+await pass(node, ["--test", "--test-reporter=spec", "--test-concurrency=2", ...files]);
+await pass(node, ["tests/security/run.mjs", "--short"]);
+await pass(node, ["tests/reference/compare.mjs"]);
+const { status, printed } = await client;
+process.stdout.write(printed);
+if (status !== 0) process.exit(1);
+
+/** Starts a program; resolves to its exit status and what it printed. */
+async function start(program, args) {
+  const child = spawn(program, args, { cwd: root, env: environment(), stdio: ["ignore", "pipe", "pipe"] });
+  process.on("exit", () => child.kill());
+  let printed = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (printed += text));
+  const [code] = await once(child, "close");
+  return { status: code, printed };
+}
+
+/** Runs a program to its end, its output shown; ends all tests if it fails. */
+async function pass(program, args) {
+  const status = await attend(program, args);
+  if (status === 0) return;
+  console.error(`error: \`${[program, ...args].join(" ")}\` ended with ${status}`);
+  process.exit(1);
+}
