@@ -114,6 +114,9 @@ export function facts(serialnumber) {
   });
 }
 
+/** What the serial number of a node that no server has seen begins with. */
+export const NEW_NODES = "NEW";
+
 /** The serial number of a node that is stored before anything is measured. */
 export const knownNode = (index) => `KNOWN${String(index % KNOWN_NODES).padStart(6, "0")}`;
 
@@ -125,6 +128,12 @@ export async function put(runtime, key, value) {
   const store = /^(actions|files)\//.test(key) ? "r2" : "kv";
   const { status } = await exchange(runtime.loaderPort, request("PUT", `/${store}/${key}`, { body: value, status: 201 }));
   if (status !== 201) throw new Error(`storing ${key} was answered ${status}`);
+}
+
+/** Has a runtime forget every node that has come up while it was measured. */
+export async function forgetNewNodes(runtime) {
+  const { status } = await exchange(runtime.loaderPort, request("DELETE", `/kv/nodes/${NEW_NODES}`));
+  if (status !== 200) throw new Error(`forgetting new nodes was answered ${status}`);
 }
 
 /** Stores a file of `size` bytes in a server's data_root; a different `seed` gives different content. */

@@ -1,6 +1,7 @@
 // Rounds of measurements. Servers take turns within a round, so that whatever else this machine
 // does meets all of them; results are medians, and ratios are medians of the ratios of each round.
 
+import { forgetNewNodes } from "./content.mjs";
 import { drive } from "./load.mjs";
 import { cpuMicroseconds } from "./process.mjs";
 import { BOOT_LENGTH, boots, emptyRequests, rows } from "./requests.mjs";
@@ -45,6 +46,7 @@ export async function measureRows(servers, { rounds, seconds, progress }) {
         const next = row.next(server);
         const taken = await sample(server, () => next, seconds);
         if (!warmUp) samples[server.name].push(taken);
+        if (server.loaderPort) await forgetNewNodes(server);
       }
     }
     for (const [kind, next] of Object.entries(emptyRequests)) {
@@ -64,6 +66,7 @@ export async function measureBoots(servers, { rounds, seconds, progress }) {
       const taken = await sample(server, () => boots(server), seconds);
       const { count, perSecond } = taken;
       samples[server.name].push({ ...taken, count: count / BOOT_LENGTH, perSecond: perSecond / BOOT_LENGTH });
+      if (server.loaderPort) await forgetNewNodes(server);
     }
   }
   return samples;

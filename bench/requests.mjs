@@ -1,6 +1,6 @@
 // The requests that are measured: every line of the budget, cold and warm where that differs.
 
-import { KNOWN_NODES, LARGER, TEMPLATE, backedUpNode, facts, knownNode, startupConfig } from "./content.mjs";
+import { KNOWN_NODES, LARGER, NEW_NODES, TEMPLATE, backedUpNode, facts, knownNode, startupConfig } from "./content.mjs";
 import { request } from "./load.mjs";
 
 let unique = 0;
@@ -149,7 +149,7 @@ const putConfig = (node, version, status, options) =>
   request("PUT", `/nodes/${node}/startup-config`, { body: startupConfig(version), status, ...options });
 
 /** The serial number of a node that no server has seen. */
-const newNode = () => `NEW${String((unique += 1)).padStart(8, "0")}`;
+const newNode = () => `${NEW_NODES}${String((unique += 1)).padStart(8, "0")}`;
 
 const always = (wanted) => () => wanted;
 

@@ -2,7 +2,8 @@
 // small objects in memory, images in a folder. It costs as little as a store in this process can, so
 // that what is measured is the Worker, and keeps everything in memory, as ztpserver's files are.
 //
-// PUT /kv/<key> and PUT /r2/<key> on the socket of its own store a body.
+// On the socket of its own, PUT /kv/<key> and PUT /r2/<key> store a body, and DELETE /kv/<prefix> forgets
+// every document whose key begins so: what has piled up costs time whenever memory is collected.
 
 const values = new Map();
 const objects = new Map();
@@ -37,6 +38,10 @@ export default {
   async fetch(request) {
     const [, store, ...segments] = new URL(request.url).pathname.split("/").map(decodeURIComponent);
     const key = segments.join("/");
+    if (request.method === "DELETE") {
+      for (const name of values.keys()) if (name.startsWith(key)) values.delete(name);
+      return new Response();
+    }
     const body = await request.arrayBuffer();
     if (store === "r2") objects.set(key, remember(key, body));
     else values.set(key, body);

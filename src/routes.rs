@@ -9,6 +9,7 @@ mod definition;
 mod files;
 mod meta;
 mod nodes;
+mod prepared;
 mod startup_config;
 
 use std::cell::OnceCell;

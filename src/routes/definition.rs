@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::prepared::Prepared;
 use super::{Context, nodes};
 use crate::answer::{Answer, Body, content_type};
-use crate::domain::definition::{Attributes, Definition, DefinitionError};
+use crate::domain::definition::{Attributes, Definition};
 use crate::domain::node::{NodeFacts, NodeId};
 use crate::domain::pattern::Pattern;
 use crate::domain::plugin::{Call, PLUGINS};
@@ -13,7 +14,6 @@ use crate::error::Error;
 use crate::key::{Document, Record, is_pool_name};
 use crate::path;
 use crate::pool::{Command, Reply};
-use crate::runtime::Held;
 use crate::storage::{Records, parse_once};
 
 /// The definition of a node (specification, GET /nodes/(ID)).
@@ -75,27 +75,6 @@ pub async fn get(mut context: Context<'_>, id: &str) -> Result<Answer, Error> {
 
 fn told(definition: Body) -> Answer {
     Answer::new(200, content_type::JSON, definition).with_header("Cache-Control", "no-store")
-}
-
-/// A definition, ready to be told.
-pub struct Prepared {
-    definition: Definition,
-    /// What every node without attributes of its own is told; `None` if that calls pools.
-    plain: Option<Held>,
-}
-
-impl Prepared {
-    /// Reads the YAML of a definition.
-    ///
-    /// # Errors
-    /// As [`Definition::parse`].
-    pub fn parse(text: &str) -> Result<Self, DefinitionError> {
-        let definition = Definition::parse(text)?;
-        let rendered = definition.render(&Attributes::default());
-        let plain = rendered.resolve(|_| Err(())).ok();
-        let plain = plain.map(|answer| Held::copy(answer.to_string().as_bytes()));
-        Ok(Self { definition, plain })
-    }
 }
 
 /// Whether the node still is and sees what the pattern wants that it was matched by.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::definition::Prepared;
+use super::prepared::Prepared;
 use super::{Context, body};
 use crate::access::Caller;
 use crate::answer::Answer;

@@ -1,0 +1,25 @@
+//! Definitions that are told to many nodes.
+
+use crate::domain::definition::{Attributes, Definition, DefinitionError};
+use crate::runtime::Held;
+
+/// A definition, ready to be told.
+pub struct Prepared {
+    pub definition: Definition,
+    /// What every node without attributes of its own is told; `None` if that calls pools.
+    pub plain: Option<Held>,
+}
+
+impl Prepared {
+    /// Reads the YAML of a definition.
+    ///
+    /// # Errors
+    /// As [`Definition::parse`].
+    pub fn parse(text: &str) -> Result<Self, DefinitionError> {
+        let definition = Definition::parse(text)?;
+        let rendered = definition.render(&Attributes::default());
+        let plain = rendered.resolve(|_| Err(())).ok();
+        let plain = plain.map(|answer| Held::copy(answer.to_string().as_bytes()));
+        Ok(Self { definition, plain })
+    }
+}
