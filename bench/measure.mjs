@@ -37,21 +37,26 @@ export async function measureRows(servers, { rounds, seconds, progress }) {
     Object.entries(row.clocks).map(([clock, cost]) => ({ row, clock, cost, samples: byServer() })),
   );
   const empty = { silent: [], logged: [] };
-  for (let round = 0; round <= rounds; round += 1) {
-    const warmUp = round === 0;
-    progress(warmUp ? "warming up" : `round ${round} of ${rounds}`);
-    for (const { row, clock, samples } of lines) {
-      const all = [servers.worker[clock], servers.floor[clock], servers.reference];
-      for (const server of turn(round, all)) {
-        const next = row.next(server);
-        const taken = await sample(server, () => next, seconds);
-        if (!warmUp) samples[server.name].push(taken);
-        if (server.loaderPort) await forgetNewNodes(server);
+  // Large files come last: what they leave of memory would be measured with everything after them.
+  for (const large of [false, true]) {
+    const group = lines.filter(({ row }) => (row.large ?? false) === large);
+    const what = large ? "large files" : "requests";
+    for (let round = 0; round <= rounds; round += 1) {
+      const warmUp = round === 0;
+      progress(warmUp ? `${what}: warming up` : `${what}: round ${round} of ${rounds}`);
+      for (const { row, clock, samples } of group) {
+        const all = [servers.worker[clock], servers.floor[clock], servers.reference];
+        for (const server of turn(round, all)) {
+          const next = row.next(server);
+          const taken = await sample(server, () => next, seconds);
+          if (!warmUp) samples[server.name].push(taken);
+          if (server.loaderPort) await forgetNewNodes(server);
+        }
       }
-    }
-    for (const [kind, next] of Object.entries(emptyRequests)) {
-      const taken = await sample(servers.floor.warm, () => next, seconds);
-      if (!warmUp) empty[kind].push(taken);
+      for (const [kind, next] of Object.entries(large ? {} : emptyRequests)) {
+        const taken = await sample(servers.floor.warm, () => next, seconds);
+        if (!warmUp) empty[kind].push(taken);
+      }
     }
   }
   return { lines, empty };

@@ -19,7 +19,7 @@ use std::fmt;
 use worker::js_sys;
 use worker::wasm_bindgen::{JsCast, JsValue};
 
-pub use kv::{Namespace, Texts};
+pub use kv::{Namespace, Texts, Value};
 pub use r2::{Bucket, Object};
 pub use request::Request;
 
@@ -72,6 +72,11 @@ impl Held {
     /// In bytes.
     pub fn len(&self) -> usize {
         self.length
+    }
+
+    /// Whether two hold the same bytes.
+    pub fn is_same(&self, other: &Held) -> bool {
+        glue::is_same(&self.bytes, &other.bytes)
     }
 
     /// The bytes themselves, in wasm's memory.

@@ -18,7 +18,7 @@ use crate::domain::node::NodeId;
 use crate::error::Error;
 use crate::key::{Document, Record};
 use crate::parsed::{self, Parsed};
-use crate::runtime::{Bucket, Held, Namespace, now, task};
+use crate::runtime::{Bucket, Held, Namespace, Value, now, task};
 
 pub use objects::{Description, Found, ObjectDigest, SmallObject};
 pub use records::Records;
@@ -148,17 +148,19 @@ impl Storage {
         document: Document<'_>,
         parse: impl FnOnce(String) -> Result<Rc<T>, Error>,
     ) -> Result<Option<Rc<T>>, Error> {
-        self.document_again(document, |text, _| parse(text)).await
+        let parse = |bytes: Held, _| parse(text_of(document, &bytes)?);
+        self.document_again(document, parse).await
     }
 
-    /// The same; `parse` is also given what it made of the document before, if that is at hand.
+    /// The same from the bytes of the document; `parse` is also given what it made of it before, if that
+    /// is at hand.
     ///
     /// # Errors
-    /// As [`Storage::document`].
+    /// [`Error::Storage`]; what `parse` says.
     pub async fn document_again<T: 'static>(
         &self,
         document: Document<'_>,
-        parse: impl FnOnce(String, Option<Rc<T>>) -> Result<Rc<T>, Error>,
+        parse: impl FnOnce(Held, Option<Rc<T>>) -> Result<Rc<T>, Error>,
     ) -> Result<Option<Rc<T>>, Error> {
         let key = document.to_string();
         let mut before = None;
@@ -178,14 +180,14 @@ impl Storage {
             }
             _ => {}
         }
-        let Some(text) = self.text(document).await? else {
+        let Some(bytes) = self.value(key.clone()).await? else {
             if document.has_fallback() {
                 self.remember(&key, Remembered::Nothing, 0);
             }
             return Ok(None);
         };
-        let size = text.len() * parsed::FACTOR;
-        let parsed = parse(text, before)?;
+        let size = bytes.len() * parsed::FACTOR;
+        let parsed = parse(bytes, before)?;
         self.remember(&key, Remembered::Document(Rc::<T>::clone(&parsed)), size);
         Ok(Some(parsed))
     }
@@ -218,12 +220,7 @@ impl Storage {
     /// [`Error::Storage`], or [`Error::BadRequest`] if it is not UTF-8.
     pub async fn text(&self, document: Document<'_>) -> Result<Option<String>, Error> {
         let bytes = self.value(document.to_string()).await?;
-        let text = bytes.map(|bytes| String::from_utf8(bytes.to_vec()));
-        text.transpose().map_err(|_| {
-            Error::BadRequest(format!(
-                "{document} is not UTF-8 text; store it again as UTF-8"
-            ))
-        })
+        bytes.map(|bytes| text_of(document, &bytes)).transpose()
     }
 
     /// The bytes of one record of a node, if it is stored. Reading begins at once, not when it is waited
@@ -243,9 +240,9 @@ impl Storage {
     pub async fn put_records(
         &self,
         node: &NodeId,
-        records: &[(Record, &[u8])],
+        records: &[(Record, Value<'_>)],
     ) -> Result<(), Error> {
-        let put = |(record, value): &(Record, &[u8])| self.put_value(&record.key(node), value);
+        let put = |(record, value): &(Record, _)| self.put_value(&record.key(node), *value);
         // Every one is begun before any is waited for.
         let begun: Vec<_> = records.iter().map(put).collect();
         for stored in begun {
@@ -268,7 +265,7 @@ impl Storage {
     fn put_value(
         &self,
         key: &str,
-        value: &[u8],
+        value: Value<'_>,
     ) -> impl Future<Output = Result<(), Error>> + use<> {
         self.count(|n| n.kv_writes += 1);
         task::keep_on();
@@ -303,6 +300,18 @@ impl Storage {
         add(&mut operations);
         self.operations.set(operations);
     }
+}
+
+/// A document as text.
+///
+/// # Errors
+/// [`Error::BadRequest`] if it is not UTF-8.
+pub fn text_of(document: Document<'_>, bytes: &Held) -> Result<String, Error> {
+    String::from_utf8(bytes.to_vec()).map_err(|_| {
+        Error::BadRequest(format!(
+            "{document} is not UTF-8 text; store it again as UTF-8"
+        ))
+    })
 }
 
 /// What `parse` makes of a text. Parsing is spared while the result is kept.

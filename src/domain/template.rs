@@ -53,11 +53,6 @@ impl Template {
         Template { text, pieces }
     }
 
-    /// What was parsed.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
     /// Whether there is a place for the URL at all.
     pub fn has_server(&self) -> bool {
         self.pieces.contains(&Piece::Server)

@@ -1,7 +1,7 @@
 //! Request bodies, read no further than a limit.
 
 use crate::error::Error;
-use crate::runtime::Request;
+use crate::runtime::{Held, Request};
 
 /// The largest startup-config: what one KV value holds.
 pub const MAX_STARTUP_CONFIG_BYTES: usize = 25 << 20;
@@ -11,7 +11,7 @@ pub const MAX_STARTUP_CONFIG_BYTES: usize = 25 << 20;
 /// # Errors
 /// [`Error::TooLarge`] if it has more than `limit` bytes; [`Error::BadRequest`] if the client stops in
 /// the middle.
-pub async fn read(request: &Request, what: &str, limit: usize) -> Result<Vec<u8>, Error> {
+pub async fn read(request: &Request, what: &str, limit: usize) -> Result<Held, Error> {
     let body = request.body(limit).await;
     let body =
         body.map_err(|cause| Error::BadRequest(format!("{what} did not arrive whole: {cause}")))?;

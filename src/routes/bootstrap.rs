@@ -12,14 +12,41 @@ use crate::domain::template::Template;
 use crate::error::Error;
 use crate::key::Document;
 use crate::runtime::Held;
-use crate::storage::parse_once;
+use crate::storage::{parse_once, text_of};
 
 /// What clients are told while there is no `bootstrap.conf`.
 const NO_CONFIG: &str = r#"{"logging":[],"xmpp":{}}"#;
 
 thread_local! {
     /// The script that ships inside, looked through once.
-    static BUILT_IN: Rc<Template> = Rc::new(Template::parse(assets::BOOTSTRAP.to_owned()));
+    static BUILT_IN: Rc<Script> = Rc::new(Script {
+        template: Template::parse(assets::BOOTSTRAP.to_owned()),
+        bytes: None,
+    });
+}
+
+/// The client script.
+struct Script {
+    template: Template,
+    /// What is stored.
+    bytes: Option<Held>,
+}
+
+impl Script {
+    /// Reads the stored script; the same one again stays what has been rendered.
+    fn read(bytes: Held, before: Option<Rc<Self>>) -> Result<Rc<Self>, Error> {
+        let is_same = |known: &Rc<Self>| {
+            let known = known.bytes.as_ref();
+            known.is_some_and(|known| known.is_same(&bytes))
+        };
+        if let Some(same) = before.filter(is_same) {
+            return Ok(same);
+        }
+        Ok(Rc::new(Self {
+            template: Template::parse(text_of(Document::Bootstrap, &bytes)?),
+            bytes: Some(bytes),
+        }))
+    }
 }
 
 /// The client script, with `$SERVER` replaced by the server URL (specification, GET /bootstrap).
@@ -30,31 +57,29 @@ thread_local! {
 ///
 /// 400 if the stored script is not text; 503 if storage fails.
 pub async fn script(context: Context<'_>) -> Result<Answer, Error> {
-    // The same script again stays what has been rendered.
-    let parse = |text: String, before: Option<Rc<Template>>| {
-        let same = before.filter(|before| before.text() == text);
-        Ok(same.unwrap_or_else(|| Rc::new(Template::parse(text))))
-    };
     let storage = context.storage;
-    let stored = storage.document_again(Document::Bootstrap, parse).await?;
-    let template = stored.unwrap_or_else(|| BUILT_IN.with(Rc::clone));
-    if !template.has_server() {
+    let stored = storage.document_again(Document::Bootstrap, Script::read);
+    let script = match stored.await? {
+        Some(script) => script,
+        None => BUILT_IN.with(Rc::clone),
+    };
+    if !script.template.has_server() {
         context.log.warning = Some(
             "bootstrap/bootstrap has no $SERVER: clients will not learn this server's URL from it"
                 .to_owned(),
         );
     }
-    let render = |url: &str| template.render(url).into_bytes();
-    let script = match node_url(&context) {
+    let render = |url: &str| script.template.render(url).into_bytes();
+    let body = match node_url(&context) {
         Some(url) => Body::Bytes(render(&url)),
         None => {
             let url = context.base_url;
             let way = format!("bootstrap for {url}");
-            Body::Held(context.storage.rendered(&way, &template, |_| render(url)))
+            Body::Held(context.storage.rendered(&way, &script, |_| render(url)))
         }
     };
     // The script may hold a URL that is one node's alone.
-    Ok(Answer::new(200, content_type::PYTHON, script).with_header("Cache-Control", "no-store"))
+    Ok(Answer::new(200, content_type::PYTHON, body).with_header("Cache-Control", "no-store"))
 }
 
 /// The URL that a switch gets for itself alone.

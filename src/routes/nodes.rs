@@ -11,6 +11,7 @@ use crate::domain::node::{Identifier, MAX_FACTS, NodeFacts, NodeId, Post};
 use crate::error::Error;
 use crate::key::{Document, Record};
 use crate::path;
+use crate::runtime::Value;
 use crate::storage::{Storage, parse_once};
 
 /// Finds or makes the node that sent its facts, and says under which URL it is told what to do
@@ -29,7 +30,7 @@ use crate::storage::{Storage, parse_once};
 /// broken; 403 if this caller may not; 413 over [`MAX_FACTS`]; 503 if storage fails.
 pub async fn create(mut context: Context<'_>) -> Result<Answer, Error> {
     let body = body::read(context.request, "the node facts", MAX_FACTS).await?;
-    let post = Post::parse(&body).map_err(|error| Error::BadRequest(error.to_string()))?;
+    let post = Post::parse(&body.to_vec()).map_err(|error| Error::BadRequest(error.to_string()))?;
     let node = post
         .facts
         .id(context.settings.identifier)
@@ -68,10 +69,10 @@ pub async fn create(mut context: Context<'_>) -> Result<Answer, Error> {
     }
     let (mut first, last) = provision.records();
     if new_facts {
-        first.push((Record::Facts, facts.as_bytes()));
+        first.push((Record::Facts, Value::Bytes(facts.as_bytes())));
     }
     if let Some(site) = new_site {
-        first.push((Record::Site, site.as_bytes()));
+        first.push((Record::Site, Value::Bytes(site.as_bytes())));
     }
     storage.put_records(&node, &first).await?;
     storage.put_records(&node, last.as_slice()).await?;
@@ -108,26 +109,28 @@ enum Provision {
 }
 
 /// A record, and what is written to it.
-type Written<'a> = (Record, &'a [u8]);
+type Written<'a> = (Record, Value<'a>);
 
 impl Provision {
     /// What is to be stored, and what is to be stored when all of that is.
-    fn records(&self) -> (Vec<Written<'_>>, Option<Written<'_>>) {
+    fn records<'a>(&'a self) -> (Vec<Written<'a>>, Option<Written<'a>>) {
         match self {
             Self::None => (Vec::new(), None),
             Self::StartupConfig(config) => {
-                (Vec::new(), Some((Record::StartupConfig, config.as_bytes())))
+                let config = Value::Bytes(config.as_bytes());
+                (Vec::new(), Some((Record::StartupConfig, config)))
             }
             Self::Matched {
                 definition,
                 pattern,
                 config_handler,
             } => {
-                let mut first = vec![(Record::Pattern, pattern.as_bytes())];
+                let text = |text: &'a str| Value::Bytes(text.as_bytes());
+                let mut first = vec![(Record::Pattern, text(pattern))];
                 if let Some(script) = config_handler {
-                    first.push((Record::ConfigHandler, script.as_bytes()));
+                    first.push((Record::ConfigHandler, text(script)));
                 }
-                (first, Some((Record::Definition, definition.as_bytes())))
+                (first, Some((Record::Definition, text(definition))))
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::answer::{Answer, Body, content_type};
 use crate::domain::node::NodeId;
 use crate::error::Error;
 use crate::key::Record;
+use crate::runtime::Value;
 
 /// The startup-config that was backed up from a node, or put there for it.
 ///
@@ -44,8 +45,8 @@ pub async fn put(mut context: Context<'_>, id: &str) -> Result<Answer, Error> {
     if let Some(site) = context.caller.site() {
         claim(&mut context, &node, site).await?;
     }
-    if stored.await?.map(|stored| stored.to_vec()).as_ref() != Some(&config) {
-        let record = (Record::StartupConfig, config.as_slice());
+    if !stored.await?.is_some_and(|stored| stored.is_same(&config)) {
+        let record = (Record::StartupConfig, Value::Held(&config));
         context.storage.put_records(&node, &[record]).await?;
     }
     Ok(Answer::empty(201))
@@ -68,7 +69,7 @@ async fn claim(context: &mut Context<'_>, node: &NodeId, site: &str) -> Result<(
         )));
     }
     if !records.has(Record::Site) {
-        let record = (Record::Site, site.as_bytes());
+        let record = (Record::Site, Value::Bytes(site.as_bytes()));
         context.storage.put_records(node, &[record]).await?;
     }
     Ok(())

@@ -117,6 +117,11 @@ export function respondWith(head, own, body) {
   return response;
 }
 
+/** Whether two buffers have the same bytes. */
+export function isSame(one, other) {
+  return one.byteLength === other.byteLength && crypto.subtle.timingSafeEqual(one, other);
+}
+
 /** Name and value of a header. */
 function header(line) {
   const colon = line.indexOf(": ");
@@ -199,9 +204,14 @@ export async function kvList(namespace, prefix, cursor) {
   return JSON.stringify({ names: page.keys.map(({ name }) => name), cursor: page.list_complete ? null : page.cursor });
 }
 
-/** Stores bytes under a key. */
+/** Stores bytes of wasm's memory under a key. */
 export function kvPut(namespace, key, bytes) {
-  return namespace.put(key, bytes.slice());
+  return kvPutHeld(namespace, key, bytes.slice());
+}
+
+/** The same of bytes that JavaScript has. */
+export function kvPutHeld(namespace, key, bytes) {
+  return namespace.put(key, bytes);
 }
 
 export function r2Get(bucket, key) {

@@ -22,6 +22,8 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = respondWith)]
     pub fn respond_with(head: u32, own: Option<&str>, body: &JsValue) -> Result<JsValue, JsValue>;
     pub fn hold(bytes: &[u8]) -> JsValue;
+    #[wasm_bindgen(js_name = isSame)]
+    pub fn is_same(one: &JsValue, other: &JsValue) -> bool;
     pub fn log(line: &str);
     pub fn warn(line: &str);
     pub fn error(line: &str);
@@ -46,6 +48,10 @@ extern "C" {
     ) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch, js_name = kvPut)]
     pub fn kv_put(namespace: &JsValue, key: &str, bytes: &[u8]) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = kvPutHeld)]
+    pub fn kv_put_held(namespace: &JsValue, key: &str, bytes: &JsValue)
+    -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(catch, js_name = r2Get)]
     pub fn r2_get(bucket: &JsValue, key: &str) -> Result<JsValue, JsValue>;

@@ -56,11 +56,21 @@ impl Namespace {
     pub fn put(
         &self,
         key: &str,
-        value: &[u8],
+        value: Value<'_>,
     ) -> Result<impl Future<Output = Result<(), Failure>> + use<>, Failure> {
-        let stored = settled(glue::kv_put(&self.0, key, value)?);
+        let stored = settled(match value {
+            Value::Bytes(bytes) => glue::kv_put(&self.0, key, bytes)?,
+            Value::Held(held) => glue::kv_put_held(&self.0, key, &held.bytes)?,
+        });
         Ok(async move { Ok(stored.await.map(drop)?) })
     }
+}
+
+/// What is stored under a key.
+#[derive(Clone, Copy)]
+pub enum Value<'a> {
+    Bytes(&'a [u8]),
+    Held(&'a Held),
 }
 
 /// Names of keys, and where the next page of them begins, if there is one.

@@ -1,9 +1,9 @@
 //! Requests, as handlers ask them.
 
 use worker::wasm_bindgen::JsValue;
-use worker::{js_sys, web_sys};
+use worker::web_sys;
 
-use super::{Failure, glue, settled};
+use super::{Failure, Held, glue, settled};
 
 /// A request. Its method and URL are at hand, the rest is asked of the runtime when it is needed.
 pub struct Request {
@@ -34,8 +34,8 @@ impl Request {
 
     /// All of the body; `None` if it has more than `limit` bytes. Those are taken off the wire all
     /// the same: a client that is still sending would see a broken connection instead of the answer.
-    pub async fn body(&self, limit: usize) -> Result<Option<Vec<u8>>, Failure> {
+    pub async fn body(&self, limit: usize) -> Result<Option<Held>, Failure> {
         let bytes = settled(glue::body_up_to(&self.inner, limit)?).await?;
-        Ok((!bytes.is_null()).then(|| js_sys::Uint8Array::new(&bytes).to_vec()))
+        Ok((!bytes.is_null()).then(|| Held::of(bytes)))
     }
 }

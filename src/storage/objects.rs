@@ -9,7 +9,7 @@ use super::{Remembered, Storage};
 use crate::error::Error;
 use crate::hex;
 use crate::key::ObjectKey;
-use crate::runtime::{Failure, Held, Object, Stream, task};
+use crate::runtime::{Failure, Held, Object, Stream, Value, task};
 
 /// The largest object that is remembered, in bytes.
 pub const MAX_SMALL_BYTES: u64 = 64 << 10;
@@ -168,7 +168,7 @@ impl Storage {
         };
         let text = serde_json::to_vec(&digest)
             .map_err(|cause| Error::storage(format!("remembering {memory}"), cause))?;
-        self.put_value(memory, &text).await?;
+        self.put_value(memory, Value::Bytes(&text)).await?;
         Ok(Some(digest))
     }
 
