@@ -123,8 +123,15 @@ export const knownNode = (index) => `KNOWN${String(index % KNOWN_NODES).padStart
 /** The same of a node that backs up its startup-config while it is measured. */
 export const backedUpNode = (index) => `SAVES${String(index % KNOWN_NODES).padStart(6, "0")}`;
 
-/** Stores a key through the loader of a runtime. */
+/** The largest object that the runtime's store keeps in memory, in bytes. */
+const MAX_IN_MEMORY = 64 * 1024;
+
+/** Stores a key through the loader of a runtime, or a larger file in its folder. */
 export async function put(runtime, key, value) {
+  if (key.startsWith("files/") && value.length > MAX_IN_MEMORY) {
+    write(runtime.dataRoot, key, value);
+    return;
+  }
   const store = /^(actions|files)\//.test(key) ? "r2" : "kv";
   const { status } = await exchange(runtime.loaderPort, request("PUT", `/${store}/${key}`, { body: value, status: 201 }));
   if (status !== 201) throw new Error(`storing ${key} was answered ${status}`);
@@ -150,10 +157,12 @@ export function removeImage({ dataRoot }, path) {
 
 /** Writes content as ztpserver keeps it. */
 export function writeContent(dataRoot) {
-  for (const [key, value] of Object.entries(content())) {
-    mkdirSync(dirname(join(dataRoot, key)), { recursive: true });
-    writeFileSync(join(dataRoot, key), value);
-  }
+  for (const [key, value] of Object.entries(content())) write(dataRoot, key, value);
+}
+
+function write(dataRoot, key, value) {
+  mkdirSync(dirname(join(dataRoot, key)), { recursive: true });
+  writeFileSync(join(dataRoot, key), value);
 }
 
 /** Bytes that do not compress, a megabyte at a time. */

@@ -1,6 +1,7 @@
 // Rounds of measurements. Servers take turns within a round, so that whatever else this machine
 // does meets all of them; results are medians, and ratios are medians of the ratios of each round.
 
+import { createHash } from "node:crypto";
 import { forgetNewNodes } from "./content.mjs";
 import { drive } from "./load.mjs";
 import { cpuMicroseconds } from "./process.mjs";
@@ -37,26 +38,21 @@ export async function measureRows(servers, { rounds, seconds, progress }) {
     Object.entries(row.clocks).map(([clock, cost]) => ({ row, clock, cost, samples: byServer() })),
   );
   const empty = { silent: [], logged: [] };
-  // Large files come last: what they leave of memory would be measured with everything after them.
-  for (const large of [false, true]) {
-    const group = lines.filter(({ row }) => (row.large ?? false) === large);
-    const what = large ? "large files" : "requests";
-    for (let round = 0; round <= rounds; round += 1) {
-      const warmUp = round === 0;
-      progress(warmUp ? `${what}: warming up` : `${what}: round ${round} of ${rounds}`);
-      for (const { row, clock, samples } of group) {
-        const all = [servers.worker[clock], servers.floor[clock], servers.reference];
-        for (const server of turn(round, all)) {
-          const next = row.next(server);
-          const taken = await sample(server, () => next, seconds);
-          if (!warmUp) samples[server.name].push(taken);
-          if (server.loaderPort) await forgetNewNodes(server);
-        }
+  for (let round = 0; round <= rounds; round += 1) {
+    const warmUp = round === 0;
+    progress(warmUp ? "warming up" : `round ${round} of ${rounds}`);
+    for (const { row, clock, samples } of shuffled(lines, round)) {
+      const all = [servers.worker[clock], servers.floor[clock], servers.reference];
+      for (const server of turn(round, all)) {
+        const next = row.next(server);
+        const taken = await sample(server, () => next, seconds);
+        if (!warmUp) samples[server.name].push(taken);
+        if (server.loaderPort) await forgetNewNodes(server);
       }
-      for (const [kind, next] of Object.entries(large ? {} : emptyRequests)) {
-        const taken = await sample(servers.floor.warm, () => next, seconds);
-        if (!warmUp) empty[kind].push(taken);
-      }
+    }
+    for (const [kind, next] of Object.entries(emptyRequests)) {
+      const taken = await sample(servers.floor.warm, () => next, seconds);
+      if (!warmUp) empty[kind].push(taken);
     }
   }
   return { lines, empty };
@@ -100,6 +96,16 @@ function middle(values) {
   const sorted = values.toSorted((a, b) => a - b);
   const half = sorted.length / 2;
   return sorted.length % 2 ? sorted[Math.floor(half)] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+/**
+ * The same in another order for each round, and in the same for the same. A collection of garbage takes
+ * as long as some hundred requests, and would else always fall on the same row.
+ */
+function shuffled(values, round) {
+  const place = (index) => createHash("sha256").update(`${round} ${index}`).digest("hex");
+  const placed = values.map((value, index) => [place(index), value]);
+  return placed.sort(([one], [other]) => (one < other ? -1 : 1)).map(([, value]) => value);
 }
 
 /** The servers, beginning with another one in every round. */

@@ -38,7 +38,6 @@ export const rows = [
   {
     name: "GET /files, 1 MiB",
     shape: "GET /files",
-    large: true,
     clocks: { warm: "1 R2 get" },
     next: () => always(get(`/files/${LARGER}`)),
   },

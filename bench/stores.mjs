@@ -1,5 +1,5 @@
 // KV and R2 for the measured Workers, in the protocol that the runtime speaks to them: documents and
-// small objects in memory, images in a folder. It costs as little as a store in this process can, so
+// small objects in memory, larger ones in a folder. It costs as little as a store in this process can, so
 // that what is measured is the Worker, and keeps everything in memory, as ztpserver's files are.
 //
 // On the socket of its own, PUT /kv/<key> and PUT /r2/<key> store a body, and DELETE /kv/<prefix> forgets
