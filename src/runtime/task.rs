@@ -21,7 +21,7 @@ thread_local! {
     /// Tasks that wait, by number.
     static WAITING: RefCell<BTreeMap<u32, Task>> = RefCell::default();
     static LAST: Cell<u32> = const { Cell::new(0) };
-    /// The task that runs.
+    /// The task that runs; 0 if none does.
     static RUNNING: Cell<u32> = const { Cell::new(0) };
     /// A task that was woken while it ran.
     static WOKEN: Cell<Option<u32>> = const { Cell::new(None) };
@@ -66,16 +66,18 @@ pub fn running() -> u32 {
 /// Runs a task as far as it comes.
 fn go_on(number: u32, mut task: Task) -> Option<JsValue> {
     let waker = Waker::from(Arc::new(Alarm(number)));
-    loop {
+    // Outside of tasks there are pools, whose promises are nobody's here.
+    let outside = RUNNING.replace(number);
+    let response = loop {
         WOKEN.set(None);
-        RUNNING.set(number);
         if let Poll::Ready(response) = task.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return Some(response);
+            break Some(response);
         }
         if WOKEN.get() != Some(number) {
-            break;
+            WAITING.with_borrow_mut(|waiting| waiting.insert(number, task));
+            break None;
         }
-    }
-    WAITING.with_borrow_mut(|waiting| waiting.insert(number, task));
-    None
+    };
+    RUNNING.set(outside);
+    response
 }
