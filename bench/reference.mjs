@@ -1,12 +1,10 @@
 // ztpserver 2.1.0 from PyPI, as its own standalone server, in a Python environment of its own.
 
-import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pythonWithZtpserver } from "../tests/reference/reference.mjs";
 import { SERVER_URL } from "./load.mjs";
-import { onServerCpus } from "./process.mjs";
-import { firstAnswered, freePort } from "./runtime.mjs";
+import { freePort, startServer } from "./start.mjs";
 
 const FOLDERS = ["actions", "bootstrap", "definitions", "files", "nodes", "plugins", "resources"];
 
@@ -24,25 +22,8 @@ export async function startReference(place, fill, firstAnswer) {
   );
   const { ZTPS_CONFIG, ZTPS_DEFAULT_DATAROOT, ZTPS_DEFAULT_SERVER, ...environment } = process.env;
   const start = "import sys; from ztpserver.app import main; sys.exit(main())";
-  const [program, args] = onServerCpus(pythonWithZtpserver(), ["-c", start, "--conf", config]);
-  const started = performance.now();
-  const child = spawn(program, args, { stdio: "ignore", env: { ...environment, PYTHONUTF8: "1" } });
-  const ended = new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("exit", (status, signal) => resolve(signal ?? status));
-  });
-  const kill = () => child.kill("SIGKILL");
-  process.once("exit", kill);
-  const stop = async () => {
-    process.off("exit", kill);
-    kill();
-    await ended;
-  };
-  try {
-    await firstAnswered(child, port, firstAnswer);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return { port, pid: child.pid, dataRoot, startMs: performance.now() - started, stop };
+  const env = { ...environment, PYTHONUTF8: "1" };
+  const args = ["-c", start, "--conf", config];
+  const server = await startServer(pythonWithZtpserver(), args, { port, firstAnswer, env });
+  return { ...server, dataRoot };
 }

@@ -1,15 +1,12 @@
 // The Workers runtime, started directly: nothing between a socket and the Worker, and nothing between
 // the Worker and its stores but the runtime's own bindings.
 
-import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import net from "node:net";
 import { join } from "node:path";
 import { unstable_readConfig } from "wrangler";
 import { root } from "../scripts/run.mjs";
-import { exchange } from "./load.mjs";
-import { onServerCpus } from "./process.mjs";
+import { freePort, startServer } from "./start.mjs";
 
 const BENCH = join(root, "bench");
 const BUNDLE = join(root, "build", "bundle");
@@ -46,41 +43,8 @@ export async function startRuntime(place, { modules, bindings = {}, firstAnswer 
   const [port, loaderPort] = [await freePort(), await freePort()];
   const config = join(place, "workerd.capnp");
   writeFileSync(config, configuration({ place, modules, bindings, dataRoot, port, loaderPort }));
-  const [program, args] = onServerCpus(WORKERD, ["serve", config]);
-  const started = performance.now();
-  // What the Worker logs goes nowhere: a reader of it would be measured, too.
-  const child = spawn(program, args, { stdio: "ignore" });
-  const ended = new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("exit", (status, signal) => resolve(signal ?? status));
-  });
-  const kill = () => child.kill("SIGKILL");
-  process.once("exit", kill);
-  const stop = async () => {
-    process.off("exit", kill);
-    kill();
-    await ended;
-  };
-  try {
-    await firstAnswered(child, port, firstAnswer);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return { port, loaderPort, dataRoot, pid: child.pid, startMs: performance.now() - started, stop };
-}
-
-/** Resolves once a server has answered a request. */
-export async function firstAnswered(child, port, wanted) {
-  for (;;) {
-    try {
-      return await exchange(port, wanted);
-    } catch (error) {
-      if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended with ${child.exitCode} instead of listening`);
-      if (!error.message.includes("ECONNREFUSED")) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-  }
+  const server = await startServer(WORKERD, ["serve", config], { port, firstAnswer });
+  return { ...server, loaderPort, dataRoot };
 }
 
 /** What workerd is to run, in Cap'n Proto's text. */
@@ -139,16 +103,4 @@ function embed(place, modules) {
 
 function source(folder, name) {
   return { type: "esModule", name, contents: readFileSync(join(folder, name)) };
-}
-
-/** A port that nobody listens on. */
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }
