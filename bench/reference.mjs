@@ -2,9 +2,10 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../scripts/run.mjs";
 import { pythonWithZtpserver } from "../tests/reference/reference.mjs";
 import { SERVER_URL } from "./load.mjs";
-import { freePort, startServer } from "./start.mjs";
+import { startServer } from "./start.mjs";
 
 const FOLDERS = ["actions", "bootstrap", "definitions", "files", "nodes", "plugins", "resources"];
 

@@ -5,8 +5,8 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { unstable_readConfig } from "wrangler";
-import { root } from "../scripts/run.mjs";
-import { freePort, startServer } from "./start.mjs";
+import { freePort, root } from "../scripts/run.mjs";
+import { startServer } from "./start.mjs";
 
 const BENCH = join(root, "bench");
 const BUNDLE = join(root, "build", "bundle");

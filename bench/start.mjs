@@ -1,7 +1,6 @@
 // Starting a server, whichever it is.
 
 import { spawn } from "node:child_process";
-import net from "node:net";
 import { exchange } from "./load.mjs";
 import { onServerCpus } from "./process.mjs";
 
@@ -44,16 +43,4 @@ async function answered(child, port, wanted) {
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
-}
-
-/** A port that nobody listens on. */
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -2,6 +2,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import net from "node:net";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -51,6 +52,18 @@ export function attend(program, args, options = {}) {
     child.on("error", (error) => fail(missing(program, error)));
     child.on("exit", (status) => resolve(status ?? 1));
     for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+  });
+}
+
+/** A port that nobody listens on. */
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
   });
 }
 

@@ -3,8 +3,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import net from "node:net";
-import { environment, npmBin, root } from "../../scripts/run.mjs";
+import { environment, freePort, npmBin, root } from "../../scripts/run.mjs";
 
 /** Starts the Worker on the storage in `folder`; `vars` are added to those of wrangler.toml. */
 export async function startOn(folder, vars = {}) {
@@ -31,15 +30,4 @@ export async function startOn(folder, vars = {}) {
     await gone;
   };
   return { url, kill };
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }

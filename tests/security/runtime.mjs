@@ -2,11 +2,10 @@
 // and the proxy of the dev server would answer some of it in its place.
 
 import { readFileSync, readdirSync } from "node:fs";
-import net from "node:net";
 import { join } from "node:path";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
-import { root } from "../../scripts/run.mjs";
+import { freePort, root } from "../../scripts/run.mjs";
 import { send } from "../e2e/harness.mjs";
 
 const BUNDLE = join(root, "build", "bundle");
@@ -51,15 +50,4 @@ function modules() {
   const names = readdirSync(BUNDLE).filter((name) => name.endsWith(".wasm"));
   const wasm = names.map((name) => ({ type: "CompiledWasm", path: name, contents: readFileSync(join(BUNDLE, name)) }));
   return [{ type: "ESModule", path: "index.js", contents: readFileSync(join(BUNDLE, "index.js")) }, ...wasm];
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -5,10 +5,9 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { appendFileSync, cpSync } from "node:fs";
-import net from "node:net";
 import { join } from "node:path";
 import { before, test } from "node:test";
-import { environment } from "../../scripts/run.mjs";
+import { environment, freePort } from "../../scripts/run.mjs";
 import { build, contents, npmBin, project, scratch, write, ztp } from "./run.mjs";
 
 before(build);
@@ -93,15 +92,6 @@ async function startWorker(state) {
     return ended;
   };
   return { url, stop };
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const server = net.createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 async function push(folder, state) {
