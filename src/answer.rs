@@ -21,6 +21,9 @@ pub mod content_type {
     pub const HTML: &str = "text/html; charset=UTF-8";
 }
 
+/// What the headers of most answers fit in, in bytes.
+const HEAD_BYTES: usize = 320;
+
 /// What an answer carries.
 pub enum Body {
     /// Bytes at hand; their number becomes Content-Length.
@@ -138,29 +141,36 @@ impl Answer {
     /// # Errors
     /// A header with a control character.
     pub fn respond(&self) -> Result<JsValue, Failure> {
-        // The runtime takes the headers as lines.
-        let values = self.headers.iter().map(|(_, value)| value.as_ref());
+        // The runtime takes the headers as lines. Those that are written here have none but printable
+        // characters.
+        let values = self.headers.iter().filter_map(|(_, value)| match value {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(value) => Some(value.as_str()),
+        });
         let mut values = values.chain(self.location.as_deref());
         if values.any(|value| value.contains(char::is_control)) {
             return Err(JsValue::from("a header has a control character").into());
         }
-        let mut head = format!(
-            "{}\nContent-Type: {}\nX-Content-Type-Options: nosniff",
-            self.status, self.content_type
-        );
+        let mut head = String::with_capacity(HEAD_BYTES);
+        head.push_str(&self.status.to_string());
         let mut add = |name: &str, value: &str| {
             head.push('\n');
             head.push_str(name);
             head.push_str(": ");
             head.push_str(value);
         };
+        add("Content-Type", self.content_type);
+        add("X-Content-Type-Options", "nosniff");
         if self.content_type == content_type::HTML {
             add("Content-Security-Policy", "default-src 'none'");
         }
         for (name, value) in &self.headers {
             add(name, value);
         }
-        let location = self.location.as_ref().map(|url| format!("Location: {url}"));
+        if self.location.is_some() {
+            // The value is this answer's own, and comes beside what it has in common with others.
+            add("Location", "");
+        }
         let content = match &self.body {
             Body::Bytes(bytes) => Content::Bytes(bytes),
             Body::Held(held) => Content::Held(held),
@@ -171,7 +181,7 @@ impl Answer {
             }
             Body::None => Content::Nothing,
         };
-        runtime::respond(head, location.as_deref(), content)
+        runtime::respond(head, self.location.as_deref(), content)
     }
 }
 

@@ -105,15 +105,19 @@ thread_local! {
     static HEADS: RefCell<HashMap<String, u32>> = RefCell::default();
 }
 
-/// A response; `head` is its status and, a line each, the headers that it has in common with others;
-/// `own` is one more header.
-pub fn respond(head: String, own: Option<&str>, content: Content<'_>) -> Result<JsValue, Failure> {
+/// A response; `head` is its status and, a line each, the headers that it has in common with others.
+/// If there is a `location`, `head` has a place for it: a `Location` without a value.
+pub fn respond(
+    head: String,
+    location: Option<&str>,
+    content: Content<'_>,
+) -> Result<JsValue, Failure> {
     let head = number_of(head);
     Ok(match content {
-        Content::Bytes(bytes) => glue::respond(head, own, bytes)?,
-        Content::Held(held) => glue::respond_with(head, own, &held.bytes)?,
-        Content::Stream(stream) => glue::respond_with(head, own, &stream.0)?,
-        Content::Nothing => glue::respond_with(head, own, &JsValue::NULL)?,
+        Content::Bytes(bytes) => glue::respond(head, location, bytes)?,
+        Content::Held(held) => glue::respond_with(head, location, &held.bytes)?,
+        Content::Stream(stream) => glue::respond_with(head, location, &stream.0)?,
+        Content::Nothing => glue::respond_with(head, location, &JsValue::NULL)?,
     })
 }
 

@@ -37,8 +37,8 @@ pub struct Operations {
 enum Remembered {
     /// It is not stored.
     Nothing,
-    /// A document as parsed.
-    Document(Rc<dyn Any>),
+    /// A document, and what was made of it.
+    Document(Held, Rc<dyn Any>),
     /// What was made of a document for everyone who asks in the same way.
     Rendered(Rc<dyn Any>, Held),
     Object(Rc<SmallObject>),
@@ -138,29 +138,15 @@ impl Storage {
         self.bindings.rate_limiter.as_ref()
     }
 
-    /// A shared document as `parse` makes it, if it is stored. Both the reading and the parsing are
-    /// spared while the result is remembered.
-    ///
-    /// # Errors
-    /// [`Error::Storage`]; [`Error::BadRequest`] if what is stored is not UTF-8; what `parse` says.
-    pub async fn document<T: 'static>(
-        &self,
-        document: Document<'_>,
-        parse: impl FnOnce(String) -> Result<Rc<T>, Error>,
-    ) -> Result<Option<Rc<T>>, Error> {
-        let parse = |bytes: Held, _| parse(text_of(document, &bytes)?);
-        self.document_again(document, parse).await
-    }
-
-    /// The same from the bytes of the document; `parse` is also given what it made of it before, if that
-    /// is at hand.
+    /// A shared document as `parse` makes it of its bytes, if it is stored. Reading is spared while the
+    /// result is fresh, parsing while the document is the same.
     ///
     /// # Errors
     /// [`Error::Storage`]; what `parse` says.
-    pub async fn document_again<T: 'static>(
+    pub async fn document<T: 'static>(
         &self,
         document: Document<'_>,
-        parse: impl FnOnce(Held, Option<Rc<T>>) -> Result<Rc<T>, Error>,
+        parse: impl FnOnce(&Held) -> Result<T, Error>,
     ) -> Result<Option<Rc<T>>, Error> {
         let key = document.to_string();
         let mut before = None;
@@ -170,14 +156,13 @@ impl Storage {
                 fresh: true,
             }) => return Ok(None),
             Some(Recalled {
-                what: Remembered::Document(known),
+                what: Remembered::Document(bytes, parsed),
                 fresh,
-            }) => {
-                before = known.downcast().ok();
-                if fresh && before.is_some() {
-                    return Ok(before);
-                }
-            }
+            }) => match parsed.downcast() {
+                Ok(parsed) if fresh => return Ok(Some(parsed)),
+                Ok(parsed) => before = Some((bytes, parsed)),
+                Err(_) => {}
+            },
             _ => {}
         }
         let Some(bytes) = self.value(key.clone()).await? else {
@@ -187,8 +172,12 @@ impl Storage {
             return Ok(None);
         };
         let size = bytes.len() * parsed::FACTOR;
-        let parsed = parse(bytes, before)?;
-        self.remember(&key, Remembered::Document(Rc::<T>::clone(&parsed)), size);
+        let parsed = match before {
+            Some((known, parsed)) if known.is_same(&bytes) => parsed,
+            _ => Rc::new(parse(&bytes)?),
+        };
+        let remembered = Remembered::Document(bytes, Rc::<T>::clone(&parsed));
+        self.remember(&key, remembered, size);
         Ok(Some(parsed))
     }
 

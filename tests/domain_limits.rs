@@ -111,9 +111,8 @@ fn what_cannot_be_decided_is_no_match_and_stops_the_search() {
             Undecided::TooLong(MAX_SUBJECT + 1),
         ),
     ] {
-        let Selection::Refused(refusal) =
-            neighbordb.select(&"SN1".parse().unwrap(), &one_neighbor(device))
-        else {
+        let facts = one_neighbor(device);
+        let Selection::Refused(refusal) = neighbordb.select(&"SN1".parse().unwrap(), &facts) else {
             panic!("a pattern matched");
         };
         let [mismatch] = &refusal.mismatches[..] else {

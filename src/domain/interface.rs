@@ -46,13 +46,12 @@ impl InterfaceName {
         let (kind, numbers) = Kind::ALL
             .into_iter()
             .find_map(|kind| Some((kind, name.strip_prefix(kind.as_str())?)))?;
-        let numbers = Numbers::parse(numbers)?;
         // `Ethernet01` is not what a switch calls its first port.
-        let name_of = InterfaceName {
-            kind,
-            numbers: numbers.0,
-        };
-        (name_of.to_string() == name).then_some(name_of)
+        if numbers.split('/').any(|number| number.starts_with('0')) {
+            return None;
+        }
+        let Numbers(numbers) = Numbers::parse(numbers)?;
+        Some(InterfaceName { kind, numbers })
     }
 }
 

@@ -33,16 +33,16 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Selection<'a> {
     Matched(&'a Entry),
-    Refused(Refusal),
+    Refused(Refusal<'a>),
 }
 
 /// Why no pattern matches: one line for each that was tried, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    pub mismatches: Vec<Mismatch>,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal<'a> {
+    pub mismatches: Vec<Mismatch<'a>>,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Refusal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.mismatches.is_empty() {
             return f.write_str("neighbordb has no pattern for this node");
@@ -82,7 +82,7 @@ impl Neighbordb {
     /// for any node are tried in order.
     ///
     /// A pattern of which it cannot be told whether it matches ends the search without a match.
-    pub fn select(&self, id: &NodeId, facts: &NodeFacts) -> Selection<'_> {
+    pub fn select<'a>(&'a self, id: &NodeId, facts: &'a NodeFacts) -> Selection<'a> {
         let wiring = Wiring::of(facts);
         let mut budget = Budget::new(MAX_STEPS);
         let mut mismatches = Vec::new();

@@ -17,7 +17,7 @@ use super::pyregex::{Budget, PyRegex};
 use super::yaml::{self, Position};
 
 pub use constraint::{Constraint, Sense};
-pub use mismatch::{Mismatch, Reason, Seen};
+pub use mismatch::{Kind, Mismatch, Reason, Seen};
 
 pub(super) use matching::Wiring;
 pub(super) use read::{Globals, read_entry, read_globals};
@@ -58,7 +58,7 @@ impl Pattern {
     ///
     /// # Errors
     /// The first thing that is not, or why that cannot be told.
-    pub fn check(&self, facts: &NodeFacts) -> Result<(), Mismatch> {
+    pub fn check<'a>(&'a self, facts: &'a NodeFacts) -> Result<(), Mismatch<'a>> {
         self.check_wiring(&Wiring::of(facts), &mut Budget::new(MAX_STEPS))
     }
 }

@@ -12,41 +12,14 @@ use crate::domain::template::Template;
 use crate::error::Error;
 use crate::key::Document;
 use crate::runtime::Held;
-use crate::storage::{parse_once, text_of};
+use crate::storage::text_of;
 
 /// What clients are told while there is no `bootstrap.conf`.
 const NO_CONFIG: &str = r#"{"logging":[],"xmpp":{}}"#;
 
 thread_local! {
     /// The script that ships inside, looked through once.
-    static BUILT_IN: Rc<Script> = Rc::new(Script {
-        template: Template::parse(assets::BOOTSTRAP.to_owned()),
-        bytes: None,
-    });
-}
-
-/// The client script.
-struct Script {
-    template: Template,
-    /// What is stored.
-    bytes: Option<Held>,
-}
-
-impl Script {
-    /// Reads the stored script; the same one again stays what has been rendered.
-    fn read(bytes: Held, before: Option<Rc<Self>>) -> Result<Rc<Self>, Error> {
-        let is_same = |known: &Rc<Self>| {
-            let known = known.bytes.as_ref();
-            known.is_some_and(|known| known.is_same(&bytes))
-        };
-        if let Some(same) = before.filter(is_same) {
-            return Ok(same);
-        }
-        Ok(Rc::new(Self {
-            template: Template::parse(text_of(Document::Bootstrap, &bytes)?),
-            bytes: Some(bytes),
-        }))
-    }
+    static BUILT_IN: Rc<Template> = Rc::new(Template::parse(assets::BOOTSTRAP.to_owned()));
 }
 
 /// The client script, with `$SERVER` replaced by the server URL (specification, GET /bootstrap).
@@ -58,18 +31,19 @@ impl Script {
 /// 400 if the stored script is not text; 503 if storage fails.
 pub async fn script(context: Context<'_>) -> Result<Answer, Error> {
     let storage = context.storage;
-    let stored = storage.document_again(Document::Bootstrap, Script::read);
+    let parse = |bytes: &Held| Ok(Template::parse(text_of(Document::Bootstrap, bytes)?));
+    let stored = storage.document(Document::Bootstrap, parse);
     let script = match stored.await? {
         Some(script) => script,
         None => BUILT_IN.with(Rc::clone),
     };
-    if !script.template.has_server() {
+    if !script.has_server() {
         context.log.warning = Some(
             "bootstrap/bootstrap has no $SERVER: clients will not learn this server's URL from it"
                 .to_owned(),
         );
     }
-    let render = |url: &str| script.template.render(url).into_bytes();
+    let render = |url: &str| script.render(url).into_bytes();
     let body = match node_url(&context) {
         Some(url) => Body::Bytes(render(&url)),
         None => {
@@ -109,12 +83,8 @@ fn node_url(context: &Context<'_>) -> Option<String> {
 ///
 /// 400 if `bootstrap.conf` cannot be understood; 503 if storage fails.
 pub async fn config(context: Context<'_>) -> Result<Answer, Error> {
-    let parse = |text: String| parse_once(text, prepare);
-    let stored = context
-        .storage
-        .document(Document::BootstrapConf, parse)
-        .await?;
-    let config = match stored {
+    let stored = context.storage.document(Document::BootstrapConf, prepare);
+    let config = match stored.await? {
         Some(config) => Body::Held(Held::clone(&config)),
         None => Body::Bytes(NO_CONFIG.into()),
     };
@@ -122,8 +92,8 @@ pub async fn config(context: Context<'_>) -> Result<Answer, Error> {
 }
 
 /// `bootstrap.conf` as clients get it.
-fn prepare(text: &str) -> Result<Held, Error> {
-    match bootstrap_conf::parse(text) {
+fn prepare(stored: &Held) -> Result<Held, Error> {
+    match bootstrap_conf::parse(&text_of(Document::BootstrapConf, stored)?) {
         Ok(config) => Ok(Held::copy(config.to_string().as_bytes())),
         Err(error) => Err(Error::BadRequest(format!(
             "{} is broken: {error}",

@@ -151,7 +151,7 @@ async fn pool_of_site(context: &Context<'_>, pool: &str) -> Result<String, Error
         let own = format!("{site}/{pool}");
         let stored = context
             .storage
-            .document(Document::Pool(&own), |_| Ok(Rc::new(())));
+            .document(Document::Pool(&own), |_| Ok(()));
         if is_pool_name(&own) && stored.await?.is_some() {
             return Ok(own);
         }

@@ -11,8 +11,8 @@ use crate::domain::node::{Identifier, MAX_FACTS, NodeFacts, NodeId, Post};
 use crate::error::Error;
 use crate::key::{Document, Record};
 use crate::path;
-use crate::runtime::Value;
-use crate::storage::{Storage, parse_once};
+use crate::runtime::{Held, Value};
+use crate::storage::{Storage, parse_once, text_of};
 
 /// Finds or makes the node that sent its facts, and says under which URL it is told what to do
 /// (specification, POST /nodes).
@@ -102,9 +102,9 @@ enum Provision {
     StartupConfig(String),
     /// The content that the pattern stands for.
     Matched {
-        definition: Rc<String>,
-        pattern: String,
-        config_handler: Option<Rc<String>>,
+        definition: Rc<Held>,
+        pattern: Held,
+        config_handler: Option<Rc<Held>>,
     },
 }
 
@@ -125,12 +125,11 @@ impl Provision {
                 pattern,
                 config_handler,
             } => {
-                let text = |text: &'a str| Value::Bytes(text.as_bytes());
-                let mut first = vec![(Record::Pattern, text(pattern))];
+                let mut first = vec![(Record::Pattern, Value::Held(pattern))];
                 if let Some(script) = config_handler {
-                    first.push((Record::ConfigHandler, text(script)));
+                    first.push((Record::ConfigHandler, Value::Held(script)));
                 }
-                (first, Some((Record::Definition, text(definition))))
+                (first, Some((Record::Definition, Value::Held(definition))))
             }
         }
     }
@@ -143,8 +142,8 @@ async fn match_neighbordb(
     node: &NodeId,
     facts: &NodeFacts,
 ) -> Result<Provision, Error> {
-    let parse = |text: String| {
-        parse_once(text, |text| Neighbordb::parse(text, identifier))
+    let parse = |bytes: &Held| {
+        Neighbordb::parse(&text_of(Document::Neighbordb, bytes)?, identifier)
             .map_err(|error| Error::BadRequest(format!("neighbordb is broken: {error}")))
     };
     let neighbordb = storage
@@ -156,15 +155,19 @@ async fn match_neighbordb(
             ))
         })?;
     match neighbordb.select(node, facts) {
-        Selection::Matched(entry) => load(storage, entry).await,
+        Selection::Matched(entry) => load(storage, &neighbordb, entry).await,
         Selection::Refused(refusal) => Err(Error::BadRequest(format!(
             "the node {node} is not known here, and no pattern fits it:\n{refusal}"
         ))),
     }
 }
 
-/// Loads what a pattern names.
-async fn load(storage: &Storage, entry: &Entry) -> Result<Provision, Error> {
+/// Loads what a pattern of neighbordb names.
+async fn load(
+    storage: &Storage,
+    neighbordb: &Rc<Neighbordb>,
+    entry: &Entry,
+) -> Result<Provision, Error> {
     let missing = |document: Document<'_>| {
         Error::BadRequest(format!(
             "the pattern '{}' of neighbordb fits, but the {document} that it names is not stored",
@@ -173,8 +176,8 @@ async fn load(storage: &Storage, entry: &Entry) -> Result<Provision, Error> {
     };
     let document = Document::Definition(entry.definition.as_str());
     // Stored for the node as it is written, once it is known that it can be read.
-    let check = |text: String| match parse_once(text.clone(), Prepared::parse) {
-        Ok(_) => Ok(Rc::new(text)),
+    let check = |bytes: &Held| match parse_once(text_of(document, bytes)?, Prepared::parse) {
+        Ok(_) => Ok(bytes.clone()),
         Err(error) => Err(Error::BadRequest(format!("{document} is broken: {error}"))),
     };
     let definition = storage.document(document, check).await?;
@@ -182,15 +185,17 @@ async fn load(storage: &Storage, entry: &Entry) -> Result<Provision, Error> {
     let config_handler = match &entry.config_handler {
         Some(name) => {
             let document = Document::ConfigHandler(name.as_str());
-            let script = storage.document(document, |text| Ok(Rc::new(text)));
+            let script = storage.document(document, |bytes| Ok(bytes.clone()));
             let script = script.await?;
             Some(script.ok_or_else(|| missing(document))?)
         }
         None => None,
     };
+    let way = format!("the pattern at {} of neighbordb", entry.pattern.position);
+    let pattern = storage.rendered(&way, neighbordb, |_| entry.pattern.to_yaml().into_bytes());
     Ok(Provision::Matched {
         definition,
-        pattern: entry.pattern.to_yaml(),
+        pattern,
         config_handler,
     })
 }

@@ -71,24 +71,25 @@ export function apology(error) {
 /** Tells wasm what a promise is settled with, under the number by which a task waits for it. */
 export function whenSettled(promise, number, task) {
   const works = pending;
-  const settled = (fulfilled, value) => {
-    let reason = "the instance that worked on it was lost";
-    currentInstance();
-    if (works === pending) {
-      try {
-        settle(number, fulfilled, value);
-        return;
-      } catch (error) {
-        reason = error;
-      }
-    }
-    // Each request is told so here, where the runtime lets it answer.
-    take(works, task)?.resolve(apology(reason));
-  };
   promise.then(
-    (value) => settled(true, value),
-    (cause) => settled(false, cause),
+    (value) => settled(works, task, number, true, value),
+    (cause) => settled(works, task, number, false, cause),
   );
+}
+
+function settled(works, task, number, fulfilled, value) {
+  let reason = "the instance that worked on it was lost";
+  currentInstance();
+  if (works === pending) {
+    try {
+      settle(number, fulfilled, value);
+      return;
+    } catch (error) {
+      reason = error;
+    }
+  }
+  // Each request is told so here, where the runtime lets it answer.
+  take(works, task)?.resolve(apology(reason));
 }
 
 function take(works, task) {
@@ -101,31 +102,29 @@ function take(works, task) {
 export function prepareHead(number, head) {
   const [status, ...lines] = head.split("\n");
   const headers = new Headers();
-  for (const line of lines) headers.set(...header(line));
+  for (const line of lines) {
+    const colon = line.indexOf(": ");
+    headers.set(line.slice(0, colon), line.slice(colon + 2));
+  }
   heads[number] = { status: Number(status), headers };
 }
 
-/** A response with the head of that number, and `own`, a header that only this one has. The body is copied. */
-export function respond(head, own, bytes) {
-  return respondWith(head, own, bytes.slice());
+/** A response with the head of that number. The body is copied; `location`, if there is one, is its own. */
+export function respond(head, location, bytes) {
+  return respondWith(head, location, bytes.slice());
 }
 
 /** The same with a body that JavaScript has: bytes, a stream, or null. */
-export function respondWith(head, own, body) {
-  const response = new Response(body, heads[head]);
-  if (own !== undefined) response.headers.set(...header(own));
-  return response;
+export function respondWith(head, location, body) {
+  const init = heads[head];
+  // Every response of this head has one; the headers of the response itself would be one more object.
+  if (location !== undefined) init.headers.set("Location", location);
+  return new Response(body, init);
 }
 
 /** Whether two buffers have the same bytes. */
 export function isSame(one, other) {
   return one.byteLength === other.byteLength && crypto.subtle.timingSafeEqual(one, other);
-}
-
-/** Name and value of a header. */
-function header(line) {
-  const colon = line.indexOf(": ");
-  return [line.slice(0, colon), line.slice(colon + 2)];
 }
 
 /** Bytes that wasm has, to be kept here. */

@@ -18,9 +18,13 @@ extern "C" {
     #[wasm_bindgen(js_name = prepareHead)]
     pub fn prepare_head(number: u32, head: &str);
     #[wasm_bindgen(catch)]
-    pub fn respond(head: u32, own: Option<&str>, bytes: &[u8]) -> Result<JsValue, JsValue>;
+    pub fn respond(head: u32, location: Option<&str>, bytes: &[u8]) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch, js_name = respondWith)]
-    pub fn respond_with(head: u32, own: Option<&str>, body: &JsValue) -> Result<JsValue, JsValue>;
+    pub fn respond_with(
+        head: u32,
+        location: Option<&str>,
+        body: &JsValue,
+    ) -> Result<JsValue, JsValue>;
     pub fn hold(bytes: &[u8]) -> JsValue;
     #[wasm_bindgen(js_name = isSame)]
     pub fn is_same(one: &JsValue, other: &JsValue) -> bool;

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use ztp_edge::domain::definition::{Attributes, Definition};
 use ztp_edge::domain::neighbordb::{Entry, Neighbordb};
 use ztp_edge::domain::node::{Identifier, MAX_FACTS, NodeFacts, NodeId, Post};
-use ztp_edge::domain::pattern::Pattern;
+use ztp_edge::domain::pattern::{Pattern, Reason};
 use ztp_edge::domain::plugin::{Call, PLUGINS};
 use ztp_edge::domain::pool::Pool;
 use ztp_edge::key::{Document, Record};
@@ -225,8 +225,10 @@ impl Story<'_> {
                     return Ok(content::definition_key(entry.definition.as_str()));
                 }
                 Err(mismatch) => {
-                    self.line(&format!("  line {}: {mismatch}", pattern.position.line));
-                    if let ztp_edge::domain::pattern::Reason::Undecided { .. } = mismatch.reason {
+                    let undecided = matches!(mismatch.reason, Reason::Undecided { .. });
+                    let line = format!("  line {}: {mismatch}", pattern.position.line);
+                    self.line(&line);
+                    if undecided {
                         return Err(Refused("it cannot be told whether a pattern fits".into()));
                     }
                 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::mismatch::Kind;
 use crate::domain::function::Function;
 use crate::domain::interface::{self, InterfaceName};
 use crate::domain::node::Neighbor;
@@ -163,13 +164,11 @@ impl Constraint {
         Ok(None)
     }
 
-    /// The kind of neighbor, for messages: `device regex('spine\d+') port 'Ethernet1'`.
-    pub fn neighbor(&self) -> String {
-        match (&self.device, &self.port) {
-            (None, None) => "a neighbor".to_owned(),
-            (Some(device), None) => format!("device {device}"),
-            (None, Some(port)) => format!("port {port}"),
-            (Some(device), Some(port)) => format!("device {device} port {port}"),
+    /// The kind of neighbor that this line wants or forbids.
+    pub fn neighbor(&self) -> Kind<'_> {
+        Kind {
+            device: self.device.as_ref(),
+            port: self.port.as_ref(),
         }
     }
 }

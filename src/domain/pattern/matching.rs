@@ -1,7 +1,5 @@
 //! Holding a node against a pattern.
 
-use std::collections::HashMap;
-
 use super::mismatch::{Mismatch, Reason, Seen};
 use super::{Constraint, Pattern, Sense};
 use crate::domain::interface::InterfaceName;
@@ -13,7 +11,8 @@ pub(in crate::domain) struct Wiring<'a> {
     facts: &'a NodeFacts,
     /// The name as patterns know it, the name as sent, the neighbors; in the order of the facts.
     interfaces: Vec<(Option<InterfaceName>, &'a str, &'a [Neighbor])>,
-    by_name: HashMap<InterfaceName, &'a [Neighbor]>,
+    /// Those that patterns can name, by that name.
+    by_name: Vec<(InterfaceName, &'a [Neighbor])>,
 }
 
 impl<'a> Wiring<'a> {
@@ -29,10 +28,11 @@ impl<'a> Wiring<'a> {
                 )
             })
             .collect();
-        let by_name = interfaces
+        let mut by_name: Vec<_> = interfaces
             .iter()
             .filter_map(|&(name, _, neighbors)| Some((name?, neighbors)))
             .collect();
+        by_name.sort_unstable_by_key(|&(name, _)| name);
         Wiring {
             facts,
             interfaces,
@@ -41,7 +41,8 @@ impl<'a> Wiring<'a> {
     }
 
     fn at(&self, name: InterfaceName) -> &'a [Neighbor] {
-        self.by_name.get(&name).copied().unwrap_or_default()
+        let found = self.by_name.binary_search_by_key(&name, |&(name, _)| name);
+        found.map_or(&[], |index| self.by_name[index].1)
     }
 }
 
@@ -50,28 +51,24 @@ impl Pattern {
     ///
     /// A line that forbids holds for every neighbor of every interface that it speaks of. Of the lines that want
     /// something, each interface meets the first in the order of the file that is not met yet, and no more than that one.
-    pub(in crate::domain) fn check_wiring(
-        &self,
-        wiring: &Wiring<'_>,
+    pub(in crate::domain) fn check_wiring<'a>(
+        &'a self,
+        wiring: &Wiring<'a>,
         budget: &mut Budget,
-    ) -> Result<(), Mismatch> {
+    ) -> Result<(), Mismatch<'a>> {
         let mismatch = |reason| Mismatch {
-            pattern: self.name.clone(),
+            pattern: &self.name,
             reason,
         };
         if let Some(model) = &self.model {
-            let matched = wiring
-                .facts
-                .model
-                .as_deref()
-                .map(|model_seen| model.is_match(model_seen, budget))
-                .transpose();
+            let saw = wiring.facts.model.as_deref();
+            let matched = saw.map(|saw| model.is_match(saw, budget)).transpose();
             match matched {
                 Ok(Some(true)) => {}
                 Ok(Some(false) | None) => {
                     return Err(mismatch(Reason::Model {
-                        wants: model.as_str().to_owned(),
-                        saw: wiring.facts.model.clone(),
+                        wants: model.as_str(),
+                        saw,
                     }));
                 }
                 Err(why) => {
@@ -99,12 +96,12 @@ impl Pattern {
     }
 
     /// Gives each interface in turn the first line that it meets, and says which line is left over.
-    fn unmet<'p>(
-        &'p self,
-        wiring: &Wiring<'_>,
+    fn unmet<'a>(
+        &'a self,
+        wiring: &Wiring<'a>,
         budget: &mut Budget,
-    ) -> Result<Option<Reason>, (&'p Constraint, Undecided)> {
-        let mut lines: Vec<Line<'p>> = self
+    ) -> Result<Option<Reason<'a>>, (&'a Constraint, Undecided)> {
+        let mut lines: Vec<Line<'a>> = self
             .constraints
             .iter()
             .filter(|constraint| constraint.sense == Sense::Wants)
@@ -132,13 +129,9 @@ impl Pattern {
             Some((constraint, met.iter().position(|met| !met)?))
         });
         Ok(left.map(|(constraint, place)| {
-            let interface = constraint
-                .interfaces
-                .as_ref()
-                .and_then(|names| names.get(place))
-                .map(ToString::to_string);
+            let names = constraint.interfaces.as_ref();
             Reason::UsedUp {
-                interface,
+                interface: names.and_then(|names| names.get(place)).copied(),
                 wants: constraint.neighbor(),
             }
         }))
@@ -168,27 +161,27 @@ fn place(constraint: &Constraint, name: Option<InterfaceName>) -> Option<usize> 
     }
 }
 
-fn undecided(constraint: &Constraint, why: Undecided) -> Reason {
+fn undecided(constraint: &Constraint, why: Undecided) -> Reason<'static> {
     Reason::Undecided {
         what: constraint.to_string(),
         why,
     }
 }
 
-fn forbidden(
-    constraint: &Constraint,
-    wiring: &Wiring<'_>,
+fn forbidden<'a>(
+    constraint: &'a Constraint,
+    wiring: &Wiring<'a>,
     budget: &mut Budget,
-) -> Result<Option<Reason>, Undecided> {
+) -> Result<Option<Reason<'a>>, Undecided> {
     for &(name, written, neighbors) in &wiring.interfaces {
         if place(constraint, name).is_none() {
             continue;
         }
         if let Some(saw) = constraint.find(neighbors, budget)? {
             return Ok(Some(Reason::Forbidden {
-                interface: written.to_owned(),
+                interface: written,
                 forbids: constraint.neighbor(),
-                saw: saw.clone(),
+                saw,
             }));
         }
     }
@@ -196,15 +189,14 @@ fn forbidden(
 }
 
 /// The first interface that sees nothing of what a line wants.
-fn missing(
-    constraint: &Constraint,
-    wiring: &Wiring<'_>,
+fn missing<'a>(
+    constraint: &'a Constraint,
+    wiring: &Wiring<'a>,
     budget: &mut Budget,
-) -> Result<Option<Reason>, Undecided> {
+) -> Result<Option<Reason<'a>>, Undecided> {
     let reason = |interface, saw| Reason::Missing {
         interface,
         wants: constraint.neighbor(),
-        with_port: constraint.port.is_some(),
         saw,
     };
     let Some(names) = &constraint.interfaces else {
@@ -224,7 +216,7 @@ fn missing(
     for &name in names {
         let neighbors = wiring.at(name);
         if constraint.find(neighbors, budget)?.is_none() {
-            return Ok(Some(reason(Some(name.to_string()), Seen::of(neighbors))));
+            return Ok(Some(reason(Some(name), Seen::of(neighbors))));
         }
     }
     Ok(None)

@@ -2,44 +2,48 @@
 
 use std::fmt;
 
+use crate::domain::function::Function;
+use crate::domain::interface::InterfaceName;
 use crate::domain::node::Neighbor;
 use crate::domain::printable::Printable;
 use crate::domain::pyregex::Undecided;
 
-/// Most neighbors that a mismatch keeps.
+/// Most neighbors that a mismatch names.
 const MAX_SEEN: usize = 3;
 
 /// What is not as a pattern wants it. Its text is one line: `pattern 'leaf': Ethernet1 wants device regex('spine\d+'), saw
 /// 'core1'`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatch {
+///
+/// It borrows what it speaks of, and words are made of it only if nothing else fits: most nodes are held against many
+/// patterns before the one that is meant for them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mismatch<'a> {
     /// The name of the pattern.
-    pub pattern: String,
-    pub reason: Reason,
+    pub pattern: &'a str,
+    pub reason: Reason<'a>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason<'a> {
     Model {
-        wants: String,
-        saw: Option<String>,
+        wants: &'a str,
+        saw: Option<&'a str>,
     },
     /// An interface, or with `None` every one, sees no neighbor of the kind that it must.
     Missing {
-        interface: Option<String>,
-        wants: String,
-        with_port: bool,
-        saw: Seen,
+        interface: Option<InterfaceName>,
+        wants: Kind<'a>,
+        saw: Seen<'a>,
     },
     /// There is such a neighbor, but an earlier line of the pattern has used up the interface that sees it.
     UsedUp {
-        interface: Option<String>,
-        wants: String,
+        interface: Option<InterfaceName>,
+        wants: Kind<'a>,
     },
     Forbidden {
-        interface: String,
-        forbids: String,
-        saw: Neighbor,
+        interface: &'a str,
+        forbids: Kind<'a>,
+        saw: &'a Neighbor,
     },
     /// It cannot be told; then no other pattern may catch the node either.
     Undecided {
@@ -48,19 +52,26 @@ pub enum Reason {
     },
 }
 
+/// A kind of neighbor; `None` is any.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Kind<'a> {
+    pub device: Option<&'a Function>,
+    pub port: Option<&'a Function>,
+}
+
 /// The neighbors that there are in place of the one wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen<'a> {
     /// The first three of them.
-    pub first: Vec<Neighbor>,
+    pub first: Vec<&'a Neighbor>,
     /// How many there are beside.
     pub more: usize,
 }
 
-impl Seen {
-    pub(super) fn of<'n>(neighbors: impl IntoIterator<Item = &'n Neighbor>) -> Self {
+impl<'a> Seen<'a> {
+    pub(super) fn of(neighbors: impl IntoIterator<Item = &'a Neighbor>) -> Self {
         let mut neighbors = neighbors.into_iter();
-        let first = neighbors.by_ref().take(MAX_SEEN).cloned().collect();
+        let first = neighbors.by_ref().take(MAX_SEEN).collect();
         Seen {
             first,
             more: neighbors.count(),
@@ -68,15 +79,14 @@ impl Seen {
     }
 }
 
-impl fmt::Display for Mismatch {
+impl fmt::Display for Mismatch<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pattern '{}': {}", Printable(&self.pattern), self.reason)
+        write!(f, "pattern '{}': {}", Printable(self.pattern), self.reason)
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const ANY: &str = "some interface";
         match self {
             Reason::Model {
                 wants,
@@ -88,20 +98,15 @@ impl fmt::Display for Reason {
             Reason::Missing {
                 interface,
                 wants,
-                with_port,
                 saw,
             } => {
-                write!(
-                    f,
-                    "{} wants {wants}, saw ",
-                    interface.as_deref().unwrap_or(ANY)
-                )?;
+                write!(f, "{} wants {wants}, saw ", Place(*interface))?;
                 if saw.first.is_empty() {
                     return f.write_str("no neighbor");
                 }
                 for (index, neighbor) in saw.first.iter().enumerate() {
                     f.write_str(if index == 0 { "" } else { ", " })?;
-                    seen(f, neighbor, *with_port)?;
+                    seen(f, neighbor, wants.port.is_some())?;
                 }
                 match saw.more {
                     0 => Ok(()),
@@ -112,7 +117,7 @@ impl fmt::Display for Reason {
                 write!(
                     f,
                     "{} wants {wants}, which is there, but an earlier line of the pattern used it up",
-                    interface.as_deref().unwrap_or(ANY)
+                    Place(*interface)
                 )
             }
             Reason::Forbidden {
@@ -124,6 +129,30 @@ impl fmt::Display for Reason {
                 seen(f, saw, true)
             }
             Reason::Undecided { what, why } => write!(f, "cannot decide on {what}: {why}"),
+        }
+    }
+}
+
+/// Where something is wanted.
+struct Place(Option<InterfaceName>);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(name) => name.fmt(f),
+            None => f.write_str("some interface"),
+        }
+    }
+}
+
+/// As messages have it: `device regex('spine\d+') port 'Ethernet1'`.
+impl fmt::Display for Kind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.device, self.port) {
+            (None, None) => f.write_str("a neighbor"),
+            (Some(device), None) => write!(f, "device {device}"),
+            (None, Some(port)) => write!(f, "port {port}"),
+            (Some(device), Some(port)) => write!(f, "device {device} port {port}"),
         }
     }
 }
