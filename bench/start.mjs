@@ -39,7 +39,8 @@ async function answered(child, port, wanted) {
       return await exchange(port, wanted);
     } catch (error) {
       if (child.exitCode !== null) throw new Error(`${child.spawnargs.join(" ")} ended with ${child.exitCode}`);
-      if (!error.message.includes("ECONNREFUSED")) throw error;
+      // Reset: where nobody listens yet, the kernel may have connected the port with itself.
+      if (!/ECONNREFUSED|ECONNRESET/.test(error.message)) throw error;
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }

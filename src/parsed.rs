@@ -1,8 +1,8 @@
 //! Parsed forms of texts, found by the text.
 //!
-//! A site that powers on reads the same neighbordb, definition and pattern over and over. To parse one
-//! costs many times what it takes to see that the text is the same. No text is taken from here:
-//! whoever asks has just read it, so that nothing here can be too old.
+//! Many nodes have the same definition and pattern, each under a key of its own. To parse one costs many
+//! times what it takes to see that the text is the same. No text is taken from here: whoever asks has
+//! just read it, so that nothing here can be too old.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;

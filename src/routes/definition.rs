@@ -149,9 +149,7 @@ async fn allocate(
 async fn pool_of_site(context: &Context<'_>, pool: &str) -> Result<String, Error> {
     if let Some(site) = context.caller.site() {
         let own = format!("{site}/{pool}");
-        let stored = context
-            .storage
-            .document(Document::Pool(&own), |_| Ok(()));
+        let stored = context.storage.document(Document::Pool(&own), |_| Ok(()));
         if is_pool_name(&own) && stored.await?.is_some() {
             return Ok(own);
         }

@@ -66,6 +66,34 @@ describe("POST /nodes of an unknown node", () => {
     assert.equal((await post(facts("JPE1", { neighbors: see("spine1", "spine2", "spine3") }))).status, 409);
   });
 
+  test("gives each of many nodes at once its own URL and pattern, and no URL to one that has none", async () => {
+    await store(CONTENT);
+    const asked = Array.from({ length: 20 }, (_, at) => {
+      const neighbors = at % 2 ? see("spine1", "spine2", "spine3") : see("agg1");
+      return { id: `JPE1${at}`, wanted: at % 2 ? "leaf" : "by model", body: facts(`JPE1${at}`, { model: "DCS-7050", neighbors }) };
+    });
+    const answers = await Promise.all(asked.map(({ body }) => post(body)));
+    for (const [at, { id, wanted }] of asked.entries()) {
+      assert.equal(answers[at].status, 201, answers[at].text);
+      assert.equal(answers[at].headers.location, `${worker.url.origin}/nodes/${id}`);
+      assert.match(await worker.kv.get(`nodes/${id}/pattern`), new RegExp(`name: "?${wanted}"?\n`));
+    }
+    const saved = await worker.request("PUT", "/nodes/JPE10/startup-config", { body: "hostname jpe10\n" });
+    assert.deepEqual([saved.status, saved.headers.location], [201, undefined]);
+  });
+
+  test("gives it the pattern and the definition as they are now, whatever an earlier node was given", async () => {
+    await store(CONTENT);
+    const neighbors = see("spine1", "spine2", "spine3");
+    assert.equal((await post(facts("JPE1", { neighbors }))).status, 201);
+    await store({ neighbordb: NEIGHBORDB.replace("spine\\d+", "spine[0-9]"), "definitions/leaf": LEAF.replace("files/leaf", "files/edge") });
+    assert.equal((await post(facts("JPE2", { neighbors }))).status, 201);
+    assert.match(await worker.kv.get("nodes/JPE1/pattern"), /spine\\\\d\+/);
+    assert.match(await worker.kv.get("nodes/JPE2/pattern"), /spine\[0-9\]/);
+    assert.equal(await worker.kv.get("nodes/JPE1/definition"), LEAF);
+    assert.equal(await worker.kv.get("nodes/JPE2/definition"), LEAF.replace("files/leaf", "files/edge"));
+  });
+
   test("tries a pattern for this very node alone", async () => {
     await store(CONTENT);
     assert.equal((await post(facts("JPE7", { neighbors: {} }))).status, 201);

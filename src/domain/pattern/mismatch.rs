@@ -46,10 +46,7 @@ pub enum Reason<'a> {
         saw: &'a Neighbor,
     },
     /// It cannot be told; then no other pattern may catch the node either.
-    Undecided {
-        what: String,
-        why: Undecided,
-    },
+    Undecided { what: String, why: Undecided },
 }
 
 /// A kind of neighbor; `None` is any.
