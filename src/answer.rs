@@ -141,12 +141,8 @@ impl Answer {
     /// # Errors
     /// A header with a control character.
     pub fn respond(&self) -> Result<JsValue, Failure> {
-        // The runtime takes the headers as lines. Those that are written here have none but printable
-        // characters.
-        let values = self.headers.iter().filter_map(|(_, value)| match value {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(value) => Some(value.as_str()),
-        });
+        // The runtime takes the headers as lines.
+        let values = self.headers.iter().map(|(_, value)| value.as_ref());
         let mut values = values.chain(self.location.as_deref());
         if values.any(|value| value.contains(char::is_control)) {
             return Err(JsValue::from("a header has a control character").into());
@@ -166,10 +162,6 @@ impl Answer {
         }
         for (name, value) in &self.headers {
             add(name, value);
-        }
-        if self.location.is_some() {
-            // The value is this answer's own, and comes beside what it has in common with others.
-            add("Location", "");
         }
         let content = match &self.body {
             Body::Bytes(bytes) => Content::Bytes(bytes),

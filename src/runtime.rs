@@ -105,13 +105,17 @@ thread_local! {
     static HEADS: RefCell<HashMap<String, u32>> = RefCell::default();
 }
 
-/// A response; `head` is its status and, a line each, the headers that it has in common with others.
-/// If there is a `location`, `head` has a place for it: a `Location` without a value.
+/// A response; `head` is its status and, a line each, the headers that it has in common with others;
+/// `location` is its own.
 pub fn respond(
-    head: String,
+    mut head: String,
     location: Option<&str>,
     content: Content<'_>,
 ) -> Result<JsValue, Failure> {
+    if location.is_some() {
+        // The place that it is put in: no answer without a location may share that head.
+        head.push_str("\nLocation: ");
+    }
     let head = number_of(head);
     Ok(match content {
         Content::Bytes(bytes) => glue::respond(head, location, bytes)?,

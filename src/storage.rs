@@ -8,7 +8,7 @@ mod records;
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use worker::wasm_bindgen::JsValue;
 use worker::{Env, RateLimiter, js_sys};
@@ -39,8 +39,9 @@ enum Remembered {
     Nothing,
     /// A document, and what was made of it.
     Document(Held, Rc<dyn Any>),
-    /// What was made of a document for everyone who asks in the same way.
-    Rendered(Rc<dyn Any>, Held),
+    /// What was made of a document for everyone who asks in the same way. It does not keep the document,
+    /// which may be large and long replaced.
+    Rendered(Weak<dyn Any>, Held),
     Object(Rc<SmallObject>),
     Digest(Rc<ObjectDigest>),
 }
@@ -189,11 +190,12 @@ impl Storage {
         document: &Rc<T>,
         render: impl FnOnce(&T) -> Vec<u8>,
     ) -> Held {
-        let source = Rc::clone(document) as Rc<dyn Any>;
+        let source: Rc<dyn Any> = Rc::<T>::clone(document);
+        let source = Rc::downgrade(&source);
         // However old it is: it is of the document that is at hand.
         let known = self.recall(way).map(|recalled| recalled.what);
         if let Some(Remembered::Rendered(of, held)) = known
-            && Rc::ptr_eq(&of, &source)
+            && Weak::ptr_eq(&of, &source)
         {
             return held;
         }

@@ -185,8 +185,8 @@ async fn load(
     let config_handler = match &entry.config_handler {
         Some(name) => {
             let document = Document::ConfigHandler(name.as_str());
-            let script = storage.document(document, |bytes| Ok(bytes.clone()));
-            let script = script.await?;
+            let check = |bytes: &Held| text_of(document, bytes).map(|_| bytes.clone());
+            let script = storage.document(document, check).await?;
             Some(script.ok_or_else(|| missing(document))?)
         }
         None => None,

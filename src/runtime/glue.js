@@ -117,7 +117,7 @@ export function respond(head, location, bytes) {
 /** The same with a body that JavaScript has: bytes, a stream, or null. */
 export function respondWith(head, location, body) {
   const init = heads[head];
-  // Every response of this head has one; the headers of the response itself would be one more object.
+  // Every response of such a head has one; the headers of the response itself would be one more object.
   if (location !== undefined) init.headers.set("Location", location);
   return new Response(body, init);
 }

@@ -128,6 +128,9 @@ describe("POST /nodes of an unknown node", () => {
     ["a regular expression is bad", { neighbordb: "patterns:\n- {name: x, definition: leaf, model: '('}\n" }, /pattern 'x'/],
     ["the definition is not stored", { "definitions/leaf": undefined }, /definitions\/leaf that it names is not stored/],
     ["the definition is broken", { "definitions/leaf": "actions: 1" }, /definitions\/leaf is broken/],
+    ["neighbordb is no text", { neighbordb: Uint8Array.of(0xff).buffer }, /neighbordb is not UTF-8/],
+    ["the definition is no text", { "definitions/leaf": Uint8Array.of(0xff).buffer }, /definitions\/leaf is not UTF-8/],
+    ["the config-handler is no text", { "config-handlers/archive": Uint8Array.of(0xff).buffer }, /config-handlers\/archive is not UTF-8/],
     ["the config-handler is not stored", { "config-handlers/archive": undefined }, /config-handlers\/archive that it names is not stored/],
   ]) {
     test(`refuses, and stores nothing, if ${name}`, async () => {

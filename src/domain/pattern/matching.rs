@@ -42,7 +42,8 @@ impl<'a> Wiring<'a> {
 
     fn at(&self, name: InterfaceName) -> &'a [Neighbor] {
         let found = self.by_name.binary_search_by_key(&name, |&(name, _)| name);
-        found.map_or(&[], |index| self.by_name[index].1)
+        let found = found.ok().and_then(|index| self.by_name.get(index));
+        found.map_or(&[], |&(_, neighbors)| neighbors)
     }
 }
 
