@@ -164,6 +164,8 @@ impl Answer {
             add(name, value);
         }
         let content = match &self.body {
+            // Bytes that are none would still be a stream to the runtime.
+            Body::Bytes(bytes) if bytes.is_empty() => Content::Nothing,
             Body::Bytes(bytes) => Content::Bytes(bytes),
             Body::Held(held) => Content::Held(held),
             Body::Stream { body, .. } => Content::Stream(body),
