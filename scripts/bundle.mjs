@@ -1,49 +1,38 @@
-// Leaves in build/bundle what `wrangler deploy` would upload: the tests run exactly that. Beside it
-// are two that are the same but for what they are appended:
+// Leaves in build/bundle what `wrangler deploy` would upload: the tests run exactly that. Beside it:
 //
-// - build/bundle-forgetful has a clock on which an hour passes whenever it is looked at: there nothing
-//   is remembered from one request to the next, so that content can change under a running Worker.
-// - build/bundle-panicking fails inside wasm, as a panic does, where it is to log a PATCH, or that
-//   there is no action named panic.
+// - build/bundle-forgetful has a clock on which an hour passes at each look: nothing is kept there from
+//   one request to the next, so that content can change under a running Worker.
+// - build/bundle-panicking is compiled with the feature `panics`, for the tests of what a panic does.
 
 import { appendFileSync, cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { npmBin, root, run } from "./run.mjs";
+import { environment, npmBin, root, run } from "./run.mjs";
 
 const BUNDLE = join(root, "build", "bundle");
 const CLOCK = `
 {
-  let looked = 0;
+  let looks = 0;
   globalThis.Date = class extends Date {
     constructor(...args) {
       super(...(args.length > 0 ? args : [new.target.now()]));
     }
     static now() {
-      return super.now() + 3_600_000 * ++looked;
+      return super.now() + 3_600_000 * ++looks;
     }
   };
 }
 `;
 
-const PANICS = `
-{
-  const { warn } = console;
-  console.warn = (line) => {
-    if (/"PATCH"|no action .{2}panic/.test(line)) throw new WebAssembly.RuntimeError("unreachable");
-    warn(line);
-  };
-}
-`;
+bundle([], BUNDLE);
+run(npmBin("node"), ["scripts/build.mjs", "--features", "panics"], { env: environment({ OUT_DIR: "build/panicking" }) });
+bundle(["build/panicking/index.js"], `${BUNDLE}-panicking`);
+const forgetful = `${BUNDLE}-forgetful`;
+rmSync(forgetful, { recursive: true, force: true });
+cpSync(BUNDLE, forgetful, { recursive: true });
+appendFileSync(join(forgetful, "index.js"), CLOCK);
 
-run(npmBin("node"), ["scripts/build.mjs"]);
-rmSync(BUNDLE, { recursive: true, force: true });
-run(npmBin("wrangler"), ["deploy", "--dry-run", "--outdir", BUNDLE], { stdio: ["ignore", "ignore", "inherit"] });
-for (const [name, code] of [
-  ["forgetful", CLOCK],
-  ["panicking", PANICS],
-]) {
-  const variant = `${BUNDLE}-${name}`;
-  rmSync(variant, { recursive: true, force: true });
-  cpSync(BUNDLE, variant, { recursive: true });
-  appendFileSync(join(variant, "index.js"), code);
+/** Bundles the Worker, or another main module. */
+function bundle(main, folder) {
+  rmSync(folder, { recursive: true, force: true });
+  run(npmBin("wrangler"), ["deploy", ...main, "--dry-run", "--outdir", folder], { stdio: ["ignore", "ignore", "inherit"] });
 }

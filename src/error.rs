@@ -1,77 +1,58 @@
-//! The one error type, and the only mapping from an error to a status.
+//! The one error type. `response.rs` maps it to a status.
 
 use std::fmt;
 
-use crate::answer::Answer;
-use crate::runtime::{self, Level};
-
-/// Why a request is not answered with what it asked for.
+/// Why a request does not get what it asked for.
 ///
-/// The text of a variant is the reason in a sentence: it goes to the client and into the log.
+/// `Display` is the reason in a sentence: it goes to the client and into the log.
 #[derive(Debug)]
 pub enum Error {
-    /// 400: the request, or the content it depends on, cannot be used.
+    /// The request, or the content that it depends on, cannot be used.
     BadRequest(String),
-    /// 401: an operator's path without the operator's token.
+    /// An operator's path without the operator's token.
     Unauthorized(String),
-    /// 403: this caller may not, or nobody may now.
+    /// This caller may not, or nobody may now.
     Forbidden(String),
-    /// 404: there is nothing of this name.
+    /// There is no such resource.
     NotFound(String),
-    /// 405: the path exists, but not for this method; `allow` lists those it has.
-    MethodNotAllowed { allow: &'static str },
-    /// 409: an operator asks for what contradicts what is there.
+    /// The path exists, but not for this method; `allow` lists the methods that it has.
+    MethodNotAllowed { allow: String },
+    /// An operator's request contradicts the stored state.
     Conflict(String),
-    /// 413: the body is larger than what is stored.
+    /// The body exceeds a limit.
     TooLarge(String),
-    /// 416: the file of `size` bytes has nothing in the range that was asked for.
-    RangeNotThere { size: u64 },
-    /// 429: too many requests from one caller.
-    TooMany,
-    /// 500 as the specification has it for meta-data of what is not there.
-    NoMeta(String),
-    /// 500: a binding or setting is wrong; the text says how to mend it.
+    /// The range starts past the end of a file of `size` bytes.
+    RangeNotSatisfiable { size: u64 },
+    /// Too many requests from one caller.
+    RateLimited,
+    /// Meta-data of a resource that does not exist, which the specification answers with a status of its own.
+    MetaNotFound(String),
+    /// A binding or setting is wrong; the message says how to fix it.
     Misconfigured(String),
-    /// 503: KV or R2 failed; asking again may help.
+    /// KV, R2 or an object failed. A retry may succeed.
     Storage { doing: String, cause: String },
 }
 
 impl Error {
-    /// Wraps what R2 or the runtime said while `doing` something ("reading R2 object …").
-    pub fn storage(doing: impl Into<String>, cause: impl std::fmt::Display) -> Self {
+    /// `cause` is the runtime's message about what failed while `doing` something ("reading neighbordb").
+    pub fn storage(doing: impl Into<String>, cause: impl fmt::Display) -> Self {
         Self::Storage {
             doing: doing.into(),
             cause: cause.to_string(),
         }
     }
 
-    /// The answer for the client.
-    pub fn into_answer(self) -> Answer {
-        let reason = self.to_string();
+    /// What failed and why, for the log: clients do not receive the cause.
+    pub fn detail(&self) -> String {
         match self {
-            Self::BadRequest(_) => Answer::refusal(400, reason),
-            Self::Unauthorized(_) => {
-                Answer::refusal(401, reason).with_header("WWW-Authenticate", "Bearer")
-            }
-            Self::Forbidden(_) => Answer::refusal(403, reason),
-            Self::NotFound(_) => Answer::refusal(404, reason),
-            Self::MethodNotAllowed { allow } => {
-                Answer::refusal(405, reason).with_header("Allow", allow)
-            }
-            Self::Conflict(_) => Answer::refusal(409, reason),
-            Self::RangeNotThere { size } => {
-                Answer::refusal(416, reason).with_header("Content-Range", format!("bytes */{size}"))
-            }
-            Self::TooMany => Answer::refusal(429, reason).with_header("Retry-After", "60"),
-            Self::TooLarge(_) => Answer::refusal(413, reason),
-            Self::NoMeta(_) => Answer::refusal_as_json(500, reason),
-            Self::Misconfigured(_) => Answer::refusal(500, reason),
-            Self::Storage { doing, cause } => {
-                // What the platform said helps whoever runs the Worker; a client gets the gist.
-                runtime::log(Level::Error, &format!("{doing}: {cause}"));
-                Answer::refusal(503, reason).with_header("Retry-After", "5")
-            }
+            Self::Storage { doing, cause } => format!("{doing} failed ({cause})"),
+            other => other.to_string(),
         }
+    }
+
+    /// Whether the specification wants this where nothing is wrong with the server.
+    pub fn is_expected(&self) -> bool {
+        matches!(self, Self::MetaNotFound(_))
     }
 }
 
@@ -84,17 +65,14 @@ impl fmt::Display for Error {
             | Self::Conflict(reason)
             | Self::NotFound(reason)
             | Self::TooLarge(reason)
-            | Self::NoMeta(reason)
+            | Self::MetaNotFound(reason)
             | Self::Misconfigured(reason) => f.write_str(reason),
-            Self::RangeNotThere { size } => {
-                write!(
-                    f,
-                    "the range begins behind the end of the file's {size} bytes"
-                )
+            Self::RangeNotSatisfiable { size } => {
+                write!(f, "range starts past the end of the file ({size} bytes)")
             }
-            Self::TooMany => f.write_str("too many requests from here; ask again in a minute"),
-            Self::MethodNotAllowed { allow } => write!(f, "this path answers to {allow} only"),
-            Self::Storage { doing, .. } => write!(f, "{doing} failed; ask again in a moment"),
+            Self::RateLimited => f.write_str("rate limit exceeded; retry in a minute"),
+            Self::MethodNotAllowed { allow } => write!(f, "method not allowed; use {allow}"),
+            Self::Storage { doing, .. } => write!(f, "{doing} failed; retry in a few seconds"),
         }
     }
 }

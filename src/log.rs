@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::runtime::{self, Level};
+use worker::{console_error, console_log, console_warn};
 
 /// What is said about a request.
 #[derive(Debug, Default, Serialize)]
@@ -10,7 +10,7 @@ pub struct Entry {
     pub method: String,
     /// The route's shape (`/nodes/{id}`), never the path that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub route: Option<&'static str>,
+    pub route: Option<String>,
     /// The site whose token the URL has; never the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
@@ -30,7 +30,10 @@ pub struct Entry {
     /// What the operator should know although it was answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
-    pub milliseconds: u64,
+    /// That its status is no fault, whatever it is.
+    #[serde(skip)]
+    pub expected: bool,
+    pub duration_ms: u64,
     pub kv_reads: u32,
     pub kv_writes: u32,
     pub r2_reads: u32,
@@ -38,15 +41,23 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Writes the line, as grave as it is.
+    /// Adds to what the operator should know.
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        let warning = warning.into();
+        self.warning = Some(match self.warning.take() {
+            Some(earlier) => format!("{earlier}; {warning}"),
+            None => warning,
+        });
+    }
+
+    /// Writes the line, at the level that fits its status.
     pub fn write(&self) {
         let line = serde_json::to_string(self).unwrap_or_else(|error| error.to_string());
-        // 409 tells a node that it is known: as good an answer as 201.
-        let level = match self.status {
-            500.. => Level::Error,
-            _ if self.reason.is_some() || self.warning.is_some() => Level::Warn,
-            _ => Level::Log,
-        };
-        runtime::log(level, &line);
+        match self.status {
+            500.. if !self.expected => console_error!("{line}"),
+            // 409 means that the node is known: as good an answer as 201.
+            _ if self.reason.is_some() || self.warning.is_some() => console_warn!("{line}"),
+            _ => console_log!("{line}"),
+        }
     }
 }

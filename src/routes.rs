@@ -1,141 +1,218 @@
-//! The table: which path is whose, and what every request goes through.
+//! The table of paths, and the way of every request through it.
 
 mod access;
 mod actions;
 mod admin;
-mod body;
 mod bootstrap;
 mod definition;
 mod files;
 mod meta;
 mod nodes;
-mod prepared;
+mod openapi;
+#[cfg(feature = "panics")]
+mod panics;
+mod published;
+mod similar;
 mod startup_config;
 
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use worker::Env;
-use worker::wasm_bindgen::JsValue;
+use futures_util::future::LocalBoxFuture;
+use worker::{Env, console_error, console_warn, web_sys};
+use ztp_core::credentials::Caller;
+use ztp_core::path;
+use ztp_core::settings::Settings;
 
-use crate::access::Caller;
-use crate::answer::{Answer, content_type};
 use crate::error::Error;
 use crate::log;
-use crate::path;
-use crate::runtime::{self, Content, Level, Request, now};
-use crate::settings::Settings;
-use crate::storage::Storage;
+use crate::request::Request;
+use crate::response::Response;
+use crate::storage::{Storage, now};
+use Who::{Operator, Switch};
 
-/// What a path names.
-#[derive(Debug)]
-enum Route<'a> {
-    Bootstrap,
-    BootstrapConfig,
-    Nodes,
-    Node(&'a str),
-    StartupConfig(&'a str),
-    Action(&'a str),
-    File(String),
-    Meta(meta::Target<'a>),
-    OpenApi,
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    /// Switches: with the credential of a site or node in the path, where there are sites.
+    Switch,
+    /// Operators: with the admin token.
+    Operator,
 }
 
-impl<'a> Route<'a> {
-    fn find(segments: &[&'a str]) -> Option<Self> {
-        Some(match segments {
-            ["nodes" | "actions", "", ..] => return None,
-            ["bootstrap"] => Self::Bootstrap,
-            ["bootstrap", "config"] => Self::BootstrapConfig,
-            ["nodes"] => Self::Nodes,
-            ["nodes", id] => Self::Node(id),
-            ["nodes", id, "startup-config"] => Self::StartupConfig(id),
-            ["actions", name] => Self::Action(name),
-            ["files", path @ ..] if !path.is_empty() => Self::File(path.join("/")),
-            ["meta", "actions", path @ ..] if !path.is_empty() => {
-                Self::Meta(meta::Target::Action(path.join("/")))
-            }
-            ["meta", "files", path @ ..] if !path.is_empty() => {
-                Self::Meta(meta::Target::File(path.join("/")))
-            }
-            ["meta", "nodes", id, record @ ..] => Self::Meta(meta::Target::Record {
-                id,
-                record: record.join("/"),
-            }),
-            ["openapi.yaml"] => Self::OpenApi,
-            _ => return None,
-        })
+/// A line of the table.
+struct Route {
+    /// GET serves HEAD, too.
+    method: &'static str,
+    /// `{name}` is one segment, `{*name}` at the end all that follow.
+    path: &'static str,
+    who: Who,
+    handler: Handler,
+}
+
+type Handler = for<'a> fn(Context<'a>) -> LocalBoxFuture<'a, Result<Response, Error>>;
+
+#[rustfmt::skip]
+const ROUTES: &[Route] = &[
+    route("GET", "/bootstrap", Switch, |context| Box::pin(bootstrap::script(context))),
+    route("GET", "/bootstrap/config", Switch, |context| Box::pin(bootstrap::config(context))),
+    route("POST", "/nodes", Switch, |context| Box::pin(nodes::create(context))),
+    route("GET", "/nodes/{id}", Switch, |context| Box::pin(definition::get(context))),
+    route("GET", "/nodes/{id}/startup-config", Switch, |context| Box::pin(startup_config::get(context))),
+    route("PUT", "/nodes/{id}/startup-config", Switch, |context| Box::pin(startup_config::put(context))),
+    route("GET", "/actions/{name}", Switch, |context| Box::pin(actions::get(context))),
+    route("GET", "/files/{*path}", Switch, |context| Box::pin(files::get(context))),
+    route("GET", "/meta/actions/{*name}", Switch, |context| Box::pin(meta::action(context))),
+    route("GET", "/meta/files/{*path}", Switch, |context| Box::pin(meta::file(context))),
+    route("GET", "/meta/nodes/{id}/{*record}", Switch, |context| Box::pin(meta::record(context))),
+    route("GET", "/openapi.yaml", Switch, |context| Box::pin(openapi::get(context))),
+    route("GET", "/admin/pools", Operator, |context| Box::pin(admin::list(context))),
+    route("GET", "/admin/pools/{pool}", Operator, |context| Box::pin(admin::show(context))),
+    route("DELETE", "/admin/pools/{pool}", Operator, |context| Box::pin(admin::release_node(context))),
+    route("PUT", "/admin/pools/{pool}/{*value}", Operator, |context| Box::pin(admin::assign(context))),
+    route("DELETE", "/admin/pools/{pool}/{*value}", Operator, |context| Box::pin(admin::release_value(context))),
+    #[cfg(feature = "panics")]
+    route("GET", "/panics/{*when}", Switch, |context| Box::pin(panics::get(context))),
+];
+
+const fn route(method: &'static str, path: &'static str, who: Who, handler: Handler) -> Route {
+    Route {
+        method,
+        path,
+        who,
+        handler,
+    }
+}
+
+impl Route {
+    /// Its path as the specification and the README write it: `/files/{path}`.
+    fn shape(&self) -> String {
+        self.path.replace('*', "")
     }
 
-    /// Its shape, as the specification and the README write it.
-    fn shape(&self) -> &'static str {
-        match self {
-            Self::Bootstrap => "/bootstrap",
-            Self::BootstrapConfig => "/bootstrap/config",
-            Self::Nodes => "/nodes",
-            Self::Node(_) => "/nodes/{id}",
-            Self::StartupConfig(_) => "/nodes/{id}/startup-config",
-            Self::Action(_) => "/actions/{name}",
-            Self::File(_) => "/files/{path}",
-            Self::Meta(target) => target.shape(),
-            Self::OpenApi => "/openapi.yaml",
+    /// The parameters of a path of this shape.
+    fn parameters(&self, segments: &[&str]) -> Option<Parameters> {
+        let mut parameters = Parameters::default();
+        let mut rest = segments;
+        for wanted in self.path.split('/').skip(1) {
+            if let Some(name) = wanted.strip_prefix("{*") {
+                if rest.is_empty() {
+                    return None;
+                }
+                parameters.add(name, rest.join("/"));
+                return Some(parameters);
+            }
+            let (segment, others) = rest.split_first()?;
+            match wanted.strip_prefix('{') {
+                Some(_) if segment.is_empty() => return None,
+                Some(name) => parameters.add(name, (*segment).to_owned()),
+                None if *segment == wanted => {}
+                None => return None,
+            }
+            rest = others;
         }
+        rest.is_empty().then_some(parameters)
     }
 
-    /// The methods it answers to.
-    fn allow(&self) -> &'static str {
-        match self {
-            Self::Nodes => "POST",
-            Self::StartupConfig(_) => "GET, HEAD, PUT",
-            _ => "GET, HEAD",
+    fn serves(&self, method: &str) -> bool {
+        self.method == method || (self.method == "GET" && method == "HEAD")
+    }
+}
+
+/// The values of a path's `{names}`, decoded.
+#[derive(Debug, Default, PartialEq)]
+pub struct Parameters(Vec<(&'static str, String)>);
+
+impl Parameters {
+    fn add(&mut self, name: &'static str, value: String) {
+        self.0.push((name.trim_end_matches('}'), value));
+    }
+
+    /// The value of a name; empty if the route has no such name.
+    pub fn get(&self, name: &str) -> &str {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        found.map_or("", |(_, value)| value)
+    }
+}
+
+/// The route of a request.
+///
+/// # Errors
+/// [`Error::NotFound`] if no path fits; [`Error::MethodNotAllowed`] if one does, for another method.
+fn find(
+    who: Who,
+    method: &str,
+    segments: &[&str],
+    log: &mut log::Entry,
+) -> Result<(&'static Route, Parameters), Error> {
+    let mut allow = Vec::new();
+    for route in ROUTES.iter().filter(|route| route.who == who) {
+        let Some(parameters) = route.parameters(segments) else {
+            continue;
+        };
+        log.route = Some(route.shape());
+        if route.serves(method) {
+            return Ok((route, parameters));
+        }
+        allow.push(route.method);
+        if route.method == "GET" {
+            allow.push("HEAD");
         }
     }
+    if allow.is_empty() {
+        return Err(not_found());
+    }
+    Err(Error::MethodNotAllowed {
+        allow: allow.join(", "),
+    })
 }
 
 /// What a handler works with.
 pub struct Context<'a> {
     pub request: &'a Request,
+    pub parameters: &'a Parameters,
     pub settings: &'a Settings,
     pub storage: &'a Storage,
     pub caller: &'a Caller<'a>,
     /// The server URL: absolute, with its path prefix, without a trailing slash.
     pub server_url: &'a str,
-    /// Where this caller comes back to: the server URL, with the caller's credential if it has one.
+    /// The URL that this caller comes back to: the server URL, with the caller's credential if it has one.
     pub base_url: &'a str,
-    /// Whether the body will not be sent: what is known without reading it is enough.
+    /// Whether the response has no body, so that what is known without reading it is enough.
     pub head: bool,
     pub log: &'a mut log::Entry,
 }
 
-/// Answers a request, and logs it once.
-pub async fn respond(request: Request, env: Env) -> JsValue {
+/// Responds to a request, and logs it once.
+pub async fn respond(request: Request, env: Env) -> worker::Result<web_sys::Response> {
     let started = now();
     let mut entry = log::Entry {
         method: request.method.clone(),
         ..log::Entry::default()
     };
-    let mut answer = match handle(&request, &env, &mut entry).await {
-        Ok(answer) => answer,
-        Err(error) => error.into_answer(),
+    let mut response = match handle(&request, &env, &mut entry).await {
+        Ok(response) => response,
+        Err(error) => {
+            entry.expected = error.is_expected();
+            if let Error::Storage { doing, cause } = &error {
+                // The runtime's message is for the operator; a client gets the gist.
+                console_error!("{doing}: {cause}");
+            }
+            Response::from(error)
+        }
     };
     if request.method == "HEAD" {
-        answer = answer.without_body();
+        response = response.without_body();
     }
-    entry.status = answer.status;
-    entry.reason = answer.reason.take();
-    entry.milliseconds = now().saturating_sub(started);
+    entry.status = response.status;
+    entry.reason = response.reason.take();
+    entry.duration_ms = now().saturating_sub(started);
     entry.write();
-    answer.respond().unwrap_or_else(|failure| {
-        runtime::log(
-            Level::Error,
-            &format!("the answer cannot be sent: {failure}"),
-        );
-        runtime::respond("500".to_owned(), None, Content::Nothing).unwrap_or(JsValue::UNDEFINED)
-    })
+    Ok(response.into_web()?)
 }
 
 thread_local! {
-    /// The settings of this instance: they cannot change while it lives.
+    /// The settings of this instance: they do not change while it lives.
     static SETTINGS: OnceCell<Rc<Settings>> = const { OnceCell::new() };
 }
 
@@ -144,18 +221,19 @@ fn settings(env: &Env) -> Result<Rc<Settings>, Error> {
         return Ok(settings);
     }
     // A secret is read like a variable: both are text in the environment.
-    let settings = Settings::read(|name| env.var(name).ok().map(|value| value.to_string()))
-        .map_err(|error| Error::Misconfigured(error.to_string()))?;
+    let settings = Settings::read(|name| env.var(name).ok().map(|value| value.to_string()));
+    let settings = settings.map_err(|error| Error::Misconfigured(error.to_string()))?;
     if settings.sites.is_none() {
-        let warning = "{\"warning\":\"the secret ZTP_TOKENS is not set: whoever reaches this URL can \
-                       read and write every node's records\"}";
-        runtime::log(Level::Warn, warning);
+        console_warn!(
+            "{{\"warning\":\"the secret ZTP_TOKENS is not set: whoever reaches this URL can read and \
+             write every node's records\"}}"
+        );
     }
     let settings = Rc::new(settings);
     Ok(SETTINGS.with(|known| Rc::clone(known.get_or_init(|| settings))))
 }
 
-async fn handle(request: &Request, env: &Env, log: &mut log::Entry) -> Result<Answer, Error> {
+async fn handle(request: &Request, env: &Env, log: &mut log::Entry) -> Result<Response, Error> {
     let settings = settings(env)?;
     let storage = Storage::open(env)?;
     let result = dispatch(request, &settings, &storage, log).await;
@@ -164,41 +242,55 @@ async fn handle(request: &Request, env: &Env, log: &mut log::Entry) -> Result<An
     log.kv_writes = operations.kv_writes;
     log.r2_reads = operations.r2_reads;
     log.pool_calls = operations.pool_calls;
+    for warning in storage.warnings() {
+        log.warn(warning);
+    }
     result
 }
 
+/// 1. Decode the path, and find whose credential it has.
+/// 2. Limit the rate: before routing, so that wrong tokens and unknown paths count, too.
+/// 3. Check who may, find the route, call its handler.
 async fn dispatch(
     request: &Request,
     settings: &Settings,
     storage: &Storage,
     log: &mut log::Entry,
-) -> Result<Answer, Error> {
+) -> Result<Response, Error> {
     let prefix = settings.server_url.prefix();
-    let url = &request.url;
-    let path = path::of_url(url);
+    let path = path::of_url(&request.url);
     let path = path
         .strip_prefix(prefix)
         .filter(|rest| rest.starts_with('/'))
         .unwrap_or(path);
-    let segments = path::segments(path).ok_or_else(nothing_here)?;
+    // A path that cannot be decoded has no segments: not found.
+    let segments = path::segments(path).unwrap_or_default();
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
-    if let ["admin", "pools", rest @ ..] = segments.as_slice() {
-        return admin::answer(request, settings, storage, log, rest).await;
-    }
+    let admitted = access::admit(settings, &segments);
+    let caller = admitted.as_ref().ok().map(|(caller, ..)| caller);
+    log.site = caller.and_then(Caller::site).map(str::to_owned);
+    access::limit_rate(request, storage, caller, log).await?;
 
-    let (caller, credential, segments) = access::admit(settings, &segments)?;
-    log.site = caller.site().map(str::to_owned);
-    let route = Route::find(segments).ok_or_else(nothing_here)?;
-    log.route = Some(route.shape());
-    access::limit_rate(request, storage, &caller).await?;
-
+    let (who, caller, credential, segments) = match segments.first() {
+        Some(&"admin") => {
+            access::authorize_operator(request, settings)?;
+            (Operator, Caller::Anyone, None, segments.as_slice())
+        }
+        _ => {
+            let (caller, credential, segments) = admitted?;
+            (Switch, caller, credential, segments)
+        }
+    };
     let method = request.method.as_str();
-    let server_url = settings.server_url.resolve(url).ok_or_else(|| {
-        Error::BadRequest("the Host header has characters that no host name has".to_owned())
-    })?;
+    let (route, parameters) = find(who, method, segments, log)?;
+    let server_url = settings
+        .server_url
+        .resolve(&request.url)
+        .ok_or_else(|| Error::BadRequest("the Host header is not a valid host name".to_owned()))?;
     let base_url = access::base_url(server_url, credential);
-    let context = Context {
+    (route.handler)(Context {
         request,
+        parameters: &parameters,
         settings,
         storage,
         caller: &caller,
@@ -206,28 +298,106 @@ async fn dispatch(
         base_url: &base_url,
         head: method == "HEAD",
         log,
-    };
-    match (method, route) {
-        ("GET" | "HEAD", Route::Bootstrap) => bootstrap::script(context).await,
-        ("GET" | "HEAD", Route::BootstrapConfig) => bootstrap::config(context).await,
-        ("POST", Route::Nodes) => nodes::create(context).await,
-        ("GET" | "HEAD", Route::Node(id)) => definition::get(context, id).await,
-        ("GET" | "HEAD", Route::StartupConfig(id)) => startup_config::get(context, id).await,
-        ("PUT", Route::StartupConfig(id)) => startup_config::put(context, id).await,
-        ("GET" | "HEAD", Route::Action(name)) => actions::get(context, name).await,
-        ("GET" | "HEAD", Route::File(path)) => files::get(context, &path).await,
-        ("GET" | "HEAD", Route::Meta(target)) => meta::get(context, target).await,
-        ("GET" | "HEAD", Route::OpenApi) => {
-            Ok(Answer::ok(content_type::YAML, crate::assets::OPENAPI))
-        }
-        (_, route) => Err(Error::MethodNotAllowed {
-            allow: route.allow(),
-        }),
-    }
+    })
+    .await
 }
 
-/// What an unknown path is told, and whoever has no credential where one is needed: nobody learns
-/// from it whether there is something.
-fn nothing_here() -> Error {
+/// The 404 for unknown paths and for missing credentials: the same, so that neither can be probed.
+fn not_found() -> Error {
     Error::NotFound("there is nothing at this path".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use ztp_core::assets::OPENAPI;
+    use ztp_core::settings::RESERVED_ROOTS;
+    use ztp_core::yaml::{self, Value};
+
+    fn found(who: Who, method: &str, segments: &[&str]) -> Result<(String, Parameters), Error> {
+        let mut log = log::Entry::default();
+        let (route, parameters) = find(who, method, segments, &mut log)?;
+        Ok((route.shape(), parameters))
+    }
+
+    #[test]
+    fn the_description_has_every_route_and_no_other() {
+        let description = yaml::parse(OPENAPI).unwrap();
+        let Value::Mapping(paths) = &description.get("paths").unwrap().value else {
+            panic!("no paths");
+        };
+        let methods = ["get", "put", "post", "delete"];
+        let mut described = BTreeSet::new();
+        for (path, item) in paths {
+            for method in methods.iter().filter(|method| item.get(method).is_some()) {
+                let path = path.as_name().unwrap();
+                described.insert(format!("{} {path}", method.to_uppercase()));
+            }
+        }
+        let routes = ROUTES.iter();
+        let routes = routes.map(|route| format!("{} {}", route.method, route.shape()));
+        assert_eq!(routes.collect::<BTreeSet<_>>(), described);
+    }
+
+    #[test]
+    fn a_server_url_cannot_hide_a_route() {
+        let roots = ROUTES.iter().map(|route| route.path.split('/').nth(1));
+        let mut roots: BTreeSet<_> = roots.flatten().collect();
+        roots.insert("t");
+        assert_eq!(roots, RESERVED_ROOTS.into_iter().collect());
+    }
+
+    #[test]
+    fn a_path_finds_its_route_and_parameters() {
+        for (method, segments, shape, parameters) in [
+            ("GET", &["bootstrap"][..], "/bootstrap", &[][..]),
+            ("HEAD", &["nodes", "a/b"], "/nodes/{id}", &[("id", "a/b")]),
+            (
+                "PUT",
+                &["nodes", "JPE1", "startup-config"],
+                "/nodes/{id}/startup-config",
+                &[("id", "JPE1")],
+            ),
+            (
+                "GET",
+                &["files", "a", "", "b"],
+                "/files/{path}",
+                &[("path", "a//b")],
+            ),
+            ("GET", &["files", ""], "/files/{path}", &[("path", "")]),
+        ] {
+            let (found, values) = found(Switch, method, segments).unwrap();
+            assert_eq!(found, shape);
+            for (name, value) in parameters {
+                assert_eq!(values.get(name), *value, "{segments:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_that_no_route_has_is_not_found() {
+        for segments in [
+            &[][..],
+            &[""],
+            &["nodes", ""],
+            &["nodes", "JPE1", "other"],
+            &["files"],
+            &["bootstrap", ""],
+            &["admin", "pools"],
+        ] {
+            let result = found(Switch, "GET", segments);
+            assert!(matches!(result, Err(Error::NotFound(_))), "{segments:?}");
+        }
+    }
+
+    #[test]
+    fn another_method_names_those_that_the_path_has() {
+        let result = found(Switch, "PATCH", &["nodes", "JPE1", "startup-config"]);
+        let Err(Error::MethodNotAllowed { allow }) = result else {
+            panic!("found");
+        };
+        assert_eq!(allow, "GET, HEAD, PUT");
+    }
 }

@@ -1,27 +1,26 @@
-//! Every KV and R2 call, and nothing that decides. Here: the bindings, what is remembered between
-//! requests, shared documents and the records of nodes.
+//! Every KV, R2 and object call, and nothing that decides. Here: the bindings, and shared documents.
 
+mod cache;
 mod objects;
 mod pools;
 mod records;
 
-use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::future::Future;
-use std::rc::{Rc, Weak};
+use std::fmt::Display;
+use std::rc::Rc;
+use std::thread::LocalKey;
 
-use worker::wasm_bindgen::JsValue;
-use worker::{Env, RateLimiter, js_sys};
+use worker::kv::KvStore;
+use worker::{Bucket, Date, Env, ObjectNamespace, RateLimiter};
+use ztp_core::key::Document;
 
-use crate::cache::{Cache, Recalled};
-use crate::domain::node::NodeId;
 use crate::error::Error;
-use crate::key::{Document, Record};
-use crate::parsed::{self, Parsed};
-use crate::runtime::{Bucket, Held, Namespace, Value, now, task};
+use cache::{
+    Cache, Cached, Flights, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PARSED_SIZE_FACTOR,
+};
 
-pub use objects::{Description, Found, ObjectDigest, SmallObject};
-pub use records::Records;
+pub use objects::{Description, Found};
+pub use records::{Records, Value};
 
 /// Storage operations of one request, for its log line.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,39 +31,25 @@ pub struct Operations {
     pub pool_calls: u32,
 }
 
-/// Shared content that this instance has in memory.
-#[derive(Clone)]
-enum Remembered {
-    /// It is not stored.
-    Nothing,
-    /// A document, and what was made of it.
-    Document(Held, Rc<dyn Any>),
-    /// What was made of a document for everyone who asks in the same way. It does not keep the document,
-    /// which may be large and long replaced.
-    Rendered(Weak<dyn Any>, Held),
-    Object(Rc<SmallObject>),
-    Digest(Rc<ObjectDigest>),
-}
-
 thread_local! {
-    static MEMORY: RefCell<Cache<Remembered>> = RefCell::default();
-    static PARSED: RefCell<Parsed> = RefCell::default();
     static BINDINGS: OnceCell<Rc<Bindings>> = const { OnceCell::new() };
+    static FLIGHTS: Flights = Flights::default();
 }
 
 /// The stores, opened for one request.
 pub struct Storage {
     bindings: Rc<Bindings>,
     operations: Cell<Operations>,
+    warnings: RefCell<Vec<String>>,
 }
 
-/// What wrangler.toml binds. It cannot change while an instance lives, and taking a binding out of
-/// the environment costs as much as a small answer.
+/// The bindings of wrangler.toml. They do not change while an instance lives, and each costs several
+/// property reads to take.
 struct Bindings {
-    data: Namespace,
+    data: KvStore,
     files: Bucket,
+    pools: Option<ObjectNamespace>,
     rate_limiter: Option<RateLimiter>,
-    env: Env,
 }
 
 impl Bindings {
@@ -76,29 +61,23 @@ impl Bindings {
             ))
         };
         Ok(Self {
-            data: binding(env, "ZTP_DATA")
-                .map(Namespace::of)
-                .ok_or_else(|| missing("ZTP_DATA", "kv_namespaces", "KV namespace"))?,
-            files: binding(env, "ZTP_FILES")
-                .map(Bucket::of)
-                .ok_or_else(|| missing("ZTP_FILES", "r2_buckets", "R2 bucket"))?,
+            data: env
+                .kv("ZTP_DATA")
+                .map_err(|_| missing("ZTP_DATA", "kv_namespaces", "KV namespace"))?,
+            files: env
+                .bucket("ZTP_FILES")
+                .map_err(|_| missing("ZTP_FILES", "r2_buckets", "R2 bucket"))?,
+            pools: env.durable_object("ZTP_POOLS").ok(),
             rate_limiter: rate_limiter(env)?,
-            env: env.clone(),
         })
     }
 }
 
-/// A binding, if there is one of that name.
-fn binding(env: &Env, name: &str) -> Option<JsValue> {
-    let binding = js_sys::Reflect::get(env, &name.into()).ok()?;
-    binding.is_object().then_some(binding)
-}
-
-/// The rate-limiting binding, if it is configured. That something else has its name is an error:
-/// no limit at all would go unnoticed.
+/// The rate-limiting binding, if it is configured. Another binding of its name is an error: a missing
+/// limit would go unnoticed.
 fn rate_limiter(env: &Env) -> Result<Option<RateLimiter>, Error> {
     const NAME: &str = "ZTP_RATE_LIMIT";
-    if !js_sys::Reflect::has(env, &NAME.into()).unwrap_or(false) {
+    if !worker::js_sys::Reflect::has(env, &NAME.into()).unwrap_or(false) {
         return Ok(None);
     }
     env.rate_limiter(NAME).map(Some).map_err(|_| {
@@ -108,12 +87,62 @@ fn rate_limiter(env: &Env) -> Result<Option<RateLimiter>, Error> {
     })
 }
 
+/// A shared document, as an instance keeps it.
+#[derive(Debug)]
+pub enum Loaded<T> {
+    Missing,
+    Found {
+        /// The stored bytes.
+        source: Rc<[u8]>,
+        /// The parsed form, or the reason why there is none.
+        parsed: Result<Rc<T>, Rc<str>>,
+    },
+}
+
+impl<T> Clone for Loaded<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Missing => Self::Missing,
+            Self::Found { source, parsed } => Self::Found {
+                source: Rc::clone(source),
+                parsed: parsed.clone(),
+            },
+        }
+    }
+}
+
+impl<T> Loaded<T> {
+    fn outcome(self) -> Result<Option<Rc<T>>, Error> {
+        match self {
+            Self::Missing => Ok(None),
+            Self::Found { parsed, .. } => match parsed {
+                Ok(parsed) => Ok(Some(parsed)),
+                Err(reason) => Err(Error::BadRequest(reason.as_ref().to_owned())),
+            },
+        }
+    }
+}
+
+/// The cache of one kind of document.
+pub type Documents<T> = RefCell<Cache<Loaded<T>>>;
+/// The cache of one kind of parsed record, by its text.
+pub type ParsedTexts<T> = RefCell<Cache<Result<Rc<T>, Rc<str>>>>;
+
+/// An empty [`Documents`].
+pub fn documents<T>() -> Documents<T> {
+    RefCell::new(Cache::new(MAX_DOCUMENT_BYTES))
+}
+
+/// An empty [`ParsedTexts`].
+pub fn parsed_texts<T>() -> ParsedTexts<T> {
+    RefCell::new(Cache::new(MAX_PARSED_BYTES))
+}
+
 impl Storage {
     /// Takes the bindings.
     ///
     /// # Errors
-    /// [`Error::Misconfigured`] if one is missing or another thing than it should be, with how to
-    /// mend it.
+    /// [`Error::Misconfigured`] if one is missing or of another type, with how to fix it.
     pub fn open(env: &Env) -> Result<Self, Error> {
         let known = BINDINGS.with(|known| known.get().cloned());
         let bindings = match known {
@@ -126,12 +155,18 @@ impl Storage {
         Ok(Self {
             bindings,
             operations: Cell::default(),
+            warnings: RefCell::default(),
         })
     }
 
-    /// What this request has cost so far.
+    /// The operations of this request so far.
     pub fn operations(&self) -> Operations {
         self.operations.get()
+    }
+
+    /// Problems that did not fail the request, for its log line.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.take()
     }
 
     /// The rate-limiting binding, if it is configured.
@@ -139,151 +174,99 @@ impl Storage {
         self.bindings.rate_limiter.as_ref()
     }
 
-    /// A shared document as `parse` makes it of its bytes, if it is stored. Reading is spared while the
-    /// result is fresh, parsing while the document is the same.
+    /// A shared document as `parse` makes it of its text, if it is stored. It is read at most once in
+    /// [`cache::MAX_AGE_MS`], and parsed only when it changed. If KV fails, an older copy serves.
+    ///
+    /// `remember_missing`: something else serves while it is not stored, so that this is remembered, too.
     ///
     /// # Errors
-    /// [`Error::Storage`]; what `parse` says.
+    /// [`Error::Storage`]; [`Error::BadRequest`] with the reason if the document is not UTF-8 or `parse`
+    /// refuses it.
     pub async fn document<T: 'static>(
         &self,
+        documents: &'static LocalKey<Documents<T>>,
         document: Document<'_>,
-        parse: impl FnOnce(&Held) -> Result<T, Error>,
+        remember_missing: bool,
+        parse: impl FnOnce(String) -> Result<T, String>,
     ) -> Result<Option<Rc<T>>, Error> {
         let key = document.to_string();
-        let mut before = None;
-        match self.recall(&key) {
-            Some(Recalled {
-                what: Remembered::Nothing,
-                fresh: true,
-            }) => return Ok(None),
-            Some(Recalled {
-                what: Remembered::Document(bytes, parsed),
-                fresh,
-            }) => match parsed.downcast() {
-                Ok(parsed) if fresh => return Ok(Some(parsed)),
-                Ok(parsed) => before = Some((bytes, parsed)),
-                Err(_) => {}
-            },
-            _ => {}
-        }
-        let Some(bytes) = self.value(key.clone()).await? else {
-            if document.has_fallback() {
-                self.remember(&key, Remembered::Nothing, 0);
+        let cached = || documents.with_borrow(|documents| documents.get(&key, now()));
+        let flight = match cached() {
+            Some(cached) if cached.is_fresh() => return cached.value.outcome(),
+            _ => FLIGHTS.with(Flights::clone).join(&key, MAX_READ_MS).await,
+        };
+        let before = match cached() {
+            Some(cached) if cached.is_fresh() => return cached.value.outcome(),
+            before => before,
+        };
+        let bytes = match self.value(&key).await {
+            Ok(bytes) => bytes,
+            Err(error) => return self.instead(&key, before, error)?.outcome(),
+        };
+        let loaded = match (bytes, before) {
+            (None, _) if !remember_missing => {
+                documents.with_borrow_mut(|documents| documents.remove(&key));
+                return Ok(None);
             }
-            return Ok(None);
+            (None, _) => Loaded::Missing,
+            (
+                Some(bytes),
+                Some(Cached {
+                    value: Loaded::Found { source, parsed },
+                    ..
+                }),
+            ) if *source == *bytes => Loaded::Found { source, parsed },
+            (Some(bytes), _) => {
+                let source = Rc::from(bytes.as_slice());
+                let parsed = match text_of(document, bytes) {
+                    Ok(text) => parse(text),
+                    Err(reason) => Err(reason),
+                };
+                let parsed = parsed.map(Rc::new).map_err(Rc::from);
+                Loaded::Found { source, parsed }
+            }
         };
-        let size = bytes.len() * parsed::FACTOR;
-        let parsed = match before {
-            Some((known, parsed)) if known.is_same(&bytes) => parsed,
-            _ => Rc::new(parse(&bytes)?),
+        let size = match &loaded {
+            Loaded::Missing => 0,
+            Loaded::Found { source, .. } => source.len() * PARSED_SIZE_FACTOR,
         };
-        let remembered = Remembered::Document(bytes, Rc::<T>::clone(&parsed));
-        self.remember(&key, remembered, size);
-        Ok(Some(parsed))
+        documents.with_borrow_mut(|documents| documents.insert(&key, loaded.clone(), size, now()));
+        drop(flight);
+        loaded.outcome()
     }
 
-    /// What `render` makes of a shared document for everyone who asks in the same `way`, made once
-    /// while both are remembered.
-    pub fn rendered<T: 'static>(
-        &self,
-        way: &str,
-        document: &Rc<T>,
-        render: impl FnOnce(&T) -> Vec<u8>,
-    ) -> Held {
-        let source: Rc<dyn Any> = Rc::<T>::clone(document);
-        let source = Rc::downgrade(&source);
-        // However old it is: it is of the document that is at hand.
-        let known = self.recall(way).map(|recalled| recalled.what);
-        if let Some(Remembered::Rendered(of, held)) = known
-            && Weak::ptr_eq(&of, &source)
-        {
-            return held;
-        }
-        let held = Held::copy(&render(document));
-        let remembered = Remembered::Rendered(source, held.clone());
-        self.remember(way, remembered, held.len());
-        held
+    /// The copy that serves in place of one that the store failed to give.
+    fn instead<V>(&self, key: &str, before: Option<Cached<V>>, error: Error) -> Result<V, Error> {
+        let Some(Cached { value, age }) = before else {
+            return Err(error);
+        };
+        let seconds = age / 1000;
+        self.warn(format!(
+            "{}; the copy of {key} that was read {seconds} s ago was served",
+            error.detail()
+        ));
+        Ok(value)
     }
 
     /// The text of a shared document as it is stored now.
     ///
     /// # Errors
-    /// [`Error::Storage`], or [`Error::BadRequest`] if it is not UTF-8.
+    /// [`Error::Storage`]; [`Error::BadRequest`] if it is not UTF-8.
     pub async fn text(&self, document: Document<'_>) -> Result<Option<String>, Error> {
-        let bytes = self.value(document.to_string()).await?;
-        bytes.map(|bytes| text_of(document, &bytes)).transpose()
+        let bytes = self.value(&document.to_string()).await?;
+        bytes
+            .map(|bytes| text_of(document, bytes).map_err(Error::BadRequest))
+            .transpose()
     }
 
-    /// The bytes of one record of a node, if it is stored. Reading begins at once, not when it is waited
-    /// for.
-    pub fn record(
-        &self,
-        node: &NodeId,
-        record: Record,
-    ) -> impl Future<Output = Result<Option<Held>, Error>> + use<> {
-        self.value(record.key(node))
-    }
-
-    /// Stores records of a node, byte for byte, all at once: nothing can be said of the order.
-    ///
-    /// # Errors
-    /// The first that fails; the others may be stored.
-    pub async fn put_records(
-        &self,
-        node: &NodeId,
-        records: &[(Record, Value<'_>)],
-    ) -> Result<(), Error> {
-        let put = |(record, value): &(Record, _)| self.put_value(&record.key(node), *value);
-        // Every one is begun before any is waited for.
-        let begun: Vec<_> = records.iter().map(put).collect();
-        for stored in begun {
-            stored.await?;
-        }
-        Ok(())
-    }
-
-    /// Begins to read a value.
-    fn value(&self, key: String) -> impl Future<Output = Result<Option<Held>, Error>> + use<> {
+    async fn value(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         self.count(|n| n.kv_reads += 1);
-        let read = self.bindings.data.get(&key);
-        async move {
-            let failed = |cause| Error::storage(format!("reading {key}"), cause);
-            read.map_err(failed)?.await.map_err(failed)
-        }
+        let read = self.bindings.data.get(key).bytes().await;
+        read.map_err(|cause| Error::storage(format!("reading {key}"), cause))
     }
 
-    /// Begins to store a value, which is then done even if the client hangs up.
-    fn put_value(
-        &self,
-        key: &str,
-        value: Value<'_>,
-    ) -> impl Future<Output = Result<(), Error>> + use<> {
-        self.count(|n| n.kv_writes += 1);
-        task::keep_on();
-        let key = key.to_owned();
-        let stored = self.bindings.data.put(&key, value);
-        async move {
-            let failed = |cause| Error::storage(format!("writing {key}"), cause);
-            stored.map_err(failed)?.await.map_err(failed)
-        }
-    }
-
-    fn remembered(&self, key: &str) -> Option<Remembered> {
-        let recalled = self.recall(key)?;
-        recalled.fresh.then_some(recalled.what)
-    }
-
-    fn recall(&self, key: &str) -> Option<Recalled<Remembered>> {
-        MEMORY.with_borrow(|memory| memory.recall(key, now()))
-    }
-
-    fn remember(&self, key: &str, value: Remembered, bytes: usize) {
-        let now = now();
-        MEMORY.with_borrow_mut(|memory| memory.put(key, value, bytes, now));
-    }
-
-    fn forget(&self, key: &str) {
-        MEMORY.with_borrow_mut(|memory| memory.remove(key));
+    fn warn(&self, warning: String) {
+        self.warnings.borrow_mut().push(warning);
     }
 
     fn count(&self, add: impl FnOnce(&mut Operations)) {
@@ -293,27 +276,33 @@ impl Storage {
     }
 }
 
-/// A document as text.
+/// What `parse` makes of a text. Many nodes have the same definition and pattern, each under its own
+/// key: a text that was parsed before is not parsed again.
 ///
 /// # Errors
-/// [`Error::BadRequest`] if it is not UTF-8.
-pub fn text_of(document: Document<'_>, bytes: &Held) -> Result<String, Error> {
-    String::from_utf8(bytes.to_vec()).map_err(|_| {
-        Error::BadRequest(format!(
-            "{document} is not UTF-8 text; store it again as UTF-8"
-        ))
-    })
+/// The reason why `parse` refuses the text; that is remembered, too.
+pub fn parse_once<T: 'static, E: Display>(
+    texts: &'static LocalKey<ParsedTexts<T>>,
+    text: &str,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Rc<T>, Rc<str>> {
+    // At any age: the same text always has the same form.
+    if let Some(cached) = texts.with_borrow(|texts| texts.get(text, now())) {
+        return cached.value;
+    }
+    let parsed = parse(text).map(Rc::new);
+    let parsed = parsed.map_err(|error| Rc::from(error.to_string()));
+    let bytes = text.len() * (PARSED_SIZE_FACTOR - 1);
+    texts.with_borrow_mut(|texts| texts.insert(text, parsed.clone(), bytes, now()));
+    parsed
 }
 
-/// What `parse` makes of a text. Parsing is spared while the result is kept.
-pub fn parse_once<T: 'static, E>(
-    text: String,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<Rc<T>, E> {
-    if let Some(known) = PARSED.with_borrow(|parsed| parsed.get(&text)) {
-        return Ok(known);
-    }
-    let form = Rc::new(parse(&text)?);
-    PARSED.with_borrow_mut(|parsed| parsed.put(text, Rc::clone(&form)));
-    Ok(form)
+/// Milliseconds since 1970. A Worker's clock advances only while it waits for storage or the network.
+pub fn now() -> u64 {
+    Date::now().as_millis()
+}
+
+fn text_of(document: Document<'_>, bytes: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(bytes)
+        .map_err(|_| format!("{document} is not UTF-8 text; store it again as UTF-8"))
 }

@@ -1,18 +1,20 @@
-//! What the URL's credential opens.
+//! Who calls, and which records the credential gives access to.
 
-use super::{Context, nothing_here};
-use crate::access::Caller;
-use crate::domain::node::{Identifier, NodeId, normalize_mac};
+use ztp_core::credentials::{self, Caller};
+use ztp_core::key::Record;
+use ztp_core::node::{Identifier, NodeId, normalize_mac};
+use ztp_core::settings::Settings;
+
+use super::{Context, not_found};
 use crate::error::Error;
-use crate::key::Record;
-use crate::runtime::Request;
-use crate::settings::Settings;
+use crate::log;
+use crate::request::Request;
 use crate::storage::{Records, Storage};
 
 /// Whose request it is, the credential in its path, and the rest of the path.
 ///
 /// # Errors
-/// Without a valid credential where tokens are set, what an unknown path is told.
+/// The 404 of unknown paths, without a valid credential where tokens are set.
 pub fn admit<'a, 'p>(
     settings: &'a Settings,
     segments: &'p [&'p str],
@@ -21,15 +23,15 @@ pub fn admit<'a, 'p>(
         return Ok((Caller::Anyone, None, segments));
     };
     let ["t", credential, rest @ ..] = segments else {
-        return Err(nothing_here());
+        return Err(not_found());
     };
     let caller = sites
         .caller(credential, settings.identifier)
-        .ok_or_else(nothing_here)?;
+        .ok_or_else(not_found)?;
     Ok((caller, Some(credential), rest))
 }
 
-/// The server URL for whoever has that credential.
+/// The server URL for the owner of a credential.
 pub fn base_url(server_url: &str, credential: Option<&str>) -> String {
     match credential {
         Some(credential) => format!("{server_url}/t/{credential}"),
@@ -38,33 +40,63 @@ pub fn base_url(server_url: &str, credential: Option<&str>) -> String {
 }
 
 /// Asks the rate-limiting binding, if there is one: by site and node where the URL was made for a
-/// node, else by site and address. An id that a caller merely names counts for nothing: it could
-/// name a new one each time, or use up what another node may ask.
+/// node, else by site and address, and by address alone where there is no valid credential. An id that
+/// a caller merely names counts for nothing: it could name a new one each time, or use up what another
+/// node may ask. A limiter that fails limits nobody: a warning says so.
 ///
 /// # Errors
-/// [`Error::TooMany`].
+/// [`Error::RateLimited`].
 pub async fn limit_rate(
     request: &Request,
     storage: &Storage,
-    caller: &Caller<'_>,
+    caller: Option<&Caller<'_>>,
+    log: &mut log::Entry,
 ) -> Result<(), Error> {
     let Some(limiter) = storage.rate_limiter() else {
         return Ok(());
     };
     let who = match caller {
-        Caller::Node { id, .. } => format!("node {id}"),
+        Some(Caller::Node { id, .. }) => format!("node {id}"),
         _ => request.header("CF-Connecting-IP").unwrap_or_default(),
     };
-    let key = format!("{}/{who}", caller.site().unwrap_or_default());
-    let outcome = limiter
-        .limit(key)
-        .await
-        .map_err(|cause| Error::storage("asking the rate limiter", cause))?;
-    if outcome.success {
-        Ok(())
-    } else {
-        Err(Error::TooMany)
+    let key = format!(
+        "{}/{who}",
+        caller.and_then(Caller::site).unwrap_or_default()
+    );
+    match limiter.limit(key).await {
+        Ok(outcome) if outcome.success => Ok(()),
+        Ok(_) => Err(Error::RateLimited),
+        Err(cause) => {
+            log.warn(format!(
+                "asking the rate limiter failed ({cause}); the request was let through"
+            ));
+            Ok(())
+        }
     }
+}
+
+/// Whether the request has the admin token, as `Authorization: Bearer`.
+///
+/// # Errors
+/// The 404 of unknown paths where there is no admin token, and where sites are set: their URLs reveal
+/// nothing about operators' paths. Else [`Error::Unauthorized`].
+pub fn authorize_operator(request: &Request, settings: &Settings) -> Result<(), Error> {
+    let Some(wanted) = &settings.admin_token else {
+        return Err(not_found());
+    };
+    let header = request.header("Authorization").unwrap_or_default();
+    let presented = header.strip_prefix("Bearer ").unwrap_or_default().trim();
+    if credentials::same_token(presented, wanted) {
+        return Ok(());
+    }
+    Err(match settings.sites {
+        Some(_) => not_found(),
+        None => Error::Unauthorized(
+            "this path needs the header `Authorization: Bearer` with the token that is stored as the \
+             secret ZTP_ADMIN_TOKEN"
+                .to_owned(),
+        ),
+    })
 }
 
 impl Context<'_> {
@@ -94,10 +126,21 @@ impl Context<'_> {
             Caller::Node { id, .. } if id != node => Err(Error::Forbidden(format!(
                 "this URL was made for another node, and does not open the records of {node}"
             ))),
-            Caller::Site(_) if self.settings.require_node_token => Err(Error::Forbidden(format!(
-                "the records of {node} need the URL made for that node (REQUIRE_NODE_TOKEN); it is \
+            _ => self.may_open_nodes(),
+        }
+    }
+
+    /// Whether the credential opens the records of any node, as far as that is known without its id.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] if the URL is a site's and `REQUIRE_NODE_TOKEN` is set.
+    pub fn may_open_nodes(&self) -> Result<(), Error> {
+        match self.caller {
+            Caller::Site(_) if self.settings.require_node_token => Err(Error::Forbidden(
+                "the records of a node need the URL made for that node (REQUIRE_NODE_TOKEN); it is \
                  in the script that the switch gets from /bootstrap when it says who it is"
-            ))),
+                    .to_owned(),
+            )),
             _ => Ok(()),
         }
     }
@@ -113,25 +156,24 @@ impl Context<'_> {
 
     /// Whether the node that has these records is there for this caller's site. The caller does not
     /// learn that it is there for another; the operator does, from the log.
-    pub fn sees(&mut self, records: &Records) -> bool {
-        let sees = self.caller.sees(records.get(Record::Site).as_deref());
-        if !sees {
-            self.log.warning = Some(
+    pub fn may_see(&mut self, records: &Records) -> bool {
+        let may_see = self.caller.may_see(records.get(Record::Site));
+        if !may_see {
+            self.log.warn(
                 "the node belongs to another site: its record `site` says which; delete that if the \
-                 node has moved"
-                    .to_owned(),
+                 node has moved",
             );
         }
-        sees
+        may_see
     }
 
     /// The same, for a request that needs no other record as text.
-    pub async fn sees_node(&mut self, node: &NodeId) -> Result<bool, Error> {
+    pub async fn may_see_node(&mut self, node: &NodeId) -> Result<bool, Error> {
         if self.caller.site().is_none() {
             return Ok(true);
         }
         let records = self.storage.records(node, &[Record::Site]).await?;
-        Ok(self.sees(&records))
+        Ok(self.may_see(&records))
     }
 
     /// # Errors

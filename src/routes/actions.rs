@@ -1,21 +1,26 @@
 //! GET /actions/{name}.
 
-use super::{Context, files};
-use crate::answer::{Answer, content_type};
-use crate::assets;
-use crate::error::Error;
-use crate::key::ObjectKey;
+use ztp_core::assets;
+use ztp_core::key::ObjectKey;
 
-/// The Python of an action: the R2 object, else the stock action of that name.
+use super::{Context, files};
+use crate::error::Error;
+use crate::response::{Response, content_type};
+
+/// The Python source of an action (specification, GET actions/(NAME)): the stored one, else the stock
+/// action of that name.
 ///
-/// 404 if there is neither; 503 if storage fails.
-pub async fn get(context: Context<'_>, name: &str) -> Result<Answer, Error> {
+/// 304, 206 and 416 as [`files::object`]; 404 if there is neither; 503 if storage fails.
+pub async fn get(context: Context<'_>) -> Result<Response, Error> {
+    let name = context.parameters.get("name");
     if let Some(key) = ObjectKey::action(name) {
-        if let Some(answer) = files::object(&context, &key, content_type::PYTHON).await? {
-            return Ok(answer);
+        let stock = assets::action(name);
+        let stored = files::object(&context, &key, content_type::PYTHON, stock.is_some());
+        if let Some(response) = stored.await? {
+            return Ok(response);
         }
-        if let Some(text) = assets::action(name) {
-            return Ok(Answer::ok(content_type::PYTHON, text));
+        if let Some(text) = stock {
+            return Ok(Response::ok(content_type::PYTHON, text));
         }
     }
     Err(Error::NotFound(format!(

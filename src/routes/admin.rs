@@ -1,98 +1,28 @@
-//! /admin/pools: what operators see and change of resource pools.
-//!
-//! Opened by the secret `ZTP_ADMIN_TOKEN`, sent as `Authorization: Bearer`. Without that secret
-//! there is no such path.
+//! /admin/pools: what operators read and change of resource pools.
 
 use serde_json::json;
 use worker::{Date, DateInit};
+use ztp_core::key::is_pool_name;
+use ztp_core::node::NodeId;
+use ztp_core::path;
 
-use super::nothing_here;
-use crate::access;
-use crate::answer::Answer;
-use crate::domain::node::NodeId;
+use super::Context;
 use crate::error::Error;
-use crate::key::is_pool_name;
-use crate::log;
-use crate::path;
-use crate::pool::{Allocation, Command, Reply};
-use crate::runtime::Request;
-use crate::settings::Settings;
-use crate::storage::Storage;
+use crate::objects::pool::protocol::{Allocation, Command, Reply};
+use crate::response::Response;
 
-/// Answers GET /admin/pools, GET /admin/pools/{pool}, PUT /admin/pools/{pool}/{value}?node=ID,
-/// DELETE /admin/pools/{pool}/{value} and DELETE /admin/pools/{pool}?node=ID.
+/// GET /admin/pools: the names of all pools. 503 if storage fails.
+pub async fn list(context: Context<'_>) -> Result<Response, Error> {
+    let pools = context.storage.pool_names().await?;
+    Ok(respond(json!({ "pools": pools })))
+}
+
+/// GET /admin/pools/{pool}: size, allocations and reservations.
 ///
-/// 400 if the pool cannot be used or a parameter is missing; 401 without the token (404 where sites
-/// are set: nobody learns that there is something); 404 if there is nothing to release; 409 if the
-/// value is not free; 503 if storage fails.
-pub async fn answer(
-    request: &Request,
-    settings: &Settings,
-    storage: &Storage,
-    log: &mut log::Entry,
-    segments: &[&str],
-) -> Result<Answer, Error> {
-    authorize(request, settings)?;
-    let (shape, allow) = match segments {
-        [] => ("/admin/pools", "GET, HEAD"),
-        [_] => ("/admin/pools/{pool}", "GET, HEAD, DELETE"),
-        [..] => ("/admin/pools/{pool}/{value}", "PUT, DELETE"),
-    };
-    log.route = Some(shape);
-    let node = path::query_value(&request.url, "node");
-    let answer = match (request.method.as_str(), segments) {
-        ("GET" | "HEAD", []) => json!({ "pools": storage.pool_names().await? }),
-        ("GET" | "HEAD", [pool]) => show(storage, name(pool)?).await?,
-        ("DELETE", [pool]) => {
-            let node = node_parameter(log, node)?.to_string();
-            release(storage, log, name(pool)?, Command::ReleaseNode { node }).await?
-        }
-        ("DELETE", [pool, value @ ..]) => {
-            let value = value.join("/");
-            release(storage, log, name(pool)?, Command::ReleaseValue { value }).await?
-        }
-        ("PUT", [pool, value @ ..]) if !value.is_empty() => {
-            let node = node_parameter(log, node)?.to_string();
-            let command = Command::Assign {
-                value: value.join("/"),
-                node: node.clone(),
-            };
-            match storage.tell_pool(name(pool)?, command).await {
-                Ok(Reply::Value(value)) => {
-                    log.allocated.push(format!("{pool}: {value}"));
-                    json!({ "pool": pool, "value": value, "node": node })
-                }
-                Ok(_) => return Err(unexpected(pool)),
-                Err(Error::BadRequest(reason)) => return Err(Error::Conflict(reason)),
-                Err(error) => return Err(error),
-            }
-        }
-        _ => return Err(Error::MethodNotAllowed { allow }),
-    };
-    Ok(Answer::json(&answer).with_header("Cache-Control", "no-store"))
-}
-
-fn authorize(request: &Request, settings: &Settings) -> Result<(), Error> {
-    let Some(wanted) = &settings.admin_token else {
-        return Err(nothing_here());
-    };
-    let header = request.header("Authorization").unwrap_or_default();
-    let presented = header.strip_prefix("Bearer ").unwrap_or_default().trim();
-    if access::same_token(presented, wanted) {
-        return Ok(());
-    }
-    Err(match settings.sites {
-        Some(_) => nothing_here(),
-        None => Error::Unauthorized(
-            "this path needs the header `Authorization: Bearer` with the token that is stored as the \
-             secret ZTP_ADMIN_TOKEN"
-                .to_owned(),
-        ),
-    })
-}
-
-async fn show(storage: &Storage, pool: &str) -> Result<serde_json::Value, Error> {
-    let Reply::Listing(listing) = storage.tell_pool(pool, Command::List).await? else {
+/// 400 if the pool cannot be used; 503 if storage fails.
+pub async fn show(context: Context<'_>) -> Result<Response, Error> {
+    let pool = pool(&context)?;
+    let Reply::Listing(listing) = context.storage.call_pool(pool, Command::List).await? else {
         return Err(unexpected(pool));
     };
     let reservations: Vec<_> = listing
@@ -100,62 +30,105 @@ async fn show(storage: &Storage, pool: &str) -> Result<serde_json::Value, Error>
         .iter()
         .map(|(value, node)| json!({ "value": value, "node": node }))
         .collect();
-    Ok(json!({
+    Ok(respond(json!({
         "pool": pool,
         "size": listing.size,
         "taken": listing.allocations.len(),
-        "allocations": listing.allocations.iter().map(shown).collect::<Vec<_>>(),
+        "allocations": listing.allocations.iter().map(display).collect::<Vec<_>>(),
         "reservations": reservations,
-    }))
+    })))
 }
 
-async fn release(
-    storage: &Storage,
-    log: &mut log::Entry,
-    pool: &str,
-    command: Command,
-) -> Result<serde_json::Value, Error> {
-    match storage.tell_pool(pool, command).await? {
+/// PUT /admin/pools/{pool}/{value}?node=ID: allocates this value to a node.
+///
+/// 400 if the pool cannot be used or `node` is missing; 409 if the value is not free; 503 if storage
+/// fails.
+pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
+    let pool = pool(&context)?;
+    let node = node_parameter(&mut context)?.to_string();
+    let command = Command::Assign {
+        value: context.parameters.get("value").to_owned(),
+        node: node.clone(),
+    };
+    match context.storage.call_pool(pool, command).await {
+        Ok(Reply::Value(value)) => {
+            context.log.allocated.push(format!("{pool}: {value}"));
+            Ok(respond(
+                json!({ "pool": pool, "value": value, "node": node }),
+            ))
+        }
+        Ok(_) => Err(unexpected(pool)),
+        Err(Error::BadRequest(reason)) => Err(Error::Conflict(reason)),
+        Err(error) => Err(error),
+    }
+}
+
+/// DELETE /admin/pools/{pool}/{value}: releases a value.
+///
+/// 400 if the pool cannot be used; 404 if the value is not allocated; 503 if storage fails.
+pub async fn release_value(context: Context<'_>) -> Result<Response, Error> {
+    let value = context.parameters.get("value").to_owned();
+    release(context, Command::ReleaseValue { value }).await
+}
+
+/// DELETE /admin/pools/{pool}?node=ID: releases the value of a node.
+///
+/// 400 if the pool cannot be used or `node` is missing; 404 if the node has no value; 503 if storage
+/// fails.
+pub async fn release_node(mut context: Context<'_>) -> Result<Response, Error> {
+    let node = node_parameter(&mut context)?.to_string();
+    release(context, Command::ReleaseNode { node }).await
+}
+
+async fn release(context: Context<'_>, command: Command) -> Result<Response, Error> {
+    let pool = pool(&context)?;
+    match context.storage.call_pool(pool, command).await? {
         Reply::Released(Some(released)) => {
-            log.released = Some(format!("{pool}: {}", released.value));
-            log.node = Some(released.node.clone());
-            Ok(json!({ "pool": pool, "released": shown(&released) }))
+            context.log.released = Some(format!("{pool}: {}", released.value));
+            context.log.node = Some(released.node.clone());
+            Ok(respond(
+                json!({ "pool": pool, "released": display(&released) }),
+            ))
         }
         Reply::Released(None) => Err(Error::NotFound(format!(
-            "the pool '{pool}' has given out nothing like that"
+            "no such allocation in pool '{pool}'"
         ))),
         _ => Err(unexpected(pool)),
     }
 }
 
-fn shown(allocation: &Allocation) -> serde_json::Value {
+fn respond(value: serde_json::Value) -> Response {
+    Response::json(&value).with_header("Cache-Control", "no-store")
+}
+
+fn display(allocation: &Allocation) -> serde_json::Value {
     let since = Date::new(DateInit::Millis(allocation.since as u64));
     let since = String::from(worker::js_sys::Date::from(since).to_iso_string());
     json!({ "value": allocation.value, "node": allocation.node, "since": since })
 }
 
-fn name(pool: &str) -> Result<&str, Error> {
+fn pool<'a>(context: &Context<'a>) -> Result<&'a str, Error> {
+    let pool = context.parameters.get("pool");
     if is_pool_name(pool) {
         return Ok(pool);
     }
     Err(Error::BadRequest(format!(
-        "no pool can have the name {pool:?}"
+        "{pool:?} is not a valid pool name"
     )))
 }
 
-fn node_parameter(log: &mut log::Entry, node: Option<String>) -> Result<NodeId, Error> {
-    let node =
-        node.ok_or_else(|| Error::BadRequest("which node? add ?node=ID to the URL".to_owned()))?;
+fn node_parameter(context: &mut Context<'_>) -> Result<NodeId, Error> {
+    let node = path::query_value(&context.request.url, "node");
+    let node = node.ok_or_else(|| {
+        Error::BadRequest("missing query parameter `node`: add ?node=ID to the URL".to_owned())
+    })?;
     let node: NodeId = node
         .parse()
         .map_err(|error| Error::BadRequest(format!("{error}")))?;
-    log.node = Some(node.to_string());
+    context.log.node = Some(node.to_string());
     Ok(node)
 }
 
 fn unexpected(pool: &str) -> Error {
-    Error::storage(
-        format!("asking the pool '{pool}'"),
-        "it answered another question",
-    )
+    Error::storage(format!("asking the pool '{pool}'"), "unexpected reply")
 }

@@ -1,21 +1,23 @@
 //! GET /files/{path}.
 
+use ztp_core::key::ObjectKey;
+
 use super::Context;
-use crate::answer::{Answer, Body, content_type};
 use crate::conditions::{Conditions, Outcome, Stored};
 use crate::error::Error;
-use crate::key::ObjectKey;
 use crate::range::Selected;
+use crate::response::{Body, Response, content_type};
 use crate::storage::{Description, Found};
 
-/// A file, whatever it holds, as `text/plain`.
+/// A file, whatever it contains, as `text/plain`.
 ///
 /// 304, 206 and 416 as [`object`]; 404 if it is not stored; 503 if storage fails.
-pub async fn get(context: Context<'_>, path: &str) -> Result<Answer, Error> {
+pub async fn get(context: Context<'_>) -> Result<Response, Error> {
+    let path = context.parameters.get("path");
     if let Some(key) = ObjectKey::file(path)
-        && let Some(answer) = object(&context, &key, content_type::PLAIN).await?
+        && let Some(response) = object(&context, &key, content_type::PLAIN, false).await?
     {
-        return Ok(answer);
+        return Ok(response);
     }
     Err(Error::NotFound(format!(
         "there is no file {path:?}: a file is an R2 object named files/<path>"
@@ -24,14 +26,17 @@ pub async fn get(context: Context<'_>, path: &str) -> Result<Answer, Error> {
 
 /// An R2 object, or the part of it that the request asks for; `None` if it is not stored.
 ///
-/// 1. Without conditions: one read, the body passed through if it is large, remembered if not.
-/// 2. With `If-None-Match` or `Range`: first what is stored, then 304, 416, or the part of just
-///    that object. If it was replaced in between, the client gets the new one whole.
+/// 1. Without conditions: one read, the body passed through if it is large, kept if it is small.
+/// 2. With `If-None-Match` or `Range`: first the description, then 304, 416, or the part of just that
+///    object. If it was replaced in between, the client gets the new one whole.
+///
+/// `has_stock`: see [`Storage::object`](crate::storage::Storage::object), `remember_missing`.
 pub async fn object(
     context: &Context<'_>,
     key: &ObjectKey,
     content_type: &'static str,
-) -> Result<Option<Answer>, Error> {
+    has_stock: bool,
+) -> Result<Option<Response>, Error> {
     let conditions = conditions(context);
     if context.head || conditions.any() {
         let Some(description) = context.storage.object_description(key).await? else {
@@ -42,48 +47,50 @@ pub async fn object(
             etag: &description.etag,
             last_modified: &description.last_modified,
         };
-        let answer = |status, body| describe(Answer::new(status, content_type, body), &description);
+        let respond =
+            |status, body| describe(Response::new(status, content_type, body), &description);
         match conditions.decide(stored) {
-            Outcome::NotModified => return Ok(Some(answer(304, Body::None))),
+            Outcome::NotModified => return Ok(Some(respond(304, Body::None))),
             Outcome::Send(Selected::Unsatisfiable) => {
-                return Err(Error::RangeNotThere {
+                return Err(Error::RangeNotSatisfiable {
                     size: description.size,
                 });
             }
             Outcome::Send(Selected::Whole) if context.head => {
-                let length = description.size;
-                return Ok(Some(answer(200, Body::Head { length })));
+                let length = Some(description.size);
+                return Ok(Some(respond(200, Body::Head { length })));
             }
             Outcome::Send(Selected::Whole) => {}
             Outcome::Send(Selected::Part { first, last }) => {
                 let range = (first, last);
                 let part = context.storage.object_part(key, &description, range);
                 if let Some(body) = part.await? {
-                    let length = last - first + 1;
+                    let length = Some(last - first + 1);
                     let range = format!("bytes {first}-{last}/{}", description.size);
-                    let answer = answer(206, Body::Stream { body, length });
-                    return Ok(Some(answer.with_header("Content-Range", range)));
+                    let response = respond(206, Body::Stream { body, length });
+                    return Ok(Some(response.with_header("Content-Range", range)));
                 }
             }
         }
     }
-    Ok(context.storage.object(key).await?.map(|found| match found {
+    let found = context.storage.object(key, has_stock).await?;
+    Ok(found.map(|found| match found {
         Found::Small(object) => {
-            let body = Body::Held(object.bytes.clone());
-            describe(Answer::new(200, content_type, body), &object.description)
+            let body = Body::Buffer(object.bytes.clone());
+            describe(Response::new(200, content_type, body), &object.description)
         }
         Found::Large(description, body) => {
-            let length = description.size;
+            let length = Some(description.size);
             let body = Body::Stream { body, length };
-            describe(Answer::new(200, content_type, body), &description)
+            describe(Response::new(200, content_type, body), &description)
         }
     }))
 }
 
-/// The headers that every answer about an object has. The client compares what it got with meta's
-/// size: nothing may compress it on the way.
-fn describe(answer: Answer, description: &Description) -> Answer {
-    answer
+/// The headers of every response with an object. The client compares the body with the size from
+/// /meta: nothing may compress it on the way.
+fn describe(response: Response, description: &Description) -> Response {
+    response
         .with_header("Cache-Control", "no-transform")
         .with_header("ETag", description.etag.clone())
         .with_header("Last-Modified", description.last_modified.clone())
@@ -91,11 +98,11 @@ fn describe(answer: Answer, description: &Description) -> Answer {
 }
 
 fn conditions(context: &Context<'_>) -> Conditions {
-    let [if_none_match, range, if_range] = context.request.conditions().unwrap_or_default();
+    let header = |name| context.request.header(name);
     Conditions {
-        if_none_match,
-        // HEAD tells of the whole (RFC 9110, 14.2).
-        range: range.filter(|_| !context.head),
-        if_range,
+        if_none_match: header("If-None-Match"),
+        // HEAD describes the whole (RFC 9110, 14.2).
+        range: header("Range").filter(|_| !context.head),
+        if_range: header("If-Range"),
     }
 }

@@ -1,117 +1,79 @@
-//! GET /meta/{actions|files|nodes}/{path}.
+//! GET /meta/{actions|files|nodes}/{path}: size in bytes and SHA-1 of what GET would send, and SHA-256 if
+//! the uploader gave it (specification, GET meta data).
+//!
+//! 403 if the record belongs to a node that this caller may not read; 500 with a JSON object if there is
+//! no such resource (specification); 503 if storage fails.
 
 use serde_json::json;
 use sha1::{Digest, Sha1};
+use ztp_core::key::{ObjectKey, Record};
+use ztp_core::{assets, hex};
 
 use super::Context;
-use crate::answer::{Answer, Body, content_type};
-use crate::assets;
 use crate::error::Error;
-use crate::hex;
-use crate::key::{ObjectKey, Record};
-use crate::storage::ObjectDigest;
+use crate::response::{Body, Response, content_type};
+use crate::stream;
 
-/// What meta-data is asked of.
-#[derive(Debug)]
-pub enum Target<'a> {
-    Action(String),
-    File(String),
-    Record { id: &'a str, record: String },
-}
-
-impl Target<'_> {
-    /// The shape of its route.
-    pub fn shape(&self) -> &'static str {
-        match self {
-            Self::Action(_) => "/meta/actions/{name}",
-            Self::File(_) => "/meta/files/{path}",
-            Self::Record { .. } => "/meta/nodes/{id}/{record}",
+/// Of an action, stored or stock.
+pub async fn action(context: Context<'_>) -> Result<Response, Error> {
+    let name = context.parameters.get("name");
+    let not_found = || not_found(format!("actions/{name}"));
+    let key = ObjectKey::action(name).ok_or_else(not_found)?;
+    let stock = assets::action(name);
+    match context.storage.object_digest(&key, stock.is_some()).await? {
+        Some(digest) => Ok(respond(Body::Buffer(digest.json.clone()))),
+        None => {
+            let stock = stock.ok_or_else(not_found)?;
+            let sha1 = Sha1::digest(stock.as_bytes());
+            Ok(respond(meta(stock.len() as u64, &sha1)))
         }
     }
 }
 
-/// Size in bytes and SHA-1 of what GET would answer; SHA-256 too where it costs nothing.
-///
-/// 403 if the record is a node's and this caller may not; 500 with a JSON object if there is no such
-/// thing (specification); 503 if storage fails.
-pub async fn get(mut context: Context<'_>, target: Target<'_>) -> Result<Answer, Error> {
-    let meta = match &target {
-        Target::Action(name) => action(&context, name).await?,
-        Target::File(path) => file(&context, path).await?,
-        Target::Record { id, record } => self::record(&mut context, id, record).await?,
-    };
-    let meta = meta.ok_or_else(|| {
-        let name = match &target {
-            Target::Action(name) => format!("actions/{name}"),
-            Target::File(path) => format!("files/{path}"),
-            Target::Record { id, record } => format!("nodes/{id}/{record}"),
-        };
-        Error::NoMeta(format!(
-            "there is no {name:?}, so there is no meta-data of it"
-        ))
-    })?;
-    Ok(Answer::new(200, content_type::JSON, meta).with_header("Cache-Control", "no-store"))
+/// Of a file.
+pub async fn file(context: Context<'_>) -> Result<Response, Error> {
+    let path = context.parameters.get("path");
+    let not_found = || not_found(format!("files/{path}"));
+    let key = ObjectKey::file(path).ok_or_else(not_found)?;
+    let digest = context.storage.object_digest(&key, false).await?;
+    let digest = digest.ok_or_else(not_found)?;
+    Ok(respond(Body::Buffer(digest.json.clone())))
 }
 
-/// What is told of a stored thing; hashes in hexadecimal.
-fn told(size: u64, sha1: &str, sha256: Option<&str>) -> Vec<u8> {
-    let mut answer = json!({ "size": size, "sha1": sha1 });
-    if let Some(sha256) = sha256 {
-        answer["sha256"] = sha256.into();
-    }
-    answer.to_string().into_bytes()
-}
-
-/// The same of something that is at hand.
-fn told_of(bytes: &[u8]) -> Body {
-    let sha1 = hex(&Sha1::digest(bytes));
-    Body::Bytes(told(bytes.len() as u64, &sha1, None))
-}
-
-async fn action(context: &Context<'_>, name: &str) -> Result<Option<Body>, Error> {
-    let Some(key) = ObjectKey::action(name) else {
-        return Ok(None);
-    };
-    if let Some(meta) = object(context, &key).await? {
-        return Ok(Some(meta));
-    }
-    Ok(assets::action(name).map(|text| told_of(text.as_bytes())))
-}
-
-async fn file(context: &Context<'_>, path: &str) -> Result<Option<Body>, Error> {
-    match ObjectKey::file(path) {
-        Some(key) => object(context, &key).await,
-        None => Ok(None),
-    }
-}
-
-async fn object(context: &Context<'_>, key: &ObjectKey) -> Result<Option<Body>, Error> {
-    let digest = context.storage.object_digest(key).await?;
-    Ok(digest.map(|digest| {
-        let way = format!("meta of {}", key.as_str());
-        let render = |digest: &ObjectDigest| {
-            let ObjectDigest { size, sha1, .. } = digest;
-            told(*size, sha1, digest.sha256.as_deref())
-        };
-        Body::Held(context.storage.rendered(&way, &digest, render))
-    }))
-}
-
-async fn record(context: &mut Context<'_>, id: &str, record: &str) -> Result<Option<Body>, Error> {
+/// Of a record of a node. The site that owns a node is not public, and not a file of ztpserver's.
+pub async fn record(mut context: Context<'_>) -> Result<Response, Error> {
+    let (id, name) = (
+        context.parameters.get("id"),
+        context.parameters.get("record"),
+    );
+    let not_found = || not_found(format!("nodes/{id}/{name}"));
     let node = match context.node_in_path(id) {
-        Err(Error::BadRequest(_)) => return Ok(None),
+        Err(Error::BadRequest(_)) => return Err(not_found()),
         node => node?,
     };
-    // Whose a node is, is nobody else's business, and no file of ztpserver's.
-    let Some(record) = Record::named(record).filter(|record| *record != Record::Site) else {
-        return Ok(None);
-    };
-    if !context.sees_node(&node).await? {
-        return Ok(None);
+    let record = Record::named(name)
+        .filter(|record| *record != Record::Site)
+        .ok_or_else(not_found)?;
+    if !context.may_see_node(&node).await? {
+        return Err(not_found());
     }
-    Ok(context
-        .storage
-        .record(&node, record)
-        .await?
-        .map(|bytes| told_of(&bytes.to_vec())))
+    let stored = context.storage.record(&node, record).await?;
+    let stored = stored.ok_or_else(not_found)?;
+    let hashed = stream::sha1(&stored).await;
+    let (size, sha1) =
+        hashed.map_err(|cause| Error::storage(format!("hashing {}", record.key(&node)), cause))?;
+    Ok(respond(meta(size, &sha1)))
+}
+
+fn meta(size: u64, sha1: &[u8]) -> Body {
+    let meta = json!({ "size": size, "sha1": hex(sha1) });
+    Body::Bytes(meta.to_string().into_bytes())
+}
+
+fn respond(meta: Body) -> Response {
+    Response::new(200, content_type::JSON, meta).with_header("Cache-Control", "no-store")
+}
+
+fn not_found(name: String) -> Error {
+    Error::MetaNotFound(format!("{name:?} is not stored, so it has no meta-data"))
 }

@@ -2,17 +2,18 @@
 
 use std::rc::Rc;
 
-use super::prepared::Prepared;
-use super::{Context, body};
-use crate::access::Caller;
-use crate::answer::Answer;
-use crate::domain::neighbordb::{Entry, Neighbordb, Selection};
-use crate::domain::node::{Identifier, MAX_FACTS, NodeFacts, NodeId, Post};
+use ztp_core::credentials::Caller;
+use ztp_core::key::{Document, Record};
+use ztp_core::neighbordb::{Entry, Neighbordb, Selection};
+use ztp_core::node::{MAX_FACTS, NodeFacts, NodeId, Post};
+use ztp_core::path;
+use ztp_core::printable::Printable;
+
+use super::published::{DEFINITIONS, NEIGHBORDB, SharedDefinition, TEXTS};
+use super::{Context, similar};
 use crate::error::Error;
-use crate::key::{Document, Record};
-use crate::path;
-use crate::runtime::{Held, Value};
-use crate::storage::{Storage, parse_once, text_of};
+use crate::response::Response;
+use crate::storage::{Storage, Value, parse_once};
 
 /// Finds or makes the node that sent its facts, and says under which URL it is told what to do
 /// (specification, POST /nodes).
@@ -24,12 +25,16 @@ use crate::storage::{Storage, parse_once, text_of};
 ///
 /// Facts are stored in every accepted case, if they changed. Where there are sites, the first
 /// accepted POST makes the node belong to the caller's. What makes a node exist is written last, so
-/// that a failure half-way is mended by the next POST.
+/// that a failure half-way is mended by the next POST. While `READ_ONLY` is set a node that is known
+/// receives its 409, and nothing is stored.
 ///
 /// 400 if the facts cannot be used, no pattern fits, or content that is needed is missing or
 /// broken; 403 if this caller may not; 413 over [`MAX_FACTS`]; 503 if storage fails.
-pub async fn create(mut context: Context<'_>) -> Result<Answer, Error> {
-    let body = body::read(context.request, "the node facts", MAX_FACTS).await?;
+pub async fn create(mut context: Context<'_>) -> Result<Response, Error> {
+    if let Err(refusal) = context.may_open_nodes() {
+        return Err(context.request.refuse(refusal).await);
+    }
+    let body = context.request.body("the node facts", MAX_FACTS).await?;
     let post = Post::parse(&body.to_vec()).map_err(|error| Error::BadRequest(error.to_string()))?;
     let node = post
         .facts
@@ -40,7 +45,7 @@ pub async fn create(mut context: Context<'_>) -> Result<Answer, Error> {
     let storage = context.storage;
     let wanted = [Record::Facts, Record::Definition, Record::StartupConfig];
     let records = storage.records(&node, &context.with_site(&wanted)).await?;
-    if !context.sees(&records) {
+    if !context.may_see(&records) {
         return Err(unknown(&node));
     }
     let known = records.has(Record::Definition) || records.has(Record::StartupConfig);
@@ -56,34 +61,47 @@ pub async fn create(mut context: Context<'_>) -> Result<Answer, Error> {
         }
         Provision::StartupConfig(config)
     } else {
-        match_neighbordb(storage, context.settings.identifier, &node, &post.facts).await?
+        match_neighbordb(&mut context, &node, &post.facts).await?
     };
 
     let facts = post.facts.to_json();
     let facts =
         facts.map_err(|cause| Error::storage(format!("writing the facts of {node}"), cause))?;
-    let new_facts = records.get(Record::Facts).as_ref() != Some(&facts);
+    // Facts that cannot be read are replaced.
+    let before = records.get(Record::Facts);
+    let before = before.and_then(|stored| NodeFacts::parse_stored(stored).ok());
+    let new_facts = !before.as_ref().is_some_and(|old| old.is_same(&post.facts));
     let new_site = context.caller.site().filter(|_| !records.has(Record::Site));
-    if !known || new_facts || new_site.is_some() {
-        context.may_write()?;
+    let before = before.filter(|_| known);
+    if let Some(warning) = before.and_then(|old| other_switch(&old, &post.facts)) {
+        context.log.warn(warning);
     }
-    let (mut first, last) = provision.records();
-    if new_facts {
-        first.push((Record::Facts, Value::Bytes(facts.as_bytes())));
+    match context.may_write() {
+        Ok(()) => {
+            let (mut first, last) = provision.records();
+            if new_facts {
+                first.push((Record::Facts, Value::Text(&facts)));
+            }
+            if let Some(site) = new_site {
+                first.push((Record::Site, Value::Text(site)));
+            }
+            storage.put_records(&node, &first).await?;
+            storage.put_records(&node, last.as_slice()).await?;
+        }
+        Err(refusal) if !known => return Err(refusal),
+        Err(_) if new_facts => context.log.warn(
+            "the facts of the node differ from the stored ones, and are not stored (READ_ONLY is set)",
+        ),
+        Err(_) => {}
     }
-    if let Some(site) = new_site {
-        first.push((Record::Site, Value::Bytes(site.as_bytes())));
-    }
-    storage.put_records(&node, &first).await?;
-    storage.put_records(&node, last.as_slice()).await?;
 
     let location = format!(
         "{}/nodes/{}",
         context.base_url,
         path::encode_segment(node.as_str())
     );
-    Ok(Answer::empty(if known { 409 } else { 201 })
-        .with_location(location)
+    Ok(Response::empty(if known { 409 } else { 201 })
+        .with_header("Location", location)
         .with_header("Cache-Control", "no-store"))
 }
 
@@ -94,6 +112,23 @@ pub fn unknown(node: &NodeId) -> Error {
     ))
 }
 
+/// What the operator should know if a node that is known comes back as another switch: with another MAC
+/// address, and another model.
+fn other_switch(before: &NodeFacts, now: &NodeFacts) -> Option<String> {
+    let (old_mac, mac) = (before.systemmac.as_deref()?, now.systemmac.as_deref()?);
+    let (old_model, model) = (before.model.as_deref()?, now.model.as_deref()?);
+    (old_mac != mac && old_model != model).then(|| {
+        format!(
+            "another switch has this id now: it was a {} with the MAC address {}, and is a {} with {}; \
+             delete the node's records if it is not meant to get the same configuration",
+            Printable(old_model),
+            Printable(old_mac),
+            Printable(model),
+            Printable(mac)
+        )
+    })
+}
+
 /// What makes a node exist.
 enum Provision {
     /// It does already.
@@ -102,9 +137,9 @@ enum Provision {
     StartupConfig(String),
     /// The content that the pattern stands for.
     Matched {
-        definition: Rc<Held>,
-        pattern: Held,
-        config_handler: Option<Rc<Held>>,
+        definition: Rc<String>,
+        pattern: String,
+        config_handler: Option<Rc<String>>,
     },
 }
 
@@ -117,7 +152,7 @@ impl Provision {
         match self {
             Self::None => (Vec::new(), None),
             Self::StartupConfig(config) => {
-                let config = Value::Bytes(config.as_bytes());
+                let config = Value::Text(config);
                 (Vec::new(), Some((Record::StartupConfig, config)))
             }
             Self::Matched {
@@ -125,11 +160,11 @@ impl Provision {
                 pattern,
                 config_handler,
             } => {
-                let mut first = vec![(Record::Pattern, Value::Held(pattern))];
+                let mut first = vec![(Record::Pattern, Value::Text(pattern))];
                 if let Some(script) = config_handler {
-                    first.push((Record::ConfigHandler, Value::Held(script)));
+                    first.push((Record::ConfigHandler, Value::Text(script)));
                 }
-                (first, Some((Record::Definition, Value::Held(definition))))
+                (first, Some((Record::Definition, Value::Text(definition))))
             }
         }
     }
@@ -137,37 +172,35 @@ impl Provision {
 
 /// The content that the first fitting pattern of neighbordb stands for.
 async fn match_neighbordb(
-    storage: &Storage,
-    identifier: Identifier,
+    context: &mut Context<'_>,
     node: &NodeId,
     facts: &NodeFacts,
 ) -> Result<Provision, Error> {
-    let parse = |bytes: &Held| {
-        Neighbordb::parse(&text_of(Document::Neighbordb, bytes)?, identifier)
-            .map_err(|error| Error::BadRequest(format!("neighbordb is broken: {error}")))
+    let (storage, identifier) = (context.storage, context.settings.identifier);
+    let parse = |text: String| {
+        Neighbordb::parse(&text, identifier)
+            .map_err(|error| format!("neighbordb is broken: {error}"))
     };
-    let neighbordb = storage
-        .document(Document::Neighbordb, parse)
-        .await?
-        .ok_or_else(|| {
-            Error::BadRequest(format!(
-                "the node {node} is not known here, and there is no neighbordb to match it against"
-            ))
-        })?;
+    let stored = storage.document(&NEIGHBORDB, Document::Neighbordb, false, parse);
+    let Some(neighbordb) = stored.await? else {
+        let similar = similar::mention(context, node, facts).await;
+        return Err(Error::BadRequest(format!(
+            "the node {node} is not known here{similar}, and there is no neighbordb to match it against"
+        )));
+    };
     match neighbordb.select(node, facts) {
-        Selection::Matched(entry) => load(storage, &neighbordb, entry).await,
-        Selection::Refused(refusal) => Err(Error::BadRequest(format!(
-            "the node {node} is not known here, and no pattern fits it:\n{refusal}"
-        ))),
+        Selection::Matched(entry) => load(storage, entry).await,
+        Selection::Refused(refusal) => {
+            let similar = similar::mention(context, node, facts).await;
+            Err(Error::BadRequest(format!(
+                "the node {node} is not known here{similar}, and no pattern fits it:\n{refusal}"
+            )))
+        }
     }
 }
 
 /// Loads what a pattern of neighbordb names.
-async fn load(
-    storage: &Storage,
-    neighbordb: &Rc<Neighbordb>,
-    entry: &Entry,
-) -> Result<Provision, Error> {
+async fn load(storage: &Storage, entry: &Entry) -> Result<Provision, Error> {
     let missing = |document: Document<'_>| {
         Error::BadRequest(format!(
             "the pattern '{}' of neighbordb fits, but the {document} that it names is not stored",
@@ -175,27 +208,24 @@ async fn load(
         ))
     };
     let document = Document::Definition(entry.definition.as_str());
-    // Stored for the node as it is written, once it is known that it can be read.
-    let check = |bytes: &Held| match parse_once(text_of(document, bytes)?, Prepared::parse) {
-        Ok(_) => Ok(bytes.clone()),
-        Err(error) => Err(Error::BadRequest(format!("{document} is broken: {error}"))),
+    // Stored for the node as it is written, if it can be read.
+    let check = |text: String| match parse_once(&DEFINITIONS, &text, SharedDefinition::parse) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(format!("{document} is broken: {error}")),
     };
-    let definition = storage.document(document, check).await?;
+    let definition = storage.document(&TEXTS, document, false, check).await?;
     let definition = definition.ok_or_else(|| missing(document))?;
     let config_handler = match &entry.config_handler {
         Some(name) => {
             let document = Document::ConfigHandler(name.as_str());
-            let check = |bytes: &Held| text_of(document, bytes).map(|_| bytes.clone());
-            let script = storage.document(document, check).await?;
+            let script = storage.document(&TEXTS, document, false, Ok).await?;
             Some(script.ok_or_else(|| missing(document))?)
         }
         None => None,
     };
-    let way = format!("the pattern at {} of neighbordb", entry.pattern.position);
-    let pattern = storage.rendered(&way, neighbordb, |_| entry.pattern.to_yaml().into_bytes());
     Ok(Provision::Matched {
         definition,
-        pattern,
+        pattern: entry.pattern.to_yaml(),
         config_handler,
     })
 }

@@ -1,76 +1,105 @@
 //! GET and PUT /nodes/{id}/startup-config.
 
-use super::{Context, body};
-use crate::access::Caller;
-use crate::answer::{Answer, Body, content_type};
-use crate::domain::node::NodeId;
-use crate::error::Error;
-use crate::key::Record;
-use crate::runtime::Value;
+use ztp_core::credentials::Caller;
+use ztp_core::key::Record;
+use ztp_core::node::NodeId;
 
-/// The startup-config that was backed up from a node, or put there for it.
+use super::Context;
+use crate::error::Error;
+use crate::response::{Body, Response, content_type};
+use crate::storage::Value;
+use crate::stream;
+
+/// The largest startup-config that a switch may store, in bytes. An isolate has 128 MB for all its
+/// requests, and holds each body until KV has it.
+pub const MAX_STARTUP_CONFIG_BYTES: usize = 8 << 20;
+
+/// The startup-config that was backed up from a node, or stored for it (specification, GET node
+/// startup-config). It is passed through: one that an operator stored may have 25 MiB.
 ///
-/// 400 if the id is none or there is no startup-config (as ztpserver answers); 403 if this caller
+/// 400 if the id is invalid or there is no startup-config (as ztpserver answers); 403 if this caller
 /// may not; 503 if storage fails.
-pub async fn get(mut context: Context<'_>, id: &str) -> Result<Answer, Error> {
-    let node = context.node_in_path(id)?;
-    let config = match context.sees_node(&node).await? {
+pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
+    let node = context.node_in_path(context.parameters.get("id"))?;
+    let config = match context.may_see_node(&node).await? {
         true => context.storage.record(&node, Record::StartupConfig).await?,
         false => None,
     };
-    let config = config
+    let stream = config
         .ok_or_else(|| Error::BadRequest(format!("the node {node} has no startup-config here")))?;
-    Ok(Answer::new(200, content_type::PLAIN, Body::Held(config))
+    let body = match context.head {
+        // KV says no size, but the stream knows its own.
+        true => {
+            let hashed = stream::sha1(&stream).await;
+            let (length, _) = hashed.map_err(|cause| {
+                Error::storage(format!("reading the startup-config of {node}"), cause)
+            })?;
+            Body::Head {
+                length: Some(length),
+            }
+        }
+        false => Body::Stream {
+            body: stream,
+            length: None,
+        },
+    };
+    Ok(Response::new(200, content_type::PLAIN, body)
         .with_header("Cache-Control", "no-store, no-transform"))
 }
 
-/// Stores the startup-config of a node, byte for byte, unless it is what is stored.
+/// Stores the startup-config of a node, byte for byte (specification, PUT node startup-config). It is
+/// always written: a read of KV may be a minute old, so that comparing with it proves nothing.
 ///
-/// Without sites it is taken for any node, known or not. With sites the node must be known, or the
-/// URL be made for it; then the node belongs to that site.
+/// Without sites it is accepted for any node, known or not. With sites the node must be known, or the URL
+/// be made for it; then the node belongs to that site.
 ///
-/// 400 if the id is none; 403 if this caller may not; 413 over [`body::MAX_STARTUP_CONFIG_BYTES`];
-/// 503 if storage fails.
-pub async fn put(mut context: Context<'_>, id: &str) -> Result<Answer, Error> {
-    let node = context.node_in_path(id)?;
-    let limit = body::MAX_STARTUP_CONFIG_BYTES;
-    if context.settings.read_only {
-        // The body is taken off the wire all the same, for the client to see the answer.
-        body::read(context.request, "the startup-config", limit).await?;
+/// 400 if the id is invalid, or the body has nothing but white space: the stored one stays. 403 if this
+/// caller may not, which is decided before the body is read; 413 over [`MAX_STARTUP_CONFIG_BYTES`]; 503
+/// if storage fails.
+pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
+    let request = context.request;
+    let (node, new_site) = match authorize(&mut context).await {
+        Ok(authorized) => authorized,
+        Err(refusal) => return Err(request.refuse(refusal).await),
+    };
+    let config = request.body("the startup-config", MAX_STARTUP_CONFIG_BYTES);
+    let config = config.await?;
+    if config.is_blank() {
+        return Err(Error::BadRequest(format!(
+            "the startup-config sent for {node} is empty, and is not stored: the client may have been \
+             unable to read its own"
+        )));
     }
-    context.may_write()?;
-    // What is stored is read while the body arrives.
-    let stored = context.storage.record(&node, Record::StartupConfig);
-    let config = body::read(context.request, "the startup-config", limit).await?;
-    if let Some(site) = context.caller.site() {
-        claim(&mut context, &node, site).await?;
+    let mut records = vec![(Record::StartupConfig, Value::Buffer(&config))];
+    if let Some(site) = new_site {
+        records.push((Record::Site, Value::Text(site)));
     }
-    if !stored.await?.is_some_and(|stored| stored.is_same(&config)) {
-        let record = (Record::StartupConfig, Value::Held(&config));
-        context.storage.put_records(&node, &[record]).await?;
-    }
-    Ok(Answer::empty(201))
+    context.storage.put_records(&node, &records).await?;
+    Ok(Response::empty(201))
 }
 
-/// Makes sure that the node belongs to the caller's site.
-async fn claim(context: &mut Context<'_>, node: &NodeId, site: &str) -> Result<(), Error> {
+/// The node whose startup-config this caller may store, and the site that it belongs to from now on, if it
+/// belongs to none yet.
+async fn authorize<'a>(context: &mut Context<'a>) -> Result<(NodeId, Option<&'a str>), Error> {
+    let node = context.node_in_path(context.parameters.get("id"))?;
+    context.may_write()?;
+    let Some(site) = context.caller.site() else {
+        return Ok((node, None));
+    };
     let wanted = [
         Record::Site,
         Record::Facts,
         Record::Definition,
         Record::StartupConfig,
     ];
-    let records = context.storage.records(node, &wanted).await?;
-    let bound = matches!(context.caller, Caller::Node { .. });
-    if !context.sees(&records) || !(bound || records.any()) {
+    let records = context.storage.records(&node, &wanted).await?;
+    let is_own = matches!(context.caller, Caller::Node { .. });
+    if !context.may_see(&records) || !(is_own || records.any()) {
         return Err(Error::Forbidden(format!(
-            "the node {node} is not known here; its startup-config is taken only from the URL that \
+            "the node {node} is not known here; its startup-config is accepted only from the URL that \
              was made for it"
         )));
     }
-    if !records.has(Record::Site) {
-        let record = (Record::Site, Value::Bytes(site.as_bytes()));
-        context.storage.put_records(node, &[record]).await?;
-    }
-    Ok(())
+    let new_site = (!records.has(Record::Site)).then_some(site);
+    Ok((node, new_site))
 }

@@ -1,20 +1,33 @@
 //! R2 objects: actions and files.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use worker::web_sys::ReadableStream;
+use worker::{Conditional, Object, Range, ResponseBody};
+use ztp_core::hex;
+use ztp_core::key::ObjectKey;
 
-use super::{Remembered, Storage};
+use super::cache::{Cache, Flights, MAX_HASH_MS, MAX_OBJECT_BYTES};
+use super::records::Value;
+use super::{FLIGHTS, Storage, now};
 use crate::error::Error;
-use crate::hex;
-use crate::key::ObjectKey;
-use crate::runtime::{Failure, Held, Object, Stream, Value, task};
+use crate::stream::{self, Buffer};
 
-/// The largest object that is remembered, in bytes.
+/// The largest object that is kept in memory, in bytes.
 pub const MAX_SMALL_BYTES: u64 = 64 << 10;
-/// What a remembered digest takes in memory, in bytes, about.
-const DIGEST_BYTES: usize = 256;
+/// The size of a digest in memory, in bytes, about.
+const DIGEST_BYTES: usize = 512;
+
+thread_local! {
+    /// `None`: not stored, and something else serves instead.
+    static OBJECTS: RefCell<Cache<Option<Rc<SmallObject>>>> =
+        RefCell::new(Cache::new(MAX_OBJECT_BYTES));
+    static DIGESTS: RefCell<Cache<Option<Rc<ObjectDigest>>>> =
+        RefCell::new(Cache::new(MAX_OBJECT_BYTES));
+}
 
 /// What R2 knows of an object without reading it.
 #[derive(Debug, Clone)]
@@ -23,9 +36,9 @@ pub struct Description {
     pub size: u64,
     /// With its quotes.
     pub etag: String,
-    /// As `Last-Modified` has it.
+    /// In the format of `Last-Modified`.
     pub last_modified: String,
-    /// Another one for each upload.
+    /// Different for each upload.
     version: String,
 }
 
@@ -34,256 +47,316 @@ pub enum Found {
     /// In memory.
     Small(Rc<SmallObject>),
     /// To be passed through.
-    Large(Description, Stream),
+    Large(Description, ReadableStream),
 }
 
 /// An object of at most [`MAX_SMALL_BYTES`].
 #[derive(Debug)]
 pub struct SmallObject {
     pub description: Description,
-    pub bytes: Held,
+    pub bytes: Buffer,
 }
 
-/// Size and hashes of an object.
+/// Size and hashes of an object, as it is stored in KV.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ObjectDigest {
-    /// Of which upload it is.
+struct StoredDigest {
+    /// The upload that it belongs to.
     version: String,
-    pub size: u64,
+    size: u64,
     /// In hexadecimal.
-    pub sha1: String,
+    sha1: String,
     /// In hexadecimal, if the uploader gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
+    sha256: Option<String>,
+}
+
+/// The digest of an object.
+#[derive(Debug)]
+pub struct ObjectDigest {
+    version: String,
+    /// The response of /meta: size, SHA-1, and SHA-256 if the uploader gave it.
+    pub json: Buffer,
+}
+
+impl From<StoredDigest> for ObjectDigest {
+    fn from(digest: StoredDigest) -> Self {
+        let mut json = json!({ "size": digest.size, "sha1": digest.sha1 });
+        if let Some(sha256) = digest.sha256 {
+            json["sha256"] = sha256.into();
+        }
+        Self {
+            version: digest.version,
+            json: Buffer::new(json.to_string().as_bytes()),
+        }
+    }
 }
 
 impl Description {
     fn of(object: &Object) -> Self {
-        let lines = object.description();
-        let mut lines = lines.split('\n').map(str::to_owned);
-        let mut next = || lines.next().unwrap_or_default();
+        let uploaded = worker::js_sys::Date::from(object.uploaded());
         Self {
-            size: next().parse().unwrap_or_default(),
-            version: next(),
-            etag: next(),
-            last_modified: next(),
+            size: object.size(),
+            version: object.version(),
+            etag: object.http_etag(),
+            last_modified: uploaded.to_utc_string().into(),
         }
     }
 }
 
 impl Storage {
     /// An object with its body, in one operation; none if it is in memory.
-    pub async fn object(&self, key: &ObjectKey) -> Result<Option<Found>, Error> {
-        match self.remembered(key.as_str()) {
-            Some(Remembered::Object(object)) => return Ok(Some(Found::Small(object))),
-            Some(Remembered::Nothing) => return Ok(None),
-            _ => {}
+    ///
+    /// `remember_missing`: something else serves while it is not stored, so that this is remembered, too.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn object(
+        &self,
+        key: &ObjectKey,
+        remember_missing: bool,
+    ) -> Result<Option<Found>, Error> {
+        let cached = OBJECTS.with_borrow(|objects| objects.get(key.as_str(), now()));
+        if let Some(cached) = cached.as_ref().filter(|cached| cached.is_fresh()) {
+            return Ok(cached.value.clone().map(Found::Small));
         }
-        let Some((object, description)) = self.read(key).await? else {
-            if key.has_fallback() {
-                self.remember(key.as_str(), Remembered::Nothing, 0);
+        let read = match self.get(key).await {
+            Ok(read) => read,
+            Err(error) => {
+                let copy = self.instead(key.as_str(), cached, error)?;
+                return Ok(copy.map(Found::Small));
+            }
+        };
+        let Some((object, description)) = read else {
+            if remember_missing {
+                let missing = |objects: &mut Cache<_>| objects.insert(key.as_str(), None, 0, now());
+                OBJECTS.with_borrow_mut(missing);
             }
             return Ok(None);
         };
+        let body = body_of(key, &object)?;
         if description.size > MAX_SMALL_BYTES {
-            let body = object.stream().ok_or_else(|| no_body(key))?;
             return Ok(Some(Found::Large(description, body)));
         }
-        let bytes = object.bytes().await.map_err(|cause| reading(key, cause))?;
+        let limit = MAX_SMALL_BYTES as usize;
+        let bytes = stream::read_up_to(&body, limit).await;
+        let bytes = bytes.map_err(|cause| reading(key, cause))?;
+        let bytes = bytes.ok_or_else(|| reading(key, "it is larger than its description"))?;
         let size = bytes.len();
         let small = Rc::new(SmallObject { description, bytes });
-        self.remember(key.as_str(), Remembered::Object(Rc::clone(&small)), size);
+        let kept = Some(Rc::clone(&small));
+        OBJECTS.with_borrow_mut(|objects| objects.insert(key.as_str(), kept, size, now()));
         Ok(Some(Found::Small(small)))
     }
 
     /// What an object is, without its body.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
     pub async fn object_description(&self, key: &ObjectKey) -> Result<Option<Description>, Error> {
-        match self.remembered(key.as_str()) {
-            Some(Remembered::Object(object)) => Ok(Some(object.description.clone())),
-            Some(Remembered::Nothing) => Ok(None),
-            _ => Ok(self.head(key).await?.map(|(_, description)| description)),
+        let cached = OBJECTS.with_borrow(|objects| objects.get(key.as_str(), now()));
+        match cached.filter(|cached| cached.is_fresh()) {
+            Some(cached) => Ok(cached.value.map(|object| object.description.clone())),
+            None => Ok(self.head(key).await?.map(|(_, description)| description)),
         }
     }
 
-    /// The bytes from `first` to `last` of the object that was described; `None` if it is another
-    /// one by now.
+    /// The bytes from `first` to `last` of the object that was described; `None` if it was replaced since.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
     pub async fn object_part(
         &self,
         key: &ObjectKey,
         description: &Description,
         (first, last): (u64, u64),
-    ) -> Result<Option<Stream>, Error> {
+    ) -> Result<Option<ReadableStream>, Error> {
         self.count(|n| n.r2_reads += 1);
-        let etag = description.etag.trim_matches('"');
-        let range = (first, last - first + 1);
-        let get = self.bindings.files.get_part(key.as_str(), etag, range);
-        let object = get.await.map_err(|cause| reading(key, cause))?;
-        Ok(object.and_then(|object| object.stream()))
+        let get = self
+            .bindings
+            .files
+            .get(key.as_str())
+            .only_if(Conditional {
+                etag_matches: Some(description.etag.trim_matches('"').to_owned()),
+                ..Conditional::default()
+            })
+            .range(Range::OffsetWithLength {
+                offset: first,
+                length: last - first + 1,
+            });
+        let object = get.execute().await.map_err(|cause| reading(key, cause))?;
+        match object {
+            // Without a body: it is another object by now.
+            Some(object) if object.body().is_some() => Ok(Some(body_of(key, &object)?)),
+            _ => Ok(None),
+        }
     }
 
-    /// Size and SHA-1 of an object. Its body is read and hashed once in the life of each upload:
-    /// the digest is remembered in KV, with the version that it is of.
-    pub async fn object_digest(&self, key: &ObjectKey) -> Result<Option<Rc<ObjectDigest>>, Error> {
-        let memory = key.digest_key();
-        match self.remembered(&memory) {
-            Some(Remembered::Digest(digest)) => return Ok(Some(digest)),
-            Some(Remembered::Nothing) => return Ok(None),
-            _ => {}
-        }
-        let Some(digest) = self.find_digest(key, &memory).await? else {
-            if key.has_fallback() {
-                self.remember(&memory, Remembered::Nothing, 0);
+    /// Size and SHA-1 of an object. Its body is read and hashed once in the life of each upload: the
+    /// digest is kept in KV, with the version that it belongs to. Requests for it at the same time
+    /// share one hash.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn object_digest(
+        &self,
+        key: &ObjectKey,
+        remember_missing: bool,
+    ) -> Result<Option<Rc<ObjectDigest>>, Error> {
+        let digest_key = key.digest_key();
+        let cached = || DIGESTS.with_borrow(|digests| digests.get(&digest_key, now()));
+        let flight = match cached() {
+            Some(cached) if cached.is_fresh() => return Ok(cached.value),
+            _ => {
+                let flights = FLIGHTS.with(Flights::clone);
+                flights.join(&digest_key, MAX_HASH_MS).await
             }
-            return Ok(None);
         };
-        let digest = Rc::new(digest);
-        self.remember(
-            &memory,
-            Remembered::Digest(Rc::clone(&digest)),
-            DIGEST_BYTES,
-        );
-        Ok(Some(digest))
+        let before = match cached() {
+            Some(cached) if cached.is_fresh() => return Ok(cached.value),
+            before => before,
+        };
+        let found = match self.find_digest(key, &digest_key).await {
+            Ok(found) => found.map(|digest| Rc::new(ObjectDigest::from(digest))),
+            Err(error) => return self.instead(&digest_key, before, error),
+        };
+        if found.is_some() || remember_missing {
+            let kept = found.clone();
+            DIGESTS.with_borrow_mut(|digests| {
+                digests.insert(&digest_key, kept, DIGEST_BYTES, now());
+            });
+        }
+        drop(flight);
+        Ok(found)
     }
 
     async fn find_digest(
         &self,
         key: &ObjectKey,
-        memory: &str,
-    ) -> Result<Option<ObjectDigest>, Error> {
+        digest_key: &str,
+    ) -> Result<Option<StoredDigest>, Error> {
         let Some((head, description)) = self.head(key).await? else {
             return Ok(None);
         };
-        if let Some(given) = head.digests()
-            && let Some(digest) = uploaded_digest(&description, &given)
-        {
+        if let Some(digest) = uploaded_digest(&description, &head) {
             return Ok(Some(digest));
         }
-        if let Some(digest) = self.stored_digest(memory, &description.version).await? {
-            return Ok(Some(digest));
+        // The stored digest spares a hash. Without it the answer is the same.
+        match self.value(digest_key).await {
+            Ok(bytes) => {
+                let stored = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+                let same = |digest: &StoredDigest| digest.version == description.version;
+                if let Some(digest) = stored.filter(same) {
+                    return Ok(Some(digest));
+                }
+            }
+            Err(error) => self.warn(format!(
+                "{}; {} was hashed instead",
+                error.detail(),
+                key.as_str()
+            )),
         }
-        // A client that does not wait until an image is hashed would never get to know its hash.
-        task::keep_on();
         let Some(digest) = self.hash(key).await? else {
             return Ok(None);
         };
-        let text = serde_json::to_vec(&digest)
-            .map_err(|cause| Error::storage(format!("remembering {memory}"), cause))?;
-        self.put_value(memory, Value::Bytes(&text)).await?;
+        let text = serde_json::to_string(&digest)
+            .map_err(|cause| Error::storage(format!("storing {digest_key}"), cause))?;
+        if let Err(error) = self.put_once(digest_key, Value::Text(&text)).await {
+            self.warn(format!(
+                "{}; another instance will hash {} again",
+                error.detail(),
+                key.as_str()
+            ));
+        }
         Ok(Some(digest))
     }
 
-    /// What is remembered in KV, if it is of that version. What cannot be read is made anew.
-    async fn stored_digest(
-        &self,
-        memory: &str,
-        version: &str,
-    ) -> Result<Option<ObjectDigest>, Error> {
-        let bytes = self.value(memory.to_owned()).await?;
-        let digest =
-            bytes.and_then(|bytes| serde_json::from_slice::<ObjectDigest>(&bytes.to_vec()).ok());
-        Ok(digest.filter(|digest| digest.version == version))
-    }
-
-    /// Hashes an object: the runtime does, while the body streams past, and no byte enters wasm.
-    async fn hash(&self, key: &ObjectKey) -> Result<Option<ObjectDigest>, Error> {
-        let Some((object, description)) = self.read(key).await? else {
+    /// Hashes an object while its body streams past: no byte enters wasm.
+    async fn hash(&self, key: &ObjectKey) -> Result<Option<StoredDigest>, Error> {
+        let Some((object, description)) = self.get(key).await? else {
             return Ok(None);
         };
-        let failed = |cause| Error::storage(format!("hashing {}", key.as_str()), cause);
-        let body = object.stream().ok_or_else(|| no_body(key))?;
-        let sha1 = hex(&body.sha1().await.map_err(failed)?);
-        let given = object.digests().map(|given| Given::read(&given));
-        Ok(Some(ObjectDigest {
+        let hashed = stream::sha1(&body_of(key, &object)?).await;
+        let (_, sha1) =
+            hashed.map_err(|cause| Error::storage(format!("hashing {}", key.as_str()), cause))?;
+        Ok(Some(StoredDigest {
             version: description.version,
             size: description.size,
-            sha1,
-            sha256: given.and_then(|given| given.checksums.sha256),
+            sha1: hex(&sha1),
+            sha256: object.checksum().sha256.map(|sha256| hex(&sha256)),
         }))
     }
 
-    async fn read(&self, key: &ObjectKey) -> Result<Option<(Object, Description)>, Error> {
+    async fn get(&self, key: &ObjectKey) -> Result<Option<(Object, Description)>, Error> {
         self.count(|n| n.r2_reads += 1);
-        let answer = self.bindings.files.get(key.as_str()).await;
-        self.seen(key, answer)
+        let answer = self.bindings.files.get(key.as_str()).execute().await;
+        described(key, answer)
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<(Object, Description)>, Error> {
         self.count(|n| n.r2_reads += 1);
         let answer = self.bindings.files.head(key.as_str()).await;
-        self.seen(key, answer)
+        described(key, answer)
     }
+}
 
-    /// An answer of R2. What is remembered of another upload than this one is forgotten: a client that
-    /// compares a file with its meta-data must not get them from two.
-    fn seen(
-        &self,
-        key: &ObjectKey,
-        answer: Result<Option<Object>, Failure>,
-    ) -> Result<Option<(Object, Description)>, Error> {
-        let object = answer.map_err(|cause| reading(key, cause))?;
-        let seen = object.map(|object| {
-            let description = Description::of(&object);
-            (object, description)
-        });
-        let version = seen.as_ref().map(|(_, description)| &description.version);
-        for name in [key.as_str(), &key.digest_key()] {
-            // However old it is.
-            let of_another = match self.recall(name).map(|recalled| recalled.what) {
-                Some(Remembered::Object(object)) => Some(&object.description.version) != version,
-                Some(Remembered::Digest(digest)) => Some(&digest.version) != version,
-                _ => false,
-            };
-            if of_another {
-                self.forget(name);
-            }
+/// An answer of R2. What is cached of another upload is dropped: a client that compares a file with its
+/// meta-data must not get them from two.
+fn described(
+    key: &ObjectKey,
+    answer: worker::Result<Option<Object>>,
+) -> Result<Option<(Object, Description)>, Error> {
+    let object = answer.map_err(|cause| reading(key, cause))?;
+    let found = object.map(|object| {
+        let description = Description::of(&object);
+        (object, description)
+    });
+    let version = found
+        .as_ref()
+        .map(|(_, description)| description.version.as_str());
+    OBJECTS.with_borrow_mut(|objects| {
+        let cached = objects.get(key.as_str(), now()).map(|cached| cached.value);
+        if cached.is_some_and(|object| {
+            object
+                .as_ref()
+                .map(|object| object.description.version.as_str())
+                != version
+        }) {
+            objects.remove(key.as_str());
         }
-        Ok(seen)
+    });
+    let digest_key = key.digest_key();
+    DIGESTS.with_borrow_mut(|digests| {
+        let cached = digests.get(&digest_key, now()).map(|cached| cached.value);
+        if cached
+            .is_some_and(|digest| digest.as_ref().map(|digest| digest.version.as_str()) != version)
+        {
+            digests.remove(&digest_key);
+        }
+    });
+    Ok(found)
+}
+
+/// The digest that the uploader gave. R2 has checked a checksum. Custom metadata (`ztp push` stores it
+/// there, since a multipart upload has no checksum of the whole) counts while the object has the size
+/// that it was made for.
+fn uploaded_digest(description: &Description, object: &Object) -> Option<StoredDigest> {
+    let checksums = object.checksum();
+    let digest = |sha1, sha256| StoredDigest {
+        version: description.version.clone(),
+        size: description.size,
+        sha1,
+        sha256,
+    };
+    if let Some(sha1) = checksums.sha1 {
+        return Some(digest(
+            hex(&sha1),
+            checksums.sha256.map(|sha256| hex(&sha256)),
+        ));
     }
-}
-
-/// What is known of an object's content without reading it. Hashes are in hexadecimal.
-#[derive(Debug, Default, Deserialize)]
-struct Given {
-    checksums: Checksums,
-    #[serde(default)]
-    metadata: HashMap<String, String>,
-}
-
-/// What R2 has checked.
-#[derive(Debug, Default, Deserialize)]
-struct Checksums {
-    sha1: Option<String>,
-    sha256: Option<String>,
-}
-
-impl Given {
-    fn read(json: &str) -> Self {
-        serde_json::from_str(json).unwrap_or_default()
-    }
-}
-
-/// The digest that whoever uploaded the object gave: R2 has checked a checksum; what is in custom
-/// metadata (`ztp push` puts it there, since a multipart upload can have no checksum of the whole)
-/// counts while the size that it was made for is the size there is.
-fn uploaded_digest(description: &Description, given: &str) -> Option<ObjectDigest> {
-    let given = Given::read(given);
-    let (version, size) = (description.version.clone(), description.size);
-    if let Some(sha1) = given.checksums.sha1 {
-        return Some(ObjectDigest {
-            version,
-            size,
-            sha1,
-            sha256: given.checksums.sha256,
-        });
-    }
-    let sha1 = given.metadata.get("sha1").filter(|sha1| is_sha1(sha1))?;
-    let of_size = given.metadata.get("sha1-size")?.parse() == Ok(size);
-    of_size.then(|| ObjectDigest {
-        version,
-        size,
-        sha1: sha1.clone(),
-        sha256: None,
-    })
+    let metadata = object.custom_metadata().ok()?;
+    let sha1 = metadata.get("sha1").filter(|sha1| is_sha1(sha1))?;
+    let of_size = metadata.get("sha1-size")?.parse() == Ok(description.size);
+    of_size.then(|| digest(sha1.clone(), None))
 }
 
 fn is_sha1(text: &str) -> bool {
@@ -293,13 +366,15 @@ fn is_sha1(text: &str) -> bool {
             .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
-fn reading(key: &ObjectKey, cause: Failure) -> Error {
-    Error::storage(format!("reading {}", key.as_str()), cause)
+fn body_of(key: &ObjectKey, object: &Object) -> Result<ReadableStream, Error> {
+    let body = object.body().map(|body| body.response_body());
+    match body {
+        Some(Ok(ResponseBody::Stream(stream))) => Ok(stream),
+        Some(Err(cause)) => Err(reading(key, cause)),
+        _ => Err(reading(key, "R2 sent it without a body")),
+    }
 }
 
-fn no_body(key: &ObjectKey) -> Error {
-    Error::storage(
-        format!("reading {}", key.as_str()),
-        "it came without a body",
-    )
+fn reading(key: &ObjectKey, cause: impl std::fmt::Display) -> Error {
+    Error::storage(format!("reading {}", key.as_str()), cause)
 }

@@ -1,21 +1,18 @@
-//! Resource pools: their names in KV, their objects in the world.
+//! Resource pools: their names in KV, and calls of their objects.
+
+use ztp_core::key::POOLS;
 
 use super::Storage;
 use crate::error::Error;
-use crate::key::POOLS;
-use crate::pool;
+use crate::objects::pool::protocol::{Call, Command, Reply};
 
 impl Storage {
-    /// Tells the object of a pool to do something.
+    /// Calls the object of a pool.
     ///
     /// # Errors
-    /// [`Error::Misconfigured`] if the binding is missing; else as [`pool::Call::send`].
-    pub async fn tell_pool(
-        &self,
-        pool: &str,
-        command: pool::Command,
-    ) -> Result<pool::Reply, Error> {
-        let pools = self.bindings.env.durable_object("ZTP_POOLS").map_err(|_| {
+    /// [`Error::Misconfigured`] if the binding is missing; else as [`Call::send`].
+    pub async fn call_pool(&self, pool: &str, command: Command) -> Result<Reply, Error> {
+        let pools = self.bindings.pools.as_ref().ok_or_else(|| {
             Error::Misconfigured(
                 "the binding ZTP_POOLS is missing: resource pools need the Durable Object class \
                  ResourcePool, bound and migrated as wrangler.toml in the repository has it"
@@ -29,26 +26,34 @@ impl Storage {
             .map_err(failed)?
             .get_stub()
             .map_err(failed)?;
-        pool::Call {
+        let call = Call {
             pool: pool.to_owned(),
             command,
-        }
-        .send(&stub)
-        .await
+        };
+        call.send(&stub).await
     }
 
     /// The names of all stored pools, in order.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
     pub async fn pool_names(&self) -> Result<Vec<String>, Error> {
         let mut names = Vec::new();
-        let mut cursor = None;
+        let mut cursor: Option<String> = None;
         loop {
             self.count(|n| n.kv_reads += 1);
-            let page = self.bindings.data.list(POOLS, cursor.as_deref()).await;
-            let page = page.map_err(|cause| Error::storage("listing the pools", cause))?;
-            let found = page.names.iter();
-            names.extend(found.filter_map(|name| Some(name.strip_prefix(POOLS)?.to_owned())));
+            let mut list = self.bindings.data.list().prefix(POOLS.to_owned());
+            if let Some(cursor) = cursor {
+                list = list.cursor(cursor);
+            }
+            let page = list
+                .execute()
+                .await
+                .map_err(|cause| Error::storage("listing the pools", cause))?;
+            let found = page.keys.iter();
+            names.extend(found.filter_map(|key| Some(key.name.strip_prefix(POOLS)?.to_owned())));
             cursor = page.cursor;
-            if cursor.is_none() {
+            if page.list_complete || cursor.is_none() {
                 return Ok(names);
             }
         }

@@ -1,76 +1,219 @@
-//! The records of one node, read together.
+//! The records of one node: `nodes/<id>/*` in KV.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::future::{join_all, try_join};
+use worker::Delay;
+use worker::kv::KvError;
+use worker::web_sys::ReadableStream;
+use ztp_core::key::{Record, folder};
+use ztp_core::node::NodeId;
 
 use super::Storage;
-use crate::domain::node::NodeId;
 use crate::error::Error;
-use crate::key::{Record, folder};
-use crate::runtime::{Held, Texts};
+use crate::stream::Buffer;
+
+/// Pauses before each retry of a write that KV refuses because the key was written within the last
+/// second (429).
+const WRITE_BACKOFF: [Duration; 3] = [
+    Duration::from_millis(1_100),
+    Duration::from_millis(1_500),
+    Duration::from_millis(2_000),
+];
+
+/// A value to write.
+#[derive(Debug, Clone, Copy)]
+pub enum Value<'a> {
+    Text(&'a str),
+    Buffer(&'a Buffer),
+}
 
 impl Storage {
-    /// Those of `records` that are stored of a node, in one operation.
-    pub async fn records(&self, node: &NodeId, records: &[Record]) -> Result<Records, Error> {
-        self.count(|n| n.kv_reads += 1);
-        let folder = folder(node);
-        let names = records.iter().map(|record| record.name());
-        let texts = match self.bindings.data.get_all(&folder, names).await {
-            Ok(texts) => RecordTexts::Texts(texts),
-            // KV refuses to answer more than 25 MB at once, and a startup-config may have that much.
-            Err(_) => RecordTexts::OneByOne(self.one_by_one(node, records).await?),
+    /// The `wanted` records of a node that are stored. A startup-config may be large: of that one, only
+    /// whether it is stored.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn records(&self, node: &NodeId, wanted: &[Record]) -> Result<Records, Error> {
+        let texts: Vec<Record> = wanted
+            .iter()
+            .copied()
+            .filter(|record| *record != Record::StartupConfig)
+            .collect();
+        let has_startup_config = async {
+            if texts.len() == wanted.len() {
+                return Ok(false);
+            }
+            let stream = self.record(node, Record::StartupConfig).await?;
+            Ok(stream.is_some_and(|stream| {
+                // The promise settles on its own; nothing depends on it.
+                let _ = stream.cancel();
+                true
+            }))
         };
+        let (texts, has_startup_config) =
+            try_join(self.texts(node, &texts), has_startup_config).await?;
         Ok(Records {
-            names: records.to_vec(),
             texts,
+            has_startup_config,
         })
     }
 
-    async fn one_by_one(
+    /// The sites of several nodes, in one operation.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn sites_of(&self, nodes: &[&NodeId]) -> Result<Vec<Option<String>>, Error> {
+        self.count(|n| n.kv_reads += 1);
+        let keys: Vec<String> = nodes.iter().map(|node| Record::Site.key(node)).collect();
+        let found = self.bindings.data.get_bulk(&keys).text().await;
+        let mut found =
+            found.map_err(|cause| Error::storage("reading the sites of nodes", cause))?;
+        Ok(keys.iter().map(|key| found.remove(key)?).collect())
+    }
+
+    /// The first thousand keys that begin with `prefix`, and whether those are all.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn first_keys(&self, prefix: String) -> Result<(Vec<String>, bool), Error> {
+        self.count(|n| n.kv_reads += 1);
+        let page = self.bindings.data.list().prefix(prefix.clone()).execute();
+        let page = page
+            .await
+            .map_err(|cause| Error::storage(format!("listing {prefix}"), cause))?;
+        let names = page.keys.into_iter().map(|key| key.name);
+        Ok((names.collect(), page.list_complete))
+    }
+
+    async fn texts(
         &self,
         node: &NodeId,
         records: &[Record],
-    ) -> Result<Vec<Option<String>>, Error> {
-        let mut found = Vec::new();
-        for record in records {
-            let bytes = self.record(node, *record).await?;
-            let text = |bytes: Held| String::from_utf8_lossy(&bytes.to_vec()).into_owned();
-            found.push(bytes.map(text));
+    ) -> Result<HashMap<Record, String>, Error> {
+        self.count(|n| n.kv_reads += 1);
+        let keys: Vec<String> = records.iter().map(|record| record.key(node)).collect();
+        let read = self.bindings.data.get_bulk(&keys).text().await;
+        let mut found = read.map_err(|cause| match cause.to_string() {
+            cause if is_too_large(&cause) => too_large(node, records),
+            cause => Error::storage(format!("reading {}", folder(node)), cause),
+        })?;
+        let texts = records.iter().zip(&keys);
+        Ok(texts
+            .filter_map(|(record, key)| Some((*record, found.remove(key)??)))
+            .collect())
+    }
+
+    /// The bytes of one record of a node, if it is stored.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn record(
+        &self,
+        node: &NodeId,
+        record: Record,
+    ) -> Result<Option<ReadableStream>, Error> {
+        self.count(|n| n.kv_reads += 1);
+        let key = record.key(node);
+        let read = self.bindings.data.get(&key).stream().await;
+        read.map_err(|cause| Error::storage(format!("reading {key}"), cause))
+    }
+
+    /// Stores records of a node, all at once: their order is undefined. Waits for every write.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] of the first that failed; the others may be stored.
+    pub async fn put_records(
+        &self,
+        node: &NodeId,
+        records: &[(Record, Value<'_>)],
+    ) -> Result<(), Error> {
+        let writes = records
+            .iter()
+            .map(|(record, value)| self.put(record.key(node), *value));
+        join_all(writes).await.into_iter().collect()
+    }
+
+    /// Stores a value, with retries while KV refuses a second write of the key within a second.
+    async fn put(&self, key: String, value: Value<'_>) -> Result<(), Error> {
+        let mut backoff = WRITE_BACKOFF.iter();
+        loop {
+            match self.try_put(&key, value).await {
+                Ok(()) => return Ok(()),
+                Err(cause) => match backoff.next() {
+                    Some(pause) if is_rate_limited(&cause) => Delay::from(*pause).await,
+                    _ => return Err(Error::storage(format!("writing {key}"), cause)),
+                },
+            }
         }
-        Ok(found)
+    }
+
+    /// Stores a value, without retries.
+    pub(super) async fn put_once(&self, key: &str, value: Value<'_>) -> Result<(), Error> {
+        let put = self.try_put(key, value).await;
+        put.map_err(|cause| Error::storage(format!("writing {key}"), cause))
+    }
+
+    fn try_put(
+        &self,
+        key: &str,
+        value: Value<'_>,
+    ) -> impl Future<Output = Result<(), KvError>> + use<> {
+        self.count(|n| n.kv_writes += 1);
+        let data = &self.bindings.data;
+        let put = match value {
+            Value::Text(text) => data.put(key, text),
+            Value::Buffer(buffer) => match buffer.stream() {
+                Ok(stream) => data.put_stream(key, stream),
+                Err(error) => Err(KvError::InvalidKvStore(error.to_string())),
+            },
+        };
+        async { put?.execute().await }
     }
 }
 
-/// The records of a node that are stored, as text. Only those that are asked for are made texts here.
-pub struct Records {
-    names: Vec<Record>,
-    texts: RecordTexts,
+fn too_large(node: &NodeId, records: &[Record]) -> Error {
+    let names: Vec<&str> = records.iter().map(|record| record.name()).collect();
+    Error::BadRequest(format!(
+        "the records {} under {} exceed together the 25 MB that KV reads at once: store smaller ones",
+        names.join(", "),
+        folder(node)
+    ))
 }
 
-/// Texts in the order of the records.
-enum RecordTexts {
-    Texts(Texts),
-    OneByOne(Vec<Option<String>>),
+fn is_too_large(cause: &str) -> bool {
+    cause.contains("413") || cause.contains("exceeds the limit")
+}
+
+fn is_rate_limited(error: &KvError) -> bool {
+    error.to_string().contains("429")
+}
+
+/// The records of a node.
+#[derive(Debug, Default)]
+pub struct Records {
+    texts: HashMap<Record, String>,
+    has_startup_config: bool,
 }
 
 impl Records {
-    /// The text of a record.
-    pub fn get(&self, record: Record) -> Option<String> {
-        let index = self.names.iter().position(|name| *name == record)?;
-        match &self.texts {
-            RecordTexts::Texts(texts) => texts.get(index),
-            RecordTexts::OneByOne(texts) => texts.get(index)?.clone(),
-        }
+    /// The text of a record. A startup-config is not read: see [`Records::has`].
+    pub fn get(&self, record: Record) -> Option<&str> {
+        self.texts.get(&record).map(String::as_str)
     }
 
     /// Whether a record is stored, empty or not.
     pub fn has(&self, record: Record) -> bool {
-        let index = self.names.iter().position(|name| *name == record);
-        index.is_some_and(|index| match &self.texts {
-            RecordTexts::Texts(texts) => texts.has(index),
-            RecordTexts::OneByOne(texts) => texts.get(index).is_some_and(Option::is_some),
-        })
+        match record {
+            Record::StartupConfig => self.has_startup_config,
+            _ => self.texts.contains_key(&record),
+        }
     }
 
     /// Whether any record is stored.
     pub fn any(&self) -> bool {
-        self.names.iter().any(|record| self.has(*record))
+        self.has_startup_config || !self.texts.is_empty()
     }
 }

@@ -1,0 +1,349 @@
+//! Who may ask: sites with a token of their own, and nodes bound to themselves.
+//!
+//! A switch that boots can send no header of ours and holds no certificate, but it follows the URL
+//! that it was given. So the URL is the credential: every path lives under `/t/{credential}`, which
+//! is the token of a site, or one derived from it for a single node.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+use crate::hex;
+use crate::node::{Identifier, NodeId};
+
+/// The shortest token that is taken, in characters.
+pub const MIN_TOKEN_LENGTH: usize = 16;
+
+/// The sites of `ZTP_TOKENS`, at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sites(Vec<Site>);
+
+/// A site and one of its tokens. A site has two lines while its token is rotated.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Site {
+    name: String,
+    token: String,
+}
+
+impl std::fmt::Debug for Site {
+    /// Without the token: it must not get into a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whoever sent a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller<'a> {
+    /// No tokens are set: anybody.
+    Anyone,
+    /// Somebody who knows the token of a site.
+    Site(&'a Site),
+    /// The switch that the URL was made for.
+    Node { site: &'a Site, id: NodeId },
+}
+
+impl Sites {
+    /// Reads lines of `site=token`; blank lines and lines that begin with `#` are skipped. `None`
+    /// if there is no line.
+    ///
+    /// # Errors
+    /// The line that is wrong, by its number and site, never with the token.
+    pub fn parse(text: &str) -> Result<Option<Self>, String> {
+        let mut sites = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let number = index + 1;
+            let Some((name, token)) = line.split_once('=') else {
+                return Err(format!("line {number} is not site=token"));
+            };
+            let (name, token) = (name.trim(), token.trim());
+            if !is_word(name) {
+                return Err(format!(
+                    "the site of line {number} must be letters, digits, - and _"
+                ));
+            }
+            if !is_word(token) || token.len() < MIN_TOKEN_LENGTH {
+                return Err(format!(
+                    "the token of the site {name} (line {number}) must be at least \
+                     {MIN_TOKEN_LENGTH} letters, digits, - and _"
+                ));
+            }
+            if sites
+                .iter()
+                .any(|site: &Site| site.token == token && site.name != name)
+            {
+                return Err(format!(
+                    "the site {name} (line {number}) has another site's token"
+                ));
+            }
+            sites.push(Site {
+                name: name.to_owned(),
+                token: token.to_owned(),
+            });
+        }
+        Ok((!sites.is_empty()).then_some(Self(sites)))
+    }
+
+    /// Whose credential that is. Every token is compared, each in constant time.
+    pub fn caller(&self, credential: &str, identifier: Identifier) -> Option<Caller<'_>> {
+        if credential.contains('.') {
+            return self.node(credential, identifier);
+        }
+        let mut found = None;
+        for site in &self.0 {
+            if bool::from(site.token.as_bytes().ct_eq(credential.as_bytes())) {
+                found = Some(Caller::Site(site));
+            }
+        }
+        found
+    }
+
+    fn node(&self, credential: &str, identifier: Identifier) -> Option<Caller<'_>> {
+        let mut parts = credential.split('.');
+        let (name, id, mac) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        let id: NodeId = decode_id(id)?
+            .parse()
+            .ok()
+            .filter(|known| encode_id(known) == id)?;
+        let mut found = None;
+        for site in self.0.iter().filter(|site| site.name == name) {
+            let expected = site.node_mac(identifier, &id);
+            if bool::from(expected.as_bytes().ct_eq(mac.as_bytes())) {
+                found = Some(site);
+            }
+        }
+        found.map(|site| Caller::Node { site, id })
+    }
+}
+
+impl Site {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The credential for one node of this site: `{site}.{id}.{mac}`. All its characters are
+    /// `[A-Za-z0-9_~-]` and two dots, so that clients which take the server URL for a regular
+    /// expression (as ztpserver's does) still find it.
+    pub fn node_credential(&self, identifier: Identifier, id: &NodeId) -> String {
+        format!(
+            "{}.{}.{}",
+            self.name,
+            encode_id(id),
+            self.node_mac(identifier, id)
+        )
+    }
+
+    /// HMAC-SHA256 with the site's token as the key, in hexadecimal. What the id is (`serialnumber`,
+    /// `systemmac`) is part of the message: a token made under one setting is none under the other.
+    fn node_mac(&self, identifier: Identifier, id: &NodeId) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.token.as_bytes())
+            .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
+        mac.update(b"ztp-edge node token\0");
+        mac.update(identifier.as_str().as_bytes());
+        mac.update(b"\0");
+        mac.update(id.as_str().as_bytes());
+        hex(&mac.finalize().into_bytes())
+    }
+}
+
+impl Caller<'_> {
+    /// The site's name, if there are sites.
+    pub fn site(&self) -> Option<&str> {
+        match self {
+            Self::Anyone => None,
+            Self::Site(site) | Self::Node { site, .. } => Some(site.name()),
+        }
+    }
+
+    /// Whether a node that belongs to `site` (`None`: to any) is there for this caller.
+    pub fn may_see(&self, site: Option<&str>) -> bool {
+        match (self.site(), site) {
+            (None, _) | (_, None) => true,
+            (Some(mine), Some(site)) => mine == site.trim(),
+        }
+    }
+}
+
+/// Whether a token that somebody presents is the one wanted, in constant time.
+pub fn same_token(presented: &str, wanted: &str) -> bool {
+    presented.as_bytes().ct_eq(wanted.as_bytes()).into()
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// An id in a credential: as it is if it is a word, else `~` and its bytes in hexadecimal.
+fn encode_id(id: &NodeId) -> String {
+    if is_word(id.as_str()) {
+        id.to_string()
+    } else {
+        format!("~{}", hex(id.as_str().as_bytes()))
+    }
+}
+
+fn decode_id(text: &str) -> Option<String> {
+    let Some(digits) = text.strip_prefix('~') else {
+        return is_word(text).then(|| text.to_owned());
+    };
+    if digits.len() % 2 != 0 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
+    String::from_utf8(bytes?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AMS: &str = "0123456789abcdef";
+    const OLD: &str = "old-old-old-old-old";
+    const LON: &str = "London_London_London-1";
+
+    fn sites() -> Sites {
+        let text = format!("# ours\namsterdam={AMS}\n\n amsterdam = {OLD} \nlondon={LON}\n");
+        Sites::parse(&text).unwrap().unwrap()
+    }
+
+    fn id(text: &str) -> NodeId {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_site_is_known_by_each_of_its_tokens_and_by_nothing_else() {
+        let sites = sites();
+        for (credential, expected) in [
+            (AMS, Some("amsterdam")),
+            (OLD, Some("amsterdam")),
+            (LON, Some("london")),
+            ("", None),
+            ("london", None),
+            ("0123456789abcde", None),
+            ("0123456789abcdef0", None),
+            ("0123456789ABCDEF", None),
+            ("london_london_london-1", None),
+        ] {
+            let caller = sites.caller(credential, Identifier::SerialNumber);
+            assert_eq!(
+                caller.as_ref().and_then(Caller::site),
+                expected,
+                "{credential}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_node_token_is_for_one_node_of_one_site_under_one_setting() {
+        let sites = sites();
+        let serial = Identifier::SerialNumber;
+        let Some(Caller::Site(london)) = sites.caller(LON, serial) else {
+            panic!("no London")
+        };
+        for name in ["JPE1", "a b.ü", "~x", "00:1c"] {
+            let credential = london.node_credential(serial, &id(name));
+            assert!(
+                credential
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"._~-".contains(&b))
+            );
+            let caller = sites.caller(&credential, serial);
+            assert_eq!(
+                caller,
+                Some(Caller::Node {
+                    site: london,
+                    id: id(name)
+                }),
+                "{name}"
+            );
+
+            assert_eq!(sites.caller(&credential, Identifier::SystemMac), None);
+            let elsewhere = credential.replacen("london", "amsterdam", 1);
+            assert_eq!(sites.caller(&elsewhere, serial), None);
+            let (_, mac) = credential.rsplit_once('.').unwrap();
+            for forged in [
+                format!("london.JPE2.{mac}"),
+                format!("london.{}.", encode_id(&id(name))),
+                credential[..credential.len() - 1].to_owned(),
+                format!("{credential}0"),
+                credential.to_uppercase(),
+                format!("london.~{}.{mac}", hex(name.as_bytes()).to_uppercase()),
+                format!("{credential}.x"),
+            ] {
+                assert_eq!(sites.caller(&forged, serial), None, "{forged}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_node_token_outlives_the_rotation_but_not_the_token_it_came_from() {
+        let rotating = sites();
+        let serial = Identifier::SerialNumber;
+        let Some(Caller::Site(old)) = rotating.caller(OLD, serial) else {
+            panic!("no Amsterdam")
+        };
+        let credential = old.node_credential(serial, &id("JPE1"));
+        assert!(rotating.caller(&credential, serial).is_some());
+        let rotated = Sites::parse(&format!("amsterdam={AMS}")).unwrap().unwrap();
+        assert_eq!(rotated.caller(&credential, serial), None);
+    }
+
+    #[test]
+    fn an_id_has_one_spelling_in_a_credential() {
+        assert_eq!(decode_id("~612062").as_deref(), Some("a b"));
+        for text in ["~", "~4", "~zz", "~ff", "", "a b", "~4a504531"] {
+            let encoded = decode_id(text)
+                .and_then(|id| id.parse().ok())
+                .map(|id| encode_id(&id));
+            assert_ne!(encoded.as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn rejects_what_would_protect_nothing_and_never_repeats_a_token() {
+        for (text, reason) in [
+            ("amsterdam", "line 1 is not site=token"),
+            ("\na=0123456789abcde", "token of the site a (line 2)"),
+            ("a=0123456789abcde!", "token of the site a"),
+            ("a b=0123456789abcdef", "the site of line 1"),
+            ("=0123456789abcdef", "the site of line 1"),
+            ("a.b=0123456789abcdef", "the site of line 1"),
+            (
+                "a=0123456789abcdef\nb=0123456789abcdef",
+                "another site's token",
+            ),
+        ] {
+            let error = Sites::parse(text).unwrap_err();
+            assert!(error.contains(reason), "{text}: {error}");
+            assert!(!error.contains("0123456789"), "{error}");
+        }
+        assert_eq!(Sites::parse(" \n# none yet\n"), Ok(None));
+    }
+
+    #[test]
+    fn a_node_is_there_for_its_own_site_and_without_a_site_for_all() {
+        let sites = sites();
+        let london = sites.caller(LON, Identifier::SerialNumber).unwrap();
+        assert!(
+            london.may_see(Some("london"))
+                && london.may_see(Some("london\n"))
+                && london.may_see(None)
+        );
+        assert!(!london.may_see(Some("amsterdam")) && !london.may_see(Some("")));
+        assert!(Caller::Anyone.may_see(Some("london")));
+    }
+}

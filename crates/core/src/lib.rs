@@ -1,0 +1,33 @@
+//! The rules of zero-touch provisioning, pure: no Worker, no clock, no I/O.
+//!
+//! - [`node`], [`neighbordb`], [`pattern`]: what a node is, and which pattern it matches.
+//! - [`definition`], [`plugin`], [`pool`], [`template`], [`bootstrap_conf`]: what a switch receives.
+//! - [`key`], [`path`]: where content is stored, and what a URL path names.
+//! - [`settings`], [`credentials`]: what the operator set, and whose a token is.
+//! - [`assets`]: the content that ships with the Worker.
+
+pub mod assets;
+pub mod bootstrap_conf;
+pub mod content_name;
+pub mod credentials;
+pub mod definition;
+pub mod function;
+pub mod interface;
+pub mod key;
+pub mod neighbordb;
+pub mod node;
+pub mod path;
+pub mod pattern;
+pub mod plugin;
+pub mod pool;
+pub mod settings;
+pub mod template;
+
+pub use pyregex;
+pub use pyyaml as yaml;
+pub use pyyaml::printable;
+
+/// Bytes in hexadecimal, in lower case.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

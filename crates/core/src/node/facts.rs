@@ -1,0 +1,363 @@
+//! The facts that a switch sends with POST /nodes, and that are kept as `.node`.
+
+mod json;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::printable::Printable;
+
+use json::{Json, get};
+
+use super::{Identifier, InvalidNodeId, NodeId, normalize_mac};
+
+/// Longest body of POST /nodes and longest `.node`, in bytes.
+pub const MAX_FACTS: usize = 1024 * 1024;
+/// Longest single fact or name within them, in bytes. LLDP has 511 for a string (IEEE 802.1AB, 8.4); a switch that
+/// matches no pattern is shown what it sent, once for each pattern.
+pub const MAX_FACT: usize = 1024;
+/// Most LLDP neighbors of one node, all interfaces together.
+pub const MAX_NEIGHBORS: usize = 4096;
+
+/// What one LLDP neighbor says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Neighbor {
+    /// Its system name.
+    pub device: String,
+    /// The interface of it that the cable ends in.
+    pub port: String,
+}
+
+/// What a switch says of itself. A fact that it does not know is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeFacts {
+    pub model: Option<String>,
+    pub serialnumber: Option<String>,
+    /// As [`normalize_mac`] writes it.
+    pub systemmac: Option<String>,
+    pub version: Option<String>,
+    /// Local interface, each once, and the neighbors seen there, in the order in which the switch sent them.
+    pub neighbors: Vec<(String, Vec<Neighbor>)>,
+}
+
+/// A body of POST /nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Post {
+    pub facts: NodeFacts,
+    /// A startup-config to be kept for this node, in place of a match in neighbordb.
+    pub config: Option<String>,
+}
+
+impl Post {
+    /// Reads a body of POST /nodes. Neighbors may be `{device, port}`, as ztpserver's client sends them, or
+    /// `{device, remote_interface}`, as the specification has them. What is missing or null counts as not known, numbers
+    /// count as the text that they are written as, and keys that mean nothing here are ignored.
+    ///
+    /// # Errors
+    /// What is no JSON object, has a fact of the wrong type or a neighbor without device or port, or is over
+    /// [`MAX_FACTS`], [`MAX_FACT`] or [`MAX_NEIGHBORS`].
+    pub fn parse(body: &[u8]) -> Result<Post, FactsError> {
+        let object = read_object(body)?;
+        let config = match get(&object, "config") {
+            None => None,
+            Some(Json::String(config)) => Some(config.clone().into_owned()),
+            Some(other) => return Err(wrong_type("config", "a string", other)),
+        };
+        Ok(Post {
+            facts: NodeFacts::from_object(&object)?,
+            config,
+        })
+    }
+}
+
+impl NodeFacts {
+    /// Reads a stored `.node` back.
+    ///
+    /// # Errors
+    /// As [`Post::parse`].
+    pub fn parse_stored(text: &str) -> Result<NodeFacts, FactsError> {
+        NodeFacts::from_object(&read_object(text.as_bytes())?)
+    }
+
+    fn from_object(object: &Object<'_>) -> Result<NodeFacts, FactsError> {
+        Ok(NodeFacts {
+            model: text(object, "model")?,
+            serialnumber: text(object, "serialnumber")?,
+            systemmac: text(object, "systemmac")?.map(|mac| normalize_mac(&mac)),
+            version: text(object, "version")?,
+            neighbors: neighbors(get(object, "neighbors"))?,
+        })
+    }
+
+    /// The id of this node.
+    ///
+    /// # Errors
+    /// The fact that the setting names is missing, empty, or cannot be an id.
+    pub fn id(&self, identifier: Identifier) -> Result<NodeId, FactsError> {
+        let fact = match identifier {
+            Identifier::SerialNumber => &self.serialnumber,
+            Identifier::SystemMac => &self.systemmac,
+        };
+        let Some(fact) = fact.as_deref().filter(|fact| !fact.trim().is_empty()) else {
+            return Err(FactsError::NoIdentifier(identifier));
+        };
+        fact.parse()
+            .map_err(|reason| FactsError::BadIdentifier(identifier, reason))
+    }
+
+    /// Whether both say the same: the order of interfaces, and of the neighbors of one, means nothing. LLDP
+    /// has none.
+    pub fn is_same(&self, other: &NodeFacts) -> bool {
+        self.values() == other.values() && self.sorted() == other.sorted()
+    }
+
+    /// The facts but for the neighbors; one that is empty is not known.
+    fn values(&self) -> [Option<&str>; 4] {
+        [
+            &self.model,
+            &self.serialnumber,
+            &self.systemmac,
+            &self.version,
+        ]
+        .map(|fact| fact.as_deref().filter(|fact| !fact.is_empty()))
+    }
+
+    /// The neighbors, in order.
+    fn sorted(&self) -> Vec<(&str, Vec<(&str, &str)>)> {
+        let mut sorted: Vec<_> = self
+            .neighbors
+            .iter()
+            .map(|(interface, seen)| {
+                let peers = seen.iter();
+                let mut peers: Vec<_> = peers
+                    .map(|peer| (peer.device.as_str(), peer.port.as_str()))
+                    .collect();
+                peers.sort_unstable();
+                (interface.as_str(), peers)
+            })
+            .collect();
+        sorted.sort_unstable();
+        sorted
+    }
+
+    /// What is stored as `.node`: the facts that are known, and `neighbors` as `{device, port}` in any case. The keys and
+    /// their order are ztpserver's.
+    ///
+    /// # Errors
+    /// None that could come from facts.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+}
+
+impl Serialize for NodeFacts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut record = serializer.serialize_map(None)?;
+        for (key, fact) in [
+            ("model", &self.model),
+            ("systemmac", &self.systemmac),
+            ("serialnumber", &self.serialnumber),
+            ("version", &self.version),
+        ] {
+            if let Some(fact) = fact.as_ref().filter(|fact| !fact.is_empty()) {
+                record.serialize_entry(key, fact)?;
+            }
+        }
+        record.serialize_entry("neighbors", &Interfaces(&self.neighbors))?;
+        record.end()
+    }
+}
+
+/// Neighbors by interface, as a mapping.
+struct Interfaces<'a>(&'a [(String, Vec<Neighbor>)]);
+
+impl Serialize for Interfaces<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(interface, seen)| (interface, seen)))
+    }
+}
+
+type Object<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
+
+fn read_object(text: &[u8]) -> Result<Object<'_>, FactsError> {
+    if text.len() > MAX_FACTS {
+        return Err(FactsError::TooLarge(text.len()));
+    }
+    // serde_json stops at 128 levels by itself.
+    match serde_json::from_slice(text) {
+        Ok(Json::Object(object)) => Ok(object),
+        Ok(other) => Err(FactsError::NotAnObject(other.kind())),
+        Err(error) => Err(FactsError::Malformed(error.to_string())),
+    }
+}
+
+fn text(object: &Object<'_>, key: &str) -> Result<Option<String>, FactsError> {
+    match get(object, key) {
+        None | Some(Json::Null) => Ok(None),
+        Some(value) => {
+            let fact = scalar(value).ok_or_else(|| wrong_type(key, "a string", value))?;
+            bounded(fact, || key.to_owned()).map(Some)
+        }
+    }
+}
+
+/// The same text, unless it is over [`MAX_FACT`]; `what` it is goes into the error.
+fn bounded(text: String, what: impl FnOnce() -> String) -> Result<String, FactsError> {
+    if text.len() > MAX_FACT {
+        return Err(FactsError::TooLong {
+            what: what(),
+            length: text.len(),
+        });
+    }
+    Ok(text)
+}
+
+/// A string, or a number as it is written.
+fn scalar(value: &Json<'_>) -> Option<String> {
+    match value {
+        Json::String(text) => Some(text.clone().into_owned()),
+        Json::Integer(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn neighbors(value: Option<&Json<'_>>) -> Result<Vec<(String, Vec<Neighbor>)>, FactsError> {
+    let interfaces = match value {
+        None | Some(Json::Null) => return Ok(Vec::new()),
+        Some(Json::Object(interfaces)) => interfaces,
+        Some(other) => return Err(wrong_type("neighbors", "an object", other)),
+    };
+    let mut total = 0;
+    interfaces
+        .iter()
+        .map(|(interface, seen)| {
+            let interface = interface.clone().into_owned();
+            let interface = bounded(interface, || "the name of an interface".to_owned())?;
+            let Json::List(seen) = seen else {
+                return Err(wrong_type(
+                    &format!("neighbors of {}", Printable(&interface)),
+                    "a list",
+                    seen,
+                ));
+            };
+            total += seen.len();
+            if total > MAX_NEIGHBORS {
+                return Err(FactsError::TooManyNeighbors);
+            }
+            let seen = seen
+                .iter()
+                .map(|peer| neighbor(&interface, peer))
+                .collect::<Result<_, _>>()?;
+            Ok((interface, seen))
+        })
+        .collect()
+}
+
+fn neighbor(interface: &str, peer: &Json<'_>) -> Result<Neighbor, FactsError> {
+    let place = || format!("a neighbor of {}", Printable(interface));
+    let Json::Object(peer) = peer else {
+        return Err(wrong_type(&place(), "an object", peer));
+    };
+    let named = |keys: &[&str]| format!("'{}' of {}", keys.join("' or '"), place());
+    let field = |keys: &[&str]| {
+        let value = keys.iter().find_map(|key| get(peer, key));
+        match value {
+            // A neighbor need not say its name: LLDP requires only chassis and port ids.
+            Some(Json::Null) => Ok(String::new()),
+            Some(value) => {
+                let text =
+                    scalar(value).ok_or_else(|| wrong_type(&named(keys), "a string", value))?;
+                bounded(text, || named(keys))
+            }
+            None => Err(FactsError::Missing(named(keys))),
+        }
+    };
+    Ok(Neighbor {
+        device: field(&["device"])?,
+        port: field(&["port", "remote_interface"])?,
+    })
+}
+
+fn wrong_type(what: &str, expected: &'static str, found: &Json<'_>) -> FactsError {
+    FactsError::WrongType {
+        what: what.to_owned(),
+        expected,
+        found: found.kind(),
+    }
+}
+
+/// Why node facts cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FactsError {
+    /// Its length in bytes.
+    TooLarge(usize),
+    /// What the JSON parser says.
+    Malformed(String),
+    /// What it is instead.
+    NotAnObject(&'static str),
+    WrongType {
+        what: String,
+        expected: &'static str,
+        found: &'static str,
+    },
+    Missing(String),
+    /// Over [`MAX_FACT`]; `length` in bytes.
+    TooLong {
+        what: String,
+        length: usize,
+    },
+    TooManyNeighbors,
+    NoIdentifier(Identifier),
+    BadIdentifier(Identifier, InvalidNodeId),
+}
+
+impl fmt::Display for FactsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FactsError::TooLarge(length) => write!(
+                f,
+                "the node facts have {length} bytes, and at most {MAX_FACTS} are read"
+            ),
+            FactsError::Malformed(reason) => write!(f, "the node facts are not JSON: {reason}"),
+            FactsError::NotAnObject(found) => {
+                write!(f, "the node facts must be a JSON object, not {found}")
+            }
+            FactsError::WrongType {
+                what,
+                expected,
+                found,
+            } => write!(f, "{what} must be {expected}, not {found}"),
+            FactsError::Missing(what) => write!(f, "{what} is missing"),
+            FactsError::TooLong { what, length } => write!(
+                f,
+                "{what} has {length} bytes, and at most {MAX_FACT} are read"
+            ),
+            FactsError::TooManyNeighbors => {
+                write!(f, "the node has more than {MAX_NEIGHBORS} neighbors")
+            }
+            FactsError::NoIdentifier(Identifier::SerialNumber) => {
+                write!(
+                    f,
+                    "the node sent no serialnumber; if its kind has none (vEOS), set IDENTIFIER to systemmac"
+                )
+            }
+            FactsError::NoIdentifier(Identifier::SystemMac) => {
+                write!(
+                    f,
+                    "the node sent no systemmac; if its kind has none, set IDENTIFIER to serialnumber"
+                )
+            }
+            FactsError::BadIdentifier(identifier, reason) => {
+                write!(f, "the {identifier} cannot identify the node: {reason}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for FactsError {}
+
+#[cfg(test)]
+mod tests;

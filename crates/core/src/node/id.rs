@@ -1,0 +1,142 @@
+//! The name of a node: its serial number or its system MAC address, and a segment of every key and URL of the node.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::printable::Printable;
+
+/// Longest node id, in bytes. A key of Workers KV has at most 512.
+pub const MAX_NODE_ID: usize = 200;
+
+/// The id of one node, safe as a segment of a key: never empty, no `/`, no control character, neither `.` nor `..`, at
+/// most [`MAX_NODE_ID`] bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NodeId(String);
+
+impl NodeId {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for NodeId {
+    type Err = InvalidNodeId;
+
+    fn from_str(id: &str) -> Result<Self, InvalidNodeId> {
+        NodeId::try_from(id.to_owned())
+    }
+}
+
+impl TryFrom<String> for NodeId {
+    type Error = InvalidNodeId;
+
+    fn try_from(id: String) -> Result<Self, InvalidNodeId> {
+        if id.is_empty() {
+            return Err(InvalidNodeId::Empty);
+        }
+        if id.len() > MAX_NODE_ID {
+            return Err(InvalidNodeId::TooLong(id.len()));
+        }
+        if id == "." || id == ".." || id.contains('/') || id.contains(char::is_control) {
+            return Err(InvalidNodeId::Unsafe(id));
+        }
+        Ok(NodeId(id))
+    }
+}
+
+/// Why a text is no node id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InvalidNodeId {
+    Empty,
+    /// Its length in bytes.
+    TooLong(usize),
+    /// It would name another key than the node's own, or garble a log.
+    Unsafe(String),
+}
+
+impl fmt::Display for InvalidNodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InvalidNodeId::Empty => write!(f, "the node id is empty"),
+            InvalidNodeId::TooLong(length) => write!(
+                f,
+                "the node id has {length} bytes, and at most {MAX_NODE_ID} are allowed"
+            ),
+            InvalidNodeId::Unsafe(id) => {
+                write!(
+                    f,
+                    "'{}' cannot be a node id: '/', control characters, '.' and '..' are not allowed",
+                    Printable(id)
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for InvalidNodeId {}
+
+/// Which of a node's facts is its id: the setting `IDENTIFIER`, as ztpserver's `identifier`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Identifier {
+    #[default]
+    SerialNumber,
+    SystemMac,
+}
+
+impl Identifier {
+    /// The name of the fact, in the setting and in the POST alike.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Identifier::SerialNumber => "serialnumber",
+            Identifier::SystemMac => "systemmac",
+        }
+    }
+}
+
+impl fmt::Display for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Identifier {
+    type Err = InvalidIdentifier;
+
+    fn from_str(setting: &str) -> Result<Self, InvalidIdentifier> {
+        [Identifier::SerialNumber, Identifier::SystemMac]
+            .into_iter()
+            .find(|identifier| identifier.as_str() == setting)
+            .ok_or_else(|| InvalidIdentifier(setting.to_owned()))
+    }
+}
+
+/// A value of the setting `IDENTIFIER` that is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidIdentifier(pub String);
+
+impl fmt::Display for InvalidIdentifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "IDENTIFIER is '{}': set it to serialnumber or systemmac",
+            Printable(&self.0)
+        )
+    }
+}
+
+impl std::error::Error for InvalidIdentifier {}
+
+/// A MAC address as ids and records have it: without `:`, `.` and `-`, in lower case. Whether it is a MAC address is not
+/// looked at: a virtual switch may send anything.
+pub fn normalize_mac(mac: &str) -> String {
+    mac.chars()
+        .filter(|c| !matches!(c, ':' | '.' | '-'))
+        .flat_map(char::to_lowercase)
+        .collect()
+}

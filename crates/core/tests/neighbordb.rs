@@ -1,0 +1,127 @@
+//! Every rule of matching, one fixture each: `tests/fixtures/neighbordb/*.yaml`.
+//!
+//! A fixture has `rule` (what it shows), `neighbordb`, perhaps `identifier`, and either `error` or `nodes`: each with what
+//! it `sees` (interface: [device:port]), and `match` or `refused`.
+
+use std::error::Error;
+use std::path::Path;
+
+use ztp_core::neighbordb::{Neighbordb, Selection};
+use ztp_core::node::{Identifier, Neighbor, NodeFacts, normalize_mac};
+use ztp_core::pattern::Pattern;
+use ztp_core::yaml::{self, Node, Value};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+#[test]
+fn every_fixture_is_decided_as_it_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/neighbordb");
+    let mut count = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let fixture = yaml::parse(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        if let Err(error) = check(&fixture) {
+            panic!("{}: {error}", path.display());
+        }
+        count += 1;
+    }
+    assert!(
+        count >= 100,
+        "only {count} fixtures in {}",
+        folder.display()
+    );
+}
+
+fn check(fixture: &Node) -> Result<()> {
+    let text = |node: &Node, key: &str| node.get(key).and_then(Node::as_str).map(str::to_owned);
+    let identifier: Identifier = text(fixture, "identifier")
+        .as_deref()
+        .unwrap_or("serialnumber")
+        .parse()?;
+    let source = text(fixture, "neighbordb").ok_or("no neighbordb")?;
+    let neighbordb = match (
+        Neighbordb::parse(&source, identifier),
+        text(fixture, "error"),
+    ) {
+        (Err(error), Some(expected)) => return same(&error.to_string(), &expected),
+        (Err(error), None) => return Err(error.into()),
+        (Ok(_), Some(expected)) => {
+            return Err(format!("no error, and '{expected}' was expected").into());
+        }
+        (Ok(neighbordb), None) => neighbordb,
+    };
+    let Some(Value::List(nodes)) = fixture.get("nodes").map(|nodes| &nodes.value) else {
+        return Err("neither 'error' nor 'nodes'".into());
+    };
+    for node in nodes {
+        let facts = facts(node)?;
+        match (
+            neighbordb.select(&facts.id(identifier)?, &facts),
+            text(node, "match"),
+            text(node, "refused"),
+        ) {
+            (Selection::Matched(entry), Some(expected), None) => {
+                same(&entry.pattern.name, &expected)?;
+                // What is stored decides alike, for this node and for the others.
+                let stored = Pattern::parse_stored(&entry.pattern.to_yaml())?;
+                for node in nodes {
+                    let facts = self::facts(node)?;
+                    assert_eq!(
+                        stored.check(&facts),
+                        entry.pattern.check(&facts),
+                        "{}",
+                        entry.pattern.to_yaml()
+                    );
+                }
+            }
+            (Selection::Refused(refusal), None, Some(expected)) => {
+                same(&refusal.to_string(), &expected)?
+            }
+            (selection, expected, refused) => {
+                return Err(format!("{selection:?}, expected {expected:?} {refused:?}").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn same(actual: &str, expected: &str) -> Result<()> {
+    if actual == expected {
+        Ok(())
+    } else {
+        Err(format!("\n  is       {actual}\n  expected {expected}").into())
+    }
+}
+
+fn facts(node: &Node) -> Result<NodeFacts> {
+    let fact = |key: &str| node.get(key).and_then(Node::as_name);
+    let sees = node.get("sees").map(Node::entries).unwrap_or_default();
+    let neighbors = sees.iter().map(|(interface, peers)| {
+        let Value::List(peers) = &peers.value else {
+            return Err("'sees' must list <device>:<port>");
+        };
+        let peers = peers.iter().map(|peer| {
+            let (device, port) = peer
+                .as_str()
+                .and_then(|peer| peer.split_once(':'))
+                .ok_or("a peer must be <device>:<port>")?;
+            Ok(Neighbor {
+                device: device.to_owned(),
+                port: port.to_owned(),
+            })
+        });
+        Ok((
+            interface.as_str().unwrap_or_default().to_owned(),
+            peers.collect::<std::result::Result<_, &str>>()?,
+        ))
+    });
+    Ok(NodeFacts {
+        model: fact("model").map(str::to_owned),
+        serialnumber: Some(fact("serialnumber").unwrap_or("SN1").to_owned()),
+        systemmac: Some(normalize_mac(
+            fact("systemmac").unwrap_or("00:1c:73:1a:2b:3c"),
+        )),
+        version: None,
+        neighbors: neighbors.collect::<std::result::Result<_, &str>>()?,
+    })
+}

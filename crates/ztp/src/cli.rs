@@ -1,0 +1,216 @@
+//! The command line as it is typed, and its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use ztp_core::node::Identifier;
+
+use crate::report::Format;
+
+/// Zero-touch provisioning content as code: check it, push it, see what a switch would get.
+///
+/// DIR is a ZTPServer data_root: the folder with neighbordb, definitions/, nodes/, resources/,
+/// bootstrap/, actions/ and files/. That of a running ZTPServer can be used as it is.
+#[derive(Debug, Parser)]
+#[command(name = "ztp", version, propagate_version = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ztp validate /usr/share/ztpserver            check what a ZTPServer serves now
+  ztp explain . --serial JPE1 --neighbor Ethernet1=spine1:Ethernet7
+                                               what would this switch get, and why
+  ztp push . --dry-run                         what would be stored on this machine
+  ztp push . --remote                          store it where the switches ask
+  ztp pull . --remote --nodes                  fetch the backed-up configurations
+
+Exit status: 0 clean or done; 1 something was found, refused or left undone; 2 could not run.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check every file, and what files say of each other
+    #[command(after_help = VALIDATE_EXAMPLES)]
+    Validate(ValidateArgs),
+    /// Say which pattern a node matches, why the others do not, and what it is told
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
+    /// Store what is new or changed where the Worker reads it
+    #[command(after_help = PUSH_EXAMPLES)]
+    Push(PushArgs),
+    /// Fetch what is stored into a folder
+    #[command(after_help = PULL_EXAMPLES)]
+    Pull(PullArgs),
+    /// Print the completions of a shell
+    #[command(
+        after_help = "Example:\n  ztp completions bash > ~/.local/share/bash-completion/completions/ztp"
+    )]
+    Completions { shell: Shell },
+    /// List the kinds of findings, with what to do about each
+    Kinds,
+}
+
+const VALIDATE_EXAMPLES: &str = "\
+Examples:
+  ztp validate .                               for people
+  ztp validate . --format github               in GitHub Actions: shown beside the changed lines
+  ztp validate . --format json | jq '.findings[] | select(.severity == \"error\")'
+
+Nothing is changed and nothing in DIR is run: actions are compiled with this machine's python3,
+not executed. `ztp kinds` lists what can be found.";
+
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// The data_root
+    pub dir: PathBuf,
+    /// How findings are written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Which fact names a node: serialnumber or systemmac [default: that of ztpserver.conf in DIR,
+    /// else of the wrangler.toml above DIR]
+    #[arg(long)]
+    pub identifier: Option<Identifier>,
+}
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  ztp explain . --node facts.json              the body of a POST, or a stored nodes/ID/.node
+  ztp explain . --id JPE1                      a node whose .node is in DIR (ztp pull)
+  ztp explain . --serial JPE1 --model DCS-7050TX-64-F \\
+      --neighbor Ethernet1=spine1:Ethernet7 --neighbor Ethernet2=spine2:Ethernet7
+  ztp explain --url https://ztp.example.net --id JPE1
+                                               what a running Worker tells a node that it knows
+
+With DIR, nothing is written and no pool gives anything out: what a pool would give is shown as
+<a value of POOL>. With --url, the Worker answers as it answers the switch, from the facts that it
+stored; if the definition has calls of allocate, the node gets its values by that.";
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The data_root
+    #[arg(required_unless_present = "url", conflicts_with = "url")]
+    pub dir: Option<PathBuf>,
+    /// A file with the node's facts, as JSON; - is standard input
+    #[arg(long, value_name = "FACTS.json", group = "who")]
+    pub node: Option<PathBuf>,
+    /// A node that is known: by its folder in DIR, or at --url
+    #[arg(long, group = "who")]
+    pub id: Option<String>,
+    /// A running Worker, with the path of its site if it has tokens: https://HOST/t/TOKEN
+    #[arg(long, requires = "id", conflicts_with_all = ["model", "serial", "mac", "neighbor"])]
+    pub url: Option<String>,
+    /// The serial number
+    #[arg(long, conflicts_with = "who")]
+    pub serial: Option<String>,
+    /// The system MAC address
+    #[arg(long, conflicts_with = "who")]
+    pub mac: Option<String>,
+    /// The model, as the switch sends it
+    #[arg(long, conflicts_with = "who")]
+    pub model: Option<String>,
+    /// A neighbor, as INTERFACE=DEVICE:PORT; may be given many times
+    #[arg(long, value_name = "INTERFACE=DEVICE:PORT", conflicts_with = "who")]
+    pub neighbor: Vec<String>,
+    /// Which fact names a node: serialnumber or systemmac [default: as for validate]
+    #[arg(long)]
+    pub identifier: Option<Identifier>,
+}
+
+/// Which storage is meant.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// The storage of `wrangler dev` on this machine (the default)
+    #[arg(long, conflicts_with = "remote")]
+    pub local: bool,
+    /// With --local: where that storage is [default: .wrangler/state in the project]
+    #[arg(long, value_name = "DIR", conflicts_with = "remote")]
+    pub persist_to: Option<PathBuf>,
+    /// The storage of the deployed Worker, as wrangler's user
+    #[arg(long)]
+    pub remote: bool,
+    /// The folder of the project, which has wrangler.toml and node_modules [default: this folder,
+    /// or the nearest one above it that has a wrangler.toml]
+    #[arg(long, value_name = "DIR")]
+    pub project: Option<PathBuf>,
+}
+
+const PUSH_EXAMPLES: &str = "\
+Examples:
+  ztp push . --dry-run                         show the plan, store nothing
+  ztp push .                                   into the storage of `npm start`
+  ztp push . --remote                          into that of the deployed Worker
+  ztp push . --remote --prune                  and delete what DIR no longer has
+
+A push begins with `ztp validate`, and stores nothing if that finds an error. Never touched are
+nodes/ID/.node, and a startup-config that the switch itself has stored since the last push.
+Interrupted, it can be run again, and goes on where it was.
+
+With --remote the credential is CLOUDFLARE_API_TOKEN, else that of `wrangler login`. Files over
+300 MiB go through R2's S3 interface and need AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (an R2 API
+token, made in the dashboard); if these are set, all files and actions go that way.";
+
+#[derive(Debug, Args)]
+pub struct PushArgs {
+    /// The data_root
+    pub dir: PathBuf,
+    #[command(flatten)]
+    pub target: Target,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Delete what is stored and not in DIR; of a node, only what a push has stored
+    #[arg(long)]
+    pub prune: bool,
+    /// Replace startup-configs that switches have stored, too
+    #[arg(long)]
+    pub overwrite_startup_configs: bool,
+    /// Store nodes/ID/.node, too, as after moving to another account
+    #[arg(long)]
+    pub with_facts: bool,
+    /// List unchanged files, too
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+const PULL_EXAMPLES: &str = "\
+Examples:
+  ztp pull backup --remote                     everything, into the folder backup
+  ztp pull . --remote --nodes                  only nodes/, with the backed-up configurations
+  ztp pull . --remote --nodes --overwrite      also where DIR has something else
+
+A file in DIR that differs is left alone and listed, unless --overwrite is given; nothing in DIR is
+ever deleted.";
+
+#[derive(Debug, Args)]
+pub struct PullArgs {
+    /// The folder to write to; it is made if need be
+    pub dir: PathBuf,
+    #[command(flatten)]
+    pub target: Target,
+    /// Only the records of nodes
+    #[arg(long)]
+    pub nodes: bool,
+    /// Replace files of DIR that differ
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// List unchanged files, too
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,308 @@
+//! `ztp explain`: what a node would be answered, and why.
+
+use std::fmt::Write;
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+
+use ztp_core::definition::{Attributes, Definition};
+use ztp_core::key::{Document, Record};
+use ztp_core::neighbordb::{Entry, Neighbordb};
+use ztp_core::node::{Identifier, MAX_FACTS, NodeFacts, NodeId, Post};
+use ztp_core::path;
+use ztp_core::pattern::{Pattern, Reason};
+use ztp_core::plugin::{Call, PLUGINS};
+use ztp_core::pool::Pool;
+
+use crate::cli::ExplainArgs;
+use crate::data_root::DataRoot;
+use crate::{CLEAN, FINDINGS, Failure, content, http, identifier, say, shown};
+
+/// Explains one node.
+///
+/// # Errors
+/// The facts or the content cannot be read, or the Worker cannot be asked.
+pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
+    if let (Some(url), Some(id)) = (&args.url, &args.id) {
+        return ask_worker(url, id);
+    }
+    let Some(dir) = &args.dir else {
+        return Err(Failure::new("give a DIR, or --url and --id"));
+    };
+    let root = DataRoot::scan(dir)?;
+    let identifier = identifier(args.identifier, &root)?;
+    let facts = facts(args, &root)?;
+    let id = match &args.id {
+        Some(id) => id
+            .parse()
+            .map_err(|error| Failure::new(format!("{error}")))?,
+        None => facts
+            .id(identifier)
+            .map_err(|error| Failure::new(format!("{error}")))?,
+    };
+    let mut story = Story {
+        root: &root,
+        id,
+        facts,
+        text: String::new(),
+    };
+    let code = match story.tell(identifier) {
+        Ok(()) => CLEAN,
+        Err(Refused(reason)) => {
+            story.line(&format!("refused with 400: {reason}"));
+            FINDINGS
+        }
+    };
+    say(&story.text)?;
+    Ok(code)
+}
+
+/// GET /nodes/{id}, which has all that a Worker says of a node it knows.
+fn ask_worker(url: &str, id: &str) -> Result<u8, Failure> {
+    let url = format!(
+        "{}/nodes/{}",
+        url.trim_end_matches('/'),
+        path::encode_segment(id)
+    );
+    let answer = http::get_text(&url)?;
+    match answer.status {
+        200 => {
+            let definition: Json = serde_json::from_str(&answer.body).map_err(|error| {
+                Failure::new(format!("{url} answered what is no definition: {error}"))
+            })?;
+            say(&format!("{definition:#}\n"))?;
+            Ok(CLEAN)
+        }
+        status @ 400..500 => {
+            say(&format!("refused with {status}: {}\n", answer.body.trim()))?;
+            Ok(FINDINGS)
+        }
+        status => Err(Failure::new(format!(
+            "{url} answered {status}: {}",
+            answer.body.trim()
+        ))),
+    }
+}
+
+/// The facts from the command line, a file, or the node's folder.
+fn facts(args: &ExplainArgs, root: &DataRoot) -> Result<NodeFacts, Failure> {
+    if let Some(id) = &args.id {
+        let key = format!("nodes/{id}/{}", Record::Facts.name());
+        let Some(text) = root.text(&key) else {
+            return Err(Failure::new(format!(
+                "{} has no {key}: fetch it with `ztp pull`, or give the facts with --node or --serial",
+                shown(&root.path)
+            )));
+        };
+        return NodeFacts::parse_stored(&text)
+            .map_err(|error| Failure::new(format!("{key}: {error}")));
+    }
+    let body = match &args.node {
+        Some(path) => read(path)?,
+        None => from_options(args)?,
+    };
+    let post = Post::parse(&body).map_err(|error| Failure::new(error.to_string()))?;
+    Ok(post.facts)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |error| Failure::new(format!("cannot read {}: {error}", shown(path)));
+    if path != Path::new("-") {
+        return std::fs::read(path).map_err(failed);
+    }
+    let mut body = Vec::new();
+    let stdin = std::io::stdin().lock();
+    let limit = MAX_FACTS as u64 + 1;
+    stdin.take(limit).read_to_end(&mut body).map_err(failed)?;
+    Ok(body)
+}
+
+fn from_options(args: &ExplainArgs) -> Result<Vec<u8>, Failure> {
+    let mut neighbors = serde_json::Map::new();
+    for given in &args.neighbor {
+        let parts = given
+            .split_once('=')
+            .and_then(|(interface, peer)| Some((interface, peer.split_once(':')?)));
+        let Some((interface, (device, port))) = parts else {
+            return Err(Failure::new(format!(
+                "--neighbor is '{given}', and must be INTERFACE=DEVICE:PORT, as Ethernet1=spine1:Ethernet7"
+            )));
+        };
+        let seen = neighbors.entry(interface).or_insert_with(|| json!([]));
+        if let Json::Array(seen) = seen {
+            seen.push(json!({"device": device, "port": port}));
+        }
+    }
+    let body = json!({
+        "serialnumber": args.serial,
+        "systemmac": args.mac,
+        "model": args.model,
+        "neighbors": neighbors,
+    });
+    Ok(body.to_string().into_bytes())
+}
+
+/// Why a node is answered 400.
+struct Refused(String);
+
+/// The explanation of one node, as it grows.
+struct Story<'r> {
+    root: &'r DataRoot,
+    id: NodeId,
+    facts: NodeFacts,
+    text: String,
+}
+
+impl Story<'_> {
+    fn line(&mut self, line: &str) {
+        let _ = writeln!(self.text, "{line}");
+    }
+
+    /// POST /nodes, then GET /nodes/{id}.
+    fn tell(&mut self, identifier: Identifier) -> Result<(), Refused> {
+        let known = [Record::Definition, Record::StartupConfig]
+            .into_iter()
+            .map(|record| record.key(&self.id))
+            .find(|key| self.root.has(key));
+        self.line(&format!("node {}", self.id));
+        match known {
+            Some(key) => {
+                self.line(&format!(
+                    "POST /nodes: 409, the node is known: there is {key}. neighbordb is not asked."
+                ));
+                self.check_stored_pattern()?;
+                let definition = self.parsed(Record::Definition, Definition::parse)?;
+                self.definition(definition)
+            }
+            None => {
+                let key = self.matched(identifier)?;
+                let text = self
+                    .root
+                    .text(&key)
+                    .ok_or_else(|| Refused(format!("{key} is not there, or is not UTF-8 text")))?;
+                let definition = Definition::parse(&text)
+                    .map_err(|error| Refused(format!("{key} is broken: {error}")))?;
+                self.definition(Some(definition))
+            }
+        }
+    }
+
+    /// The key of the definition that neighbordb has for the node.
+    fn matched(&mut self, identifier: Identifier) -> Result<String, Refused> {
+        let key = Document::Neighbordb.to_string();
+        let text = self.root.text(&key).ok_or_else(|| {
+            Refused("the node is not known, and there is no neighbordb to match it against".into())
+        })?;
+        let neighbordb = Neighbordb::parse(&text, identifier)
+            .map_err(|error| Refused(format!("neighbordb is broken: {error}")))?;
+        self.line("POST /nodes: the node is not known; the patterns of neighbordb, in order:");
+        let own = neighbordb
+            .entries()
+            .iter()
+            .find(|entry| entry.pattern.node.as_deref() == Some(self.id.as_str()));
+        if let Some(own) = own {
+            self.line(&format!(
+                "  (only '{}' is tried: it is for this node alone)",
+                own.pattern.name
+            ));
+        }
+        let candidates: Vec<&Entry> = match own {
+            Some(own) => vec![own],
+            None => {
+                let all = neighbordb.entries().iter();
+                all.filter(|entry| entry.pattern.node.is_none()).collect()
+            }
+        };
+        for entry in candidates {
+            let pattern = &entry.pattern;
+            match pattern.check(&self.facts) {
+                Ok(()) => {
+                    self.line(&format!(
+                        "  line {}: pattern '{}' fits: definitions/{}",
+                        pattern.position.line, pattern.name, entry.definition
+                    ));
+                    return Ok(content::definition_key(entry.definition.as_str()));
+                }
+                Err(mismatch) => {
+                    let undecided = matches!(mismatch.reason, Reason::Undecided { .. });
+                    let line = format!("  line {}: {mismatch}", pattern.position.line);
+                    self.line(&line);
+                    if undecided {
+                        return Err(Refused("it cannot be told whether a pattern fits".into()));
+                    }
+                }
+            }
+        }
+        Err(Refused("no pattern fits".to_owned()))
+    }
+
+    fn check_stored_pattern(&mut self) -> Result<(), Refused> {
+        let Some(pattern) = self.parsed(Record::Pattern, Pattern::parse_stored)? else {
+            self.line("GET /nodes/ID: there is no pattern to check.");
+            return Ok(());
+        };
+        pattern.check(&self.facts).map_err(|mismatch| {
+            Refused(format!(
+                "the node no longer fits the pattern it was matched by: {mismatch}"
+            ))
+        })?;
+        self.line("GET /nodes/ID: the node fits its pattern.");
+        Ok(())
+    }
+
+    /// What the node is told.
+    fn definition(&mut self, definition: Option<Definition>) -> Result<(), Refused> {
+        let attributes = self.parsed(Record::Attributes, Attributes::parse)?;
+        let definition = match self.root.has(&Record::StartupConfig.key(&self.id)) {
+            true => {
+                let id = path::encode_segment(self.id.as_str());
+                let url = format!("<the server's URL>/nodes/{id}/startup-config");
+                Definition::autogenerated(&url, definition)
+            }
+            false => definition.ok_or_else(|| Refused("there is no definition".to_owned()))?,
+        };
+        let rendered = definition.render(&attributes.unwrap_or_default());
+        let answer = rendered.resolve(|call| self.value_of(call))?;
+        self.line(&format!("it is told:\n{answer:#}"));
+        Ok(())
+    }
+
+    /// What a pool is sure to give, or the name of the pool.
+    fn value_of(&self, call: &Call) -> Result<String, Refused> {
+        if !PLUGINS.contains(&call.plugin.as_str()) {
+            return Err(Refused(format!(
+                "the definition calls {call}, and there is no such plugin here: use allocate"
+            )));
+        }
+        let key = Document::Pool(&call.pool).to_string();
+        let text = self.root.text(&key).ok_or_else(|| {
+            Refused(format!(
+                "the definition calls {call}, and there is no {key}"
+            ))
+        })?;
+        let pool =
+            Pool::parse(&text).map_err(|error| Refused(format!("{key} is broken: {error}")))?;
+        let reserved = pool.reserved().find(|(_, node)| *node == self.id.as_str());
+        Ok(match reserved {
+            Some((value, _)) => value.to_owned(),
+            None => format!("<a value of {}>", call.pool),
+        })
+    }
+
+    fn parsed<T, E: std::fmt::Display>(
+        &self,
+        record: Record,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, Refused> {
+        let key = record.key(&self.id);
+        if !self.root.has(&key) {
+            return Ok(None);
+        }
+        let text = self.root.text(&key);
+        let text = text.ok_or_else(|| Refused(format!("{key} is not UTF-8 text")))?;
+        parse(&text)
+            .map(Some)
+            .map_err(|error| Refused(format!("{key} is broken: {error}")))
+    }
+}

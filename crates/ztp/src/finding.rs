@@ -1,0 +1,176 @@
+//! What `ztp validate` finds: kinds with a stable name, and where one of them is.
+
+use ztp_core::yaml::Position;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// A switch is refused, or gets what nobody wants. `ztp push` stops.
+    Error,
+    /// Something has no effect, or not the one that it seems to have.
+    Warning,
+}
+
+impl Severity {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// Declares the kinds: variant, stable name, severity, what to do about it.
+macro_rules! kinds {
+    ($($variant:ident $id:literal $severity:ident $help:literal,)*) => {
+        /// A kind of finding. Its name is stable: configurations of CI may rely on it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Kind {
+            $($variant,)*
+        }
+
+        impl Kind {
+            /// Every kind, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The stable name.
+            pub fn id(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $id,)*
+                }
+            }
+
+            pub fn severity(self) -> Severity {
+                match self {
+                    $(Self::$variant => Severity::$severity,)*
+                }
+            }
+
+            /// What to do about it, unless the finding knows better.
+            pub fn help(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $help,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    // Names, sizes, files.
+    BadName "bad-name" Error "rename it: no part of a key may be '.' or '..', hold a control character, or be something else than UTF-8",
+    KeyTooLong "key-too-long" Error "shorten the path",
+    TooLarge "too-large" Error "make it smaller, or serve it from elsewhere",
+    BrokenLink "broken-link" Error "mend or remove the symbolic link",
+    Unreadable "unreadable" Error "make it readable for you",
+    NotAFile "not-a-file" Error "remove it, or put a regular file in its place",
+    NotUtf8 "not-utf8" Error "store it again as UTF-8",
+    Misplaced "misplaced" Warning "move or rename it; as it is, nothing reads it",
+    BadNodeId "bad-node-id" Error "rename the folder to the id that the switch sends",
+
+    // Documents by themselves.
+    DuplicateKey "duplicate-key" Warning "remove one: the last one counts, in the place of the first",
+    BadNeighbordb "bad-neighbordb" Error "correct it: as long as anything in neighbordb is broken, no new node is matched",
+    BadPattern "bad-pattern" Error "correct the pattern, or take it out: one broken pattern stops all matching",
+    BadDefinition "bad-definition" Error "correct it: a node that it is meant for is refused",
+    BadAttributes "bad-attributes" Error "correct it: as it is, the node is refused",
+    BadPool "bad-pool" Error "correct it: as it is, the pool gives out nothing",
+    BadFacts "bad-facts" Error "remove it: the node sends its facts again with its next POST",
+    BadBootstrapConf "bad-bootstrap-conf" Error "correct it: clients are told nothing of logging as long as it is broken",
+    BadServerConf "bad-server-conf" Error "correct it, or set the [vars] in wrangler.toml by hand",
+    UnknownKey "unknown-key" Warning "correct its spelling or remove it: nothing reads it",
+    UnknownLevel "unknown-level" Warning "use DEBUG, INFO, WARNING, ERROR or CRITICAL: with another level the client cannot log there",
+    RenamedFile "renamed-file" Warning "rename the file: here the name cannot be set",
+
+    // Matching.
+    NeverMatches "never-matches" Warning "correct the pattern or remove it: no node can ever fit it",
+    Shadowed "shadowed" Warning "put it before the other one, make it differ, or remove it",
+    KnownNode "known-node" Warning "remove the pattern, or the node's folder: a node that is known is not matched",
+    DuplicatePattern "duplicate-pattern-name" Warning "give each pattern a name of its own, so that refusals can be told apart",
+    UnusedVariable "unused-variable" Warning "use it as $name, or remove it",
+    MissingDefinition "missing-definition" Error "add the file, or name another definition",
+    MissingConfigHandler "missing-config-handler" Error "add the file, or remove the config-handler from the pattern",
+
+    // Definitions and what they name.
+    MissingAction "missing-action" Error "add the file, or name one of the stock actions",
+    MissingFile "missing-file" Error "add the file, or correct the URL",
+    UnservedUrl "unserved-url" Error "put the file under files/: a URL without a scheme is relative to the server, which serves only files/, actions/, nodes/ and meta/",
+    UndefinedName "undefined-name" Error "define it in the node's attributes or under 'attributes' of the definition: as it is, the switch gets null",
+    NotLookedUp "not-looked-up" Warning "only what is an attribute of an action, or one mapping down, is looked up, and only once",
+    UnknownPlugin "unknown-plugin" Error "use allocate('pool') or sqlite('pool'): other plugins do not run here",
+    MalformedCall "malformed-call" Warning "write allocate('pool'), with the pool in quotes and a closing parenthesis",
+
+    // Pools.
+    MissingPool "missing-pool" Error "add the file under resources/, or name another pool",
+    ExhaustedPool "exhausted-pool" Error "add values to the pool, or reserve values for these nodes",
+    SecondReservation "second-reservation" Warning "remove one: a node gets the first value that is reserved for it, and nobody gets the other",
+    RepeatedValue "repeated-value" Warning "remove one: a value is given out once",
+
+    // Nodes.
+    ForeignFacts "foreign-facts" Error "remove the file, or rename the folder: the facts are another node's",
+    RefusedNode "refused-node" Error "correct the pattern or the cabling, or remove the node's pattern: as it is, the node is refused",
+    PatternInVain "pattern-in-vain" Warning "add a definition or a startup-config: without one the first POST of the node replaces the pattern",
+    EmptyStartupConfig "empty-startup-config" Error "remove it, or put the configuration there: as it is, the switch gets an empty one",
+
+    // Scripts.
+    NoServer "no-server" Error "put $SERVER where the script needs the server's URL: clients do not learn it otherwise",
+    BadScript "bad-script" Error "correct it: the switch cannot run it",
+    NoMain "no-main" Error "define main(attributes): that is what the client calls",
+}
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub kind: Kind,
+    /// The key of the file, which is its path below DIR.
+    pub key: String,
+    /// `None`: it is about the file as a whole.
+    pub position: Option<Position>,
+    /// One sentence without a full stop, naming the value seen.
+    pub message: String,
+    /// In place of [`Kind::help`].
+    pub help: Option<String>,
+}
+
+impl Finding {
+    /// About a file as a whole.
+    pub fn of_file(kind: Kind, key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            key: key.into(),
+            position: None,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// About a place in a file.
+    pub fn at(
+        kind: Kind,
+        key: impl Into<String>,
+        position: Position,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            position: Some(position),
+            ..Self::of_file(kind, key, message)
+        }
+    }
+
+    /// With advice that fits better than that of its kind.
+    pub fn with_help(self, help: impl Into<String>) -> Self {
+        Self {
+            help: Some(help.into()),
+            ..self
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> &str {
+        self.help.as_deref().unwrap_or(self.kind.help())
+    }
+
+    pub fn is_error(&self) -> bool {
+        self.kind.severity() == Severity::Error
+    }
+}

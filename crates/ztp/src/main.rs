@@ -1,0 +1,146 @@
+//! `ztp`: a data_root as code, checked before it reaches a switch.
+//!
+//! The rules are those of the Worker, in the same code: this program reads files, asks
+//! `ztp_core::domain`, and says what comes out.
+
+mod cli;
+mod content;
+mod data_root;
+mod digest;
+mod explain;
+mod finding;
+mod http;
+mod plan;
+mod project;
+mod pull;
+mod push;
+mod report;
+mod store;
+mod validate;
+
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use ztp_core::node::Identifier;
+
+use cli::{Cli, Command};
+use data_root::DataRoot;
+use report::{Format, Report};
+use validate::{ServerConf, Validation};
+
+/// Nothing was found, everything was done.
+const CLEAN: u8 = 0;
+/// Something was found, or left undone on purpose.
+const FINDINGS: u8 = 1;
+/// It could not be run.
+const FAILED: u8 = 2;
+
+/// Why the program cannot do what it was told: a sentence, with what to do about it.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl Failure {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            let style = anstyle::AnsiColor::Red.on_default().bold();
+            anstream::eprintln!("{style}error{style:#}: {failure}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Validate(args) => {
+            let root = DataRoot::scan(&args.dir)?;
+            let validation = validate::validate(&root, identifier(args.identifier, &root)?);
+            say(&report(&root, &validation).render(args.format))?;
+            Ok(match validation.findings.is_empty() {
+                true => CLEAN,
+                false => FINDINGS,
+            })
+        }
+        Command::Explain(args) => explain::run(&args),
+        Command::Push(args) => push::run(&args),
+        Command::Pull(args) => pull::run(&args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "ztp", &mut script);
+            say(&String::from_utf8_lossy(&script))?;
+            Ok(CLEAN)
+        }
+        Command::Kinds => {
+            let kinds = finding::Kind::ALL.iter();
+            let lines = kinds.map(|kind| {
+                let (id, severity) = (kind.id(), kind.severity().name());
+                format!("{id:24}{severity:9}{}\n", kind.help())
+            });
+            say(&lines.collect::<String>())?;
+            Ok(CLEAN)
+        }
+    }
+}
+
+fn report<'a>(root: &'a DataRoot, validation: &'a Validation) -> Report<'a> {
+    Report {
+        folder: &root.path,
+        findings: &validation.findings,
+        notes: &validation.notes,
+        files: root.files.len(),
+    }
+}
+
+/// Which fact names a node: what the operator says, else ztpserver.conf, else the wrangler.toml
+/// that the folder belongs to, else the Worker's default.
+fn identifier(given: Option<Identifier>, root: &DataRoot) -> Result<Identifier, Failure> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let conf = root.server_conf.as_deref().map(String::from_utf8_lossy);
+    if let Some(identifier) = conf.and_then(|text| ServerConf::parse(&text).identifier()) {
+        return Ok(identifier);
+    }
+    let folder = std::path::absolute(&root.path).unwrap_or_else(|_| root.path.clone());
+    match project::Project::above(&folder) {
+        Some(project) => project.identifier(),
+        None => Ok(Identifier::default()),
+    }
+}
+
+/// Writes to standard output, in colour if that is a terminal. Whoever reads may stop reading.
+fn say(text: &str) -> Result<(), Failure> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("cannot write the output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Shows findings to people where they are not what was asked for.
+fn say_findings(root: &DataRoot, validation: &Validation) -> Result<(), Failure> {
+    say(&report(root, validation).render(Format::Text))
+}
+
+/// A path in a message.
+fn shown(path: &Path) -> std::path::Display<'_> {
+    path.display()
+}

@@ -1,0 +1,293 @@
+//! `ztp push`: validate, compare, show the plan, store what differs.
+
+use std::collections::HashMap;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use ztp_core::key::Record;
+
+use crate::cli::PushArgs;
+use crate::content::{Place, Store};
+use crate::data_root::{DataRoot, File};
+use crate::digest::{FileDigest, sha1};
+use crate::plan::{Plan, Step};
+use crate::project::Project;
+use crate::store::{self, Inventory, Storage, Upload};
+use crate::validate::validate;
+use crate::{CLEAN, FINDINGS, Failure, say, say_findings, shown};
+
+/// Most values that are compared or stored at once.
+const VALUES_AT_ONCE: usize = 100;
+/// Most bytes of values that are stored at once: base64 makes them a third more, and Cloudflare
+/// takes 100 MB.
+const BYTES_AT_ONCE: usize = 25 << 20;
+
+/// Pushes a data_root.
+///
+/// # Errors
+/// It cannot be read, or the storage fails: what is stored by then stays, and the next push goes on.
+pub fn run(args: &PushArgs) -> Result<u8, Failure> {
+    let project = Project::find(args.target.project.as_deref())?;
+    let root = DataRoot::scan(&args.dir)?;
+    let validation = validate(&root, project.identifier()?);
+    if !validation.findings.is_empty() {
+        say_findings(&root, &validation)?;
+    }
+    if validation.has_errors() {
+        say("nothing is stored: correct the errors first\n")?;
+        return Ok(FINDINGS);
+    }
+    let mut storage = store::open(&args.target, &project)?;
+    say(&format!(
+        "from {} to {}\n",
+        shown(&root.path),
+        storage.name()
+    ))?;
+    let inventory = storage.list()?;
+    let mut push = Push {
+        args,
+        root: &root,
+        storage: storage.as_mut(),
+        plan: Plan::default(),
+        digests: HashMap::new(),
+    };
+    push.compare(&inventory)?;
+    if args.prune {
+        push.prune(&inventory)?;
+    }
+    say(&push.plan.text(args.verbose))?;
+    if args.dry_run {
+        say("dry run: nothing is stored\n")?;
+        return Ok(CLEAN);
+    }
+    push.store()?;
+    Ok(CLEAN)
+}
+
+/// A push under way.
+struct Push<'a> {
+    args: &'a PushArgs,
+    root: &'a DataRoot,
+    storage: &'a mut dyn Storage,
+    plan: Plan,
+    /// Of the files that go to R2 and had to be read already.
+    digests: HashMap<String, FileDigest>,
+}
+
+impl Push<'_> {
+    /// Puts every file into the plan, in the order in which it is to be stored.
+    fn compare(&mut self, inventory: &Inventory) -> Result<(), Failure> {
+        let root = self.root;
+        let mut files: Vec<(&String, &File)> = root.files.iter().collect();
+        files.sort_by_key(|(key, file)| (file.place.rank(), *key));
+        let (objects, values): (Vec<_>, Vec<_>) = files
+            .into_iter()
+            .partition(|(key, _)| Store::of(key) == Store::R2);
+        for (key, file) in objects {
+            let step = match inventory.objects.get(key) {
+                None => Step::Add,
+                Some(stored) if stored.size != file.size => Step::Change,
+                Some(stored) => {
+                    let digest = FileDigest::of(&file.path)?;
+                    let same = stored.is(&digest);
+                    self.digests.insert(key.clone(), digest);
+                    match same {
+                        Some(true) => Step::Unchanged,
+                        Some(false) | None => Step::Change,
+                    }
+                }
+            };
+            if step != Step::Unchanged {
+                self.storage.takes(key, file.size)?;
+            }
+            self.plan.add(key, step, Some(file.size));
+        }
+        for values in values.chunks(VALUES_AT_ONCE) {
+            self.compare_values(values, inventory)?;
+        }
+        Ok(())
+    }
+
+    fn compare_values(
+        &mut self,
+        values: &[(&String, &File)],
+        inventory: &Inventory,
+    ) -> Result<(), Failure> {
+        let there: Vec<String> = values
+            .iter()
+            .map(|(key, _)| (*key).clone())
+            .filter(|key| inventory.values.contains_key(key))
+            .collect();
+        let stored = match there.is_empty() {
+            true => HashMap::new(),
+            false => self.storage.values(&there)?,
+        };
+        for (key, file) in values {
+            let record = match &file.place {
+                Place::Record(_, record) => Some(*record),
+                _ => None,
+            };
+            let step = if record == Some(Record::Facts) && !self.args.with_facts {
+                Step::LeaveAlone("the node sends its facts itself; see --with-facts".to_owned())
+            } else {
+                match stored.get(*key) {
+                    None => Step::Add,
+                    Some(there) if *there == read(file)? => Step::Unchanged,
+                    Some(there) => {
+                        let pushed = &inventory.values.get(*key).cloned().unwrap_or_default();
+                        let by_switch = pushed.pushed_sha1.as_ref() != Some(&sha1(there));
+                        let kept = record == Some(Record::StartupConfig)
+                            && by_switch
+                            && !self.args.overwrite_startup_configs;
+                        match kept {
+                            true => Step::LeaveAlone(
+                                "the switch has stored its own since; fetch it with `ztp pull \
+                                 --nodes`, or give --overwrite-startup-configs"
+                                    .to_owned(),
+                            ),
+                            false => Step::Change,
+                        }
+                    }
+                }
+            };
+            self.plan.add(key, step, Some(file.size));
+        }
+        Ok(())
+    }
+
+    /// Puts what is stored and has no file into the plan.
+    fn prune(&mut self, inventory: &Inventory) -> Result<(), Failure> {
+        let root = self.root;
+        for key in inventory.objects.keys().filter(|key| !root.has(key)) {
+            self.plan.add(key, Step::Delete, None);
+        }
+        let gone: Vec<&String> = inventory
+            .values
+            .keys()
+            .filter(|key| !root.has(key))
+            .collect();
+        for keys in gone.chunks(VALUES_AT_ONCE) {
+            // Under nodes/ a push deletes what a push has stored, and nothing that came from a switch.
+            let of_nodes: Vec<String> = keys
+                .iter()
+                .filter(|key| {
+                    let pushed = inventory.values.get(**key);
+                    key.starts_with("nodes/")
+                        && pushed.is_some_and(|value| value.pushed_sha1.is_some())
+                })
+                .map(|key| (*key).clone())
+                .collect();
+            let values = match of_nodes.is_empty() {
+                true => HashMap::new(),
+                false => self.storage.values(&of_nodes)?,
+            };
+            for key in keys {
+                let step = match Place::of(key) {
+                    Ok(Place::Record(..)) => {
+                        let pushed = inventory.values.get(*key).cloned().unwrap_or_default();
+                        let there = values.get(*key).map(|value| sha1(value));
+                        match there.is_some() && pushed.pushed_sha1 == there {
+                            true => Step::Delete,
+                            false => Step::LeaveAlone("no push has stored it".to_owned()),
+                        }
+                    }
+                    Ok(_) => Step::Delete,
+                    Err(_) => Step::LeaveAlone("it is nothing that the Worker reads".to_owned()),
+                };
+                self.plan.add(key, step, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what the plan says: objects before the values that name them, deletions last.
+    fn store(&mut self) -> Result<(), Failure> {
+        let objects: Vec<String> = keys(&self.plan, Store::R2);
+        let values: Vec<String> = keys(&self.plan, Store::Kv);
+        let total: u64 = [Store::R2, Store::Kv]
+            .into_iter()
+            .flat_map(|store| self.plan.stored(store))
+            .filter_map(|item| item.size)
+            .sum();
+        let bar = ProgressBar::new(total).with_style(style());
+        for key in &objects {
+            bar.set_message(key.clone());
+            self.store_object(key, &bar)?;
+        }
+        self.store_values(&values, &bar)?;
+        bar.finish_and_clear();
+        let deleted: Vec<String> = self
+            .plan
+            .items
+            .iter()
+            .filter(|item| item.step == Step::Delete)
+            .map(|item| item.key.clone())
+            .collect();
+        if !deleted.is_empty() {
+            self.storage.delete(&deleted)?;
+        }
+        say(&format!(
+            "stored {}, deleted {}\n",
+            objects.len() + values.len(),
+            deleted.len()
+        ))
+    }
+
+    fn store_object(&mut self, key: &str, bar: &ProgressBar) -> Result<(), Failure> {
+        let Some(file) = self.root.files.get(key) else {
+            return Ok(());
+        };
+        let digest = match self.digests.remove(key) {
+            Some(digest) => digest,
+            None => FileDigest::of(&file.path)?,
+        };
+        let upload = Upload {
+            key,
+            path: &file.path,
+            size: file.size,
+            digest: &digest,
+        };
+        let before = bar.position();
+        self.storage
+            .put_object(&upload, &mut |done| bar.set_position(before + done))
+    }
+
+    fn store_values(&mut self, keys: &[String], bar: &ProgressBar) -> Result<(), Failure> {
+        let mut batch: Vec<(String, Vec<u8>)> = Vec::new();
+        let mut bytes = 0;
+        let mut keys = keys.iter().peekable();
+        while let Some(key) = keys.next() {
+            let Some(file) = self.root.files.get(key) else {
+                continue;
+            };
+            let value = read(file)?;
+            bytes += value.len();
+            batch.push((key.clone(), value));
+            let next = keys.peek().and_then(|key| self.root.files.get(*key));
+            let next = next.map_or(0, |file| usize::try_from(file.size).unwrap_or(usize::MAX));
+            let full = batch.len() == VALUES_AT_ONCE || bytes.saturating_add(next) > BYTES_AT_ONCE;
+            if full || keys.peek().is_none() {
+                bar.set_message(key.clone());
+                self.storage.put_values(&batch)?;
+                bar.inc(bytes as u64);
+                batch.clear();
+                bytes = 0;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn keys(plan: &Plan, store: Store) -> Vec<String> {
+    plan.stored(store).map(|item| item.key.clone()).collect()
+}
+
+fn read(file: &File) -> Result<Vec<u8>, Failure> {
+    std::fs::read(&file.path)
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", shown(&file.path))))
+}
+
+fn style() -> ProgressStyle {
+    let template = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {wide_msg}";
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

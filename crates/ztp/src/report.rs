@@ -1,0 +1,224 @@
+//! Findings as people, programs and GitHub read them.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
+use serde_json::json;
+
+use ztp_core::yaml::Position;
+
+use crate::finding::{Finding, Severity};
+
+/// The widest line of a snippet that is shown whole, in columns.
+const WIDTH: usize = 120;
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people: the place, the line itself, what to do.
+    Text,
+    /// One JSON object for programs.
+    Json,
+    /// Workflow commands that GitHub shows beside the changed lines.
+    Github,
+}
+
+/// What a run of `ztp validate` has to say.
+pub struct Report<'a> {
+    /// The folder that the keys of findings are relative to.
+    pub folder: &'a Path,
+    pub findings: &'a [Finding],
+    /// What is no finding, but should be known: files left alone, settings to make.
+    pub notes: &'a [String],
+    /// How many files were read.
+    pub files: usize,
+}
+
+impl Report<'_> {
+    /// The whole report, with colours if the format has any; anstream takes them off elsewhere.
+    pub fn render(&self, format: Format) -> String {
+        match format {
+            Format::Text => self.text(),
+            Format::Json => self.json(),
+            Format::Github => self.github(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut out = String::new();
+        for finding in self.findings {
+            out += &self.snippet(finding);
+            out += "\n\n";
+        }
+        for note in self.notes {
+            let _ = writeln!(out, "note: {note}");
+        }
+        out + &self.summary() + "\n"
+    }
+
+    /// One line: how many of what.
+    pub fn summary(&self) -> String {
+        let errors = self
+            .findings
+            .iter()
+            .filter(|found| found.is_error())
+            .count();
+        let warnings = self.findings.len() - errors;
+        let files = count(self.files, "file");
+        match (errors, warnings) {
+            (0, 0) => format!("{files} checked, nothing found"),
+            (errors, 0) => format!("{files} checked: {}", count(errors, "error")),
+            (0, warnings) => format!("{files} checked: {}", count(warnings, "warning")),
+            (errors, warnings) => format!(
+                "{files} checked: {} and {}",
+                count(errors, "error"),
+                count(warnings, "warning")
+            ),
+        }
+    }
+
+    fn snippet(&self, finding: &Finding) -> String {
+        let level = match finding.kind.severity() {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let path = self.folder.join(&finding.key).display().to_string();
+        let line = finding.position.and_then(|at| self.line(&finding.key, at));
+        let place: Element = match (&line, finding.position) {
+            (Some(line), Some(at)) => Snippet::source(line.as_str())
+                .line_start(at.line)
+                .path(path)
+                .annotation(AnnotationKind::Primary.span(span(line, at.column)))
+                .into(),
+            (None, Some(at)) => Origin::path(path)
+                .line(at.line)
+                .char_column(at.column)
+                .into(),
+            _ => Origin::path(path).into(),
+        };
+        let group: Group = level
+            .primary_title(finding.message.clone())
+            .id(finding.kind.id())
+            .element(place)
+            .element(Level::HELP.message(finding.help().to_owned()));
+        Renderer::styled()
+            .decor_style(DecorStyle::Ascii)
+            .term_width(WIDTH)
+            .render(&[group])
+    }
+
+    /// The line that a finding is about, without what a terminal would obey.
+    fn line(&self, key: &str, at: Position) -> Option<String> {
+        let text = std::fs::read(self.folder.join(key)).ok()?;
+        let text = String::from_utf8_lossy(&text);
+        let line = text.lines().nth(at.line.checked_sub(1)?)?;
+        let shown = line.chars().map(|c| match c {
+            '\t' => ' ',
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        });
+        Some(shown.collect())
+    }
+
+    fn json(&self) -> String {
+        let findings: Vec<_> = self
+            .findings
+            .iter()
+            .map(|finding| {
+                json!({
+                    "kind": finding.kind.id(),
+                    "severity": finding.kind.severity().name(),
+                    "file": finding.key,
+                    "line": finding.position.map(|at| at.line),
+                    "column": finding.position.map(|at| at.column),
+                    "source": finding.position.and_then(|at| self.line(&finding.key, at)),
+                    "message": finding.message,
+                    "help": finding.help(),
+                })
+            })
+            .collect();
+        let report = json!({"files": self.files, "findings": findings, "notes": self.notes});
+        format!("{report:#}\n")
+    }
+
+    /// <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>
+    fn github(&self) -> String {
+        let mut out = String::new();
+        for finding in self.findings {
+            let file = self.folder.join(&finding.key).display().to_string();
+            let _ = write!(
+                out,
+                "::{} file={}",
+                finding.kind.severity().name(),
+                property(&file)
+            );
+            if let Some(at) = finding.position {
+                let _ = write!(out, ",line={},col={}", at.line, at.column);
+            }
+            let message = format!("{}; {}", finding.message, finding.help());
+            let _ = writeln!(out, ",title={}::{}", finding.kind.id(), data(&message));
+        }
+        out
+    }
+}
+
+/// The bytes of a line from a column to the end of the word there; at least one character.
+fn span(line: &str, column: usize) -> std::ops::Range<usize> {
+    let at = column.saturating_sub(1);
+    let start = line
+        .char_indices()
+        .nth(at)
+        .map_or(line.len(), |(start, _)| start);
+    let rest = line.get(start..).unwrap_or_default();
+    let word = rest.find([' ', ',', '}', ']']).unwrap_or(rest.len());
+    let first = rest.chars().next().map_or(0, char::len_utf8);
+    start..start + word.max(first)
+}
+
+fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+fn data(text: &str) -> String {
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Kind;
+
+    #[test]
+    fn a_span_ends_with_its_word() {
+        assert_eq!(span("  a: b c", 6), 5..6);
+        assert_eq!(span("ä: über x", 4), 4..9);
+        assert_eq!(span("[a,b]", 2), 1..2);
+        assert_eq!(span("a", 5), 1..1);
+        assert_eq!(span(" ,", 2), 1..2);
+    }
+
+    #[test]
+    fn github_gets_one_escaped_line_for_each_finding() {
+        let finding = Finding::of_file(Kind::BrokenLink, "files/a,b", "100% of\nit");
+        let report = Report {
+            folder: Path::new("root"),
+            findings: &[finding],
+            notes: &[],
+            files: 1,
+        };
+        assert_eq!(
+            report.render(Format::Github),
+            "::error file=root/files/a%2Cb,title=broken-link::100%25 of%0Ait; mend or remove the \
+             symbolic link\n"
+        );
+    }
+}

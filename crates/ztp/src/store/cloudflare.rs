@@ -1,0 +1,185 @@
+//! Cloudflare's REST API: who asks, for which account, and the envelope that answers come in.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+use ureq::Agent;
+use ureq::http::{Method, Request};
+
+use ztp_core::path::encode_segment;
+
+use crate::Failure;
+use crate::http::{self, Trouble};
+use crate::project::Project;
+
+const BASE_URL: &str = "https://api.cloudflare.com/client/v4";
+
+/// A client for one account.
+pub struct Api {
+    pub agent: Agent,
+    base: String,
+    token: String,
+    pub account: String,
+}
+
+/// What an answer has, beside its result.
+#[derive(Debug, Default, Deserialize)]
+pub struct ResultInfo {
+    pub cursor: Option<String>,
+    pub is_truncated: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    success: bool,
+    #[serde(default)]
+    errors: Option<Vec<Problem>>,
+    #[serde(default)]
+    result: Json,
+    #[serde(default)]
+    result_info: Option<ResultInfo>,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    code: i64,
+    message: String,
+}
+
+impl Api {
+    /// A client with the user's credential: CLOUDFLARE_API_TOKEN, else wrangler's login.
+    ///
+    /// # Errors
+    /// There is no credential, or it cannot be told which account is meant.
+    pub fn open(project: &Project) -> Result<Self, Failure> {
+        let base = variable("CLOUDFLARE_API_BASE_URL").unwrap_or_else(|| BASE_URL.to_owned());
+        let token = match variable("CLOUDFLARE_API_TOKEN") {
+            Some(token) => token,
+            None => login(project)?,
+        };
+        let mut api = Self {
+            agent: http::agent(),
+            base: base.trim_end_matches('/').to_owned(),
+            token,
+            account: String::new(),
+        };
+        api.account = match variable("CLOUDFLARE_ACCOUNT_ID") {
+            Some(account) => account,
+            None => match project.account()? {
+                Some(account) => account,
+                None => api.only_account()?,
+            },
+        };
+        Ok(api)
+    }
+
+    fn only_account(&self) -> Result<String, Failure> {
+        #[derive(Deserialize)]
+        struct Account {
+            id: String,
+        }
+        let (accounts, _): (Vec<Account>, _) =
+            self.ask("listing your accounts", Method::GET, "/accounts", None)?;
+        match <[Account; 1]>::try_from(accounts) {
+            Ok([account]) => Ok(account.id),
+            Err(accounts) => Err(Failure::new(format!(
+                "you have {} accounts; say which one is meant with CLOUDFLARE_ACCOUNT_ID, or with \
+                 account_id in wrangler.toml",
+                accounts.len()
+            ))),
+        }
+    }
+
+    /// A request for a path below the account: `/storage/kv/namespaces`.
+    pub fn of_account(&self, path: &str) -> String {
+        format!("/accounts/{}{path}", encode_segment(&self.account))
+    }
+
+    /// Asks, and tries again where that may help: only for what can be repeated.
+    ///
+    /// # Errors
+    /// There is no answer, or one that is no success.
+    pub fn ask<T: DeserializeOwned>(
+        &self,
+        doing: &str,
+        method: Method,
+        path: &str,
+        body: Option<&Json>,
+    ) -> Result<(T, ResultInfo), Failure> {
+        let body = body.map(Json::to_string).unwrap_or_default();
+        http::patiently(doing, || {
+            let request = self
+                .request(method.clone(), path)
+                .header("Content-Type", "application/json")
+                .body(body.as_str());
+            let answer = http::send(&self.agent, built(request)?)?;
+            if answer.status == 401 || answer.status == 403 {
+                return Err(Trouble::Lasting(format!(
+                    "the credential is not accepted ({}); log in with `npx wrangler login`, or set \
+                     CLOUDFLARE_API_TOKEN to a token that may edit Workers KV and R2",
+                    answer.status
+                )));
+            }
+            let Ok(envelope) = serde_json::from_str::<Envelope>(&answer.body) else {
+                return Err(answer.trouble());
+            };
+            let problems: Vec<_> = envelope
+                .errors
+                .unwrap_or_default()
+                .into_iter()
+                .map(|problem| format!("{} ({})", problem.message, problem.code))
+                .collect();
+            if answer.status < 300 && envelope.success {
+                let result = serde_json::from_value(envelope.result).map_err(|error| {
+                    Trouble::Lasting(format!("its answer is not understood: {error}"))
+                })?;
+                return Ok((result, envelope.result_info.unwrap_or_default()));
+            }
+            Err(match answer.trouble() {
+                Trouble::Lasting(_) if !problems.is_empty() => Trouble::Lasting(format!(
+                    "it answered {}: {}",
+                    answer.status,
+                    problems.join("; ")
+                )),
+                trouble => trouble,
+            })
+        })
+    }
+
+    /// A request with the credential.
+    pub fn request(&self, method: Method, path: &str) -> ureq::http::request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header("Authorization", format!("Bearer {}", self.token))
+    }
+}
+
+/// A request that could be put together.
+pub fn built<T>(request: Result<Request<T>, ureq::http::Error>) -> Result<Request<T>, Trouble> {
+    request.map_err(|error| Trouble::Lasting(format!("the request cannot be made: {error}")))
+}
+
+/// An environment variable that is set and not empty.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The token of `wrangler login`, which wrangler renews if need be.
+fn login(project: &Project) -> Result<String, Failure> {
+    #[derive(Deserialize)]
+    struct Credential {
+        token: Option<String>,
+    }
+    let advice = "log in with `npx wrangler login`, or set CLOUDFLARE_API_TOKEN";
+    let done = project
+        .npm_program("wrangler")?
+        .args(["auth", "token", "--json"])
+        .output()
+        .map_err(|error| Failure::new(format!("cannot run wrangler: {error}; {advice}")))?;
+    let credential: Option<Credential> = serde_json::from_slice(&done.stdout).ok();
+    let token = credential.and_then(|credential| credential.token);
+    token
+        .filter(|_| done.status.success())
+        .ok_or_else(|| Failure::new(format!("wrangler has no token of yours; {advice}")))
+}

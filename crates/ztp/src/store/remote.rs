@@ -1,0 +1,366 @@
+//! The storage of the deployed Worker: KV and small objects through Cloudflare's REST API, objects
+//! through R2's S3 interface where there are credentials for it.
+//!
+//! Not through wrangler's commands: they start anew for each object, list no bucket, and can be
+//! given no stand-in for a test of an interrupted upload. wrangler gives the credential.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::path::Path;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use ureq::SendBody;
+use ureq::http::Method;
+
+use ztp_core::path::encode_segment;
+
+use crate::Failure;
+use crate::content::Store;
+use crate::digest::sha1;
+use crate::http::{self, Trouble};
+use crate::project::Project;
+
+use super::cloudflare::{Api, built};
+use super::s3::S3;
+use super::{Inventory, Storage, StoredObject, StoredValue, Upload};
+
+/// The largest object that Cloudflare's REST API takes, in bytes; wrangler stops there, too.
+const MAX_REST_OBJECT_BYTES: u64 = 300 << 20;
+/// Most values that are read at once.
+const VALUES_AT_ONCE: usize = 100;
+/// Most values that are deleted at once.
+const DELETED_AT_ONCE: usize = 10_000;
+
+/// Cloudflare, for one deployed Worker.
+pub struct Remote {
+    api: Api,
+    worker: String,
+    /// The namespace bound as ZTP_DATA.
+    namespace: String,
+    /// The bucket bound as ZTP_FILES.
+    bucket: String,
+    s3: Option<S3>,
+}
+
+#[derive(Deserialize)]
+struct WorkerSettings {
+    bindings: Vec<Binding>,
+}
+
+#[derive(Deserialize)]
+struct Binding {
+    name: String,
+    namespace_id: Option<String>,
+    bucket_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ListedValue {
+    name: String,
+    metadata: Option<Json>,
+}
+
+#[derive(Deserialize)]
+struct ListedObject {
+    key: String,
+    #[serde(default)]
+    size: u64,
+    etag: Option<String>,
+    #[serde(default)]
+    custom_metadata: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+struct BulkValues {
+    values: HashMap<String, Option<String>>,
+}
+
+#[derive(Deserialize)]
+struct BulkDone {
+    #[serde(default)]
+    unsuccessful_keys: Vec<String>,
+}
+
+impl Remote {
+    /// Finds the storage that the deployed Worker is bound to.
+    ///
+    /// # Errors
+    /// There is no credential, no such Worker, or it lacks a binding.
+    pub fn open(project: &Project) -> Result<Self, Failure> {
+        let worker = project.worker()?;
+        let api = Api::open(project)?;
+        let path = api.of_account(&format!(
+            "/workers/scripts/{}/settings",
+            encode_segment(&worker)
+        ));
+        let asked = api.ask("asking for the Worker's bindings", Method::GET, &path, None);
+        let (settings, _): (WorkerSettings, _) = asked.map_err(|failure| {
+            Failure::new(format!(
+                "{failure}; if the Worker '{worker}' is not deployed yet, run `npm run deploy`"
+            ))
+        })?;
+        let bound = |name: &str, pick: fn(&Binding) -> Option<&String>| {
+            let binding = settings
+                .bindings
+                .iter()
+                .find(|binding| binding.name == name);
+            binding.and_then(pick).cloned().ok_or_else(|| {
+                Failure::new(format!(
+                    "the Worker '{worker}' is deployed without the binding {name}; deploy it again \
+                     with `npm run deploy`"
+                ))
+            })
+        };
+        let namespace = bound("ZTP_DATA", |binding| binding.namespace_id.as_ref())?;
+        let bucket = bound("ZTP_FILES", |binding| binding.bucket_name.as_ref())?;
+        let s3 = S3::from_environment(&api.account, &bucket, &project.folder)?;
+        Ok(Self {
+            api,
+            worker,
+            namespace,
+            bucket,
+            s3,
+        })
+    }
+
+    fn of_namespace(&self, rest: &str) -> String {
+        let namespace = encode_segment(&self.namespace);
+        self.api
+            .of_account(&format!("/storage/kv/namespaces/{namespace}{rest}"))
+    }
+
+    fn of_bucket(&self, rest: &str) -> String {
+        let bucket = encode_segment(&self.bucket);
+        self.api.of_account(&format!("/r2/buckets/{bucket}{rest}"))
+    }
+
+    fn of_object(&self, key: &str) -> String {
+        let key: Vec<_> = key.split('/').map(encode_segment).collect();
+        self.of_bucket(&format!("/objects/{}", key.join("/")))
+    }
+
+    fn list_values(&self) -> Result<BTreeMap<String, StoredValue>, Failure> {
+        let mut found = BTreeMap::new();
+        let mut cursor = String::new();
+        loop {
+            let path = self.of_namespace(&format!("/keys?limit=1000{}", from(&cursor)));
+            let (page, info): (Vec<ListedValue>, _) =
+                self.api.ask("listing KV", Method::GET, &path, None)?;
+            found.extend(page.into_iter().map(|ListedValue { name, metadata }| {
+                let sha1 = metadata.as_ref().and_then(|metadata| metadata.get("sha1"));
+                let pushed_sha1 = sha1.and_then(Json::as_str).map(str::to_owned);
+                (name, StoredValue { pushed_sha1 })
+            }));
+            match info.cursor.filter(|cursor| !cursor.is_empty()) {
+                Some(next) => cursor = next,
+                None => return Ok(found),
+            }
+        }
+    }
+
+    fn list_objects(&self) -> Result<BTreeMap<String, StoredObject>, Failure> {
+        if let Some(s3) = &self.s3 {
+            return s3.list();
+        }
+        let mut found = BTreeMap::new();
+        let mut cursor = String::new();
+        loop {
+            let path = self.of_bucket(&format!("/objects?per_page=1000{}", from(&cursor)));
+            let (page, info): (Vec<ListedObject>, _) =
+                self.api.ask("listing R2", Method::GET, &path, None)?;
+            found.extend(page.into_iter().map(|object| {
+                let metadata = object.custom_metadata.unwrap_or_default();
+                let of_size = metadata.get("sha1-size").map(String::as_str)
+                    == Some(object.size.to_string().as_str());
+                let stored = StoredObject {
+                    size: object.size,
+                    etag: object.etag,
+                    sha1: metadata.get("sha1").filter(|_| of_size).cloned(),
+                };
+                (object.key, stored)
+            }));
+            match info.cursor.filter(|cursor| !cursor.is_empty()) {
+                Some(next) if info.is_truncated != Some(false) => cursor = next,
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    /// Values that a bulk read cannot bring: they are no text, or too large together.
+    fn value(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let path = self.of_namespace(&format!("/values/{}", encode_segment(key)));
+        http::patiently(&format!("reading {key}"), || {
+            let request = built(self.api.request(Method::GET, &path).body(()))?;
+            let response = self
+                .api
+                .agent
+                .run(request)
+                .map_err(|error| Trouble::Passing(error.to_string()))?;
+            let status = response.status().as_u16();
+            let body = response.into_body().into_with_config();
+            let bytes = body
+                .limit(Store::Kv.max_value_bytes() + 1)
+                .read_to_vec()
+                .map_err(|error| Trouble::Passing(error.to_string()))?;
+            match status {
+                200 => Ok(Some(bytes)),
+                404 => Ok(None),
+                status @ (429 | 500..) => Err(Trouble::Passing(format!("it answered {status}"))),
+                status => Err(Trouble::Lasting(format!("it answered {status}"))),
+            }
+        })
+    }
+
+    fn put_small_object(&self, upload: &Upload<'_>) -> Result<(), Failure> {
+        let path = self.of_object(upload.key);
+        http::patiently(&format!("storing {}", upload.key), || {
+            let mut file = File::open(upload.path)
+                .map_err(|error| Trouble::Lasting(format!("it cannot be read: {error}")))?;
+            let request = self
+                .api
+                .request(Method::PUT, &path)
+                .header("Content-Length", upload.size)
+                .body(SendBody::from_reader(&mut file));
+            let answer = http::send(&self.api.agent, built(request)?)?;
+            match answer.status {
+                200..300 => Ok(()),
+                _ => Err(answer.trouble()),
+            }
+        })
+    }
+}
+
+/// The parameter that a list goes on with.
+fn from(cursor: &str) -> String {
+    match cursor {
+        "" => String::new(),
+        cursor => format!("&cursor={}", encode_segment(cursor)),
+    }
+}
+
+impl Storage for Remote {
+    fn name(&self) -> String {
+        let way = match self.s3 {
+            Some(_) => " (objects through R2's S3 interface)",
+            None => "",
+        };
+        format!("the storage of the deployed Worker '{}'{way}", self.worker)
+    }
+
+    fn list(&mut self) -> Result<Inventory, Failure> {
+        Ok(Inventory {
+            values: self.list_values()?,
+            objects: self.list_objects()?,
+        })
+    }
+
+    fn values(&mut self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, Failure> {
+        let mut found = HashMap::new();
+        for keys in keys.chunks(VALUES_AT_ONCE) {
+            let path = self.of_namespace("/bulk/get");
+            let body = json!({"keys": keys, "type": "text"});
+            let bulk: Result<(BulkValues, _), _> =
+                self.api
+                    .ask("reading values", Method::POST, &path, Some(&body));
+            // What is larger together than one answer may be, is read one by one.
+            let mut values = bulk.map(|(bulk, _)| bulk.values).unwrap_or_default();
+            for key in keys {
+                let text = values.remove(key).flatten();
+                // In a text, what is not UTF-8 has been replaced.
+                match text.filter(|text| !text.contains('\u{fffd}')) {
+                    Some(text) => drop(found.insert(key.clone(), text.into_bytes())),
+                    None => {
+                        if let Some(value) = self.value(key)? {
+                            found.insert(key.clone(), value);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn put_values(&mut self, values: &[(String, Vec<u8>)]) -> Result<(), Failure> {
+        let pairs: Vec<_> = values
+            .iter()
+            .map(|(key, value)| {
+                json!({
+                    "key": key,
+                    "value": BASE64_STANDARD.encode(value),
+                    "base64": true,
+                    "metadata": {"sha1": sha1(value)},
+                })
+            })
+            .collect();
+        let path = self.of_namespace("/bulk");
+        let (done, _): (Option<BulkDone>, _) =
+            self.api
+                .ask("storing values", Method::PUT, &path, Some(&pairs.into()))?;
+        let left = done.map(|done| done.unsuccessful_keys).unwrap_or_default();
+        match left.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::new(format!(
+                "KV did not store {}; push again",
+                left.join(", ")
+            ))),
+        }
+    }
+
+    fn takes(&self, key: &str, size: u64) -> Result<(), Failure> {
+        if self.s3.is_some() || size <= MAX_REST_OBJECT_BYTES {
+            return Ok(());
+        }
+        Err(Failure::new(format!(
+            "{key} has {size} bytes, and only objects up to {MAX_REST_OBJECT_BYTES} can be stored with \
+             wrangler's login; make an R2 API token in the dashboard (R2, Manage API tokens), and set \
+             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to it"
+        )))
+    }
+
+    fn put_object(
+        &mut self,
+        upload: &Upload<'_>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), Failure> {
+        match &self.s3 {
+            Some(s3) => s3.put(upload, progress)?,
+            None => {
+                self.put_small_object(upload)?;
+                progress(upload.size);
+            }
+        }
+        upload.digest.still_holds(upload.path)
+    }
+
+    fn get_object(&mut self, key: &str, to: &Path) -> Result<(), Failure> {
+        if let Some(s3) = &self.s3 {
+            return s3.get(key, to);
+        }
+        let path = self.of_object(key);
+        http::patiently(&format!("reading {key}"), || {
+            let request = built(self.api.request(Method::GET, &path).body(()))?;
+            http::download(&self.api.agent, request, to)
+        })
+    }
+
+    fn delete(&mut self, keys: &[String]) -> Result<(), Failure> {
+        let (values, objects): (Vec<&String>, Vec<&String>) =
+            keys.iter().partition(|key| Store::of(key) == Store::Kv);
+        for keys in values.chunks(DELETED_AT_ONCE) {
+            let path = self.of_namespace("/bulk/delete");
+            let _: (Json, _) =
+                self.api
+                    .ask("deleting values", Method::POST, &path, Some(&json!(keys)))?;
+        }
+        for key in objects {
+            let path = self.of_object(key);
+            let _: (Json, _) =
+                self.api
+                    .ask(&format!("deleting {key}"), Method::DELETE, &path, None)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! bootstrap.conf, and the records of nodes that stand by themselves.
+
+use ztp_core::bootstrap_conf;
+use ztp_core::template::Template;
+use ztp_core::yaml::{self, Value};
+
+use crate::content::Place;
+use crate::finding::{Finding, Kind};
+
+use super::Check;
+
+const LEVELS: [&str; 5] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
+
+impl Check<'_> {
+    /// The bootstrap script and its configuration; config-handlers are text.
+    pub(super) fn documents(&mut self) {
+        for (key, place) in self.keys(|place| Some(place.clone())) {
+            match place {
+                Place::Bootstrap => self.bootstrap(&key),
+                Place::BootstrapConf => self.bootstrap_conf(&key),
+                Place::ConfigHandler(_) => drop(self.text(&key)),
+                _ => {}
+            }
+        }
+    }
+
+    fn bootstrap(&mut self, key: &str) {
+        let Some(text) = self.text(key) else { return };
+        if !Template::parse(text).has_server() {
+            let message = "the script has no $SERVER";
+            self.find(Finding::of_file(Kind::NoServer, key, message));
+        }
+    }
+
+    fn bootstrap_conf(&mut self, key: &str) {
+        let Some(text) = self.yaml(key) else { return };
+        if let Err(error) = bootstrap_conf::parse(&text) {
+            let kind = Kind::BadBootstrapConf;
+            return self.find(Finding::at(kind, key, error.position, error.message));
+        }
+        let Ok(root) = yaml::parse(&text) else { return };
+        let unknown = root.entries().iter().filter(|(name, _)| {
+            !name
+                .as_str()
+                .is_some_and(|name| matches!(name, "logging" | "xmpp"))
+        });
+        for (name, _) in unknown {
+            let message = format!("{} is no key of bootstrap.conf", name.shown());
+            let finding = Finding::at(Kind::UnknownKey, key, name.position, message);
+            self.find(finding.with_help("the keys are logging and xmpp"));
+        }
+        let Some(Value::List(entries)) = root.get("logging").map(|logging| &logging.value) else {
+            return;
+        };
+        for level in entries.iter().filter_map(|entry| entry.get("level")) {
+            let known = level
+                .as_str()
+                .is_none_or(|name| LEVELS.contains(&name.to_uppercase().as_str()));
+            if !known {
+                let message = format!("{} is no level of logging", level.shown());
+                self.find(Finding::at(
+                    Kind::UnknownLevel,
+                    key,
+                    level.position,
+                    message,
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Resource pools: whether they can be read, and whether they suffice.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use ztp_core::key::{self, Document};
+use ztp_core::pool::Pool;
+use ztp_core::printable::Printable;
+use ztp_core::yaml;
+
+use crate::content::Place;
+use crate::finding::{Finding, Kind};
+
+use super::Check;
+
+/// Most nodes that a message names.
+const MAX_SHOWN: usize = 3;
+
+impl Check<'_> {
+    /// Reads every pool, and counts who will ask it.
+    pub(super) fn pools(&mut self) {
+        let pools = self.keys(|place| match place {
+            Place::Pool(name) => Some(name.clone()),
+            _ => None,
+        });
+        for (key, name) in pools {
+            let Some(text) = self.yaml(&key) else {
+                continue;
+            };
+            if !key::is_pool_name(&name) {
+                continue;
+            }
+            match Pool::parse(&text) {
+                Ok(pool) => {
+                    self.values(&key, &text, &pool);
+                    self.pools.insert(name, pool);
+                }
+                Err(error) => {
+                    let message = format!("the pool cannot be used: {}", error.message);
+                    self.find(Finding::at(Kind::BadPool, key, error.position, message));
+                }
+            }
+        }
+        self.suffice();
+    }
+
+    /// Values that are written twice, and nodes that have two.
+    fn values(&mut self, key: &str, text: &str, pool: &Pool) {
+        let Ok(root) = yaml::parse(text) else { return };
+        let mut owners: HashMap<&str, &str> = HashMap::new();
+        let ranges: Vec<(&str, Pool)> = root
+            .entries()
+            .iter()
+            .filter_map(|(name, _)| {
+                let name = name.as_name()?;
+                let alone = Pool::parse(&format!("{}: null", yaml::quoted(name))).ok()?;
+                (alone.open_len() > 1).then_some((name, alone))
+            })
+            .collect();
+        let reserved: HashMap<&str, &str> = pool.reserved().collect();
+        for (name, _) in root.entries() {
+            let Some(value) = name.as_name() else {
+                continue;
+            };
+            if let Some(owner) = reserved.get(value) {
+                if let Some(first) = owners.insert(owner, value) {
+                    let message = format!(
+                        "'{value}' is reserved for the node '{owner}', which has '{first}'"
+                    );
+                    self.find(Finding::at(
+                        Kind::SecondReservation,
+                        key,
+                        name.position,
+                        message,
+                    ));
+                    owners.insert(owner, first);
+                }
+                // To reserve one value of a range is what ranges and reservations are for.
+                continue;
+            }
+            let range = ranges
+                .iter()
+                .find(|(range, alone)| *range != value && alone.contains(value));
+            if let Some((range, _)) = range {
+                let message = format!("'{value}' is in '{range}', too");
+                self.find(Finding::at(
+                    Kind::RepeatedValue,
+                    key,
+                    name.position,
+                    message,
+                ));
+            }
+        }
+    }
+
+    /// Whether every node of which it is known that it will ask can get a value.
+    fn suffice(&mut self) {
+        let users = std::mem::take(&mut self.static_users);
+        let short: BTreeMap<&String, (HashSet<String>, Vec<&String>)> = users
+            .iter()
+            .filter_map(|(name, nodes)| {
+                let pool = self.pools.get(name)?;
+                let reserved: HashSet<&str> = pool.reserved().map(|(_, node)| node).collect();
+                let asking: Vec<_> = nodes
+                    .iter()
+                    .filter(|node| !reserved.contains(node.as_str()))
+                    .collect();
+                let open: HashSet<String> = pool
+                    .open()
+                    .take(asking.len().saturating_mul(2))
+                    .map(|value| value.into_owned())
+                    .collect();
+                (open.len() < asking.len()).then_some((name, (open, asking)))
+            })
+            .collect();
+        for (name, (open, asking)) in short {
+            let shown: Vec<_> = asking
+                .iter()
+                .take(MAX_SHOWN)
+                .map(|node| Printable(node).to_string())
+                .collect();
+            let more = match asking.len().saturating_sub(MAX_SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let message = format!(
+                "{} that no value is reserved for will ask for one ({}{more}), and there are {}",
+                match asking.len() {
+                    1 => "1 node".to_owned(),
+                    many => format!("{many} nodes"),
+                },
+                shown.join(", "),
+                open.len()
+            );
+            let key = Document::Pool(name).to_string();
+            self.findings
+                .push(Finding::of_file(Kind::ExhaustedPool, key, message));
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! ztpserver.conf: the settings of a ZTPServer, as the [vars] that mean the same here.
+
+use std::collections::BTreeMap;
+
+use ztp_core::node::Identifier;
+use ztp_core::settings::{DEFAULT_SERVER_URL, Settings};
+use ztp_core::yaml::Position;
+
+use crate::finding::{Finding, Kind};
+
+use super::Check;
+
+const KEY: &str = "ztpserver.conf";
+
+/// What a ztpserver.conf sets, by section and option.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ServerConf {
+    options: BTreeMap<(String, String), (Position, String)>,
+    /// Lines that Python's RawConfigParser stops at.
+    problems: Vec<(Position, String)>,
+}
+
+/// The settings that mean something here, as ZTPServer calls them in `[default]`, and as we do.
+const VARS: [(&str, &str); 3] = [
+    ("server_url", "SERVER_URL"),
+    ("identifier", "IDENTIFIER"),
+    ("disable_topology_validation", "DISABLE_TOPOLOGY_VALIDATION"),
+];
+
+impl ServerConf {
+    /// Reads it as Python's RawConfigParser does: sections, `name = value` or `name: value`,
+    /// comments with `#` or `;`, and indented lines that continue a value.
+    pub fn parse(text: &str) -> Self {
+        let mut conf = Self::default();
+        let mut section: Option<String> = None;
+        let mut last: Option<(String, String)> = None;
+        for (index, line) in text.lines().enumerate() {
+            let at = |column| Position {
+                line: index + 1,
+                column,
+            };
+            let trimmed = line.trim();
+            if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
+                continue;
+            }
+            if line.starts_with(char::is_whitespace)
+                && let Some((_, value)) = last.as_ref().and_then(|last| conf.options.get_mut(last))
+            {
+                value.push('\n');
+                value.push_str(trimmed);
+                continue;
+            }
+            if let Some(name) = trimmed.strip_prefix('[') {
+                match name.split_once(']') {
+                    Some((name, _)) => section = Some(name.to_owned()),
+                    None => conf.problem(at(1), "the name of this section does not end with ']'"),
+                }
+                last = None;
+                continue;
+            }
+            let Some((name, value)) = trimmed.split_once(['=', ':']) else {
+                conf.problem(at(1), "this is neither a section nor name = value");
+                continue;
+            };
+            let Some(section) = &section else {
+                conf.problem(at(1), "this stands before the first section");
+                continue;
+            };
+            let option = (section.clone(), name.trim().to_lowercase());
+            let column = line.find(['=', ':']).map_or(1, |before| before + 2);
+            let blanks = value.len() - value.trim_start().len();
+            let place = at(column + blanks);
+            let value = (place, value.trim().to_owned());
+            if conf.options.insert(option.clone(), value).is_some() {
+                let message = format!("'{}' is set twice in [{}]", option.1, option.0);
+                conf.problem(at(1), &message);
+            }
+            last = Some(option);
+        }
+        conf
+    }
+
+    fn problem(&mut self, at: Position, message: &str) {
+        self.problems.push((at, message.to_owned()));
+    }
+
+    fn get(&self, section: &str, option: &str) -> Option<&(Position, String)> {
+        self.options.get(&(section.to_owned(), option.to_owned()))
+    }
+
+    /// What the folder of a node is called after, if the file says so and is right.
+    pub fn identifier(&self) -> Option<Identifier> {
+        let (_, value) = self.get("default", "identifier")?;
+        value.parse().ok()
+    }
+}
+
+impl Check<'_> {
+    /// Turns ztpserver.conf into the [vars] to set.
+    pub(super) fn server_conf(&mut self) {
+        let Some(bytes) = &self.root.server_conf else {
+            return;
+        };
+        let conf = ServerConf::parse(&String::from_utf8_lossy(bytes));
+        for (position, message) in &conf.problems {
+            let kind = Kind::BadServerConf;
+            self.find(Finding::at(kind, KEY, *position, message.clone()));
+        }
+        let mut vars = Vec::new();
+        for (option, var) in VARS {
+            let Some((position, value)) = conf.get("default", option) else {
+                continue;
+            };
+            let read = Settings::read(|name| (name == var).then(|| value.clone()));
+            if let Err(error) = read {
+                // What follows in that sentence is how to mend a deployed Worker.
+                let error = error.to_string();
+                let problem = error.split(';').next().unwrap_or(&error);
+                let message = format!("'{option}' has no counterpart here: {problem}");
+                let finding = Finding::at(Kind::BadServerConf, KEY, *position, message);
+                self.find(finding);
+                continue;
+            }
+            vars.push(if var == "SERVER_URL" && value == DEFAULT_SERVER_URL {
+                format!("{var} = \"auto\"  # {value} is ZTPServer's default; auto is the URL that is asked")
+            } else {
+                format!("{var} = {}", serde_json::Value::from(value.as_str()))
+            });
+        }
+        for (section, usual) in [("bootstrap", "bootstrap"), ("neighbordb", "neighbordb")] {
+            let Some((position, name)) = conf.get(section, "filename") else {
+                continue;
+            };
+            if name != usual {
+                let message = format!("the {section} file is called '{name}'");
+                let key = match section {
+                    "bootstrap" => "bootstrap/bootstrap",
+                    _ => "neighbordb",
+                };
+                let finding = Finding::at(Kind::RenamedFile, KEY, *position, message);
+                self.find(finding.with_help(format!(
+                    "rename the file to {key}: here the name cannot be set"
+                )));
+            }
+        }
+        if !vars.is_empty() {
+            self.notes.push(format!(
+                "ztpserver.conf becomes, in wrangler.toml:\n\n    [vars]\n    {}\n",
+                vars.join("\n    ")
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_read_as_python_reads_it() {
+        let conf = ServerConf::parse(
+            "# comment\n[default]\nIdentifier: systemmac\nserver_url =\n  http://a\n; x\n[a]\nidentifier=b\n",
+        );
+        assert_eq!(conf.problems, []);
+        assert_eq!(conf.identifier(), Some(Identifier::SystemMac));
+        let (at, url) = conf.get("default", "server_url").unwrap();
+        assert_eq!((at.line, url.as_str()), (4, "\nhttp://a"));
+    }
+
+    #[test]
+    fn lines_that_python_stops_at_are_problems() {
+        let conf = ServerConf::parse("a = 1\n[b\n[c]\nd\ne = 1\ne = 2\n");
+        let lines: Vec<_> = conf.problems.iter().map(|(at, _)| at.line).collect();
+        assert_eq!(lines, [1, 2, 4, 6]);
+    }
+}

@@ -1,0 +1,127 @@
+//! Broken data_roots, one for each thing that `ztp validate` finds: `tests/ztp/broken/NAME/root`,
+//! and beside it what is printed of it, `expected`. With ZTP_UPDATE=1 in the environment the
+//! expected texts are written instead of compared.
+//!
+//! What git cannot hold is made from `make`: a line each of
+//! `file "PATH" SIZE` (sparse), `link "PATH" "TARGET"`, `fifo "PATH"`, `long FOLDER BYTES` (a file
+//! whose path has so many bytes), `bytes-name FOLDER HEX`.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::scratch::{Scratch, copy};
+
+/// So many were asked for when the command line was planned.
+const AT_LEAST: usize = 60;
+
+fn fixtures() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/ztp/broken");
+    let mut fixtures: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    fixtures.sort();
+    fixtures
+}
+
+#[test]
+fn every_broken_data_root_is_reported_as_expected() {
+    let mut wrong = Vec::new();
+    let fixtures = fixtures();
+    for fixture in &fixtures {
+        let name = fixture.file_name().unwrap().to_str().unwrap();
+        let scratch = Scratch::new(&format!("broken-{name}"));
+        let root = scratch.path().join("root");
+        copy(&fixture.join("root"), &root);
+        if let Ok(recipe) = std::fs::read_to_string(fixture.join("make")) {
+            recipe.lines().for_each(|line| make(&root, line));
+        }
+        let (status, printed) = scratch.ztp(&["validate", "root"]);
+        let printed = without_python_version(&printed);
+        let expected = fixture.join("expected");
+        if std::env::var_os("ZTP_UPDATE").is_some() {
+            std::fs::write(&expected, &printed).unwrap();
+        }
+        let wanted = std::fs::read_to_string(&expected).unwrap_or_default();
+        if status != 1 || printed != wanted {
+            wrong.push(format!("{name}: status {status}, printed\n{printed}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(fixtures.len() >= AT_LEAST, "only {}", fixtures.len());
+}
+
+#[test]
+fn every_kind_has_a_broken_data_root() {
+    // Whoever runs the tests as root can read everything.
+    let mut missing = BTreeSet::from(["unreadable".to_owned()]);
+    let seen: String = fixtures()
+        .iter()
+        .map(|fixture| std::fs::read_to_string(fixture.join("expected")).unwrap())
+        .collect();
+    let (_, kinds) = Scratch::new("kinds").ztp(&["kinds"]);
+    let ids = kinds.lines().filter_map(|line| line.split(' ').next());
+    for id in ids {
+        match seen.contains(&format!("[{id}]")) {
+            true => missing.remove(id),
+            false => missing.insert(id.to_owned()),
+        };
+    }
+    assert_eq!(missing, BTreeSet::from(["unreadable".to_owned()]));
+}
+
+/// `Python 3.11` -> `Python 3`: every python3 is welcome to compile.
+fn without_python_version(text: &str) -> String {
+    let mut parts = text.split("Python 3.");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        text + "Python 3" + part.trim_start_matches(|c: char| c.is_ascii_digit())
+    })
+}
+
+fn make(root: &Path, line: &str) {
+    let (what, rest) = line.split_once(' ').unwrap();
+    let quoted = |text: &str| -> String { serde_json::from_str(text).unwrap() };
+    let place = |path: &str| {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    };
+    match what {
+        "file" => {
+            let (path, size) = rest.rsplit_once(' ').unwrap();
+            let file = std::fs::File::create(place(&quoted(path))).unwrap();
+            file.set_len(size.parse().unwrap()).unwrap();
+        }
+        "link" => {
+            let (path, target) = rest.split_once(' ').unwrap();
+            std::os::unix::fs::symlink(quoted(target), place(&quoted(path))).unwrap();
+        }
+        "fifo" => {
+            let made = Command::new("mkfifo").arg(place(&quoted(rest))).status();
+            assert!(made.unwrap().success());
+        }
+        "long" => {
+            let (folder, bytes) = rest.split_once(' ').unwrap();
+            let mut path = folder.to_owned();
+            let bytes: usize = bytes.parse().unwrap();
+            while path.len() < bytes {
+                let part = "n".repeat((bytes - path.len() - 1).clamp(1, 200));
+                path = format!("{path}/{part}");
+            }
+            std::fs::write(place(&path), "actions: []\n").unwrap();
+        }
+        "bytes-name" => {
+            let (folder, hex) = rest.split_once(' ').unwrap();
+            let bytes: Vec<u8> = (0..hex.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+                .collect();
+            std::fs::write(place(folder).join(OsStr::from_bytes(&bytes)), "x").unwrap();
+        }
+        _ => panic!("{line:?} makes nothing"),
+    }
+}

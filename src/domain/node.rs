@@ -1,7 +1,0 @@
-//! Who a switch is and what it sees: the body of POST /nodes and the `.node` record made of it.
-
-mod facts;
-mod id;
-
-pub use facts::{FactsError, MAX_FACTS, MAX_NEIGHBORS, Neighbor, NodeFacts, Post};
-pub use id::{Identifier, InvalidIdentifier, InvalidNodeId, MAX_NODE_ID, NodeId, normalize_mac};

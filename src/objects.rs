@@ -1,0 +1,3 @@
+//! The Durable Objects.
+
+pub mod pool;

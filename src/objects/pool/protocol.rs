@@ -1,0 +1,91 @@
+//! What is asked of the object of a pool, what it answers, and how it is asked.
+
+use serde::{Deserialize, Serialize};
+use worker::{Method, Request, RequestInit, Stub};
+
+use crate::error::Error;
+
+/// What is asked of a pool.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// Its name under `resources/`.
+    pub pool: String,
+    pub command: Command,
+}
+
+/// What a pool can be told.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Command {
+    /// The value of a node; it gets one if it has none, unless only held values are asked for.
+    Allocate { node: String, held_only: bool },
+    /// Everything that is taken and reserved.
+    List,
+    /// A node gets this very value.
+    Assign { value: String, node: String },
+    /// The value becomes free.
+    ReleaseValue { value: String },
+    /// The value of the node becomes free.
+    ReleaseNode { node: String },
+    /// Panics, for the tests of what a panic does.
+    #[cfg(feature = "panics")]
+    Panic,
+}
+
+/// What a pool answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Reply {
+    /// The value that the node holds from now on.
+    Value(String),
+    /// The node holds no value, and was not to get one.
+    NotHeld,
+    /// See [`Listing`].
+    Listing(Listing),
+    /// What was released, if there was something.
+    Released(Option<Allocation>),
+    /// It cannot be done: why, in a sentence that names the pool.
+    Refused(String),
+    /// It could not be done now: storage failed.
+    Failed(String),
+}
+
+/// A value that a node holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Allocation {
+    pub value: String,
+    pub node: String,
+    /// When it got it, in milliseconds since 1970.
+    pub since: f64,
+}
+
+/// The state of a pool, for operators.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Listing {
+    /// How many values the file has for any node.
+    pub size: u64,
+    pub allocations: Vec<Allocation>,
+    /// Value and node of what the file reserves.
+    pub reservations: Vec<(String, String)>,
+}
+
+impl Call {
+    /// Carries the call to the object of its pool.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if it does not answer; [`Error::BadRequest`] with its reason if it
+    /// refuses.
+    pub async fn send(&self, stub: &Stub) -> Result<Reply, Error> {
+        let failed = |cause| Error::storage(format!("asking the pool '{}'", self.pool), cause);
+        let body = serde_json::to_string(self).map_err(|error| failed(error.into()))?;
+        let mut init = RequestInit::new();
+        init.with_method(Method::Post).with_body(Some(body.into()));
+        // The host is nobody's: a Durable Object is reached through its stub alone.
+        let request = Request::new_with_init("http://pool/", &init).map_err(failed)?;
+        let mut response = stub.fetch_with_request(request).await.map_err(failed)?;
+        let text = response.text().await.map_err(failed)?;
+        match serde_json::from_str(&text).map_err(|error| failed(error.into()))? {
+            Reply::Refused(reason) => Err(Error::BadRequest(reason)),
+            Reply::Failed(cause) => Err(failed(cause.into())),
+            reply => Ok(reply),
+        }
+    }
+}

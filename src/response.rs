@@ -1,0 +1,232 @@
+//! Responses as data, and the headers that every response has.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use worker::wasm_bindgen::JsValue;
+use worker::web_sys::{self, Headers, ReadableStream, ResponseInit};
+
+use crate::error::Error;
+use crate::stream::Buffer;
+
+/// The types that clients in the field accept: any other is an error to them.
+pub mod content_type {
+    /// The bootstrap script and actions.
+    pub const PYTHON: &str = "text/x-python";
+    /// Bootstrap configuration, definitions, meta-data.
+    pub const JSON: &str = "application/json";
+    /// Files and startup-configs, whatever they contain.
+    pub const PLAIN: &str = "text/plain";
+    /// The description of this API.
+    pub const YAML: &str = "application/yaml";
+    /// Errors, and responses without a body.
+    pub const HTML: &str = "text/html; charset=UTF-8";
+}
+
+/// The body of a response.
+pub enum Body {
+    Bytes(Vec<u8>),
+    /// Shared by any number of responses.
+    Buffer(Buffer),
+    /// Passed through. `length` in bytes, if it is known.
+    Stream {
+        body: ReadableStream,
+        length: Option<u64>,
+    },
+    /// For HEAD: no body, with the Content-Length of one of `length` bytes.
+    Head {
+        length: Option<u64>,
+    },
+    /// No body and no length: 304.
+    None,
+}
+
+impl Body {
+    fn length(&self) -> Option<u64> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes.len() as u64),
+            Self::Buffer(buffer) => Some(buffer.len() as u64),
+            Self::Stream { length, .. } | Self::Head { length } => *length,
+            Self::None => None,
+        }
+    }
+}
+
+/// Status, headers and body of a response, and for the log the reason of a refusal.
+pub struct Response {
+    pub status: u16,
+    content_type: &'static str,
+    headers: Vec<(&'static str, Cow<'static, str>)>,
+    body: Body,
+    pub reason: Option<String>,
+}
+
+impl Response {
+    /// 200 with bytes.
+    pub fn ok(content_type: &'static str, bytes: impl Into<Vec<u8>>) -> Self {
+        Self::new(200, content_type, Body::Bytes(bytes.into()))
+    }
+
+    /// 200 with JSON.
+    pub fn json(value: &Value) -> Self {
+        Self::ok(content_type::JSON, value.to_string())
+    }
+
+    /// A status with an empty HTML body, as ztpserver answers POST and PUT.
+    pub fn empty(status: u16) -> Self {
+        Self::new(status, content_type::HTML, Body::Bytes(Vec::new()))
+    }
+
+    /// Any status, type and body.
+    pub fn new(status: u16, content_type: &'static str, body: Body) -> Self {
+        Self {
+            status,
+            content_type,
+            headers: Vec::new(),
+            body,
+            reason: None,
+        }
+    }
+
+    /// An error whose body is the reason, escaped: it may repeat what a client sent.
+    pub fn refusal(status: u16, reason: String) -> Self {
+        let body = format!("{}\n", escape_html(&reason));
+        Self::refused(status, body, reason)
+    }
+
+    /// An error whose body is a JSON object of an HTML type: clients parse the body of /meta before
+    /// they look at its status, and accept the status only with that type.
+    pub fn refusal_as_json(status: u16, reason: String) -> Self {
+        let body = json!({ "error": reason }).to_string();
+        // In a JSON string each of these may also be written as an escape.
+        let body = body
+            .replace('<', "\\u003c")
+            .replace('>', "\\u003e")
+            .replace('&', "\\u0026");
+        Self::refused(status, body, reason)
+    }
+
+    /// No cache may keep a refusal: it concerns one caller, and its cause may be fixed by now.
+    fn refused(status: u16, body: String, reason: String) -> Self {
+        let mut response = Self::new(status, content_type::HTML, Body::Bytes(body.into_bytes()))
+            .with_header("Cache-Control", "no-store");
+        response.reason = Some(reason);
+        response
+    }
+
+    /// Adds a header. Content-Type, Content-Length and the headers of every response are set already.
+    pub fn with_header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The same response without its body, for HEAD (RFC 9110, 9.3.2).
+    pub fn without_body(mut self) -> Self {
+        if !matches!(self.body, Body::None) {
+            self.body = Body::Head {
+                length: self.body.length(),
+            };
+        }
+        self
+    }
+
+    /// The response as the runtime sends it.
+    ///
+    /// # Errors
+    /// A header that is not a valid value.
+    pub fn into_web(self) -> Result<web_sys::Response, JsValue> {
+        let init = init(self.status, self.content_type)?;
+        let response = match &self.body {
+            // An empty array would become a stream.
+            Body::Bytes(bytes) if bytes.is_empty() => with_stream(None, &init),
+            Body::Bytes(bytes) => with_buffer(&Buffer::new(bytes), &init),
+            Body::Buffer(buffer) => with_buffer(buffer, &init),
+            Body::Stream { body, .. } => with_stream(Some(body), &init),
+            Body::Head { .. } | Body::None => with_stream(None, &init),
+        }?;
+        if !self.headers.is_empty() || matches!(self.body, Body::Head { .. }) {
+            let headers = response.headers();
+            for (name, value) in &self.headers {
+                headers.set(name, value)?;
+            }
+            if let Body::Head {
+                length: Some(length),
+            } = self.body
+            {
+                headers.set("Content-Length", &length.to_string())?;
+            }
+        }
+        Ok(response)
+    }
+}
+
+/// The only mapping from an error to a status.
+impl From<Error> for Response {
+    fn from(error: Error) -> Self {
+        let reason = error.to_string();
+        match error {
+            Error::BadRequest(_) => Self::refusal(400, reason),
+            Error::Unauthorized(_) => {
+                Self::refusal(401, reason).with_header("WWW-Authenticate", "Bearer")
+            }
+            Error::Forbidden(_) => Self::refusal(403, reason),
+            Error::NotFound(_) => Self::refusal(404, reason),
+            Error::MethodNotAllowed { allow } => {
+                Self::refusal(405, reason).with_header("Allow", allow)
+            }
+            Error::Conflict(_) => Self::refusal(409, reason),
+            Error::TooLarge(_) => Self::refusal(413, reason),
+            Error::RangeNotSatisfiable { size } => {
+                Self::refusal(416, reason).with_header("Content-Range", format!("bytes */{size}"))
+            }
+            Error::RateLimited => Self::refusal(429, reason).with_header("Retry-After", "60"),
+            Error::MetaNotFound(_) => Self::refusal_as_json(500, reason),
+            Error::Misconfigured(_) => Self::refusal(500, reason),
+            Error::Storage { .. } => Self::refusal(503, reason).with_header("Retry-After", "5"),
+        }
+    }
+}
+
+thread_local! {
+    /// The `ResponseInit` of each status and type: making one costs more than all else of a response.
+    static INITS: RefCell<HashMap<(u16, &'static str), ResponseInit>> = RefCell::default();
+}
+
+fn init(status: u16, content_type: &'static str) -> Result<ResponseInit, JsValue> {
+    INITS.with_borrow_mut(|inits| {
+        if let Some(init) = inits.get(&(status, content_type)) {
+            return Ok(init.clone());
+        }
+        let headers = Headers::new()?;
+        headers.set("Content-Type", content_type)?;
+        headers.set("X-Content-Type-Options", "nosniff")?;
+        if content_type == content_type::HTML {
+            headers.set("Content-Security-Policy", "default-src 'none'")?;
+        }
+        let init = ResponseInit::new();
+        init.set_status(status);
+        init.set_headers_headers(&headers);
+        inits.insert((status, content_type), init.clone());
+        Ok(init)
+    })
+}
+
+fn with_buffer(buffer: &Buffer, init: &ResponseInit) -> Result<web_sys::Response, JsValue> {
+    web_sys::Response::new_with_opt_js_u8_array_and_init(Some(buffer.as_js()), init)
+}
+
+fn with_stream(
+    stream: Option<&ReadableStream>,
+    init: &ResponseInit,
+) -> Result<web_sys::Response, JsValue> {
+    web_sys::Response::new_with_opt_readable_stream_and_init(stream, init)
+}
+
+fn escape_html(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}

@@ -1,0 +1,12 @@
+//! GET /openapi.yaml.
+
+use ztp_core::assets;
+
+use super::Context;
+use crate::error::Error;
+use crate::response::{Response, content_type};
+
+/// The description of this API.
+pub async fn get(_context: Context<'_>) -> Result<Response, Error> {
+    Ok(Response::ok(content_type::YAML, assets::OPENAPI))
+}
