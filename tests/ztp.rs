@@ -8,3 +8,5 @@ mod explain;
 mod formats;
 #[path = "ztp/scratch.rs"]
 mod scratch;
+#[path = "ztp/sites.rs"]
+mod sites;

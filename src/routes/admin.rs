@@ -9,9 +9,9 @@ use worker::{Date, DateInit};
 use super::nothing_here;
 use crate::access;
 use crate::answer::Answer;
-use crate::domain::node::NodeId;
+use crate::domain::node::{Identifier, NodeId};
 use crate::error::Error;
-use crate::key::is_pool_name;
+use crate::key::{is_pool_name, pool_and_value};
 use crate::log;
 use crate::path;
 use crate::pool::{Allocation, Command, Reply};
@@ -21,6 +21,9 @@ use crate::storage::Storage;
 
 /// Answers GET /admin/pools, GET /admin/pools/{pool}, PUT /admin/pools/{pool}/{value}?node=ID,
 /// DELETE /admin/pools/{pool}/{value} and DELETE /admin/pools/{pool}?node=ID.
+///
+/// The names of pools and the values may have slashes, as they are or as `%2F`. GET, and DELETE with
+/// `?node=`, take the whole path for a name; else [`pool_and_value`] says where it ends.
 ///
 /// 400 if the pool cannot be used or a parameter is missing; 401 without the token (404 where sites
 /// are set: nobody learns that there is something); 404 if there is nothing to release; 409 if the
@@ -36,33 +39,35 @@ pub async fn answer(
     let (shape, allow) = match segments {
         [] => ("/admin/pools", "GET, HEAD"),
         [_] => ("/admin/pools/{pool}", "GET, HEAD, DELETE"),
-        [..] => ("/admin/pools/{pool}/{value}", "PUT, DELETE"),
+        [..] => ("/admin/pools/{pool}/{value}", "GET, HEAD, PUT, DELETE"),
     };
     log.route = Some(shape);
     let node = path::query_value(&request.url, "node");
+    let whole = segments.join("/");
     let answer = match (request.method.as_str(), segments) {
         ("GET" | "HEAD", []) => json!({ "pools": storage.pool_names().await? }),
-        ("GET" | "HEAD", [pool]) => show(storage, name(pool)?).await?,
-        ("DELETE", [pool]) => {
-            let node = node_parameter(log, node)?.to_string();
-            release(storage, log, name(pool)?, Command::ReleaseNode { node }).await?
+        ("GET" | "HEAD", [..]) => show(storage, name(&whole)?).await?,
+        ("DELETE", [_, rest @ ..]) if node.is_some() || rest.is_empty() => {
+            let node = node_parameter(settings.identifier, log, node)?.to_string();
+            release(storage, log, name(&whole)?, Command::ReleaseNode { node }).await?
         }
-        ("DELETE", [pool, value @ ..]) => {
-            let value = value.join("/");
-            release(storage, log, name(pool)?, Command::ReleaseValue { value }).await?
+        ("DELETE", [_, ..]) => {
+            let (pool, value) = split(storage, segments).await?;
+            release(storage, log, name(&pool)?, Command::ReleaseValue { value }).await?
         }
-        ("PUT", [pool, value @ ..]) if !value.is_empty() => {
-            let node = node_parameter(log, node)?.to_string();
+        ("PUT", [_, _, ..]) => {
+            let node = node_parameter(settings.identifier, log, node)?.to_string();
+            let (pool, value) = split(storage, segments).await?;
             let command = Command::Assign {
-                value: value.join("/"),
+                value,
                 node: node.clone(),
             };
-            match storage.tell_pool(name(pool)?, command).await {
+            match storage.tell_pool(name(&pool)?, command).await {
                 Ok(Reply::Value(value)) => {
                     log.allocated.push(format!("{pool}: {value}"));
                     json!({ "pool": pool, "value": value, "node": node })
                 }
-                Ok(_) => return Err(unexpected(pool)),
+                Ok(_) => return Err(unexpected(&pool)),
                 Err(Error::BadRequest(reason)) => return Err(Error::Conflict(reason)),
                 Err(error) => return Err(error),
             }
@@ -77,7 +82,7 @@ fn authorize(request: &Request, settings: &Settings) -> Result<(), Error> {
         return Err(nothing_here());
     };
     let header = request.header("Authorization").unwrap_or_default();
-    let presented = header.strip_prefix("Bearer ").unwrap_or_default().trim();
+    let presented = access::bearer_token(&header).unwrap_or_default();
     if access::same_token(presented, wanted) {
         return Ok(());
     }
@@ -89,6 +94,16 @@ fn authorize(request: &Request, settings: &Settings) -> Result<(), Error> {
                 .to_owned(),
         ),
     })
+}
+
+/// The pool and the value of a path. Which pools are stored is asked only where it makes a difference.
+async fn split(storage: &Storage, segments: &[&str]) -> Result<(String, String), Error> {
+    let stored = match segments {
+        [first, _, _, ..] if !first.contains('/') => storage.pool_names().await?,
+        _ => Vec::new(),
+    };
+    pool_and_value(segments, &stored)
+        .ok_or_else(|| Error::BadRequest("which value? add /VALUE to the URL".to_owned()))
 }
 
 async fn show(storage: &Storage, pool: &str) -> Result<serde_json::Value, Error> {
@@ -143,10 +158,15 @@ fn name(pool: &str) -> Result<&str, Error> {
     )))
 }
 
-fn node_parameter(log: &mut log::Entry, node: Option<String>) -> Result<NodeId, Error> {
+fn node_parameter(
+    identifier: Identifier,
+    log: &mut log::Entry,
+    node: Option<String>,
+) -> Result<NodeId, Error> {
     let node =
         node.ok_or_else(|| Error::BadRequest("which node? add ?node=ID to the URL".to_owned()))?;
-    let node: NodeId = node
+    let node: NodeId = identifier
+        .canonical(&node)
         .parse()
         .map_err(|error| Error::BadRequest(format!("{error}")))?;
     log.node = Some(node.to_string());

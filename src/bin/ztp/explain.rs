@@ -17,6 +17,7 @@ use ztp_edge::path;
 
 use crate::cli::ExplainArgs;
 use crate::data_root::DataRoot;
+use crate::sites::{self, PoolFile};
 use crate::{CLEAN, FINDINGS, Failure, content, http, identifier, say, shown};
 
 /// Explains one node.
@@ -43,11 +44,14 @@ pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
     };
     let mut story = Story {
         root: &root,
+        identifier,
+        owner: sites::site_of(&root, id.as_str()),
+        site: args.site.clone(),
         id,
         facts,
         text: String::new(),
     };
-    let code = match story.tell(identifier) {
+    let code = match story.tell() {
         Ok(()) => CLEAN,
         Err(Refused(reason)) => {
             story.line(&format!("refused with 400: {reason}"));
@@ -149,6 +153,11 @@ struct Refused(String);
 /// The explanation of one node, as it grows.
 struct Story<'r> {
     root: &'r DataRoot,
+    identifier: Identifier,
+    /// The site that the node belongs to, if the data_root says so.
+    owner: Option<String>,
+    /// The site that it asks, if the command line says so.
+    site: Option<String>,
     id: NodeId,
     facts: NodeFacts,
     text: String,
@@ -160,7 +169,17 @@ impl Story<'_> {
     }
 
     /// POST /nodes, then GET /nodes/{id}.
-    fn tell(&mut self, identifier: Identifier) -> Result<(), Refused> {
+    fn tell(&mut self) -> Result<(), Refused> {
+        if let (Some(owner), Some(site)) = (&self.owner, &self.site)
+            && owner != site
+        {
+            return Err(Refused(format!(
+                "the node {} belongs to the site '{owner}' (nodes/{}/{}), and is not known to the site '{site}'",
+                self.id,
+                self.id,
+                Record::Site.name()
+            )));
+        }
         let known = [Record::Definition, Record::StartupConfig]
             .into_iter()
             .map(|record| record.key(&self.id))
@@ -176,7 +195,7 @@ impl Story<'_> {
                 self.definition(definition)
             }
             None => {
-                let key = self.matched(identifier)?;
+                let key = self.matched()?;
                 let text = self
                     .root
                     .text(&key)
@@ -189,12 +208,12 @@ impl Story<'_> {
     }
 
     /// The key of the definition that neighbordb has for the node.
-    fn matched(&mut self, identifier: Identifier) -> Result<String, Refused> {
+    fn matched(&mut self) -> Result<String, Refused> {
         let key = Document::Neighbordb.to_string();
         let text = self.root.text(&key).ok_or_else(|| {
             Refused("the node is not known, and there is no neighbordb to match it against".into())
         })?;
-        let neighbordb = Neighbordb::parse(&text, identifier)
+        let neighbordb = Neighbordb::parse(&text, self.identifier)
             .map_err(|error| Refused(format!("neighbordb is broken: {error}")))?;
         self.line("POST /nodes: the node is not known; the patterns of neighbordb, in order:");
         let own = neighbordb
@@ -275,18 +294,27 @@ impl Story<'_> {
                 "the definition calls {call}, and there is no such plugin here: use allocate"
             )));
         }
-        let key = Document::Pool(&call.pool).to_string();
-        let text = self.root.text(&key).ok_or_else(|| {
-            Refused(format!(
-                "the definition calls {call}, and there is no {key}"
-            ))
-        })?;
-        let pool =
-            Pool::parse(&text).map_err(|error| Refused(format!("{key} is broken: {error}")))?;
-        let reserved = pool.reserved().find(|(_, node)| *node == self.id.as_str());
-        Ok(match reserved {
-            Some((value, _)) => value.to_owned(),
-            None => format!("<a value of {}>", call.pool),
+        let site = self.owner.as_deref().or(self.site.as_deref());
+        let name = match sites::pool_file(self.root, &call.pool, site) {
+            PoolFile::Named(name) => name,
+            PoolFile::OfSites(_) => {
+                return Ok(format!("<a value of {} of the node's site>", call.pool));
+            }
+            PoolFile::Missing(keys) => {
+                return Err(Refused(format!(
+                    "the definition calls {call}, and there is no {}",
+                    keys.join(" and no ")
+                )));
+            }
+        };
+        let key = Document::Pool(&name).to_string();
+        let text = self.root.text(&key);
+        let text = text.ok_or_else(|| Refused(format!("{key} is not UTF-8 text")))?;
+        let pool = Pool::parse(&text, self.identifier)
+            .map_err(|error| Refused(format!("{key} is broken: {error}")))?;
+        Ok(match pool.reservation(self.id.as_str()) {
+            Some(value) => value.to_owned(),
+            None => format!("<a value of {name}>"),
         })
     }
 

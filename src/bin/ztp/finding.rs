@@ -74,7 +74,7 @@ kinds! {
     BadPattern "bad-pattern" Error "correct the pattern, or take it out: one broken pattern stops all matching",
     BadDefinition "bad-definition" Error "correct it: a node that it is meant for is refused",
     BadAttributes "bad-attributes" Error "correct it: as it is, the node is refused",
-    BadPool "bad-pool" Error "correct it: as it is, the pool gives out nothing",
+    BadPool "bad-pool" Error "correct it: as it is, the pool gives out nothing; a key is one value (10.0.0.1/24, 10.1.0.0/24), but 10.0.0.1-10.0.0.9/24 and hosts(10.1.0.0/24) are every address in it",
     BadFacts "bad-facts" Error "remove it: the node sends its facts again with its next POST",
     BadBootstrapConf "bad-bootstrap-conf" Error "correct it: clients are told nothing of logging as long as it is broken",
     BadServerConf "bad-server-conf" Error "correct it, or set the [vars] in wrangler.toml by hand",

@@ -15,6 +15,7 @@ mod project;
 mod pull;
 mod push;
 mod report;
+mod sites;
 mod store;
 mod validate;
 
@@ -70,7 +71,11 @@ fn run(command: Command) -> Result<u8, Failure> {
     match command {
         Command::Validate(args) => {
             let root = DataRoot::scan(&args.dir)?;
-            let validation = validate::validate(&root, identifier(args.identifier, &root)?);
+            let validation = validate::validate(
+                &root,
+                identifier(args.identifier, &root)?,
+                args.site.as_deref(),
+            );
             say(&report(&root, &validation).render(args.format))?;
             Ok(match validation.findings.is_empty() {
                 true => CLEAN,

@@ -29,7 +29,7 @@ const BYTES_AT_ONCE: usize = 25 << 20;
 pub fn run(args: &PushArgs) -> Result<u8, Failure> {
     let project = Project::find(args.target.project.as_deref())?;
     let root = DataRoot::scan(&args.dir)?;
-    let validation = validate(&root, project.identifier()?);
+    let validation = validate(&root, project.identifier()?, args.site.as_deref());
     if !validation.findings.is_empty() {
         say_findings(&root, &validation)?;
     }

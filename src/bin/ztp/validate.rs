@@ -14,11 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use ztp_edge::domain::definition::{Attributes, Definition};
 use ztp_edge::domain::node::Identifier;
 use ztp_edge::domain::pool::Pool;
-use ztp_edge::domain::yaml::{self, Position};
+use ztp_edge::domain::yaml::{self, Node, Position};
 
 use crate::content::{Place, Store};
 use crate::data_root::DataRoot;
 use crate::finding::{Finding, Kind};
+use crate::sites;
 
 pub use server_conf::ServerConf;
 
@@ -37,11 +38,12 @@ impl Validation {
     }
 }
 
-/// Checks a data_root.
-pub fn validate(root: &DataRoot, identifier: Identifier) -> Validation {
+/// Checks a data_root. `site`: that of all nodes of which the data_root does not say it.
+pub fn validate(root: &DataRoot, identifier: Identifier, site: Option<&str>) -> Validation {
     let mut check = Check {
         root,
         identifier,
+        site,
         findings: root.findings.clone(),
         notes: left_alone(root),
         definitions: BTreeMap::new(),
@@ -71,6 +73,7 @@ pub fn validate(root: &DataRoot, identifier: Identifier) -> Validation {
 struct Check<'r> {
     root: &'r DataRoot,
     identifier: Identifier,
+    site: Option<&'r str>,
     findings: Vec<Finding>,
     notes: Vec<String>,
     /// What could be read, by key: shared definitions and those of nodes.
@@ -79,7 +82,7 @@ struct Check<'r> {
     pools: BTreeMap<String, Pool>,
     /// By node.
     attributes: BTreeMap<String, Attributes>,
-    /// Pool -> the nodes of which it is known that they will ask it for a value.
+    /// Pool, with its site if it has one -> the nodes of which it is known that they will ask it for a value.
     static_users: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -123,6 +126,25 @@ impl Check<'_> {
             self.find(Finding::at(Kind::DuplicateKey, key, position, message));
         }
         Some(text)
+    }
+
+    /// Keys of a mapping that nothing reads.
+    fn unknown_keys_of(&mut self, key: &str, mapping: &Node, what: &str, known: &[&str]) {
+        for name in mapping.unknown_keys(known) {
+            let message = format!("{} is not a key of {what}", name.shown());
+            let text = name.as_name().unwrap_or_default();
+            let help = match did_you_mean(text, known.iter().copied()) {
+                Some(meant) => format!("did you mean '{meant}'?"),
+                None => format!("the keys are {}", known.join(", ")),
+            };
+            let finding = Finding::at(Kind::UnknownKey, key, name.position, message);
+            self.find(finding.with_help(help));
+        }
+    }
+
+    /// The site of a node, as far as it is known.
+    fn site_of(&self, node: &str) -> Option<String> {
+        sites::site_of(self.root, node).or_else(|| self.site.map(str::to_owned))
     }
 
     /// The keys of all files of which `pick` makes something of their place.
