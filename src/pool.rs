@@ -2,7 +2,7 @@
 //!
 //! KV cannot hand out a value once, since it has no transaction and answers late; a Durable Object
 //! is one thread with a database of its own. It owns the allocations. What there is to allocate it
-//! reads from KV at every call, so that an edited pool counts from the next call on.
+//! reads from KV whenever it gives out a value, so that an edited pool counts as soon as KV shows it.
 //!
 //! Between reading KV and answering, nothing here awaits: no two calls can see the same free value.
 

@@ -1,8 +1,13 @@
 // Resource pools: plugin calls in definitions, and what operators see and change.
 
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { assertRefusal, startWorker } from "./harness.mjs";
+import { withStorage } from "../../scripts/storage.mjs";
+import { assertRefusal, send, startWorker } from "./harness.mjs";
+import { startOn } from "./persistent.mjs";
 
 const ADMIN = "an-admin-token-of-enough-length";
 let worker;
@@ -393,5 +398,38 @@ describe("nodes called by their MAC address", () => {
       assert.equal(await ip(), "10.0.0.3", mac);
       assert.equal((await ask("DELETE", "/admin/pools/net/10.0.0.3")).status, 200);
     }
+  });
+
+  test("have the value that an operator gave to an address as it was typed, unless they got one themselves", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "ztp-edge-macs-"));
+    const definition = JSON.stringify({ actions: [{ action: "a", attributes: { ip: "allocate('net')" } }] });
+    await withStorage(folder, async ({ kv }) => {
+      for (const mac of ["001c73aabb01", "001c73aabb02"]) await kv.put(`nodes/${mac}/definition`, definition);
+      await kv.put("resources/net", "10.0.0.1: null\n10.0.0.2: null\n10.0.0.3: null");
+    });
+    const headers = { Authorization: `Bearer ${ADMIN}` };
+    const as = async (IDENTIFIER, use) => {
+      const worker = await startOn(folder, { IDENTIFIER, ZTP_ADMIN_TOKEN: ADMIN });
+      t.after(() => worker.kill());
+      await use((method, path) => send(worker.url, method, path, { headers }));
+      await worker.kill();
+    };
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    // As serial numbers these ids are stored as they are written.
+    await as("serialnumber", async (ask) => {
+      const given = await ask("PUT", "/admin/pools/net/10.0.0.2?node=00:1C:73:AA:BB:01");
+      assert.deepEqual(given.json, { pool: "net", value: "10.0.0.2", node: "00:1C:73:AA:BB:01" });
+      assert.equal((await ask("PUT", "/admin/pools/net/10.0.0.3?node=00:1C:73:AA:BB:02")).status, 200);
+      assert.equal((await ask("GET", "/nodes/001c73aabb02")).json.actions[0].attributes.ip, "10.0.0.1");
+    });
+    await as("systemmac", async (ask) => {
+      const ip = async (node) => (await ask("GET", `/nodes/${node}`)).json.actions[0].attributes.ip;
+      assert.equal(await ip("00:1c:73:aa:bb:01"), "10.0.0.2");
+      assert.equal(await ip("00:1c:73:aa:bb:02"), "10.0.0.1");
+      const taken = (await ask("GET", "/admin/pools/net")).json.allocations.map(({ value, node }) => `${value} ${node}`);
+      assert.deepEqual(taken.sort(), ["10.0.0.1 001c73aabb02", "10.0.0.2 001c73aabb01", "10.0.0.3 001c73aabb02"]);
+      assert.equal((await ask("DELETE", "/admin/pools/net?node=001c.73aa.bb02")).json.released.value, "10.0.0.1");
+      assert.equal(await ip("00:1c:73:aa:bb:02"), "10.0.0.3");
+    });
   });
 });

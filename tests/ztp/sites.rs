@@ -165,6 +165,27 @@ fn a_site_is_letters_digits_hyphens_and_underscores() {
 }
 
 #[test]
+fn a_node_is_known_by_its_mac_address_in_any_spelling() {
+    let scratch = root("sites-mac-id");
+    scratch.write("root/nodes/001c73aabb01/definition", DEFINITION);
+    scratch.write(
+        "root/nodes/001c73aabb01/.node",
+        r#"{"systemmac": "00:1c:73:aa:bb:01", "neighbors": {}}"#,
+    );
+    scratch.write("root/nodes/001c73aabb01/site", "berlin\n");
+    scratch.write(
+        "root/resources/berlin/mgmt",
+        "192.0.2.1/24: 00-1c-73-aa-bb-01\n",
+    );
+    for mac in ["001c73aabb01", "00:1C:73:AA:BB:01", "001c.73aa.bb01"] {
+        let args = ["explain", "root", "--identifier", "systemmac", "--id", mac];
+        let (status, text) = scratch.ztp(&args);
+        assert_eq!(status, 0, "{mac}: {text}");
+        assert!(text.contains("\"ip\": \"192.0.2.1/24\""), "{mac}: {text}");
+    }
+}
+
+#[test]
 fn a_reservation_is_the_nodes_however_its_mac_address_is_written() {
     let scratch = root("sites-mac");
     scratch.write(

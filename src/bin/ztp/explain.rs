@@ -33,8 +33,10 @@ pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
     };
     let root = DataRoot::scan(dir)?;
     let identifier = identifier(args.identifier, &root)?;
-    let facts = facts(args, &root)?;
-    let id = match &args.id {
+    let known = args.id.as_deref();
+    let known = known.map(|written| known_id(&root, identifier, written));
+    let facts = facts(args, known.as_deref(), &root)?;
+    let id = match &known {
         Some(id) => id
             .parse()
             .map_err(|error| Failure::new(format!("{error}")))?,
@@ -89,9 +91,18 @@ fn ask_worker(url: &str, id: &str) -> Result<u8, Failure> {
     }
 }
 
+/// The node that `--id` means: by its folder as it is written, else by its id, which a MAC address has in any spelling.
+fn known_id(root: &DataRoot, identifier: Identifier, written: &str) -> String {
+    let folder = format!("nodes/{written}/");
+    match root.files.keys().any(|key| key.starts_with(&folder)) {
+        true => written.to_owned(),
+        false => identifier.canonical(written),
+    }
+}
+
 /// The facts from the command line, a file, or the node's folder.
-fn facts(args: &ExplainArgs, root: &DataRoot) -> Result<NodeFacts, Failure> {
-    if let Some(id) = &args.id {
+fn facts(args: &ExplainArgs, known: Option<&str>, root: &DataRoot) -> Result<NodeFacts, Failure> {
+    if let Some(id) = known {
         let key = format!("nodes/{id}/{}", Record::Facts.name());
         let Some(text) = root.text(&key) else {
             return Err(Failure::new(format!(

@@ -105,12 +105,16 @@ impl Allocations {
         self.by_value.insert(value, node);
     }
 
-    /// Frees a value.
+    /// Frees a value. The node has the other one then, if it had two.
     pub fn release(&mut self, value: &str) {
         if let Some(node) = self.by_value.remove(value)
             && self.by_node.get(&node).is_some_and(|held| held == value)
         {
-            self.by_node.remove(&node);
+            let other = self.by_value.iter().find(|(_, holder)| **holder == node);
+            match other.map(|(value, _)| value.clone()) {
+                Some(other) => drop(self.by_node.insert(node, other)),
+                None => drop(self.by_node.remove(&node)),
+            }
         }
     }
 
@@ -283,6 +287,9 @@ mod tests {
         held.release("b");
         assert_eq!(held.held("JPE1"), Some("a"));
         assert_eq!(held.grant(&pool, "JPE2"), Ok(Grant::New("b".into())));
+        held.insert("b".into(), "JPE1".into());
+        held.release("a");
+        assert_eq!(held.held("JPE1"), Some("b"));
     }
 
     #[test]
