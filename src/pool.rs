@@ -91,6 +91,7 @@ impl ResourcePool {
         let name = &call.pool;
         match &call.command {
             Command::Allocate { node, held_only } => {
+                let node = &self.identifier()?.canonical(node);
                 // What a node holds it keeps, also while the file is missing or broken.
                 if let Some(held) = self.allocations()?.held(node) {
                     return Ok(Reply::Value(held.to_owned()));
@@ -103,10 +104,12 @@ impl ResourcePool {
                 self.give(name, node, grant).map(Reply::Value)
             }
             Command::Held { node } => {
-                let held = self.allocations()?.held(node).map(str::to_owned);
+                let node = self.identifier()?.canonical(node);
+                let held = self.allocations()?.held(&node).map(str::to_owned);
                 Ok(held.map_or(Reply::NotHeld, Reply::Value))
             }
             Command::Assign { value, node } => {
+                let node = &self.identifier()?.canonical(node);
                 let pool = self.contents(name).await?;
                 let grant = self.allocations()?.assign(&pool, value, node);
                 self.give(name, node, grant).map(Reply::Value)
@@ -129,7 +132,8 @@ impl ResourcePool {
                 self.release(self.rows()?.into_iter().find(|row| row.value == *value))
             }
             Command::ReleaseNode { node } => {
-                let held = self.allocations()?.held(node).map(str::to_owned);
+                let node = self.identifier()?.canonical(node);
+                let held = self.allocations()?.held(&node).map(str::to_owned);
                 self.release(
                     self.rows()?
                         .into_iter()
