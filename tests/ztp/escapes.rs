@@ -1,4 +1,4 @@
-//! Names and foreign texts in the output: no terminal and no CI obeys them.
+//! Names and foreign texts in the output: no terminal and no CI interprets them.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use crate::scratch::Scratch;
 const HOSTILE: &str = "x\u{1b}[2J\u{1b}[8m\r\u{9b}31m\u{7f}\u{202e}\u{2028}\n::error::forged\n  ::add-mask::x\n\
                        ##[error]forged ##vso[task.complete]x ##teamcity[message text='x'] y";
 
-/// Asserts that nothing in the output is obeyed. `commands`: whether lines of ours are commands.
+/// Asserts that a terminal and a CI interpret nothing. `commands`: lines of ours may be commands.
 fn assert_harmless(output: &str, commands: bool) {
     for c in output.chars().filter(|c| *c != '\n') {
         assert!(
@@ -57,7 +57,7 @@ fn root(scratch: &Scratch) {
 }
 
 #[test]
-fn no_name_or_text_is_obeyed_in_any_format_of_validate() {
+fn no_name_or_text_is_interpreted_in_any_format_of_validate() {
     let scratch = Scratch::new("escapes-validate");
     root(&scratch);
     for format in ["text", "json", "github"] {
@@ -132,7 +132,7 @@ fn github_gets_the_path_and_not_its_command() {
 }
 
 #[test]
-fn no_argument_is_obeyed_in_an_error() {
+fn no_argument_is_interpreted_in_an_error() {
     let scratch = Scratch::new("escapes-arguments");
     for args in [
         vec!["validate", HOSTILE],
@@ -150,7 +150,7 @@ fn no_argument_is_obeyed_in_an_error() {
 }
 
 #[test]
-fn no_text_of_a_file_is_obeyed_in_an_explanation() {
+fn no_text_of_a_file_is_interpreted_in_an_explanation() {
     let scratch = Scratch::new("escapes-explain");
     let escaped: String = HOSTILE
         .chars()
@@ -171,7 +171,7 @@ fn no_text_of_a_file_is_obeyed_in_an_explanation() {
 }
 
 #[test]
-fn no_answer_of_a_server_is_obeyed() {
+fn no_response_of_a_server_is_interpreted() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let definition = serde_json::json!({"name": HOSTILE}).to_string();
@@ -205,9 +205,9 @@ fn no_answer_of_a_server_is_obeyed() {
         outputs.push(output);
     }
     server.join().unwrap();
-    let told: serde_json::Value = serde_json::from_str(&outputs[0]).unwrap();
+    let printed: serde_json::Value = serde_json::from_str(&outputs[0]).unwrap();
     assert_eq!(
-        told,
+        printed,
         serde_json::from_str::<serde_json::Value>(&definition).unwrap()
     );
 }

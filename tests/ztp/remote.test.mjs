@@ -111,13 +111,13 @@ for (const s3 of [false, true]) {
     const object = (text, metadata = {}) => ({ content: Buffer.from(text), size: text.length, etag: createHash("md5").update(text).digest("hex"), metadata });
     const value = (text, metadata) => ({ value: Buffer.from(text), metadata });
     const sha1 = (text) => createHash("sha1").update(text).digest("hex");
-    // What has the same key in the other store, is there and not in DIR, or is in DIR and not there.
+    // The same key in both stores, and in the wrong store only.
     objects.set("nodes/JPE9/startup-config", object("a copy", { "pushed-as": mark("nodes/JPE9/startup-config") }));
     values.set("nodes/JPE9/startup-config", value("the only backup\n"));
     objects.set("definitions/leaf", object("a copy", { "pushed-as": mark("definitions/leaf") }));
     values.set("files/base config", value("a value", { sha1: sha1("a value") }));
     values.set("actions/other", value("a value", { sha1: sha1("a value") }));
-    // What somebody has stored, or changed since.
+    // Stored by somebody else, or changed since.
     objects.set("files/EOS.swi", object("uploaded in the dashboard"));
     objects.set("files/ours", object("with metadata of theirs", { sha1: sha1("with metadata of theirs"), "sha1-size": "23" }));
     objects.set("files/copy", { ...objects.get("files/a+b/ü#?.cfg") });
@@ -126,7 +126,7 @@ for (const s3 of [false, true]) {
     values.set("definitions/changed", value("actions: []\n", { sha1: sha1("what was pushed") }));
     values.set("resources/mgmt", value("192.0.2.1: null\n"));
     values.set("digests/files/x", value("{}"));
-    // What pushes have stored.
+    // Stored by a push.
     const gone = ["definitions/spine", "nodes/JPE2/startup-config", "files/a+b/ü#?.cfg"];
     for (const key of gone) rmSync(join(folder, key));
     const wanted = Object.keys(stored(cloudflare)).filter((key) => !gone.includes(key));
@@ -142,7 +142,7 @@ for (const s3 of [false, true]) {
   });
 }
 
-test("--prune spares what is stored while the push runs", async (t) => {
+test("--prune spares a value that changes during the push", async (t) => {
   const { cloudflare, folder, run } = await start(t);
   await run("push");
   rmSync(join(folder, "nodes/JPE1/startup-config"));
@@ -234,7 +234,7 @@ test("5,000 objects are pushed within the limit of Cloudflare's API", async (t) 
   assert.equal(cloudflare.objects.size, 5003);
 });
 
-test("Retry-After is respected by every request, also of S3, and one that asks too much is told", async (t) => {
+test("every request respects Retry-After, of S3 too, and a wait that is too long is an error", async (t) => {
   const { cloudflare, folder, run, env } = await start(t, { s3: true });
   const headers = { "Retry-After": "200" };
   const busy = (match) => ({ match, status: 429, headers });
@@ -267,7 +267,7 @@ test("values that KV leaves out are stored with the next try", async (t) => {
   assert.deepEqual(stored(cloudflare), contents(folder));
 });
 
-test("what was done, and whose answer was lost, is no failure", async (t) => {
+test("an operation whose response was lost is not a failure", async (t) => {
   const { cloudflare, folder, run, env } = await start(t, { s3: true });
   const content = randomBytes(100 * MIB);
   writeFileSync(join(folder, "files/EOS.swi"), content);
@@ -302,7 +302,7 @@ test("an upload that is gone and has left no object is a failure, and begins aga
   assert.ok(cloudflare.objects.has("files/EOS.swi"));
 });
 
-test("a pull leaves alone what no folder can have beside the rest, and says so", async (t) => {
+test("a pull leaves alone a key that cannot be a file beside the others, and says so", async (t) => {
   const { cloudflare, folder, run } = await start(t);
   const value = (text) => ({ value: Buffer.from(text) });
   const long = "n".repeat(256);
@@ -363,7 +363,7 @@ test("a pull waits for no pipe in DIR, and writes to none", async (t) => {
   for (const pipe of pipes) assert.ok(lstatSync(join(folder, pipe)).isFIFO(), pipe);
 });
 
-test("no key and no text of a server is obeyed by a terminal or by CI", async (t) => {
+test("no terminal and no CI interprets a key or a response of a server", async (t) => {
   const { cloudflare, run, env } = await start(t);
   const hostile = "x\u001b[2J\u009b31m\u202e\r\n::error::forged\n  ##[error]forged ##vso[x]";
   await run("push");
@@ -455,7 +455,7 @@ test("an upload of what the file was before is given up", async (t) => {
   assert.ok(cloudflare.objects.get("files/EOS.swi").content.equals(content));
 });
 
-/** What a push notes with an object: see `mark` in src/bin/ztp/store.rs. */
+/** The mark of a pushed object: see `mark` in src/bin/ztp/store.rs. */
 function mark(key) {
   return createHash("sha1").update(key).digest("hex");
 }

@@ -1,4 +1,4 @@
-//! What is no regular file, or has no end: reported, never waited for.
+//! Pipes, devices and endless files: reported, never waited for.
 
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
@@ -81,7 +81,7 @@ fn a_pipe_anywhere_is_reported_and_not_waited_for() {
 }
 
 #[test]
-fn a_device_behind_a_link_is_reported_and_not_read() {
+fn a_link_to_a_device_is_reported_and_not_read() {
     for (index, place) in PLACES.into_iter().enumerate() {
         let scratch = Scratch::new(&format!("device-{index}"));
         scratch.write("root/definitions/spine", "actions: []\n");

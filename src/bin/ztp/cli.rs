@@ -143,7 +143,7 @@ Examples:
   ztp push . --dry-run                         show the plan, store nothing
   ztp push .                                   into the storage of `npm start`
   ztp push . --remote                          into that of the deployed Worker
-  ztp push . --remote --prune                  and delete what was pushed and DIR no longer has
+  ztp push . --remote --prune                  and delete pushed keys that DIR no longer has
 
 A push begins with `ztp validate`, and stores nothing if that finds an error. Never touched are
 nodes/ID/.node, and a startup-config that the switch itself has stored since the last push.
@@ -162,7 +162,7 @@ pub struct PushArgs {
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Delete what a push has stored, nobody has stored since, and DIR no longer has
+    /// Delete keys that a push has stored, that nobody has changed since, and that DIR lacks
     #[arg(long)]
     pub prune: bool,
     /// Replace startup-configs that switches have stored, too

@@ -175,7 +175,7 @@ impl Finding {
     }
 }
 
-/// What is no finding, but should be known.
+/// Something that is not a finding, but that the operator should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     pub text: String,

@@ -14,15 +14,15 @@ use crate::{Failure, shown, terminal};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the pauses between tries are, in seconds.
 const PAUSES: [u64; 4] = [1, 2, 4, 8];
-/// The longest pause that we choose ourselves where the server wants fewer requests, in seconds:
-/// they begin with one second, and double.
+/// The longest pause after a 429 without Retry-After, in seconds. The first one is one second, and
+/// each is twice the one before.
 const MAX_BUSY_PAUSE: u64 = 128;
-/// The longest that one request waits altogether for a server that wants fewer of them, in seconds.
-/// Cloudflare's API takes 1,200 requests in five minutes, and then none for five minutes.
+/// The longest total wait of one request after 429 or Retry-After, in seconds. Cloudflare's API
+/// accepts 1,200 requests in five minutes, and then none for five minutes.
 const MAX_BUSY: u64 = 20 * 60;
-/// From what pause on it is said that we wait, in seconds.
+/// The shortest pause that is announced, in seconds.
 const MIN_ANNOUNCED: u64 = 10;
-/// What every pause is multiplied by, from 0 to 1: for tests.
+/// The environment variable with the factor of all pauses, from 0 to 1: for tests.
 const WAIT_SCALE: &str = "ZTP_WAIT_SCALE";
 /// The longest text of an answer: a bulk read of KV has at most 25 MiB, before it is escaped.
 const MAX_TEXT_BYTES: u64 = 200 << 20;
@@ -61,7 +61,7 @@ impl Answer {
         }
     }
 
-    /// The seconds of Retry-After. Its other form, a date, counts as none: then the pauses are ours.
+    /// The seconds of Retry-After. A date, its other form, counts as missing.
     fn retry_after(&self) -> Option<u64> {
         self.header("retry-after")?.trim().parse().ok()
     }
@@ -71,7 +71,7 @@ impl Answer {
 pub enum Trouble {
     /// Trying again may help.
     Passing(String),
-    /// The server wants fewer requests.
+    /// The server limits the rate of requests.
     Busy {
         problem: String,
         /// In seconds.
@@ -177,7 +177,7 @@ pub fn patiently<T>(
     with_pauses(doing, wait, attempt)
 }
 
-/// [`patiently`], with a clock of the caller's: `wait` gets seconds, and why.
+/// [`patiently`] with an injected clock: `wait` receives the seconds, and the reason.
 fn with_pauses<T>(
     doing: &str,
     mut wait: impl FnMut(u64, &str),

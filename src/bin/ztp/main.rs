@@ -68,7 +68,7 @@ fn main() -> ExitCode {
             anstream::eprintln!("{style}error{style:#}: {message}");
             ExitCode::from(FAILED)
         }
-        // It repeats what was typed, or what a script has put there.
+        // It repeats the arguments, which a script may have taken from names of files.
         Err(error) if error.use_stderr() => {
             anstream::eprint!("{}", terminal::lines(&error.render().to_string()));
             ExitCode::from(FAILED)

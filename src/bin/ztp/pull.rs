@@ -58,7 +58,7 @@ struct Pull<'a> {
     files: BTreeSet<String>,
 }
 
-/// What is at the place of a file in DIR.
+/// The present state of a path in DIR.
 enum There {
     Nothing,
     /// In bytes.
@@ -158,8 +158,8 @@ impl Pull<'_> {
         None
     }
 
-    /// What is at the place of a key, or will be when the keys before it are written: a key can be
-    /// the folder of another one, which no file can be.
+    /// The state of a key's path after the keys before it are written: one key can be the folder of
+    /// another, and a file cannot.
     fn there(&self, key: &str, path: &Path) -> There {
         if let Some(name) = key.split('/').find(|name| name.len() > MAX_NAME_BYTES) {
             let length = name.len();
@@ -200,7 +200,7 @@ impl Pull<'_> {
     }
 }
 
-/// Whether there is something that is no folder, and leads to none.
+/// Whether something other than a folder, or a link to one, is there.
 fn is_no_folder(path: &Path) -> bool {
     match std::fs::metadata(path) {
         Ok(found) => !found.is_dir(),
@@ -221,7 +221,7 @@ fn write(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(
     }
     // Not the name with an addition, which may be too long.
     let new = path.with_file_name(format!("{}.ztp-new", std::process::id()));
-    // Whatever is called so must not be written to: it may be a pipe, or a link.
+    // An existing file of that name must not be written to: it may be a pipe, or a link.
     match std::fs::remove_file(&new) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
@@ -229,7 +229,7 @@ fn write(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(
     fill(&new)
         .and_then(|()| std::fs::rename(&new, path))
         .map_err(|error| {
-            // What is half written is of no use, and may not be there at all.
+            // A half written file is useless, and may not exist at all.
             let _ = std::fs::remove_file(&new);
             failed(error)
         })

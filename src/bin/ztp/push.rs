@@ -156,8 +156,8 @@ impl Push<'_> {
         Ok(())
     }
 
-    /// Puts what is stored and has no file into the plan: deleted is what a push has stored, and
-    /// what nobody has stored since.
+    /// Adds the stored keys without a file to the plan. Only those are deleted that a push has
+    /// stored, and that nobody has changed since.
     fn prune(&mut self, inventory: &Inventory) -> Result<(), Failure> {
         let root = self.root;
         for (key, object) in &inventory.objects {
@@ -187,7 +187,7 @@ impl Push<'_> {
         Ok(())
     }
 
-    /// Those of some KV values that are still what a push has stored.
+    /// The keys among `keys` whose KV values are still those that a push has stored.
     fn pushed(
         &mut self,
         keys: &[&String],
@@ -227,8 +227,8 @@ impl Push<'_> {
         ))
     }
 
-    /// Deletes what the plan says; how much that was. A value that somebody has stored while the
-    /// others were pushed, which may take hours, stays.
+    /// Carries out the deletions of the plan, and returns their number. A value that changed during
+    /// the push, which may take hours, stays.
     fn delete(&mut self, inventory: &Inventory) -> Result<usize, Failure> {
         let mut deleted = 0;
         let values = self.plan.deleted(Store::Kv);
@@ -299,8 +299,7 @@ impl Push<'_> {
     }
 }
 
-/// Whether the Worker reads a key from a store. What has the key in the other store is no content,
-/// whoever has put it there.
+/// Whether the Worker reads a key from a store. The same key in the other store is not content.
 fn is_content(key: &str, store: Store) -> bool {
     Place::of(key).is_ok_and(|place| place.store() == store)
 }

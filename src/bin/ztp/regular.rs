@@ -1,23 +1,23 @@
-//! Reading files without waiting for what has no end: pipes, devices, files that grow for ever.
+//! Reads regular files only, and never blocks: not on a pipe or a device, nor on an endless file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, Read, Result};
 use std::path::Path;
 
-/// What is said of a pipe, a socket or a device.
+/// The message for a pipe, a socket or a device.
 pub const NOT_A_FILE: &str = "this is neither a file nor a folder";
 
 /// Opens a regular file for reading.
 ///
 /// # Errors
-/// It cannot be opened, or is something else: opening a pipe would wait for someone to write.
+/// It cannot be opened, or is not a regular file.
 pub fn open(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // For what has become a pipe since it was listed, and for files of the kernel that wait.
+        // The file may have become a pipe since it was listed, and some files of the kernel block.
         options.custom_flags(libc::O_NONBLOCK);
     }
     let file = options.open(path)?;

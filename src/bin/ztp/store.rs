@@ -44,8 +44,8 @@ pub struct StoredObject {
     pub pushed_as: Option<String>,
 }
 
-/// What a push notes with an R2 object: the SHA-1 of its key. An object that somebody else has
-/// stored has no mark, and a copy of one that a push has stored has that of another key.
+/// The mark of an R2 object that a push has stored: the SHA-1 of its key. Other objects have no mark,
+/// and the copy of a pushed object has the mark of another key.
 pub fn mark(key: &str) -> String {
     sha1(key.as_bytes())
 }

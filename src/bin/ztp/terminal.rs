@@ -1,23 +1,22 @@
-//! The one place where text is escaped on its way to a terminal, a log of CI or a program.
+//! The only place that escapes output: names of files and responses of servers arrive here raw.
 //!
-//! Names of files and texts of servers come here as they are. A terminal must not obey them
-//! (control characters, characters that turn or hide text), and no CI either: GitHub Actions takes
-//! a line that begins with `::`, after blanks, for a command, and `##[` anywhere in a line; Azure
-//! Pipelines `##vso[`; TeamCity `##teamcity[`. So is escaped `##`, a word, and `[`.
+//! Escaped are the characters that a terminal interprets (control characters, bidirectional and
+//! invisible ones), and the beginnings of commands of a CI. GitHub Actions interprets a line that
+//! begins with `::`, after blanks, and `##[` anywhere in a line; Azure Pipelines `##vso[`; TeamCity
+//! `##teamcity[`. So `##`, a word of any length, and `[` is escaped.
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
 
 use crate::Failure;
 
-/// A name or a text within a line: without a line end, and without anything that is obeyed.
-/// What [`Printable`](ztp_edge::domain::printable::Printable) has escaped stays as it is.
+/// Escapes a name or a text within a line, line ends included. The escapes of
+/// [`Printable`](ztp_edge::domain::printable::Printable) stay as they are.
 pub fn line(text: &str) -> String {
     escaped(text, rust)
 }
 
-/// An output of several lines, of which none is a command. What is escaped is escaped as in JSON,
-/// so that JSON stays JSON.
+/// Escapes an output of several lines. The escapes are those of JSON, so that JSON stays valid.
 pub fn lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for (index, line) in text.split('\n').enumerate() {
@@ -36,22 +35,22 @@ pub fn lines(text: &str) -> String {
     out
 }
 
-/// A message of an error, whose further lines are marked as parts of it.
+/// Escapes the message of an error, and marks its further lines as parts of it.
 pub fn message(text: &str) -> String {
     lines(text).replace('\n', "\n  | ")
 }
 
-/// A line of a file, each character of it in its own column.
+/// Replaces characters of a line of a file, so that each keeps its column.
 pub fn masked(line: &str) -> String {
     let masked = line.char_indices().map(|(at, c)| match c {
         '\t' => ' ',
-        c if is_obeyed(c) || begins_command(&line[at..]) => '\u{fffd}',
+        c if is_interpreted(c) || begins_command(&line[at..]) => '\u{fffd}',
         c => c,
     });
     masked.collect()
 }
 
-/// Writes to standard output what is not escaped yet.
+/// Escapes a text, and writes it to standard output.
 ///
 /// # Errors
 /// It cannot be written.
@@ -59,8 +58,8 @@ pub fn say(text: &str) -> Result<(), Failure> {
     write(&lines(text))
 }
 
-/// Writes to standard output what has been escaped, or is all ours: in colour if that is a
-/// terminal. Whoever reads may stop reading.
+/// Writes an escaped text, or one that is all ours, to standard output: in colour if that is a
+/// terminal. The reader may close the pipe.
 ///
 /// # Errors
 /// It cannot be written.
@@ -77,7 +76,7 @@ pub fn write(text: &str) -> Result<(), Failure> {
 fn escaped(text: &str, escape: impl Fn(char) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
-        match is_obeyed(c) || begins_command(&text[at..]) {
+        match is_interpreted(c) || begins_command(&text[at..]) {
             true => out += &escape(c),
             false => out.push(c),
         }
@@ -85,7 +84,7 @@ fn escaped(text: &str, escape: impl Fn(char) -> String) -> String {
     out
 }
 
-/// Whether a CI takes the beginning of a text for that of a command: `##[`, or `##vso[`.
+/// Whether a text begins as a command of a CI does: `##[`, `##vso[`.
 fn begins_command(text: &str) -> bool {
     text.strip_prefix("##").is_some_and(|rest| {
         let word = |c: char| c.is_ascii_alphabetic();
@@ -93,7 +92,7 @@ fn begins_command(text: &str) -> bool {
     })
 }
 
-/// As Rust escapes it, and [`Printable`](ztp_edge::domain::printable::Printable).
+/// The escape of Rust, and of [`Printable`](ztp_edge::domain::printable::Printable).
 fn rust(c: char) -> String {
     match c {
         '#' => c.escape_unicode().to_string(),
@@ -101,7 +100,7 @@ fn rust(c: char) -> String {
     }
 }
 
-/// As JSON escapes it: in UTF-16.
+/// The escape of JSON: UTF-16 units.
 fn json(c: char) -> String {
     let mut out = String::new();
     for unit in c.encode_utf16(&mut [0; 2]) {
@@ -110,9 +109,9 @@ fn json(c: char) -> String {
     out
 }
 
-/// Whether a terminal may do something else with a character than show it. Characters that
-/// combine with the one before them are shown.
-fn is_obeyed(c: char) -> bool {
+/// Whether a terminal may interpret a character instead of showing it. Combining characters are
+/// shown.
+fn is_interpreted(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
     }
@@ -127,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_shown_on_one_line_without_what_is_obeyed() {
+    fn a_name_is_one_line_without_control_characters() {
         for (name, shown) in [
             (
                 "plain/ü é 漢 \\ ' \" e\u{301}",
@@ -144,7 +143,7 @@ mod tests {
             ),
         ] {
             assert_eq!(line(name), shown);
-            // Escaped once, however often it comes by.
+            // An escaped name is not escaped again.
             assert_eq!(line(&line(name)), shown);
             assert_eq!(lines(&line(name)), shown);
         }
@@ -164,7 +163,10 @@ mod tests {
         let text = "\u{7f}\u{9b}\u{202e}\u{e0001}##[x]\u{1b}\n";
         let json = serde_json::json!({ text: text });
         let shown = lines(&format!("{json:#}"));
-        assert!(shown.chars().all(|c| c == '\n' || !is_obeyed(c)), "{shown}");
+        assert!(
+            shown.chars().all(|c| c == '\n' || !is_interpreted(c)),
+            "{shown}"
+        );
         assert!(!shown.contains("##["), "{shown}");
         assert_eq!(
             serde_json::from_str::<serde_json::Value>(&shown).unwrap(),

@@ -192,8 +192,7 @@ impl S3 {
                 _ => understood(&answer, CompleteMultipartUploadResponse::parse).map(|_| true),
             }
         })?;
-        // An upload that is not there any more may have been completed by an earlier try, of which
-        // the answer was lost.
+        // An earlier try may have completed the missing upload, and its response was lost.
         if completed || self.noted(upload.key, upload.size)?.sha1.as_ref() == Some(&pending.sha1) {
             return Ok(());
         }

@@ -28,7 +28,7 @@ use super::{Inventory, Storage, StoredObject, StoredValue, Upload, mark};
 
 /// The largest object that Cloudflare's REST API takes, in bytes; wrangler stops there, too.
 const MAX_REST_OBJECT_BYTES: u64 = 300 << 20;
-/// What a push through the REST API puts before the mark of an object.
+/// The text before the mark in the Content-Disposition of an object.
 const DISPOSITION: &str = "attachment; ztp-pushed-as=";
 /// Most values that are read at once.
 const VALUES_AT_ONCE: usize = 100;
@@ -293,8 +293,8 @@ impl Storage for Remote {
             let mut values = http::patiently("reading values", || {
                 match self.api.ask_once(Method::POST, &path, Some(&body)) {
                     Ok((BulkValues { values }, _)) => Ok(values),
-                    // What is larger together than one answer may be, is read one by one, and what
-                    // is wrong otherwise is wrong there, too.
+                    // Values that are too large for one response are read one by one. Another
+                    // lasting error occurs there again, and is reported.
                     Err(Trouble::Lasting(_)) => Ok(HashMap::new()),
                     Err(trouble) => Err(trouble),
                 }
@@ -408,7 +408,7 @@ impl Storage for Remote {
                     .api
                     .send(self.api.request(Method::DELETE, &path).body(()))?;
                 match answer.status {
-                    // 404: an earlier try has deleted it, and its answer was lost.
+                    // 404: an earlier try has deleted it, and its response was lost.
                     200..300 | 404 => Ok(()),
                     _ => Err(answer.trouble()),
                 }

@@ -121,8 +121,8 @@ impl S3 {
         }
     }
 
-    /// What a push has noted with an object; the SHA-1 only if the object still has the size that
-    /// it was made for.
+    /// The metadata that a push has set; the SHA-1 only if the object still has the size that it was
+    /// computed for.
     pub fn noted(&self, key: &str, size: u64) -> Result<Noted, Failure> {
         http::patiently(&format!("asking for {key}"), || {
             let action = self.bucket.head_object(Some(&self.credentials), key);
@@ -212,15 +212,15 @@ fn complaint(answer: &Answer) -> String {
     )
 }
 
-/// What a push has noted with an object.
+/// The metadata of an object that a push sets.
 #[derive(Debug, Default)]
 pub struct Noted {
     pub sha1: Option<String>,
     pub pushed_as: Option<String>,
 }
 
-/// What the Worker reads, so that it need not hash the object: its SHA-1, and the size that this is
-/// the SHA-1 of. And what tells `--prune` that a push has stored it.
+/// The metadata of an upload: its SHA-1 with the size that this is of, so that the Worker need not
+/// hash the object, and the mark, by which `--prune` knows a pushed object.
 pub fn notes(upload: &Upload<'_>) -> [(&'static str, String); 3] {
     [
         ("x-amz-meta-pushed-as", mark(upload.key)),

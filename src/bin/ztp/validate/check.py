@@ -31,7 +31,7 @@ MAX_BYTES = 25 << 20
 
 
 def read(path):
-    """The bytes of a regular file; what has become a pipe since it was listed is not waited for."""
+    """The bytes of a regular file. It may have become a pipe since it was listed: do not block."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

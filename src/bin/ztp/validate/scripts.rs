@@ -93,7 +93,7 @@ impl Check<'_> {
 }
 
 impl Check<'_> {
-    /// Whether an action is as small as the client wants it; a finding if it is not.
+    /// Whether the client accepts the size of an action; a finding if not.
     fn client_takes(&mut self, key: &str) -> bool {
         let size = self.root.files.get(key).map_or(0, |file| file.size);
         if size <= MAX_ACTION_BYTES {
