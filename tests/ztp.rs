@@ -2,6 +2,8 @@
 
 #[path = "ztp/broken.rs"]
 mod broken;
+#[path = "ztp/escapes.rs"]
+mod escapes;
 #[path = "ztp/explain.rs"]
 mod explain;
 #[path = "ztp/formats.rs"]
@@ -10,3 +12,5 @@ mod formats;
 mod scratch;
 #[path = "ztp/sites.rs"]
 mod sites;
+#[path = "ztp/special.rs"]
+mod special;

@@ -151,7 +151,7 @@ Examples:
   ztp push . --dry-run                         show the plan, store nothing
   ztp push .                                   into the storage of `npm start`
   ztp push . --remote                          into that of the deployed Worker
-  ztp push . --remote --prune                  and delete what DIR no longer has
+  ztp push . --remote --prune                  and delete pushed keys that DIR no longer has
 
 A push begins with `ztp validate`, and stores nothing if that finds an error. Never touched are
 nodes/ID/.node, and a startup-config that the switch itself has stored since the last push.
@@ -173,7 +173,7 @@ pub struct PushArgs {
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Delete what is stored and not in DIR; of a node, only what a push has stored
+    /// Delete keys that a push has stored, that nobody has changed since, and that DIR lacks
     #[arg(long)]
     pub prune: bool,
     /// Replace startup-configs that switches have stored, too

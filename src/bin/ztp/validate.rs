@@ -16,9 +16,10 @@ use ztp_edge::domain::node::Identifier;
 use ztp_edge::domain::pool::Pool;
 use ztp_edge::domain::yaml::{self, Node, Position};
 
-use crate::content::{Place, Store};
+use crate::content::Place;
 use crate::data_root::DataRoot;
-use crate::finding::{Finding, Kind};
+use crate::finding::{Finding, Kind, Note};
+use crate::regular;
 use crate::sites;
 
 pub use server_conf::ServerConf;
@@ -28,7 +29,7 @@ pub struct Validation {
     /// In the order of files and lines.
     pub findings: Vec<Finding>,
     /// What is no finding, but should be known.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 impl Validation {
@@ -75,7 +76,7 @@ struct Check<'r> {
     identifier: Identifier,
     site: Option<&'r str>,
     findings: Vec<Finding>,
-    notes: Vec<String>,
+    notes: Vec<Note>,
     /// What could be read, by key: shared definitions and those of nodes.
     definitions: BTreeMap<String, Definition>,
     /// By name.
@@ -94,10 +95,11 @@ impl Check<'_> {
     /// The text of a file; a finding if it is there and cannot be read.
     fn text(&mut self, key: &str) -> Option<String> {
         let file = self.root.files.get(key)?;
-        if file.size > Store::of(key).max_value_bytes() {
+        let limit = file.place.store().max_value_bytes();
+        if file.size > limit {
             return None;
         }
-        let bytes = match std::fs::read(&file.path) {
+        let bytes = match regular::read(&file.path, limit) {
             Ok(bytes) => bytes,
             Err(error) => {
                 let message = format!("the file cannot be read: {error}");
@@ -164,20 +166,20 @@ fn end_of(text: &str) -> Position {
     }
 }
 
-fn left_alone(root: &DataRoot) -> Vec<String> {
+fn left_alone(root: &DataRoot) -> Vec<Note> {
     let mut notes: Vec<_> = root
         .left_alone
         .iter()
-        .map(|left| format!("{} is left alone: {}", left.path, left.reason))
+        .map(|left| Note::from(format!("{} is left alone: {}", left.path, left.reason)))
         .collect();
     let handlers = root
         .files
         .iter()
         .filter(|(_, file)| matches!(file.place, Place::ConfigHandler(_)));
     for (key, _) in handlers {
-        notes.push(format!(
+        notes.push(Note::from(format!(
             "{key} is stored but never run here: fetch backups with `ztp pull --nodes` and run it there"
-        ));
+        )));
     }
     notes
 }
