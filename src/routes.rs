@@ -67,7 +67,7 @@ const ROUTES: &[Route] = &[
     route("GET", "/meta/nodes/{id}/{*record}", Switch, |context| Box::pin(meta::record(context))),
     route("GET", "/openapi.yaml", Switch, |context| Box::pin(openapi::get(context))),
     route("GET", "/admin/pools", Operator, |context| Box::pin(admin::list(context))),
-    route("GET", "/admin/pools/{pool}", Operator, |context| Box::pin(admin::show(context))),
+    route("GET", "/admin/pools/{*pool}", Operator, |context| Box::pin(admin::show(context))),
     route("DELETE", "/admin/pools/{pool}", Operator, |context| Box::pin(admin::release_node(context))),
     route("PUT", "/admin/pools/{pool}/{*value}", Operator, |context| Box::pin(admin::assign(context))),
     route("DELETE", "/admin/pools/{pool}/{*value}", Operator, |context| Box::pin(admin::release_value(context))),
@@ -171,6 +171,8 @@ fn find(
 pub struct Context<'a> {
     pub request: &'a Request,
     pub parameters: &'a Parameters,
+    /// The decoded path, without the server's prefix and the caller's credential.
+    pub segments: &'a [&'a str],
     pub settings: &'a Settings,
     pub storage: &'a Storage,
     pub caller: &'a Caller<'a>,
@@ -291,6 +293,7 @@ async fn dispatch(
     (route.handler)(Context {
         request,
         parameters: &parameters,
+        segments,
         settings,
         storage,
         caller: &caller,

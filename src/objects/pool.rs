@@ -2,7 +2,7 @@
 //!
 //! KV cannot hand out a value once, since it has no transaction and answers late; a Durable Object
 //! is one thread with a database of its own. It owns the allocations. What there is to allocate it
-//! reads from KV at every call, so that an edited pool counts from the next call on.
+//! reads from KV whenever it gives out a value, so that an edited pool counts as soon as KV shows it.
 //!
 //! Between reading KV and answering, nothing here awaits: no two calls can see the same free value.
 
@@ -19,7 +19,9 @@ use worker::{
 use crate::error::Error;
 use crate::storage::Storage;
 use ztp_core::key::Document;
+use ztp_core::node::Identifier;
 use ztp_core::pool::{Allocations, Grant, Pool, Refusal};
+use ztp_core::settings::{SettingError, Settings};
 
 use protocol::{Allocation, Call, Command, Listing, Reply};
 
@@ -28,6 +30,8 @@ use protocol::{Allocation, Call, Command, Listing, Reply};
 pub struct ResourcePool {
     sql: SqlStorage,
     env: Env,
+    /// Which fact a node is called by, in reservations and in the database alike.
+    identifier: Result<Identifier, SettingError>,
     /// What the database holds, once it was read.
     allocations: RefCell<Option<Allocations>>,
     /// The last contents, as text and as parsed.
@@ -36,9 +40,12 @@ pub struct ResourcePool {
 
 impl DurableObject for ResourcePool {
     fn new(state: State, env: Env) -> Self {
+        let variable = |name: &str| env.var(name).ok().map(|value| value.to_string());
+        let settings = Settings::read(variable);
         Self {
             sql: state.storage().sql(),
             env,
+            identifier: settings.map(|settings| settings.identifier),
             allocations: RefCell::default(),
             contents: RefCell::default(),
         }
@@ -84,6 +91,11 @@ impl ResourcePool {
         let name = &call.pool;
         match &call.command {
             Command::Allocate { node, held_only } => {
+                let node = &self.identifier()?.canonical(node);
+                // What a node holds it keeps, also while the file is missing or broken.
+                if let Some(held) = self.allocations()?.held(node) {
+                    return Ok(Reply::Value(held.to_owned()));
+                }
                 let pool = self.contents(name).await?;
                 let grant = self.allocations()?.grant(&pool, node);
                 if *held_only && matches!(grant, Ok(Grant::New(_))) {
@@ -91,7 +103,13 @@ impl ResourcePool {
                 }
                 self.give(name, node, grant).map(Reply::Value)
             }
+            Command::Held { node } => {
+                let node = self.identifier()?.canonical(node);
+                let held = self.allocations()?.held(&node).map(str::to_owned);
+                Ok(held.map_or(Reply::NotHeld, Reply::Value))
+            }
             Command::Assign { value, node } => {
+                let node = &self.identifier()?.canonical(node);
                 let pool = self.contents(name).await?;
                 let grant = self.allocations()?.assign(&pool, value, node);
                 self.give(name, node, grant).map(Reply::Value)
@@ -116,7 +134,13 @@ impl ResourcePool {
             #[cfg(feature = "panics")]
             Command::Panic => panic!("in a pool"),
             Command::ReleaseNode { node } => {
-                self.release(self.rows()?.into_iter().find(|row| row.node == *node))
+                let node = self.identifier()?.canonical(node);
+                let held = self.allocations()?.held(&node).map(str::to_owned);
+                self.release(
+                    self.rows()?
+                        .into_iter()
+                        .find(|row| Some(&row.value) == held.as_ref()),
+                )
             }
         }
     }
@@ -132,7 +156,7 @@ impl ResourcePool {
         if let Some((_, pool)) = last.as_ref().filter(|(known, _)| *known == text) {
             return Ok(Rc::clone(pool));
         }
-        let pool = Pool::parse(&text)
+        let pool = Pool::parse(&text, self.identifier()?)
             .map_err(|error| refused(format!("cannot be used: {document} is broken: {error}")))?;
         let pool = Rc::new(pool);
         *last = Some((text, Rc::clone(&pool)));
@@ -178,6 +202,12 @@ impl ResourcePool {
         Ok(Reply::Released(found))
     }
 
+    fn identifier(&self) -> Result<Identifier, Problem> {
+        let read = self.identifier.as_ref();
+        read.copied()
+            .map_err(|error| Problem::Failed(error.to_string()))
+    }
+
     /// The allocations, read from the database the first time.
     fn allocations(&self) -> Result<RefMut<'_, Allocations>, Problem> {
         let mut known = self.allocations.borrow_mut();
@@ -188,7 +218,11 @@ impl ResourcePool {
         Ok(RefMut::map(known, |known| known.get_or_insert_default()))
     }
 
+    /// What the database has, each node by its canonical id. An operator may have given a value to a
+    /// MAC address with separators, which no node was called by: such a row comes after those that
+    /// nodes got themselves.
     fn rows(&self) -> Result<Vec<Allocation>, Problem> {
+        let identifier = self.identifier()?;
         self.sql.exec(
             "CREATE TABLE IF NOT EXISTS allocation \
              (value TEXT PRIMARY KEY, node TEXT NOT NULL UNIQUE, since REAL NOT NULL)",
@@ -198,6 +232,14 @@ impl ResourcePool {
             "SELECT value, node, since FROM allocation ORDER BY since, value",
             None,
         )?;
-        Ok(cursor.to_array()?)
+        let rows: Vec<Allocation> = cursor.to_array()?;
+        let (mut rows, other): (Vec<_>, Vec<_>) = rows
+            .into_iter()
+            .partition(|row| identifier.canonical(&row.node) == row.node);
+        rows.extend(other.into_iter().map(|row| Allocation {
+            node: identifier.canonical(&row.node),
+            ..row
+        }));
+        Ok(rows)
     }
 }

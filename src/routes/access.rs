@@ -85,7 +85,7 @@ pub fn authorize_operator(request: &Request, settings: &Settings) -> Result<(), 
         return Err(not_found());
     };
     let header = request.header("Authorization").unwrap_or_default();
-    let presented = header.strip_prefix("Bearer ").unwrap_or_default().trim();
+    let presented = credentials::bearer_token(&header).unwrap_or_default();
     if credentials::same_token(presented, wanted) {
         return Ok(());
     }

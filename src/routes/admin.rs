@@ -1,8 +1,11 @@
 //! /admin/pools: what operators read and change of resource pools.
+//!
+//! The names of pools and the values may have slashes, as they are or as `%2F`. GET, and DELETE with
+//! `?node=`, take the whole path for a name; else [`pool_and_value`] says where it ends.
 
 use serde_json::json;
 use worker::{Date, DateInit};
-use ztp_core::key::is_pool_name;
+use ztp_core::key::{is_pool_name, pool_and_value};
 use ztp_core::node::NodeId;
 use ztp_core::path;
 
@@ -21,8 +24,8 @@ pub async fn list(context: Context<'_>) -> Result<Response, Error> {
 ///
 /// 400 if the pool cannot be used; 503 if storage fails.
 pub async fn show(context: Context<'_>) -> Result<Response, Error> {
-    let pool = pool(&context)?;
-    let Reply::Listing(listing) = context.storage.call_pool(pool, Command::List).await? else {
+    let pool = context.parameters.get("pool");
+    let Reply::Listing(listing) = call(&context, pool, Command::List).await? else {
         return Err(unexpected(pool));
     };
     let reservations: Vec<_> = listing
@@ -44,31 +47,35 @@ pub async fn show(context: Context<'_>) -> Result<Response, Error> {
 /// 400 if the pool cannot be used or `node` is missing; 409 if the value is not free; 503 if storage
 /// fails.
 pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
-    let pool = pool(&context)?;
     let node = node_parameter(&mut context)?.to_string();
+    let (pool, value) = split(&context).await?;
     let command = Command::Assign {
-        value: context.parameters.get("value").to_owned(),
+        value,
         node: node.clone(),
     };
-    match context.storage.call_pool(pool, command).await {
+    match call(&context, &pool, command).await {
         Ok(Reply::Value(value)) => {
             context.log.allocated.push(format!("{pool}: {value}"));
             Ok(respond(
                 json!({ "pool": pool, "value": value, "node": node }),
             ))
         }
-        Ok(_) => Err(unexpected(pool)),
+        Ok(_) => Err(unexpected(&pool)),
         Err(Error::BadRequest(reason)) => Err(Error::Conflict(reason)),
         Err(error) => Err(error),
     }
 }
 
-/// DELETE /admin/pools/{pool}/{value}: releases a value.
+/// DELETE /admin/pools/{pool}/{value}: releases a value; with `?node=ID`, all of the path is the name of a
+/// pool, as in [`release_node`].
 ///
 /// 400 if the pool cannot be used; 404 if the value is not allocated; 503 if storage fails.
 pub async fn release_value(context: Context<'_>) -> Result<Response, Error> {
-    let value = context.parameters.get("value").to_owned();
-    release(context, Command::ReleaseValue { value }).await
+    if path::query_value(&context.request.url, "node").is_some() {
+        return release_node(context).await;
+    }
+    let (pool, value) = split(&context).await?;
+    release(context, &pool, Command::ReleaseValue { value }).await
 }
 
 /// DELETE /admin/pools/{pool}?node=ID: releases the value of a node.
@@ -77,12 +84,12 @@ pub async fn release_value(context: Context<'_>) -> Result<Response, Error> {
 /// fails.
 pub async fn release_node(mut context: Context<'_>) -> Result<Response, Error> {
     let node = node_parameter(&mut context)?.to_string();
-    release(context, Command::ReleaseNode { node }).await
+    let pool = whole(&context);
+    release(context, &pool, Command::ReleaseNode { node }).await
 }
 
-async fn release(context: Context<'_>, command: Command) -> Result<Response, Error> {
-    let pool = pool(&context)?;
-    match context.storage.call_pool(pool, command).await? {
+async fn release(context: Context<'_>, pool: &str, command: Command) -> Result<Response, Error> {
+    match call(&context, pool, command).await? {
         Reply::Released(Some(released)) => {
             context.log.released = Some(format!("{pool}: {}", released.value));
             context.log.node = Some(released.node.clone());
@@ -97,6 +104,36 @@ async fn release(context: Context<'_>, command: Command) -> Result<Response, Err
     }
 }
 
+async fn call(context: &Context<'_>, pool: &str, command: Command) -> Result<Reply, Error> {
+    if !is_pool_name(pool) {
+        return Err(Error::BadRequest(format!(
+            "{pool:?} is not a valid pool name"
+        )));
+    }
+    context.storage.call_pool(pool, command).await
+}
+
+/// The segments of the path after /admin/pools.
+fn segments<'a>(context: &Context<'a>) -> &'a [&'a str] {
+    context.segments.get(2..).unwrap_or_default()
+}
+
+/// The whole path after /admin/pools.
+fn whole(context: &Context<'_>) -> String {
+    segments(context).join("/")
+}
+
+/// The pool and the value of a path. Which pools are stored matters only where more than one name fits.
+async fn split(context: &Context<'_>) -> Result<(String, String), Error> {
+    let segments = segments(context);
+    let stored = match segments {
+        [first, _, _, ..] if !first.contains('/') => context.storage.pool_names().await?,
+        _ => Vec::new(),
+    };
+    pool_and_value(segments, &stored)
+        .ok_or_else(|| Error::BadRequest("missing value: add /VALUE to the URL".to_owned()))
+}
+
 fn respond(value: serde_json::Value) -> Response {
     Response::json(&value).with_header("Cache-Control", "no-store")
 }
@@ -107,22 +144,14 @@ fn display(allocation: &Allocation) -> serde_json::Value {
     json!({ "value": allocation.value, "node": allocation.node, "since": since })
 }
 
-fn pool<'a>(context: &Context<'a>) -> Result<&'a str, Error> {
-    let pool = context.parameters.get("pool");
-    if is_pool_name(pool) {
-        return Ok(pool);
-    }
-    Err(Error::BadRequest(format!(
-        "{pool:?} is not a valid pool name"
-    )))
-}
-
 fn node_parameter(context: &mut Context<'_>) -> Result<NodeId, Error> {
-    let node = path::query_value(&context.request.url, "node");
-    let node = node.ok_or_else(|| {
+    let node = path::query_value(&context.request.url, "node").ok_or_else(|| {
         Error::BadRequest("missing query parameter `node`: add ?node=ID to the URL".to_owned())
     })?;
-    let node: NodeId = node
+    let node: NodeId = context
+        .settings
+        .identifier
+        .canonical(&node)
         .parse()
         .map_err(|error| Error::BadRequest(format!("{error}")))?;
     context.log.node = Some(node.to_string());

@@ -150,12 +150,8 @@ async fn allocate(
                 "the definition of {node} calls the pool {pool:?}, and no pool can have that name"
             )));
         }
-        let command = Command::Allocate {
-            node: node.to_string(),
-            held_only: context.settings.read_only,
-        };
-        let name = pool_of_site(context, pool).await?;
-        match context.storage.call_pool(&name, command).await? {
+        let (name, reply) = ask_pool(context, node, pool).await?;
+        match reply {
             Reply::Value(value) => {
                 context.log.allocated.push(format!("{name}: {value}"));
                 values.insert(pool.clone(), value);
@@ -177,20 +173,43 @@ async fn allocate(
     Ok(values)
 }
 
-/// The pool of the caller's site, `resources/<site>/<pool>`, if there is one; else the pool that all
-/// sites share, so that no value of it is given at two of them.
-async fn pool_of_site(context: &Context<'_>, pool: &str) -> Result<String, Error> {
-    if let Some(site) = context.caller.site() {
-        let own = format!("{site}/{pool}");
-        let document = Document::Pool(&own);
-        let stored = context
-            .storage
-            .document(&SITE_POOLS, document, true, |_| Ok(()));
-        if is_pool_name(&own) && stored.await?.is_some() {
-            return Ok(own);
+/// What a pool has for a node, and which pool that is: that of the caller's site,
+/// `resources/<site>/<pool>`, if it is stored; else the one that all sites share, so that no value of
+/// it is given at two of them.
+///
+/// A node has one value of the two. It keeps that while the site's pool appears or disappears, and
+/// while storage shows it in one place of the world and not yet in another.
+async fn ask_pool(
+    context: &Context<'_>,
+    node: &NodeId,
+    pool: &str,
+) -> Result<(String, Reply), Error> {
+    let storage = context.storage;
+    let allocate = Command::Allocate {
+        node: node.to_string(),
+        held_only: context.settings.read_only,
+    };
+    let own = context.caller.site().map(|site| format!("{site}/{pool}"));
+    let Some(own) = own.filter(|own| is_pool_name(own)) else {
+        return Ok((pool.to_owned(), storage.call_pool(pool, allocate).await?));
+    };
+    let stored = storage
+        .document(&SITE_POOLS, Document::Pool(&own), true, |_| Ok(()))
+        .await?;
+    let (first, second) = match stored {
+        Some(_) => (own, pool.to_owned()),
+        None => (pool.to_owned(), own),
+    };
+    for name in [&first, &second] {
+        let held = Command::Held {
+            node: node.to_string(),
+        };
+        if let reply @ Reply::Value(_) = storage.call_pool(name, held).await? {
+            return Ok((name.clone(), reply));
         }
     }
-    Ok(pool.to_owned())
+    let reply = storage.call_pool(&first, allocate).await?;
+    Ok((first, reply))
 }
 
 fn no_plugin(node: &NodeId, call: &Call) -> Error {

@@ -1,8 +1,13 @@
 // Resource pools: plugin calls in definitions, and what operators see and change.
 
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { assertRefusal, startWorker } from "./harness.mjs";
+import { withStorage } from "../../scripts/storage.mjs";
+import { assertRefusal, send, startWorker } from "./harness.mjs";
+import { startOn } from "./persistent.mjs";
 
 const ADMIN = "an-admin-token-of-enough-length";
 let worker;
@@ -77,14 +82,26 @@ describe("allocate in a definition", () => {
     assert.equal(await value("JPE1"), "10.0.0.2");
   });
 
-  test("understands ranges and networks", async () => {
-    await pool("net", "10.0.0.254-10.0.1.0/22: null", "192.168.7.0/30: null");
+  test("understands ranges and the hosts of networks", async () => {
+    await pool("net", "10.0.0.254-10.0.1.0/22: null", "hosts(192.168.7.0/30): null");
     const nodes = ["JPE1", "JPE2", "JPE3", "JPE4", "JPE5"];
     await define({ ip: "allocate('net')" }, ...nodes, "JPE6");
     const values = [];
     for (const node of nodes) values.push(await value(node));
     assert.deepEqual(values, ["10.0.0.254/22", "10.0.0.255/22", "10.0.1.0/22", "192.168.7.1/30", "192.168.7.2/30"]);
     assertRefusal(await get("JPE6"), 400, /the pool &?#?\w*;?'?net.*JPE6.*5 are taken/);
+  });
+
+  test("gives a network as one value, and each address of a loopback range with /32", async () => {
+    const nodes = ["RACK1", "RACK2", "RACK3"];
+    await pool("prefix", "10.20.1.0/24: null", "10.20.2.0/24: null", "2001:db8:20:1::/64: null");
+    await pool("loopback", "10.255.0.255-10.255.1.1/32: null");
+    await define({ ip: "allocate('prefix') allocate('loopback')" }, ...nodes);
+    await define({ ip: "allocate('prefix')" }, "RACK4");
+    const values = [];
+    for (const node of nodes) values.push(await value(node));
+    assert.deepEqual(values, ["10.20.1.0/24 10.255.0.255/32", "10.20.2.0/24 10.255.1.0/32", "2001:db8:20:1::/64 10.255.1.1/32"]);
+    assertRefusal(await get("RACK4"), 400, /no value is free: 3 are taken.*10\.20\.1\.0\/24 is one value; write hosts\(10\.20\.1\.0\/24\)/);
   });
 
   for (const [name, lines, reason] of [
@@ -130,6 +147,27 @@ describe("an edited pool", () => {
     await pool("net", "10.0.0.1: null", "10.0.0.2: null", "10.0.0.3: null");
     assert.equal(await value("JPE2"), "10.0.0.2");
     assert.equal(await value("JPE3"), "10.0.0.3");
+  });
+
+  test("that is missing or broken still gives a node what it holds, and nothing new", async () => {
+    await pool("net", "10.0.0.1: null", "10.0.0.2: null");
+    await define({ ip: "allocate('net')" }, "JPE1", "JPE2");
+    assert.equal(await value("JPE1"), "10.0.0.1");
+    await pool("net", "- broken");
+    assert.equal(await value("JPE1"), "10.0.0.1");
+    assertRefusal(await get("JPE2"), 400, /resources\/net is broken/);
+    await worker.kv.delete("resources/net");
+    assert.equal(await value("JPE1"), "10.0.0.1");
+    assertRefusal(await get("JPE2"), 400, /resources\/net is not stored/);
+  });
+
+  test("whose network was every address in it leaves those with their holders, and gives nobody the whole", async () => {
+    await pool("net", "hosts(10.20.1.0/24): null");
+    await define({ ip: "allocate('net')" }, "JPE1", "JPE2");
+    assert.equal(await value("JPE1"), "10.20.1.1/24");
+    await pool("net", "10.20.1.0/24: null", "10.20.2.0/24: null");
+    assert.equal(await value("JPE1"), "10.20.1.1/24");
+    assert.equal(await value("JPE2"), "10.20.2.0/24");
   });
 
   test("never gives a value twice while values are added, removed and reserved", async () => {
@@ -210,6 +248,36 @@ describe("/admin/pools", () => {
     assertRefusal(await admin("PUT", "/net/10.0.0.1?node=a%2Fb"), 400, /node id/);
   });
 
+  test("takes the names of pools with slashes as they are, too", async () => {
+    await pool("berlin/mgmt", "10.0.0.1/24: null", "10.0.0.2/24: null", "10.0.0.3/24: null");
+    await pool("berlin", "mgmt/7: null");
+    assert.equal((await admin("GET", "/berlin/mgmt")).json.pool, "berlin/mgmt");
+    assert.equal((await admin("GET", "/berlin%2Fmgmt")).json.pool, "berlin/mgmt");
+    for (const [path, node, name, value] of [
+      ["/berlin/mgmt/10.0.0.1/24", "JPE1", "berlin/mgmt", "10.0.0.1/24"],
+      ["/berlin/mgmt/10.0.0.2%2F24", "JPE2", "berlin/mgmt", "10.0.0.2/24"],
+      ["/berlin%2Fmgmt/10.0.0.3/24", "JPE3", "berlin/mgmt", "10.0.0.3/24"],
+      ["/berlin/mgmt%2F7", "JPE4", "berlin", "mgmt/7"],
+    ]) {
+      const given = await admin("PUT", `${path}?node=${node}`);
+      assert.equal(given.status, 200, `${path}: ${given.text}`);
+      assert.deepEqual(given.json, { pool: name, value, node });
+    }
+    assert.equal((await admin("DELETE", "/berlin/mgmt?node=JPE1")).json.released.value, "10.0.0.1/24");
+    assert.equal((await admin("DELETE", "/berlin/mgmt/10.0.0.2/24")).json.released.node, "JPE2");
+    assert.equal((await admin("DELETE", "/berlin%2Fmgmt/10.0.0.3%2F24")).json.released.node, "JPE3");
+    assertRefusal(await admin("GET", "/berlin/none"), 400, /resources\/berlin\/none is not stored/);
+  });
+
+  test("takes the scheme of the token in any case", async () => {
+    for (const scheme of ["bearer", "BEARER", "bEaRer"]) {
+      const answer = await worker.request("GET", "/admin/pools", { headers: { Authorization: `${scheme} ${ADMIN}` } });
+      assert.equal(answer.status, 200, scheme);
+    }
+    const other = await worker.request("GET", "/admin/pools", { headers: { Authorization: `Basic ${ADMIN}` } });
+    assertRefusal(other, 401, /ZTP_ADMIN_TOKEN/);
+  });
+
   test("is refused without the token, and is not there without the secret", async (t) => {
     for (const token of ["", "wrong", `${ADMIN}x`, ADMIN.toUpperCase()]) {
       const answer = await admin("GET", "", token);
@@ -223,7 +291,7 @@ describe("/admin/pools", () => {
   });
 
   test("answers a wrong method with those there are", async () => {
-    for (const [method, path, allow] of [["POST", "", "GET, HEAD"], ["PUT", "/net", "GET, HEAD, DELETE"], ["GET", "/net/x", "PUT, DELETE"]]) {
+    for (const [method, path, allow] of [["POST", "", "GET, HEAD"], ["PUT", "/net", "GET, HEAD, DELETE"], ["POST", "/net/x", "GET, HEAD, PUT, DELETE"]]) {
       const answer = await admin(method, path);
       assert.equal(answer.status, 405);
       assert.equal(answer.headers.allow, allow);
@@ -256,5 +324,112 @@ describe("pools of sites", () => {
     assert.deepEqual(await values("london", "JPE1"), { own: "192.168.0.1", shared: "10.0.0.1" });
     assert.deepEqual(await values("amsterdam", "JPE2"), { own: "192.168.0.1", shared: "10.0.0.2" });
     assert.deepEqual(await values("amsterdam", "JPE3"), { own: "192.168.0.2", shared: "10.0.0.3" });
+  });
+
+  test("a node keeps the one value that it has while its site's pool appears and disappears", async (t) => {
+    const secrets = { ZTP_TOKENS: `berlin=${"berlin".repeat(3)}`, ZTP_ADMIN_TOKEN: ADMIN };
+    const sites = await startWorker({ secrets, forgetful: true });
+    t.after(() => sites.stop());
+    const definition = JSON.stringify({ actions: [{ action: "a", attributes: { ip: "allocate('mgmt')" } }] });
+    for (const node of ["JPE1", "JPE2", "JPE3", "JPE4"]) await sites.kv.put(`nodes/${node}/definition`, definition);
+    const ask = (node) => sites.request("GET", `/t/${"berlin".repeat(3)}/nodes/${node}`);
+    const ip = async (node) => {
+      const answer = await ask(node);
+      assert.equal(answer.status, 200, answer.text);
+      return answer.json.actions[0].attributes.ip;
+    };
+    await sites.kv.put("resources/mgmt", "10.0.0.1: null\n10.0.0.2: null");
+    assert.equal(await ip("JPE1"), "10.0.0.1");
+    await sites.kv.put("resources/berlin/mgmt", "192.0.2.1: null\n192.0.2.2: JPE1");
+    assert.equal(await ip("JPE1"), "10.0.0.1");
+    assert.equal(await ip("JPE2"), "192.0.2.1");
+    assertRefusal(await ask("JPE3"), 400, /the pool .{0,5}berlin\/mgmt.{0,5} has no value/);
+    sites.logs();
+    assert.equal(await ip("JPE2"), "192.0.2.1");
+    const line = JSON.parse(sites.logs().at(-1));
+    assert.deepEqual([line.pool_calls, line.allocated], [1, ["berlin/mgmt: 192.0.2.1"]]);
+    // The site's pool is not to be seen, as where storage does not show it yet.
+    await sites.kv.delete("resources/berlin/mgmt");
+    assert.equal(await ip("JPE2"), "192.0.2.1");
+    assert.equal(await ip("JPE3"), "10.0.0.2");
+    // What the shared pool gave is released there; only then the site's pool gives a value.
+    await sites.kv.put("resources/berlin/mgmt", "192.0.2.1: null\n192.0.2.2: JPE1");
+    const released = await sites.request("DELETE", "/admin/pools/mgmt?node=JPE1", { headers: { Authorization: `Bearer ${ADMIN}` } });
+    assert.equal(released.status, 200, released.text);
+    assert.equal(await ip("JPE1"), "192.0.2.2");
+  });
+
+  test("a node that holds nothing is given nothing while READ_ONLY is set, from either pool", async (t) => {
+    const sites = await startWorker({ secrets: { ZTP_TOKENS: `berlin=${"berlin".repeat(3)}` }, vars: { READ_ONLY: "True" } });
+    t.after(() => sites.stop());
+    await sites.kv.put("nodes/JPE1/definition", JSON.stringify({ actions: [{ action: "a", attributes: { ip: "allocate('mgmt')" } }] }));
+    await sites.kv.put("resources/mgmt", "10.0.0.1: null");
+    await sites.kv.put("resources/berlin/mgmt", "192.0.2.1: null");
+    const answer = await sites.request("GET", `/t/${"berlin".repeat(3)}/nodes/JPE1`);
+    assertRefusal(answer, 403, /no value from the pool .{0,5}berlin\/mgmt/);
+  });
+});
+
+describe("nodes called by their MAC address", () => {
+  const SPELLINGS = ["00:1C:73:AA:BB:01", "001c.73aa.bb01", "00-1c-73-aa-bb-01", "001C73AABB01"];
+
+  test("are the same in a reservation and in ?node=, however the address is written", async (t) => {
+    const macs = await startWorker({ vars: { IDENTIFIER: "systemmac" }, secrets: { ZTP_ADMIN_TOKEN: ADMIN }, forgetful: true });
+    t.after(() => macs.stop());
+    const ask = (method, path) => macs.request(method, path, { headers: { Authorization: `Bearer ${ADMIN}` } });
+    const definition = JSON.stringify({ actions: [{ action: "a", attributes: { ip: "allocate('net')" } }] });
+    await macs.kv.put("nodes/001c73aabb01/definition", definition);
+    const ip = async () => {
+      const answer = await macs.request("GET", "/nodes/00:1c:73:aa:bb:01");
+      assert.equal(answer.status, 200, answer.text);
+      return answer.json.actions[0].attributes.ip;
+    };
+    for (const mac of SPELLINGS) {
+      await macs.kv.put("resources/net", `10.0.0.1: null\n10.0.0.2: '${mac}'\n10.0.0.3: null`);
+      assert.equal(await ip(), "10.0.0.2", mac);
+      const listed = (await ask("GET", "/admin/pools/net")).json;
+      assert.deepEqual(listed.reservations, [{ value: "10.0.0.2", node: "001c73aabb01" }]);
+      const released = await ask("DELETE", `/admin/pools/net?node=${mac}`);
+      assert.equal(released.status, 200, `${mac}: ${released.text}`);
+      assert.equal(released.json.released.node, "001c73aabb01");
+      await macs.kv.put("resources/net", "10.0.0.1: null\n10.0.0.3: null");
+      const given = await ask("PUT", `/admin/pools/net/10.0.0.3?node=${mac}`);
+      assert.deepEqual(given.json, { pool: "net", value: "10.0.0.3", node: "001c73aabb01" });
+      assert.equal(await ip(), "10.0.0.3", mac);
+      assert.equal((await ask("DELETE", "/admin/pools/net/10.0.0.3")).status, 200);
+    }
+  });
+
+  test("have the value that an operator gave to an address as it was typed, unless they got one themselves", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "ztp-edge-macs-"));
+    const definition = JSON.stringify({ actions: [{ action: "a", attributes: { ip: "allocate('net')" } }] });
+    await withStorage(folder, async ({ kv }) => {
+      for (const mac of ["001c73aabb01", "001c73aabb02"]) await kv.put(`nodes/${mac}/definition`, definition);
+      await kv.put("resources/net", "10.0.0.1: null\n10.0.0.2: null\n10.0.0.3: null");
+    });
+    const headers = { Authorization: `Bearer ${ADMIN}` };
+    const as = async (IDENTIFIER, use) => {
+      const worker = await startOn(folder, { IDENTIFIER, ZTP_ADMIN_TOKEN: ADMIN });
+      t.after(() => worker.kill());
+      await use((method, path) => send(worker.url, method, path, { headers }));
+      await worker.kill();
+    };
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    // As serial numbers these ids are stored as they are written.
+    await as("serialnumber", async (ask) => {
+      const given = await ask("PUT", "/admin/pools/net/10.0.0.2?node=00:1C:73:AA:BB:01");
+      assert.deepEqual(given.json, { pool: "net", value: "10.0.0.2", node: "00:1C:73:AA:BB:01" });
+      assert.equal((await ask("PUT", "/admin/pools/net/10.0.0.3?node=00:1C:73:AA:BB:02")).status, 200);
+      assert.equal((await ask("GET", "/nodes/001c73aabb02")).json.actions[0].attributes.ip, "10.0.0.1");
+    });
+    await as("systemmac", async (ask) => {
+      const ip = async (node) => (await ask("GET", `/nodes/${node}`)).json.actions[0].attributes.ip;
+      assert.equal(await ip("00:1c:73:aa:bb:01"), "10.0.0.2");
+      assert.equal(await ip("00:1c:73:aa:bb:02"), "10.0.0.1");
+      const taken = (await ask("GET", "/admin/pools/net")).json.allocations.map(({ value, node }) => `${value} ${node}`);
+      assert.deepEqual(taken.sort(), ["10.0.0.1 001c73aabb02", "10.0.0.2 001c73aabb01", "10.0.0.3 001c73aabb02"]);
+      assert.equal((await ask("DELETE", "/admin/pools/net?node=001c.73aa.bb02")).json.released.value, "10.0.0.1");
+      assert.equal(await ip("00:1c:73:aa:bb:02"), "10.0.0.3");
+    });
   });
 });

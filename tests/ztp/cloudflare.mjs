@@ -20,8 +20,15 @@ export async function startCloudflare() {
     objects: new Map(),
     uploads: new Map(),
     requests: [],
-    /** Answers in place of the next requests that fit: {match, status}. */
+    /** Answers in place of the next requests that fit: {match, status, headers}. */
     failures: [],
+    /** Keys of values that are not stored the first time. */
+    refusedValues: new Set(),
+    /** Requests that are carried out, and whose answer is lost: patterns, used up one by one. */
+    lostAnswers: [],
+    /** A limit as that of Cloudflare's API: `{requests, seconds, scale}`. So many are answered, then
+     * none for so long; `early` counts those that came all the same. */
+    limit: undefined,
     /** Called when a part is there. */
     onPart: () => {},
     /** Whether objects are kept; else only their sizes and hashes. */
@@ -30,6 +37,11 @@ export async function startCloudflare() {
   const server = http.createServer((request, response) => {
     answer(state, request).then(
       ({ status = 200, headers = {}, body = "" }) => {
+        const lost = state.lostAnswers.findIndex((match) => match.test(`${request.method} ${request.url}`));
+        if (lost >= 0) {
+          state.lostAnswers.splice(lost, 1);
+          return request.socket.destroy();
+        }
         response.writeHead(status, headers);
         response.end(request.method === "HEAD" ? undefined : body);
       },
@@ -61,13 +73,33 @@ async function answer(state, request) {
   state.requests.push(`${request.method} ${url.pathname}${url.searchParams.has("partNumber") ? `?${url.searchParams.get("partNumber")}` : ""}`);
   const failure = state.failures.findIndex(({ match }) => match.test(`${request.method} ${url.pathname}`));
   if (failure >= 0) {
-    const [{ status }] = state.failures.splice(failure, 1);
+    const [{ status, headers = {}, body = "told to fail" }] = state.failures.splice(failure, 1);
     await read(request, () => {});
-    return { status, body: "told to fail" };
+    return { status, headers, body };
+  }
+  if (state.limit && limited(state.limit)) {
+    await read(request, () => {});
+    const { headers, ...answer } = json(429, null, [{ code: 971, message: "Please wait and consider throttling your request speed" }]);
+    return { ...answer, headers: { ...headers, "Retry-After": String(state.limit.seconds) } };
   }
   if (url.pathname.startsWith("/s3/")) return s3(state, request, url);
   if (request.headers.authorization !== `Bearer ${TOKEN}`) return json(403, null, [{ code: 10000, message: "Authentication error" }]);
   return rest(state, request, url);
+}
+
+/** Counts a request; whether it came too soon. */
+function limited(limit) {
+  const now = performance.now();
+  if (limit.until > now) {
+    limit.early = (limit.early ?? 0) + 1;
+    return true;
+  }
+  limit.count = (limit.count ?? 0) + 1;
+  if (limit.count <= limit.requests) return false;
+  limit.count = 0;
+  limit.blocks = (limit.blocks ?? 0) + 1;
+  limit.until = now + limit.seconds * 1000 * limit.scale;
+  return true;
 }
 
 async function rest(state, request, url) {
@@ -107,10 +139,12 @@ async function values(state, request, url, path) {
     return json(200, { successful_key_count: 1, unsuccessful_keys: [] });
   }
   if (path === "/bulk" && request.method === "PUT") {
+    const unsuccessful = [];
     for (const { key, value, base64, metadata } of JSON.parse(body)) {
-      state.values.set(key, { value: Buffer.from(value, base64 ? "base64" : "utf8"), metadata });
+      if (state.refusedValues.delete(key)) unsuccessful.push(key);
+      else state.values.set(key, { value: Buffer.from(value, base64 ? "base64" : "utf8"), metadata });
     }
-    return json(200, { successful_key_count: 1, unsuccessful_keys: [] });
+    return json(200, { successful_key_count: 1, unsuccessful_keys: unsuccessful });
   }
   const stored = state.values.get(decodeURIComponent(path.slice("/values/".length)));
   return stored ? { body: stored.value } : json(404, null, [{ code: 10009, message: "key not found" }]);
@@ -124,19 +158,19 @@ async function objects(state, request, url, path) {
   }
   const key = path.slice(1).split("/").map(decodeURIComponent).join("/");
   if (request.method === "PUT") {
-    state.objects.set(key, single(await bytes(request), {}));
+    // It takes no metadata but HTTP's own.
+    state.objects.set(key, { ...single(await bytes(request), {}), disposition: request.headers["content-disposition"] });
     return json(200, { key });
   }
   if (request.method === "DELETE") {
-    state.objects.delete(key);
-    return json(200, { key });
+    return state.objects.delete(key) ? json(200, { key }) : json(404, null, [{ code: 10007, message: "object not found" }]);
   }
   const object = state.objects.get(key);
   return object ? { body: object.content } : json(404, null, [{ code: 10007, message: "object not found" }]);
 }
 
-function described({ size, etag, metadata }) {
-  return { size, etag, custom_metadata: metadata, last_modified: new Date(0).toISOString() };
+function described({ size, etag, metadata, disposition }) {
+  return { size, etag, custom_metadata: metadata, http_metadata: { contentDisposition: disposition }, last_modified: new Date(0).toISOString() };
 }
 
 function paged(all, url) {
@@ -229,6 +263,7 @@ async function s3(state, request, url) {
   const object = state.objects.get(key);
   if (!object) return xml(404, "<Error><Code>NoSuchKey</Code></Error>");
   const noted = Object.entries(object.metadata).map(([name, value]) => [`x-amz-meta-${name}`, value]);
+  if (object.disposition) noted.push(["Content-Disposition", object.disposition]);
   return { headers: { ETag: `"${object.etag}"`, ...Object.fromEntries(noted) }, body: object.content };
 }
 

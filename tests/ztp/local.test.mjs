@@ -4,9 +4,10 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { appendFileSync, cpSync } from "node:fs";
+import { appendFileSync, cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
+import { getPlatformProxy } from "wrangler";
 import { environment, freePort } from "../../scripts/run.mjs";
 import { build, contents, npmBin, project, scratch, write, ztp } from "./run.mjs";
 
@@ -40,6 +41,49 @@ test("a configuration that a switch has backed up is kept, and can be fetched", 
   assert.equal(pulled.status, 0, pulled.printed);
   assert.deepEqual(contents(copy), { "nodes/JPE1/startup-config": Buffer.from("hostname backup\n") });
 });
+
+test("--prune deletes by store and key, and nothing that no push has stored, from local storage", async (t) => {
+  const folder = join(scratch(t), "root");
+  const state = scratch(t);
+  write(folder, "definitions/spine", "actions: []\n");
+  write(folder, "nodes/JPE1/definition", "actions: []\n");
+  write(folder, "files/x", "pushed\n");
+  write(folder, "files/y", "stays\n");
+  await push(folder, state);
+  await bindings(state, async ({ ZTP_DATA: data, ZTP_FILES: files }) => {
+    await files.put("nodes/JPE9/startup-config", "a copy");
+    await data.put("nodes/JPE9/startup-config", "the only backup");
+    await files.put("definitions/spine", "a copy");
+    await data.put("files/y", "a value");
+    await files.put("files/EOS.swi", "uploaded in the dashboard");
+    await files.put("files/copy", "pushed\n", { customMetadata: (await files.head("files/x")).customMetadata });
+    await data.put("definitions/by-hand", "actions: []\n");
+    await data.put("nodes/JPE1/definition", "actions: []\n# edited\n");
+  });
+  for (const key of ["definitions/spine", "nodes/JPE1/definition", "files/x"]) rmSync(join(folder, key));
+  const done = await push(folder, state, "--prune");
+  assert.match(done.printed, /delete +definitions\/spine\n/, done.printed);
+  assert.match(done.printed, /delete +files\/x\n/);
+  assert.match(done.printed, /2 to delete, 8 left alone, 1 unchanged/, done.printed);
+  await bindings(state, async ({ ZTP_DATA: data, ZTP_FILES: files }) => {
+    const values = (await data.list()).keys.map(({ name }) => name);
+    const objects = (await files.list()).objects.map(({ key }) => key);
+    assert.deepEqual(values, ["definitions/by-hand", "files/y", "nodes/JPE1/definition", "nodes/JPE9/startup-config"]);
+    assert.deepEqual(objects, ["definitions/spine", "files/EOS.swi", "files/copy", "files/y", "nodes/JPE9/startup-config"]);
+    assert.equal(await data.get("nodes/JPE9/startup-config"), "the only backup");
+  });
+});
+
+/** The storage in a state folder, as the Worker sees it. */
+async function bindings(state, use) {
+  const options = { configPath: join(project, "wrangler.toml"), persist: { path: join(state, "v3") }, remoteBindings: false };
+  const proxy = await getPlatformProxy(options);
+  try {
+    await use(proxy.env);
+  } finally {
+    await proxy.dispose();
+  }
+}
 
 /** Validates, pushes, reads every key through the Worker, changes a file, pushes that one, pulls all. */
 async function roundTrip(t, source, changed) {
@@ -94,8 +138,8 @@ async function startWorker(state) {
   return { url, stop };
 }
 
-async function push(folder, state) {
-  const done = await ztp(["push", folder, "--persist-to", state, "--project", project]);
+async function push(folder, state, ...args) {
+  const done = await ztp(["push", folder, "--persist-to", state, "--project", project, ...args]);
   assert.equal(done.status, 0, done.printed);
   return done;
 }

@@ -1,8 +1,9 @@
 // `ztp push --remote` and `ztp pull --remote` against a stand-in for Cloudflare on loopback.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, copyFileSync, ftruncateSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, copyFileSync, ftruncateSync, lstatSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { SECRET, TOKEN, startCloudflare } from "./cloudflare.mjs";
@@ -76,7 +77,7 @@ test("objects carry their SHA-1 where that can be given", async (t) => {
   await run("push");
   const bytes = readFileSync(join(folder, "actions/own"));
   const sha1 = createHash("sha1").update(bytes).digest("hex");
-  assert.deepEqual(cloudflare.objects.get("actions/own").metadata, { sha1, "sha1-size": String(bytes.length) });
+  assert.deepEqual(cloudflare.objects.get("actions/own").metadata, { sha1, "sha1-size": String(bytes.length), "pushed-as": mark("actions/own") });
 });
 
 test("nothing is deleted but with --prune, and of nodes only what a push has stored", async (t) => {
@@ -98,6 +99,64 @@ test("nothing is deleted but with --prune, and of nodes only what a push has sto
   assert.ok(!cloudflare.values.has("definitions/spine") && !cloudflare.values.has("nodes/JPE2/startup-config"));
   assert.ok(!cloudflare.objects.has("files/a+b/ü#?.cfg"));
   assert.ok(cloudflare.values.has("nodes/JPE3/definition") && cloudflare.values.has("nodes/JPE1/.node"));
+});
+
+for (const s3 of [false, true]) {
+  const way = s3 ? "through S3" : "through the REST API";
+
+  test(`--prune deletes by store and key, and nothing that no push has stored, ${way}`, async (t) => {
+    const { cloudflare, folder, run } = await start(t, { s3 });
+    await run("push");
+    const { objects, values } = cloudflare;
+    const object = (text, metadata = {}) => ({ content: Buffer.from(text), size: text.length, etag: createHash("md5").update(text).digest("hex"), metadata });
+    const value = (text, metadata) => ({ value: Buffer.from(text), metadata });
+    const sha1 = (text) => createHash("sha1").update(text).digest("hex");
+    // The same key in both stores, and in the wrong store only.
+    objects.set("nodes/JPE9/startup-config", object("a copy", { "pushed-as": mark("nodes/JPE9/startup-config") }));
+    values.set("nodes/JPE9/startup-config", value("the only backup\n"));
+    objects.set("definitions/leaf", object("a copy", { "pushed-as": mark("definitions/leaf") }));
+    values.set("files/base config", value("a value", { sha1: sha1("a value") }));
+    values.set("actions/other", value("a value", { sha1: sha1("a value") }));
+    // Stored by somebody else, or changed since.
+    objects.set("files/EOS.swi", object("uploaded in the dashboard"));
+    objects.set("files/ours", object("with metadata of theirs", { sha1: sha1("with metadata of theirs"), "sha1-size": "23" }));
+    objects.set("files/copy", { ...objects.get("files/a+b/ü#?.cfg") });
+    objects.set("history/JPE1/1-x", object("a former configuration"));
+    values.set("definitions/by-hand", value("actions: []\n"));
+    values.set("definitions/changed", value("actions: []\n", { sha1: sha1("what was pushed") }));
+    values.set("resources/mgmt", value("192.0.2.1: null\n"));
+    values.set("digests/files/x", value("{}"));
+    // Stored by a push.
+    const gone = ["definitions/spine", "nodes/JPE2/startup-config", "files/a+b/ü#?.cfg"];
+    for (const key of gone) rmSync(join(folder, key));
+    const wanted = Object.keys(stored(cloudflare)).filter((key) => !gone.includes(key));
+
+    const done = await run("push", "--prune");
+    assert.equal(done.status, 0, done.printed);
+    assert.match(done.printed, /3 to delete, 13 left alone/, done.printed);
+    assert.match(done.printed, /stored 0, deleted 3/, done.printed);
+    assert.deepEqual(Object.keys(stored(cloudflare)), wanted);
+    assert.ok(objects.has("nodes/JPE9/startup-config") && values.has("nodes/JPE9/startup-config"));
+    assert.ok(objects.has("definitions/leaf") && values.has("definitions/leaf"));
+    assert.ok(objects.has("files/base config") && values.has("files/base config"));
+  });
+}
+
+test("--prune spares a value that changes during the push", async (t) => {
+  const { cloudflare, folder, run } = await start(t);
+  await run("push");
+  rmSync(join(folder, "nodes/JPE1/startup-config"));
+  write(folder, "definitions/new", "actions: []\n");
+  const unhook = cloudflare.state.values.set;
+  cloudflare.state.values.set = function (key, stored) {
+    // The switch stores its own when the push has been planned.
+    if (key === "definitions/new") unhook.call(this, "nodes/JPE1/startup-config", { value: Buffer.from("hostname backup\n") });
+    return unhook.call(this, key, stored);
+  };
+  const done = await run("push", "--prune");
+  assert.match(done.printed, /left alone +nodes\/JPE1\/startup-config: it was changed/, done.printed);
+  assert.match(done.printed, /stored 1, deleted 0/, done.printed);
+  assert.equal(String(cloudflare.values.get("nodes/JPE1/startup-config").value), "hostname backup\n");
 });
 
 test("a startup-config that the switch has stored since stays", async (t) => {
@@ -160,6 +219,178 @@ test("trouble that passes is waited for, and other trouble is told", async (t) =
   assert.match(signed.printed, /the signature is another one\); correct AWS_ACCESS_KEY_ID/, signed.printed);
 });
 
+test("5,000 objects are pushed within the limit of Cloudflare's API", async (t) => {
+  const { cloudflare, folder, run } = await start(t);
+  for (let index = 0; index < 5000; index += 1) write(folder, `files/many/${index}`, `${index}\n`);
+  const scale = 0.001;
+  const limit = { requests: 1200, seconds: 300, scale };
+  cloudflare.state.limit = limit;
+  const done = await run("push", { env: { ...cloudflare.env, ZTP_WAIT_SCALE: String(scale) } });
+  assert.equal(done.status, 0, done.printed.slice(-2000));
+  assert.match(done.printed, /stored 5008, deleted 0/);
+  assert.match(done.printed, /waiting 300 seconds: it answered 429/);
+  assert.ok(limit.blocks >= 4, `${limit.blocks} blocks`);
+  assert.equal(limit.early ?? 0, 0, "requests came while Cloudflare took none");
+  assert.equal(cloudflare.objects.size, 5003);
+});
+
+test("every request respects Retry-After, of S3 too, and a wait that is too long is an error", async (t) => {
+  const { cloudflare, folder, run, env } = await start(t, { s3: true });
+  const headers = { "Retry-After": "200" };
+  const busy = (match) => ({ match, status: 429, headers });
+  const waits = { env: { ...env, ZTP_WAIT_SCALE: "0.0001" } };
+  cloudflare.failures.push(
+    ...[/GET .*settings/, /GET .*keys/, /GET .*s3/, /PUT .*s3/, /PUT .*bulk/].map(busy),
+    { match: /GET .*keys/, status: 503, headers },
+  );
+  const pushed = await run("push", waits);
+  assert.equal(pushed.status, 0, pushed.printed);
+  assert.equal(pushed.printed.match(/waiting 200 seconds/g)?.length, 6, pushed.printed);
+
+  cloudflare.failures.push(...[/POST .*bulk\/get/, /GET .*values/, /GET .*s3.*base/].map(busy));
+  rmSync(folder, { recursive: true });
+  const pulled = await run("pull", waits);
+  assert.equal(pulled.status, 0, pulled.printed);
+  assert.equal(pulled.printed.match(/waiting 200 seconds/g)?.length, 3, pulled.printed);
+
+  cloudflare.failures.push({ match: /GET .*keys/, status: 429, headers: { "Retry-After": "86400" } });
+  const refused = await run("push", waits);
+  assert.equal(refused.status, 2);
+  assert.match(refused.printed, /run the command again in 86400 seconds to resume/);
+});
+
+test("values that KV leaves out are stored with the next try", async (t) => {
+  const { cloudflare, folder, run, env } = await start(t);
+  cloudflare.state.refusedValues.add("neighbordb").add("nodes/JPE1/startup-config");
+  const done = await run("push", { env: { ...env, ZTP_WAIT_SCALE: "0.001" } });
+  assert.equal(done.status, 0, done.printed);
+  assert.deepEqual(stored(cloudflare), contents(folder));
+});
+
+test("an operation whose response was lost is not a failure", async (t) => {
+  const { cloudflare, folder, run, env } = await start(t, { s3: true });
+  const content = randomBytes(100 * MIB);
+  writeFileSync(join(folder, "files/EOS.swi"), content);
+  const waits = { env: { ...env, ZTP_WAIT_SCALE: "0.001" } };
+  cloudflare.state.lostAnswers.push(/^POST .*EOS\.swi\?.*uploadId/);
+  const pushed = await run("push", waits);
+  assert.equal(pushed.status, 0, pushed.printed);
+  assert.match(pushed.printed, /stored 9/);
+  assert.ok(cloudflare.objects.get("files/EOS.swi").content.equals(content));
+  assert.equal(cloudflare.state.lostAnswers.length, 0);
+  assert.equal(cloudflare.uploads.size, 0);
+
+  rmSync(join(folder, "files/EOS.swi"));
+  cloudflare.state.lostAnswers.push(/^DELETE .*EOS\.swi/);
+  const pruned = await run("push", "--prune", waits);
+  assert.equal(pruned.status, 0, pruned.printed);
+  assert.ok(!cloudflare.objects.has("files/EOS.swi"));
+});
+
+test("an upload that is gone and has left no object is a failure, and begins again", async (t) => {
+  const { cloudflare, folder, run, env } = await start(t, { s3: true });
+  writeFileSync(join(folder, "files/EOS.swi"), randomBytes(100 * MIB));
+  cloudflare.state.onPart = (parts) => parts === 4 && cloudflare.uploads.clear();
+  const waits = { env: { ...env, ZTP_WAIT_SCALE: "0.001" } };
+  const failed = await run("push", waits);
+  assert.equal(failed.status, 2);
+  assert.match(failed.printed, /parts are not there any more; push again/);
+  assert.ok(!cloudflare.objects.has("files/EOS.swi"));
+  cloudflare.state.onPart = () => {};
+  const again = await run("push", waits);
+  assert.equal(again.status, 0, again.printed);
+  assert.ok(cloudflare.objects.has("files/EOS.swi"));
+});
+
+test("a pull leaves alone a key that cannot be a file beside the others, and says so", async (t) => {
+  const { cloudflare, folder, run } = await start(t);
+  const value = (text) => ({ value: Buffer.from(text) });
+  const long = "n".repeat(256);
+  cloudflare.values.set("neighbordb", value("patterns: []\n"));
+  cloudflare.values.set("nodes/JPE1/startup-config", value("hostname one\n"));
+  cloudflare.values.set("definitions/leaf", value("leaf\n"));
+  cloudflare.values.set("definitions/leaf/7050", value("7050\n"));
+  cloudflare.values.set("definitions/leaf-2", value("leaf-2\n"));
+  cloudflare.values.set(`definitions/${long}`, value("long\n"));
+  cloudflare.values.set(`definitions/${long.slice(1)}`, value("longest\n"));
+  cloudflare.values.set("resources/a/b/c", value("c\n"));
+  cloudflare.values.set("files/x", value("not content\n"));
+  cloudflare.objects.set("nodes/JPE1/startup-config", { content: Buffer.from("a copy"), size: 6, etag: "x", metadata: {} });
+  rmSync(folder, { recursive: true });
+  write(folder, "resources/a", "a\n");
+  symlinkSync("nowhere", join(folder, "neighbordb"));
+  symlinkSync("nowhere", join(folder, "nodes"));
+  for (const args of [["--dry-run"], [], ["--overwrite"]]) {
+    const pulled = await run("pull", ...args);
+    assert.equal(pulled.status, 1, pulled.printed);
+    for (const line of [
+      /left alone +definitions\/leaf\/7050: definitions\/leaf is a file/,
+      /left alone +definitions\/n+: a part of it has 256 bytes/,
+      /left alone +resources\/a\/b\/c: resources\/a is a file/,
+      /left alone +neighbordb: a symbolic link that leads nowhere/,
+      /left alone +nodes\/JPE1\/startup-config: nodes is a file/,
+      /left alone +files\/x: it is nothing/,
+      /left alone +nodes\/JPE1\/startup-config: it is nothing/,
+      / 7 left alone/,
+    ]) {
+      assert.match(pulled.printed, line);
+    }
+  }
+  assert.deepEqual(Object.fromEntries(Object.entries(contents(folder)).map(([key, bytes]) => [key, String(bytes)])), {
+    "definitions/leaf": "leaf\n",
+    "definitions/leaf-2": "leaf-2\n",
+    [`definitions/${long.slice(1)}`]: "longest\n",
+    "resources/a": "a\n",
+  });
+});
+
+test("a pull waits for no pipe in DIR, and writes to none", async (t) => {
+  const { cloudflare, folder, run } = await start(t);
+  await run("push");
+  rmSync(folder, { recursive: true });
+  write(folder, "files/x", "");
+  const pipes = ["neighbordb", "files/base config", "files/a.ztp-new"];
+  for (const pipe of pipes) spawnSync("mkfifo", [join(folder, pipe)]);
+  cloudflare.objects.set("files/a", { content: Buffer.from(""), size: 0, etag: "d41d8cd98f00b204e9800998ecf8427e", metadata: {} });
+  for (const args of [[], ["--overwrite"]]) {
+    const timer = { watch: (child) => setTimeout(() => child.kill("SIGKILL"), 30_000).unref() };
+    const pulled = await run("pull", ...args, timer);
+    assert.equal(pulled.signal, null, "it waits");
+    assert.equal(pulled.status, 1, pulled.printed);
+    assert.match(pulled.printed, /left alone +neighbordb: this is neither a file nor a folder/);
+    assert.match(pulled.printed, /left alone +files\/base config: this is neither/);
+  }
+  for (const pipe of pipes) assert.ok(lstatSync(join(folder, pipe)).isFIFO(), pipe);
+});
+
+test("no terminal and no CI interprets a key or a response of a server", async (t) => {
+  const { cloudflare, run, env } = await start(t);
+  const hostile = "x\u001b[2J\u009b31m\u202e\r\n::error::forged\n  ##[error]forged ##vso[x]";
+  await run("push");
+  cloudflare.values.set(`definitions/${hostile}`, { value: Buffer.from("x"), metadata: { sha1: "x" } });
+  cloudflare.objects.set(`files/${hostile}`, { content: Buffer.from("x"), size: 1, etag: "x", metadata: {} });
+  const harmless = ({ printed }) => {
+    // eslint-disable-next-line no-control-regex
+    assert.doesNotMatch(printed, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+    assert.doesNotMatch(printed, /^\s*::/m);
+    assert.doesNotMatch(printed, /##(\[|vso\[)/);
+  };
+  for (const [command, ...args] of [["push", "--prune"], ["push", "--prune", "--dry-run", "--verbose"], ["pull"], ["pull", "--verbose"]]) {
+    const done = await run(command, ...args);
+    harmless(done);
+    assert.match(done.printed, /left alone +definitions\/x\\u\{1b\}\[2J/, done.printed);
+  }
+  const waits = { env: { ...env, ZTP_WAIT_SCALE: "0.001" } };
+  for (const status of [400, 403, 429, 500]) {
+    const headers = { "Retry-After": "20" };
+    for (let tries = 0; tries < 70; tries += 1) cloudflare.failures.push({ match: /GET .*keys/, status, headers, body: hostile });
+    const failed = await run("push", waits);
+    assert.equal(failed.status, 2, failed.printed);
+    harmless(failed);
+    cloudflare.failures.length = 0;
+  }
+});
+
 test("what is too large for wrangler needs S3 credentials, and is said before anything is stored", async (t) => {
   const { cloudflare, folder, run } = await start(t);
   sparse(join(folder, "files/EOS.swi"), 301 * MIB);
@@ -201,7 +432,7 @@ test("1 GiB is uploaded in parts within 100 MB of memory, and goes on where it w
   assert.equal(object.size, size);
   const file = hashes(path, size);
   assert.deepEqual(object.parts.map((part) => part.etag), file.parts);
-  assert.deepEqual(object.metadata, { sha1: file.sha1, "sha1-size": String(size) });
+  assert.deepEqual(object.metadata, { sha1: file.sha1, "sha1-size": String(size), "pushed-as": mark("files/EOS.swi") });
 
   const third = await run("push");
   assert.match(third.printed, /9 unchanged\nstored 0/, third.printed);
@@ -223,6 +454,11 @@ test("an upload of what the file was before is given up", async (t) => {
   assert.equal(cloudflare.uploads.size, 0);
   assert.ok(cloudflare.objects.get("files/EOS.swi").content.equals(content));
 });
+
+/** The mark of a pushed object: see `mark` in src/bin/ztp/store.rs. */
+function mark(key) {
+  return createHash("sha1").update(key).digest("hex");
+}
 
 /** A large file with a few bytes that differ from part to part. */
 function sparse(path, size) {

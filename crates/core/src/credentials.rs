@@ -63,7 +63,7 @@ impl Sites {
                 return Err(format!("line {number} is not site=token"));
             };
             let (name, token) = (name.trim(), token.trim());
-            if !is_word(name) {
+            if !is_site_name(name) {
                 return Err(format!(
                     "the site of line {number} must be letters, digits, - and _"
                 ));
@@ -174,9 +174,21 @@ impl Caller<'_> {
     }
 }
 
+/// The token of a header `Authorization: Bearer …`; the name of the scheme may have any case (RFC 9110, 11.1). `None` for
+/// another scheme.
+pub fn bearer_token(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
+}
+
 /// Whether a token that somebody presents is the one wanted, in constant time.
 pub fn same_token(presented: &str, wanted: &str) -> bool {
     presented.as_bytes().ct_eq(wanted.as_bytes()).into()
+}
+
+/// Whether a site can have that name, in `ZTP_TOKENS` and so under `resources/`.
+pub fn is_site_name(text: &str) -> bool {
+    is_word(text)
 }
 
 fn is_word(text: &str) -> bool {
@@ -286,6 +298,24 @@ mod tests {
             ] {
                 assert_eq!(sites.caller(&forged, serial), None, "{forged}");
             }
+        }
+    }
+
+    #[test]
+    fn the_scheme_of_a_bearer_token_has_any_case() {
+        for (header, token) in [
+            ("Bearer abc", Some("abc")),
+            ("bearer abc", Some("abc")),
+            ("BEARER  abc ", Some("abc")),
+            (" bEaReR abc", Some("abc")),
+            ("Bearer", None),
+            ("Bearerabc", None),
+            ("Bearer\u{a0}abc", None),
+            ("Basic abc", None),
+            ("abc", None),
+            ("", None),
+        ] {
+            assert_eq!(bearer_token(header), token, "{header}");
         }
     }
 

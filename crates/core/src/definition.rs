@@ -11,6 +11,9 @@ use super::yaml::{self, Node, Position, Value};
 
 pub use render::Rendered;
 
+/// What is read of a definition, here and by clients.
+pub const KEYS: [&str; 3] = ["name", "actions", "attributes"];
+
 /// A definition as parsed: a mapping with a list of actions, each a mapping that names the action to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
@@ -106,9 +109,13 @@ impl Definition {
                 ));
             }
             None => {
+                let unknown = root.unknown_keys(&KEYS).map(Node::shown).next();
+                let instead = unknown.map_or_else(String::new, |key| format!(", but {key}"));
                 return Err(DefinitionError::at(
                     &root,
-                    "the definition has no 'actions'; add a list of them, if only '[]'",
+                    format!(
+                        "the definition has no 'actions'{instead}; add a list of them, if only '[]'"
+                    ),
                 ));
             }
         };

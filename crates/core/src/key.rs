@@ -164,9 +164,68 @@ pub fn is_pool_name(name: &str) -> bool {
     name.len() <= MAX_KV_KEY_BYTES - POOLS.len() && name.split('/').all(is_name)
 }
 
+/// The pool and the value that the segments of a path name, `<pool>/<value>`, where both may have slashes. `stored`: the
+/// names of all pools.
+///
+/// A first segment with a slash (it was written `%2F`) is the whole name. Else the name is the longest run of segments
+/// that a stored pool has, and the first segment if there is none; the rest is the value. `None` without a value.
+pub fn pool_and_value(segments: &[&str], stored: &[String]) -> Option<(String, String)> {
+    let first = segments.first()?;
+    let most = match first.contains('/') {
+        true => 1,
+        false => segments.len() - 1,
+    };
+    let name = |length: &usize| segments.get(..*length).unwrap_or_default().join("/");
+    let is_stored = |length: &usize| {
+        let name = name(length);
+        is_pool_name(&name) && stored.contains(&name)
+    };
+    let length = (1..=most).rev().find(is_stored);
+    let length = length.unwrap_or(1);
+    let value = segments.get(length..).filter(|rest| !rest.is_empty())?;
+    Some((name(&length), value.join("/")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pool_of_a_path_is_the_longest_one_that_is_stored() {
+        let stored = ["net", "berlin", "berlin/mgmt", "berlin/mgmt/old"].map(str::to_owned);
+        for (segments, expected) in [
+            (&["net", "10.0.0.1", "24"][..], Some(("net", "10.0.0.1/24"))),
+            (&["net", "10.0.0.1/24"], Some(("net", "10.0.0.1/24"))),
+            (
+                &["berlin", "mgmt", "10.0.0.1", "24"],
+                Some(("berlin/mgmt", "10.0.0.1/24")),
+            ),
+            (
+                &["berlin", "mgmt", "10.0.0.1/24"],
+                Some(("berlin/mgmt", "10.0.0.1/24")),
+            ),
+            (
+                &["berlin/mgmt", "10.0.0.1", "24"],
+                Some(("berlin/mgmt", "10.0.0.1/24")),
+            ),
+            (&["berlin/mgmt", "old", "7"], Some(("berlin/mgmt", "old/7"))),
+            (
+                &["berlin", "mgmt", "old", "7"],
+                Some(("berlin/mgmt/old", "7")),
+            ),
+            (
+                &["berlin", "mgmt/10.0.0.1"],
+                Some(("berlin", "mgmt/10.0.0.1")),
+            ),
+            (&["berlin", "mgmt"], Some(("berlin", "mgmt"))),
+            (&["london", "mgmt", "1"], Some(("london", "mgmt/1"))),
+            (&["net"], None),
+            (&[], None),
+        ] {
+            let expected = expected.map(|(pool, value)| (pool.to_owned(), value.to_owned()));
+            assert_eq!(pool_and_value(segments, &stored), expected, "{segments:?}");
+        }
+    }
 
     #[test]
     fn no_object_key_leaves_its_folder() {

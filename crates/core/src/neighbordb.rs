@@ -7,7 +7,7 @@ use super::content_name::ContentName;
 use super::node::{Identifier, NodeFacts, NodeId};
 use super::pattern::{self, Globals, MAX_STEPS, Mismatch, Pattern, PatternError, Reason, Wiring};
 use super::pyregex::Budget;
-use super::yaml::{self, Value};
+use super::yaml::{self, Node, Value};
 
 /// A neighbordb as parsed: patterns in order, each with the definition that it stands for.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,14 @@ pub struct Neighbordb {
     by_node: HashMap<String, usize>,
     /// The patterns for any node.
     global: Vec<usize>,
+    /// Keys at the top that nothing reads, as a message shows them.
+    unknown_keys: Vec<String>,
 }
+
+/// The keys of a neighbordb.
+pub const KEYS: [&str; 2] = ["variables", "patterns"];
+/// Most unknown keys that a refusal names.
+const MAX_UNKNOWN_KEYS: usize = 3;
 
 /// One pattern of neighbordb.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,12 +47,23 @@ pub enum Selection<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal<'a> {
     pub mismatches: Vec<Mismatch<'a>>,
+    /// Keys of neighbordb that nothing reads: named where there is no pattern.
+    pub unknown_keys: &'a [String],
 }
 
 impl fmt::Display for Refusal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.mismatches.is_empty() {
-            return f.write_str("neighbordb has no pattern for this node");
+            f.write_str("neighbordb has no pattern for this node")?;
+            if !self.unknown_keys.is_empty() {
+                let unknown = self.unknown_keys.join(", ");
+                write!(
+                    f,
+                    "; of its keys only {} are read, not {unknown}",
+                    KEYS.join(" and ")
+                )?;
+            }
+            return Ok(());
         }
         for (index, mismatch) in self.mismatches.iter().enumerate() {
             write!(f, "{}{mismatch}", if index == 0 { "" } else { "\n" })?;
@@ -105,7 +123,10 @@ impl Neighbordb {
                 }
             }
         }
-        Selection::Refused(Refusal { mismatches })
+        Selection::Refused(Refusal {
+            mismatches,
+            unknown_keys: &self.unknown_keys,
+        })
     }
 }
 
@@ -139,6 +160,11 @@ fn read(
         entries: Vec::with_capacity(patterns.len()),
         by_node: HashMap::new(),
         global: Vec::new(),
+        unknown_keys: root
+            .unknown_keys(&KEYS)
+            .take(MAX_UNKNOWN_KEYS)
+            .map(Node::shown)
+            .collect(),
     };
     let mut problems = Vec::new();
     let mut named = 0;

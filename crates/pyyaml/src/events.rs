@@ -11,7 +11,7 @@ use std::mem::MaybeUninit;
 
 use libyaml_rs as libyaml;
 
-use super::{Error, Position};
+use super::{Error, Position, blanks};
 
 /// One event, and where it begins.
 pub(super) struct Event {
@@ -116,14 +116,18 @@ impl<'t> Events<'t> {
             );
         }
         let problem = problem.unwrap_or("this is not YAML");
-        let message = match context {
-            Some(context) => {
-                let begin = self.within(position(context_at)).line;
-                format!("{problem} {context} that begins at line {begin}")
-            }
+        let place = self.within(position(at));
+        let begin = context.map(|_| self.within(position(context_at)).line);
+        let message = match context.zip(begin) {
+            Some((context, begin)) => format!("{problem} {context} that begins at line {begin}"),
             None => problem.to_owned(),
         };
-        Error::new(self.within(position(at)), message)
+        // A plain text goes on in the next line, so that the cause may be in the line before.
+        let from = begin.unwrap_or(place.line).min(place.line - 1);
+        match blanks::suspect(self.text, from, place) {
+            Some((position, blank)) => Error::new(position, format!("{blank} ({message})")),
+            None => Error::new(place, message),
+        }
     }
 
     /// libyaml says of the end of a text that it is on a line of its own. Here it is behind the last character.

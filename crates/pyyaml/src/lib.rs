@@ -7,6 +7,7 @@
 //! Three things differ on purpose: dates and times are their ISO string at once (Python could not send them as JSON), a
 //! document that refers to itself is refused, and every size is bounded by the `MAX_*` limits below.
 
+mod blanks;
 mod duplicates;
 mod events;
 mod json;
@@ -112,6 +113,7 @@ impl Value {
             Value::Null => "nothing",
             Value::Bool(_) => "a boolean",
             Value::Int(_) | Value::Float(_) => "a number",
+            Value::Str(text) if text.contains('\u{a0}') => "a string with a no-break space",
             Value::Str(_) => "a string",
             Value::Binary(_) => "binary data",
             Value::List(_) => "a list",
@@ -146,6 +148,12 @@ impl Node {
         }
     }
 
+    /// The keys of a mapping that are none of `known`, and so mean nothing where those are all.
+    pub fn unknown_keys<'n>(&'n self, known: &'n [&str]) -> impl Iterator<Item = &'n Node> {
+        let keys = self.entries().iter().map(|(key, _)| key);
+        keys.filter(|key| !key.as_str().is_some_and(|name| known.contains(&name)))
+    }
+
     /// The text of a string; `None` for anything else.
     pub fn as_str(&self) -> Option<&str> {
         match &self.value {
@@ -164,11 +172,15 @@ impl Node {
         }
     }
 
-    /// What a message shows of this value: the text in quotes, or its kind.
+    /// What a message shows of this value: the text in quotes, or its kind. A blank in it that YAML takes for a letter is
+    /// called by its name.
     pub fn shown(&self) -> String {
-        match self.as_name().or(self.written.as_deref()) {
-            Some(text) => format!("'{}'", Printable(text)),
-            None => self.value.kind().to_owned(),
+        let Some(text) = self.as_name().or(self.written.as_deref()) else {
+            return self.value.kind().to_owned();
+        };
+        match blanks::named_in(text) {
+            Some(blank) => format!("'{}' with {blank}", Printable(text)),
+            None => format!("'{}'", Printable(text)),
         }
     }
 

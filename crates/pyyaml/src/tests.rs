@@ -54,6 +54,56 @@ fn means_what_pyyaml_means() {
 }
 
 #[test]
+fn a_tab_or_another_blank_that_breaks_a_text_is_called_that_where_it_is() {
+    for (text, error) in [
+        (
+            "a:\n\tb: 1\n",
+            "line 2, column 1: a tab stands here, where YAML takes only spaces; replace it by spaces (found character that cannot start any token while scanning for the next token that begins at line 2)",
+        ),
+        (
+            "a:\n  \tb: 1\n",
+            "line 2, column 3: a tab stands here, where YAML takes only spaces; replace it by spaces (found character that cannot start any token while scanning for the next token that begins at line 2)",
+        ),
+        (
+            "actions:\n- action:\u{a0}add_config\n  attributes: {}\n",
+            "line 2, column 10: a no-break space (U+00A0) stands here, which YAML takes for a letter; replace it by a space (mapping values are not allowed in this context)",
+        ),
+        (
+            "patterns:\n- name: x\n \u{a0}node: y\n",
+            "line 3, column 2: a no-break space (U+00A0) stands here, which YAML takes for a letter; replace it by a space (did not find expected key while parsing a block mapping that begins at line 1)",
+        ),
+        (
+            "a:\n-\u{2003}b: 1\n  c: 2\n",
+            "line 2, column 2: the blank U+2003 stands here, which YAML takes for a letter; replace it by a space (mapping values are not allowed in this context)",
+        ),
+        // One in a text is no cause.
+        (
+            "a: 'x\u{a0}y'\nb: [\n",
+            "line 2, column 5: did not find expected node content while parsing a flow node that begins at line 2",
+        ),
+        (
+            "banner: \"a\tb\"\nb: [\n",
+            "line 2, column 5: did not find expected node content while parsing a flow node that begins at line 2",
+        ),
+    ] {
+        assert_eq!(parse(text).unwrap_err().to_string(), error, "{text:?}");
+    }
+}
+
+#[test]
+fn a_value_with_a_no_break_space_is_shown_as_such() {
+    let document = parse("\u{a0}- name: {a: b}\n").unwrap();
+    let (key, _) = &document.entries()[0];
+    assert_eq!(
+        key.shown(),
+        "'\\u{a0}- name' with a no-break space (U+00A0)"
+    );
+    let text = parse("action:\u{a0}add_config").unwrap();
+    assert_eq!(text.value.kind(), "a string with a no-break space");
+    assert_eq!(parse("a b").unwrap().shown(), "'a b'");
+}
+
+#[test]
 fn refuses_with_the_place() {
     for (text, error) in [
         (

@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use ztp_core::node::Identifier;
 
 use crate::report::Format;
+use crate::sites::site_name;
 
 /// Zero-touch provisioning content as code: check it, push it, see what a switch would get.
 ///
@@ -74,6 +75,10 @@ pub struct ValidateArgs {
     /// else of the wrangler.toml above DIR]
     #[arg(long)]
     pub identifier: Option<Identifier>,
+    /// The site of all nodes without a file nodes/ID/site: its pools, resources/SITE/POOL, come
+    /// before resources/POOL
+    #[arg(long, value_parser = site_name)]
+    pub site: Option<String>,
 }
 
 const EXPLAIN_EXAMPLES: &str = "\
@@ -118,6 +123,9 @@ pub struct ExplainArgs {
     /// Which fact names a node: serialnumber or systemmac [default: as for validate]
     #[arg(long)]
     pub identifier: Option<Identifier>,
+    /// The site whose URL the node asks [default: that of nodes/ID/site]
+    #[arg(long, value_parser = site_name, conflicts_with = "url")]
+    pub site: Option<String>,
 }
 
 /// Which storage is meant.
@@ -143,7 +151,7 @@ Examples:
   ztp push . --dry-run                         show the plan, store nothing
   ztp push .                                   into the storage of `npm start`
   ztp push . --remote                          into that of the deployed Worker
-  ztp push . --remote --prune                  and delete what DIR no longer has
+  ztp push . --remote --prune                  and delete pushed keys that DIR no longer has
 
 A push begins with `ztp validate`, and stores nothing if that finds an error. Never touched are
 nodes/ID/.node, and a startup-config that the switch itself has stored since the last push.
@@ -159,10 +167,13 @@ pub struct PushArgs {
     pub dir: PathBuf,
     #[command(flatten)]
     pub target: Target,
+    /// The site of all nodes without a file nodes/ID/site, for the check: see validate
+    #[arg(long, value_parser = site_name)]
+    pub site: Option<String>,
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Delete what is stored and not in DIR; of a node, only what a push has stored
+    /// Delete keys that a push has stored, that nobody has changed since, and that DIR lacks
     #[arg(long)]
     pub prune: bool,
     /// Replace startup-configs that switches have stored, too

@@ -13,14 +13,6 @@ pub enum Store {
 }
 
 impl Store {
-    /// The store of a key, whether anything may have it or not.
-    pub fn of(key: &str) -> Self {
-        match key.split_once('/') {
-            Some(("actions" | "files", _)) => Self::R2,
-            _ => Self::Kv,
-        }
-    }
-
     /// The longest key, in bytes.
     pub fn max_key_bytes(self) -> usize {
         match self {
@@ -156,6 +148,14 @@ impl Place {
         }
     }
 
+    /// The store that the Worker reads it from.
+    pub fn store(&self) -> Store {
+        match self {
+            Self::Action(_) | Self::File(_) => Store::R2,
+            _ => Store::Kv,
+        }
+    }
+
     /// When it is pushed: nothing is stored before what it names.
     pub fn rank(&self) -> u8 {
         match self {
@@ -272,9 +272,10 @@ mod tests {
 
     #[test]
     fn a_key_goes_to_the_store_that_the_worker_reads_it_from() {
-        assert_eq!(Store::of("files/a"), Store::R2);
-        assert_eq!(Store::of("actions/a"), Store::R2);
-        assert_eq!(Store::of("nodes/files/definition"), Store::Kv);
-        assert_eq!(Store::of("files"), Store::Kv);
+        let store = |key| Place::of(key).map(|place| place.store());
+        assert_eq!(store("files/a"), Ok(Store::R2));
+        assert_eq!(store("actions/a"), Ok(Store::R2));
+        assert_eq!(store("nodes/files/definition"), Ok(Store::Kv));
+        assert_eq!(store("neighbordb"), Ok(Store::Kv));
     }
 }

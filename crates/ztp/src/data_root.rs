@@ -7,9 +7,12 @@ use walkdir::WalkDir;
 
 use ztp_core::printable::Printable;
 
-use crate::Failure;
-use crate::content::{Place, Store, Stray};
+use crate::content::{Place, Stray};
 use crate::finding::{Finding, Kind};
+use crate::{Failure, regular, shown};
+
+/// The largest ztpserver.conf that is read, in bytes; ZTPServer's own has 1 KB.
+const MAX_SERVER_CONF_BYTES: u64 = 1 << 20;
 
 /// A data_root as found on disk.
 pub struct DataRoot {
@@ -52,7 +55,7 @@ impl DataRoot {
             Failure::new(format!(
                 "cannot read the folder {}: {error}; give the folder that holds neighbordb, \
                  definitions/ and so on",
-                folder.display()
+                shown(folder)
             ))
         })?;
         let mut root = Self {
@@ -84,7 +87,8 @@ impl DataRoot {
 
     /// The text of a file, if it is there and is UTF-8.
     pub fn text(&self, key: &str) -> Option<String> {
-        let bytes = std::fs::read(&self.files.get(key)?.path).ok()?;
+        let file = self.files.get(key)?;
+        let bytes = regular::read(&file.path, file.place.store().max_value_bytes()).ok()?;
         String::from_utf8(bytes).ok()
     }
 
@@ -115,6 +119,8 @@ impl DataRoot {
     }
 
     fn add(&mut self, path: &Path, entry: &walkdir::DirEntry) {
+        // Nothing else is opened, whatever it is called.
+        let is_file = entry.file_type().is_file();
         let Some(key) = self.key(path) else {
             let shown = self.relative(path).display().to_string();
             self.findings.push(Finding::of_file(
@@ -127,24 +133,24 @@ impl DataRoot {
         let place = match Place::of(&key) {
             Ok(place) => place,
             Err(Stray::Foreign) => {
-                let reason = "not part of a data_root";
+                let reason = match is_file {
+                    true => "not part of a data_root",
+                    false => "not part of a data_root, and this is neither a file nor a folder",
+                };
                 return self.left_alone.push(LeftAlone { path: key, reason });
             }
-            Err(Stray::ServerConf) => return self.read_server_conf(path, key),
-            Err(stray) => return self.findings.extend(misplaced(&key, stray)),
+            Err(Stray::ServerConf) if is_file => return self.read_server_conf(path, key),
+            Err(stray) if is_file => return self.findings.extend(misplaced(&key, stray)),
+            Err(_) => return self.not_a_file(key),
         };
-        if !entry.file_type().is_file() {
-            return self.findings.push(Finding::of_file(
-                Kind::NotAFile,
-                key,
-                "this is neither a file nor a folder",
-            ));
+        if !is_file {
+            return self.not_a_file(key);
         }
         let size = match entry.metadata() {
             Ok(metadata) => metadata.len(),
             Err(error) => return self.refuse(&error),
         };
-        let store = Store::of(&key);
+        let store = place.store();
         if key.len() > store.max_key_bytes() {
             let message = format!(
                 "the key has {} bytes, and {} takes at most {}",
@@ -168,8 +174,13 @@ impl DataRoot {
         self.files.insert(key, File { place, path, size });
     }
 
+    fn not_a_file(&mut self, key: String) {
+        let finding = Finding::of_file(Kind::NotAFile, key, regular::NOT_A_FILE);
+        self.findings.push(finding);
+    }
+
     fn read_server_conf(&mut self, path: &Path, key: String) {
-        match std::fs::read(path) {
+        match regular::read(path, MAX_SERVER_CONF_BYTES) {
             Ok(text) => self.server_conf = Some(text),
             Err(error) => {
                 let message = format!("the file cannot be read: {error}");
@@ -232,7 +243,7 @@ fn misplaced(key: &str, stray: Stray) -> Option<Finding> {
         Stray::NoNode(reason) => Finding::of_file(Kind::BadNodeId, key, reason),
         Stray::BadName => Finding::of_file(
             Kind::BadName,
-            key.escape_debug().to_string(),
+            key,
             format!("'{}' can be no key", Printable(key)),
         ),
     })

@@ -1,6 +1,5 @@
 //! Hashes of files, and whether a file is still what was hashed.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::time::SystemTime;
@@ -8,7 +7,7 @@ use std::time::SystemTime;
 use md5::Md5;
 use sha1::{Digest, Sha1};
 
-use crate::{Failure, shown};
+use crate::{Failure, regular, shown};
 
 /// How much of a file is in memory at a time, in bytes.
 pub const CHUNK: usize = 1 << 20;
@@ -31,8 +30,10 @@ impl FileDigest {
     /// It cannot be read.
     pub fn of(path: &Path) -> Result<Self, Failure> {
         let failed = |error| Failure::new(format!("cannot read {}: {error}", shown(path)));
-        let mut file = File::open(path).map_err(failed)?;
+        let file = regular::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
+        // One that is still written to has no end.
+        let mut file = file.take(metadata.len());
         let (mut sha1, mut md5) = (Sha1::new(), Md5::new());
         let mut chunk = vec![0; CHUNK];
         loop {

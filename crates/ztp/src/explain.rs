@@ -17,6 +17,7 @@ use ztp_core::pool::Pool;
 
 use crate::cli::ExplainArgs;
 use crate::data_root::DataRoot;
+use crate::sites::{self, PoolFile};
 use crate::{CLEAN, FINDINGS, Failure, content, http, identifier, say, shown};
 
 /// Explains one node.
@@ -32,8 +33,10 @@ pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
     };
     let root = DataRoot::scan(dir)?;
     let identifier = identifier(args.identifier, &root)?;
-    let facts = facts(args, &root)?;
-    let id = match &args.id {
+    let known = args.id.as_deref();
+    let known = known.map(|written| known_id(&root, identifier, written));
+    let facts = facts(args, known.as_deref(), &root)?;
+    let id = match &known {
         Some(id) => id
             .parse()
             .map_err(|error| Failure::new(format!("{error}")))?,
@@ -43,11 +46,14 @@ pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
     };
     let mut story = Story {
         root: &root,
+        identifier,
+        owner: sites::site_of(&root, id.as_str()),
+        site: args.site.clone(),
         id,
         facts,
         text: String::new(),
     };
-    let code = match story.tell(identifier) {
+    let code = match story.tell() {
         Ok(()) => CLEAN,
         Err(Refused(reason)) => {
             story.line(&format!("refused with 400: {reason}"));
@@ -85,9 +91,18 @@ fn ask_worker(url: &str, id: &str) -> Result<u8, Failure> {
     }
 }
 
+/// The node that `--id` means: by its folder as it is written, else by its id, which a MAC address has in any spelling.
+fn known_id(root: &DataRoot, identifier: Identifier, written: &str) -> String {
+    let folder = format!("nodes/{written}/");
+    match root.files.keys().any(|key| key.starts_with(&folder)) {
+        true => written.to_owned(),
+        false => identifier.canonical(written),
+    }
+}
+
 /// The facts from the command line, a file, or the node's folder.
-fn facts(args: &ExplainArgs, root: &DataRoot) -> Result<NodeFacts, Failure> {
-    if let Some(id) = &args.id {
+fn facts(args: &ExplainArgs, known: Option<&str>, root: &DataRoot) -> Result<NodeFacts, Failure> {
+    if let Some(id) = known {
         let key = format!("nodes/{id}/{}", Record::Facts.name());
         let Some(text) = root.text(&key) else {
             return Err(Failure::new(format!(
@@ -149,6 +164,11 @@ struct Refused(String);
 /// The explanation of one node, as it grows.
 struct Story<'r> {
     root: &'r DataRoot,
+    identifier: Identifier,
+    /// The site that the node belongs to, if the data_root says so.
+    owner: Option<String>,
+    /// The site that it asks, if the command line says so.
+    site: Option<String>,
     id: NodeId,
     facts: NodeFacts,
     text: String,
@@ -160,7 +180,17 @@ impl Story<'_> {
     }
 
     /// POST /nodes, then GET /nodes/{id}.
-    fn tell(&mut self, identifier: Identifier) -> Result<(), Refused> {
+    fn tell(&mut self) -> Result<(), Refused> {
+        if let (Some(owner), Some(site)) = (&self.owner, &self.site)
+            && owner != site
+        {
+            return Err(Refused(format!(
+                "the node {} belongs to the site '{owner}' (nodes/{}/{}), and is not known to the site '{site}'",
+                self.id,
+                self.id,
+                Record::Site.name()
+            )));
+        }
         let known = [Record::Definition, Record::StartupConfig]
             .into_iter()
             .map(|record| record.key(&self.id))
@@ -176,7 +206,7 @@ impl Story<'_> {
                 self.definition(definition)
             }
             None => {
-                let key = self.matched(identifier)?;
+                let key = self.matched()?;
                 let text = self
                     .root
                     .text(&key)
@@ -189,12 +219,12 @@ impl Story<'_> {
     }
 
     /// The key of the definition that neighbordb has for the node.
-    fn matched(&mut self, identifier: Identifier) -> Result<String, Refused> {
+    fn matched(&mut self) -> Result<String, Refused> {
         let key = Document::Neighbordb.to_string();
         let text = self.root.text(&key).ok_or_else(|| {
             Refused("the node is not known, and there is no neighbordb to match it against".into())
         })?;
-        let neighbordb = Neighbordb::parse(&text, identifier)
+        let neighbordb = Neighbordb::parse(&text, self.identifier)
             .map_err(|error| Refused(format!("neighbordb is broken: {error}")))?;
         self.line("POST /nodes: the node is not known; the patterns of neighbordb, in order:");
         let own = neighbordb
@@ -275,18 +305,27 @@ impl Story<'_> {
                 "the definition calls {call}, and there is no such plugin here: use allocate"
             )));
         }
-        let key = Document::Pool(&call.pool).to_string();
-        let text = self.root.text(&key).ok_or_else(|| {
-            Refused(format!(
-                "the definition calls {call}, and there is no {key}"
-            ))
-        })?;
-        let pool =
-            Pool::parse(&text).map_err(|error| Refused(format!("{key} is broken: {error}")))?;
-        let reserved = pool.reserved().find(|(_, node)| *node == self.id.as_str());
-        Ok(match reserved {
-            Some((value, _)) => value.to_owned(),
-            None => format!("<a value of {}>", call.pool),
+        let site = self.owner.as_deref().or(self.site.as_deref());
+        let name = match sites::pool_file(self.root, &call.pool, site) {
+            PoolFile::Named(name) => name,
+            PoolFile::OfSites(_) => {
+                return Ok(format!("<a value of {} of the node's site>", call.pool));
+            }
+            PoolFile::Missing(keys) => {
+                return Err(Refused(format!(
+                    "the definition calls {call}, and there is no {}",
+                    keys.join(" and no ")
+                )));
+            }
+        };
+        let key = Document::Pool(&name).to_string();
+        let text = self.root.text(&key);
+        let text = text.ok_or_else(|| Refused(format!("{key} is not UTF-8 text")))?;
+        let pool = Pool::parse(&text, self.identifier)
+            .map_err(|error| Refused(format!("{key} is broken: {error}")))?;
+        Ok(match pool.reservation(self.id.as_str()) {
+            Some(value) => value.to_owned(),
+            None => format!("<a value of {name}>"),
         })
     }
 

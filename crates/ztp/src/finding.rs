@@ -74,7 +74,7 @@ kinds! {
     BadPattern "bad-pattern" Error "correct the pattern, or take it out: one broken pattern stops all matching",
     BadDefinition "bad-definition" Error "correct it: a node that it is meant for is refused",
     BadAttributes "bad-attributes" Error "correct it: as it is, the node is refused",
-    BadPool "bad-pool" Error "correct it: as it is, the pool gives out nothing",
+    BadPool "bad-pool" Error "correct it: as it is, the pool gives out nothing; a key is one value (10.0.0.1/24, 10.1.0.0/24), but 10.0.0.1-10.0.0.9/24 and hosts(10.1.0.0/24) are every address in it",
     BadFacts "bad-facts" Error "remove it: the node sends its facts again with its next POST",
     BadBootstrapConf "bad-bootstrap-conf" Error "correct it: clients are told nothing of logging as long as it is broken",
     BadServerConf "bad-server-conf" Error "correct it, or set the [vars] in wrangler.toml by hand",
@@ -126,7 +126,7 @@ pub struct Finding {
     pub key: String,
     /// `None`: it is about the file as a whole.
     pub position: Option<Position>,
-    /// One sentence without a full stop, naming the value seen.
+    /// One sentence without a full stop, naming the value seen, as it is.
     pub message: String,
     /// In place of [`Kind::help`].
     pub help: Option<String>,
@@ -172,5 +172,32 @@ impl Finding {
 
     pub fn is_error(&self) -> bool {
         self.kind.severity() == Severity::Error
+    }
+}
+
+/// Something that is not a finding, but that the operator should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    pub text: String,
+    /// Lines to copy from it.
+    pub lines: Vec<String>,
+}
+
+impl Note {
+    /// The whole of it, each line by `show`.
+    pub fn shown(&self, show: impl Fn(&str) -> String) -> String {
+        let mut out = show(&self.text);
+        if !self.lines.is_empty() {
+            let lines: Vec<_> = self.lines.iter().map(|line| show(line)).collect();
+            out += &format!("\n\n    {}\n", lines.join("\n    "));
+        }
+        out
+    }
+}
+
+impl From<String> for Note {
+    fn from(text: String) -> Self {
+        let lines = Vec::new();
+        Self { text, lines }
     }
 }

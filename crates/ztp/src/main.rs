@@ -14,12 +14,14 @@ mod plan;
 mod project;
 mod pull;
 mod push;
+mod regular;
 mod report;
+mod sites;
 mod store;
+mod terminal;
 mod validate;
 
 use std::fmt;
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -30,6 +32,7 @@ use ztp_core::node::Identifier;
 use cli::{Cli, Command};
 use data_root::DataRoot;
 use report::{Format, Report};
+use terminal::say;
 use validate::{ServerConf, Validation};
 
 /// Nothing was found, everything was done.
@@ -49,6 +52,8 @@ impl Failure {
     }
 }
 
+impl std::error::Error for Failure {}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -56,13 +61,20 @@ impl fmt::Display for Failure {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
-        Ok(code) => ExitCode::from(code),
-        Err(failure) => {
+    match Cli::try_parse().map(|cli| run(cli.command)) {
+        Ok(Ok(code)) => ExitCode::from(code),
+        Ok(Err(failure)) => {
             let style = anstyle::AnsiColor::Red.on_default().bold();
-            anstream::eprintln!("{style}error{style:#}: {failure}");
+            let message = terminal::message(&failure.to_string());
+            anstream::eprintln!("{style}error{style:#}: {message}");
             ExitCode::from(FAILED)
         }
+        // It repeats the arguments, which a script may have taken from names of files.
+        Err(error) if error.use_stderr() => {
+            anstream::eprint!("{}", terminal::lines(&error.render().to_string()));
+            ExitCode::from(FAILED)
+        }
+        Err(help) => help.exit(),
     }
 }
 
@@ -70,8 +82,12 @@ fn run(command: Command) -> Result<u8, Failure> {
     match command {
         Command::Validate(args) => {
             let root = DataRoot::scan(&args.dir)?;
-            let validation = validate::validate(&root, identifier(args.identifier, &root)?);
-            say(&report(&root, &validation).render(args.format))?;
+            let validation = validate::validate(
+                &root,
+                identifier(args.identifier, &root)?,
+                args.site.as_deref(),
+            );
+            terminal::write(&report(&root, &validation).render(args.format))?;
             Ok(match validation.findings.is_empty() {
                 true => CLEAN,
                 false => FINDINGS,
@@ -83,7 +99,7 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "ztp", &mut script);
-            say(&String::from_utf8_lossy(&script))?;
+            terminal::write(&String::from_utf8_lossy(&script))?;
             Ok(CLEAN)
         }
         Command::Kinds => {
@@ -124,23 +140,12 @@ fn identifier(given: Option<Identifier>, root: &DataRoot) -> Result<Identifier, 
     }
 }
 
-/// Writes to standard output, in colour if that is a terminal. Whoever reads may stop reading.
-fn say(text: &str) -> Result<(), Failure> {
-    let mut out = anstream::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the output: {error}")))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Shows findings to people where they are not what was asked for.
 fn say_findings(root: &DataRoot, validation: &Validation) -> Result<(), Failure> {
-    say(&report(root, validation).render(Format::Text))
+    terminal::write(&report(root, validation).render(Format::Text))
 }
 
 /// A path in a message.
-fn shown(path: &Path) -> std::path::Display<'_> {
-    path.display()
+fn shown(path: &Path) -> String {
+    terminal::line(&path.display().to_string())
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::content::Store;
+use crate::terminal::line;
 
 /// What happens to a key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +19,8 @@ pub enum Step {
 /// One key of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
+    /// Where the key is, or will be: two stores can have the same key.
+    pub store: Store,
     pub key: String,
     pub step: Step,
     /// Of what is to be stored, in bytes.
@@ -31,8 +34,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn add(&mut self, key: &str, step: Step, size: Option<u64>) {
+    pub fn add(&mut self, store: Store, key: &str, step: Step, size: Option<u64>) {
         self.items.push(Item {
+            store,
             key: key.to_owned(),
             step,
             size,
@@ -47,22 +51,33 @@ impl Plan {
     /// The keys that are to be stored in one of the stores, in the order of the plan.
     pub fn stored(&self, store: Store) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(move |item| {
-            matches!(item.step, Step::Add | Step::Change) && Store::of(&item.key) == store
+            matches!(item.step, Step::Add | Step::Change) && item.store == store
         })
+    }
+
+    /// The keys that are to be deleted from one of the stores.
+    pub fn deleted(&self, store: Store) -> Vec<String> {
+        let items = self.items.iter();
+        items
+            .filter(|item| item.step == Step::Delete && item.store == store)
+            .map(|item| item.key.clone())
+            .collect()
     }
 
     /// A line for each key that something happens to, and the number of the others.
     pub fn text(&self, verbose: bool) -> String {
         let mut items: Vec<&Item> = self.items.iter().collect();
-        items.sort_by(|a, b| a.key.cmp(&b.key));
+        items.sort_by(|a, b| (&a.key, a.store).cmp(&(&b.key, b.store)));
         let mut out = String::new();
-        for Item { key, step, size } in items {
+        for item in items {
+            let Item { step, size, .. } = item;
+            let key = line(&item.key);
             let size = size.map(bytes).unwrap_or_default();
             let _ = match step {
                 Step::Add => writeln!(out, "  add         {key}  {size}"),
                 Step::Change => writeln!(out, "  change      {key}  {size}"),
                 Step::Delete => writeln!(out, "  delete      {key}"),
-                Step::LeaveAlone(why) => writeln!(out, "  left alone  {key}: {why}"),
+                Step::LeaveAlone(why) => writeln!(out, "  left alone  {key}: {}", line(why)),
                 Step::Unchanged if verbose => writeln!(out, "  unchanged   {key}"),
                 Step::Unchanged => Ok(()),
             };
@@ -97,10 +112,15 @@ mod tests {
     #[test]
     fn a_plan_says_what_happens_and_counts_the_rest() {
         let mut plan = Plan::default();
-        plan.add("files/b", Step::Add, Some(1536));
-        plan.add("definitions/a", Step::Change, Some(7));
-        plan.add("definitions/c", Step::Unchanged, Some(7));
-        plan.add("nodes/J/.node", Step::LeaveAlone("its own".into()), None);
+        plan.add(Store::R2, "files/b", Step::Add, Some(1536));
+        plan.add(Store::Kv, "definitions/a", Step::Change, Some(7));
+        plan.add(Store::Kv, "definitions/c", Step::Unchanged, Some(7));
+        plan.add(
+            Store::Kv,
+            "nodes/J/.node",
+            Step::LeaveAlone("its own".into()),
+            None,
+        );
         assert_eq!(
             plan.text(false),
             "  change      definitions/a  7 bytes\n  add         files/b  1.5 KiB\n  left alone  \
@@ -108,5 +128,25 @@ mod tests {
         );
         assert!(plan.text(true).contains("unchanged   definitions/c"));
         assert_eq!(plan.stored(Store::Kv).count(), 1);
+    }
+    #[test]
+    fn a_deletion_is_of_the_store_that_it_was_planned_for() {
+        let mut plan = Plan::default();
+        plan.add(Store::R2, "nodes/J/definition", Step::Delete, None);
+        plan.add(Store::Kv, "nodes/J/definition", Step::Unchanged, None);
+        plan.add(Store::Kv, "files/a", Step::Delete, None);
+        assert_eq!(plan.deleted(Store::R2), ["nodes/J/definition"]);
+        assert_eq!(plan.deleted(Store::Kv), ["files/a"]);
+    }
+
+    #[test]
+    fn a_key_is_one_line_of_a_plan() {
+        let mut plan = Plan::default();
+        plan.add(Store::R2, "files/a\n::error::b\u{1b}", Step::Add, None);
+        let text = plan.text(false);
+        assert!(
+            text.starts_with("  add         files/a\\n::error::b\\u{1b}"),
+            "{text}"
+        );
     }
 }

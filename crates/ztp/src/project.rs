@@ -8,7 +8,10 @@ use toml::{Table, Value};
 
 use ztp_core::node::Identifier;
 
-use crate::{Failure, shown};
+use crate::{Failure, regular, shown};
+
+/// The largest wrangler.toml that is read, in bytes.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 /// A folder with a wrangler.toml.
 #[derive(Debug)]
@@ -53,10 +56,11 @@ impl Project {
         if !path.is_file() {
             return None;
         }
-        let config = std::fs::read_to_string(&path)
+        let config = regular::read(&path, MAX_CONFIG_BYTES)
             .map_err(|error| error.to_string())
+            .and_then(|text| String::from_utf8(text).map_err(|error| error.to_string()))
             .and_then(|text| text.parse::<Table>().map_err(|error| error.to_string()))
-            .map_err(|problem| format!("cannot read {}: {problem}", path.display()));
+            .map_err(|problem| format!("cannot read {}: {problem}", shown(&path)));
         Some(Self {
             folder: folder.to_owned(),
             config,

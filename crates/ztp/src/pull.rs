@@ -1,17 +1,22 @@
 //! `ztp pull`: what is stored, as files.
 
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::{Error, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cli::PullArgs;
-use crate::content::{Place, Store};
+use crate::content::{Place, Store, Stray};
 use crate::digest::FileDigest;
 use crate::plan::{Plan, Step};
 use crate::project::Project;
 use crate::store::{self, Inventory, Storage};
-use crate::{CLEAN, FINDINGS, Failure, say, shown};
+use crate::{CLEAN, FINDINGS, Failure, regular, say, shown};
 
 /// Most values that are read at once.
 const VALUES_AT_ONCE: usize = 100;
+/// The longest name of a file or folder that file systems take, in bytes. Keys may have longer parts.
+const MAX_NAME_BYTES: usize = 255;
 
 /// Pulls what is stored into a folder.
 ///
@@ -29,6 +34,7 @@ pub fn run(args: &PullArgs) -> Result<u8, Failure> {
         args,
         storage: storage.as_mut(),
         plan: Plan::default(),
+        files: BTreeSet::new(),
     };
     let inventory = pull.storage.list()?;
     pull.values(&inventory)?;
@@ -48,6 +54,17 @@ struct Pull<'a> {
     args: &'a PullArgs,
     storage: &'a mut dyn Storage,
     plan: Plan,
+    /// The keys that are files of DIR, or will be.
+    files: BTreeSet<String>,
+}
+
+/// The present state of a path in DIR.
+enum There {
+    Nothing,
+    /// In bytes.
+    File(u64),
+    /// Why no file can be there.
+    Obstacle(String),
 }
 
 impl Pull<'_> {
@@ -64,19 +81,25 @@ impl Pull<'_> {
                 let Some(value) = values.get(key) else {
                     continue;
                 };
-                let Some(path) = self.path(key) else { continue };
-                let step = match std::fs::read(&path) {
-                    Ok(there) if there == *value => Step::Unchanged,
-                    Ok(_) => self.differs(),
-                    Err(_) if path.is_dir() => in_the_way(),
-                    Err(_) => Step::Add,
+                let Some(path) = self.path(Store::Kv, key) else {
+                    continue;
+                };
+                let size = value.len() as u64;
+                let step = match self.there(key, &path) {
+                    There::Nothing => Step::Add,
+                    There::Obstacle(why) => Step::LeaveAlone(why),
+                    There::File(there) if there == size && read(&path, size)? == *value => {
+                        Step::Unchanged
+                    }
+                    There::File(_) => self.differs(),
                 };
                 if self.is_to_be_written(&step) {
                     write(&path, |new| {
-                        std::fs::write(new, value).map_err(|e| e.to_string())
+                        let mut file = OpenOptions::new().write(true).create_new(true).open(new)?;
+                        file.write_all(value)
                     })?;
                 }
-                self.plan.add(key, step, Some(value.len() as u64));
+                self.add(Store::Kv, key, step, size);
             }
         }
         Ok(())
@@ -84,12 +107,14 @@ impl Pull<'_> {
 
     fn objects(&mut self, inventory: &Inventory) -> Result<(), Failure> {
         for (key, object) in &inventory.objects {
-            let Some(path) = self.path(key) else { continue };
-            let step = match std::fs::metadata(&path) {
-                Err(_) => Step::Add,
-                Ok(there) if there.is_dir() => in_the_way(),
-                Ok(there) if there.len() != object.size => self.differs(),
-                Ok(_) => match object.is(&FileDigest::of(&path)?) {
+            let Some(path) = self.path(Store::R2, key) else {
+                continue;
+            };
+            let step = match self.there(key, &path) {
+                There::Nothing => Step::Add,
+                There::Obstacle(why) => Step::LeaveAlone(why),
+                There::File(size) if size != object.size => self.differs(),
+                There::File(_) => match object.is(&FileDigest::of(&path)?) {
                     Some(true) => Step::Unchanged,
                     Some(false) | None => self.differs(),
                 },
@@ -97,30 +122,68 @@ impl Pull<'_> {
             if self.is_to_be_written(&step) {
                 let storage = &mut *self.storage;
                 write(&path, |new| {
-                    storage
-                        .get_object(key, new)
-                        .map_err(|failure| failure.to_string())
+                    storage.get_object(key, new).map_err(Error::other)
                 })?;
             }
-            self.plan.add(key, step, Some(object.size));
+            self.add(Store::R2, key, step, object.size);
         }
         Ok(())
     }
 
-    /// Where a key is written to, if it is one that cannot leave the folder.
-    fn path(&mut self, key: &str) -> Option<PathBuf> {
+    fn add(&mut self, store: Store, key: &str, step: Step, size: u64) {
+        if !matches!(step, Step::LeaveAlone(_)) {
+            self.files.insert(key.to_owned());
+        }
+        self.plan.add(store, key, step, Some(size));
+    }
+
+    /// Where a key is written to, if it is one that the Worker reads from that store, and so cannot
+    /// leave the folder.
+    fn path(&mut self, store: Store, key: &str) -> Option<PathBuf> {
         let known = match Place::of(key) {
-            Ok(_) => true,
+            Ok(place) => place.store() == store,
             // A file that an editor left is a file in a bucket all the same.
-            Err(_) => Store::of(key) == Store::R2 && key.split('/').all(ztp_core::key::is_name),
+            Err(Stray::Foreign | Stray::Misplaced(_)) => {
+                let in_bucket = key.starts_with("files/") || key.starts_with("actions/");
+                store == Store::R2 && in_bucket && key.split('/').all(ztp_core::key::is_name)
+            }
+            Err(_) => false,
         };
         if known {
             return Some(self.args.dir.join(key));
         }
         let reason = "it is nothing that the Worker reads, and is not written";
-        self.plan
-            .add(key, Step::LeaveAlone(reason.to_owned()), None);
+        let step = Step::LeaveAlone(reason.to_owned());
+        self.plan.add(store, key, step, None);
         None
+    }
+
+    /// The state of a key's path after the keys before it are written: one key can be the folder of
+    /// another, and a file cannot.
+    fn there(&self, key: &str, path: &Path) -> There {
+        if let Some(name) = key.split('/').find(|name| name.len() > MAX_NAME_BYTES) {
+            let length = name.len();
+            return There::Obstacle(format!(
+                "a part of it has {length} bytes, and a name at most {MAX_NAME_BYTES}"
+            ));
+        }
+        for (end, _) in key.match_indices('/') {
+            let folder = &key[..end];
+            if self.files.contains(folder) || is_no_folder(&self.args.dir.join(folder)) {
+                return There::Obstacle(format!("{folder} is a file, and cannot be a folder too"));
+            }
+        }
+        match std::fs::metadata(path) {
+            Ok(found) if found.is_file() => There::File(found.len()),
+            Ok(found) if found.is_dir() => {
+                There::Obstacle("a folder of that name is in the way".to_owned())
+            }
+            Ok(_) => There::Obstacle(regular::NOT_A_FILE.to_owned()),
+            Err(_) if std::fs::symlink_metadata(path).is_ok() => {
+                There::Obstacle("a symbolic link that leads nowhere is in the way".to_owned())
+            }
+            Err(_) => There::Nothing,
+        }
     }
 
     fn differs(&self) -> Step {
@@ -137,23 +200,37 @@ impl Pull<'_> {
     }
 }
 
-fn in_the_way() -> Step {
-    Step::LeaveAlone("a folder of that name is in the way".to_owned())
+/// Whether something other than a folder, or a link to one, is there.
+fn is_no_folder(path: &Path) -> bool {
+    match std::fs::metadata(path) {
+        Ok(found) => !found.is_dir(),
+        Err(_) => std::fs::symlink_metadata(path).is_ok(),
+    }
+}
+
+fn read(path: &Path, size: u64) -> Result<Vec<u8>, Failure> {
+    regular::read(path, size)
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", shown(path))))
 }
 
 /// Writes a file whole or not at all.
-fn write(path: &Path, fill: impl FnOnce(&Path) -> Result<(), String>) -> Result<(), Failure> {
-    let failed = |error: String| Failure::new(format!("cannot write {}: {error}", shown(path)));
+fn write(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Failure> {
+    let failed = |error: Error| Failure::new(format!("cannot write {}: {error}", shown(path)));
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+        std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    let mut new = path.as_os_str().to_owned();
-    new.push(".ztp-new");
-    let new = PathBuf::from(new);
-    let written = fill(&new).and_then(|()| std::fs::rename(&new, path).map_err(|e| e.to_string()));
-    written.map_err(|error| {
-        // What is half written is of no use, and may not be there at all.
-        let _ = std::fs::remove_file(&new);
-        failed(error)
-    })
+    // Not the name with an addition, which may be too long.
+    let new = path.with_file_name(format!("{}.ztp-new", std::process::id()));
+    // An existing file of that name must not be written to: it may be a pipe, or a link.
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    fill(&new)
+        .and_then(|()| std::fs::rename(&new, path))
+        .map_err(|error| {
+            // A half written file is useless, and may not exist at all.
+            let _ = std::fs::remove_file(&new);
+            failed(error)
+        })
 }

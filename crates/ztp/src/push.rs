@@ -1,6 +1,6 @@
 //! `ztp push`: validate, compare, show the plan, store what differs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -12,9 +12,10 @@ use crate::data_root::{DataRoot, File};
 use crate::digest::{FileDigest, sha1};
 use crate::plan::{Plan, Step};
 use crate::project::Project;
-use crate::store::{self, Inventory, Storage, Upload};
+use crate::store::{self, Inventory, Storage, Upload, mark};
+use crate::terminal::line;
 use crate::validate::validate;
-use crate::{CLEAN, FINDINGS, Failure, say, say_findings, shown};
+use crate::{CLEAN, FINDINGS, Failure, regular, say, say_findings, shown};
 
 /// Most values that are compared or stored at once.
 const VALUES_AT_ONCE: usize = 100;
@@ -29,7 +30,7 @@ const BYTES_AT_ONCE: usize = 25 << 20;
 pub fn run(args: &PushArgs) -> Result<u8, Failure> {
     let project = Project::find(args.target.project.as_deref())?;
     let root = DataRoot::scan(&args.dir)?;
-    let validation = validate(&root, project.identifier()?);
+    let validation = validate(&root, project.identifier()?, args.site.as_deref());
     if !validation.findings.is_empty() {
         say_findings(&root, &validation)?;
     }
@@ -60,7 +61,7 @@ pub fn run(args: &PushArgs) -> Result<u8, Failure> {
         say("dry run: nothing is stored\n")?;
         return Ok(CLEAN);
     }
-    push.store()?;
+    push.store(&inventory)?;
     Ok(CLEAN)
 }
 
@@ -82,7 +83,7 @@ impl Push<'_> {
         files.sort_by_key(|(key, file)| (file.place.rank(), *key));
         let (objects, values): (Vec<_>, Vec<_>) = files
             .into_iter()
-            .partition(|(key, _)| Store::of(key) == Store::R2);
+            .partition(|(_, file)| file.place.store() == Store::R2);
         for (key, file) in objects {
             let step = match inventory.objects.get(key) {
                 None => Step::Add,
@@ -100,7 +101,7 @@ impl Push<'_> {
             if step != Step::Unchanged {
                 self.storage.takes(key, file.size)?;
             }
-            self.plan.add(key, step, Some(file.size));
+            self.plan.add(Store::R2, key, step, Some(file.size));
         }
         for values in values.chunks(VALUES_AT_ONCE) {
             self.compare_values(values, inventory)?;
@@ -150,58 +151,61 @@ impl Push<'_> {
                     }
                 }
             };
-            self.plan.add(key, step, Some(file.size));
+            self.plan.add(Store::Kv, key, step, Some(file.size));
         }
         Ok(())
     }
 
-    /// Puts what is stored and has no file into the plan.
+    /// Adds the stored keys without a file to the plan. Only those are deleted that a push has
+    /// stored, and that nobody has changed since.
     fn prune(&mut self, inventory: &Inventory) -> Result<(), Failure> {
         let root = self.root;
-        for key in inventory.objects.keys().filter(|key| !root.has(key)) {
-            self.plan.add(key, Step::Delete, None);
+        for (key, object) in &inventory.objects {
+            let step = match is_content(key, Store::R2) {
+                true if root.has(key) => continue,
+                true if self.storage.pushed_as(key, object)? == Some(mark(key)) => Step::Delete,
+                true => not_pushed(),
+                false => not_content(),
+            };
+            self.plan.add(Store::R2, key, step, None);
         }
-        let gone: Vec<&String> = inventory
-            .values
-            .keys()
-            .filter(|key| !root.has(key))
+        let keys = inventory.values.keys();
+        let gone: Vec<&String> = keys
+            .filter(|key| !(is_content(key, Store::Kv) && root.has(key)))
             .collect();
         for keys in gone.chunks(VALUES_AT_ONCE) {
-            // Under nodes/ a push deletes what a push has stored, and nothing that came from a switch.
-            let of_nodes: Vec<String> = keys
-                .iter()
-                .filter(|key| {
-                    let pushed = inventory.values.get(**key);
-                    key.starts_with("nodes/")
-                        && pushed.is_some_and(|value| value.pushed_sha1.is_some())
-                })
-                .map(|key| (*key).clone())
-                .collect();
-            let values = match of_nodes.is_empty() {
-                true => HashMap::new(),
-                false => self.storage.values(&of_nodes)?,
-            };
+            let pushed = self.pushed(keys, inventory)?;
             for key in keys {
-                let step = match Place::of(key) {
-                    Ok(Place::Record(..)) => {
-                        let pushed = inventory.values.get(*key).cloned().unwrap_or_default();
-                        let there = values.get(*key).map(|value| sha1(value));
-                        match there.is_some() && pushed.pushed_sha1 == there {
-                            true => Step::Delete,
-                            false => Step::LeaveAlone("no push has stored it".to_owned()),
-                        }
-                    }
-                    Ok(_) => Step::Delete,
-                    Err(_) => Step::LeaveAlone("it is nothing that the Worker reads".to_owned()),
+                let step = match is_content(key, Store::Kv) {
+                    true if pushed.contains(*key) => Step::Delete,
+                    true => not_pushed(),
+                    false => not_content(),
                 };
-                self.plan.add(key, step, None);
+                self.plan.add(Store::Kv, key, step, None);
             }
         }
         Ok(())
     }
 
+    /// The keys among `keys` whose KV values are still those that a push has stored.
+    fn pushed(
+        &mut self,
+        keys: &[&String],
+        inventory: &Inventory,
+    ) -> Result<HashSet<String>, Failure> {
+        let noted = |key: &String| inventory.values.get(key)?.pushed_sha1.as_ref();
+        let marked = keys.iter().filter(|key| noted(key).is_some());
+        let marked: Vec<String> = marked.map(|key| (*key).clone()).collect();
+        if marked.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let there = self.storage.values(&marked)?;
+        let still = |key: &String| there.get(key).map(|value| sha1(value)).as_ref() == noted(key);
+        Ok(marked.into_iter().filter(|key| still(key)).collect())
+    }
+
     /// Does what the plan says: objects before the values that name them, deletions last.
-    fn store(&mut self) -> Result<(), Failure> {
+    fn store(&mut self, inventory: &Inventory) -> Result<(), Failure> {
         let objects: Vec<String> = keys(&self.plan, Store::R2);
         let values: Vec<String> = keys(&self.plan, Store::Kv);
         let total: u64 = [Store::R2, Store::Kv]
@@ -211,26 +215,43 @@ impl Push<'_> {
             .sum();
         let bar = ProgressBar::new(total).with_style(style());
         for key in &objects {
-            bar.set_message(key.clone());
+            bar.set_message(line(key));
             self.store_object(key, &bar)?;
         }
         self.store_values(&values, &bar)?;
         bar.finish_and_clear();
-        let deleted: Vec<String> = self
-            .plan
-            .items
-            .iter()
-            .filter(|item| item.step == Step::Delete)
-            .map(|item| item.key.clone())
-            .collect();
-        if !deleted.is_empty() {
-            self.storage.delete(&deleted)?;
-        }
+        let deleted = self.delete(inventory)?;
         say(&format!(
-            "stored {}, deleted {}\n",
+            "stored {}, deleted {deleted}\n",
             objects.len() + values.len(),
-            deleted.len()
         ))
+    }
+
+    /// Carries out the deletions of the plan, and returns their number. A value that changed during
+    /// the push, which may take hours, stays.
+    fn delete(&mut self, inventory: &Inventory) -> Result<usize, Failure> {
+        let mut deleted = 0;
+        let values = self.plan.deleted(Store::Kv);
+        for keys in values.chunks(VALUES_AT_ONCE) {
+            let keys: Vec<&String> = keys.iter().collect();
+            let still = self.pushed(&keys, inventory)?;
+            for key in keys.iter().filter(|key| !still.contains(**key)) {
+                let key = line(key);
+                say(&format!(
+                    "  left alone  {key}: it was changed in the meantime\n"
+                ))?;
+            }
+            let still: Vec<String> = still.into_iter().collect();
+            if !still.is_empty() {
+                self.storage.delete_values(&still)?;
+            }
+            deleted += still.len();
+        }
+        let objects = self.plan.deleted(Store::R2);
+        if !objects.is_empty() {
+            self.storage.delete_objects(&objects)?;
+        }
+        Ok(deleted + objects.len())
     }
 
     fn store_object(&mut self, key: &str, bar: &ProgressBar) -> Result<(), Failure> {
@@ -267,7 +288,7 @@ impl Push<'_> {
             let next = next.map_or(0, |file| usize::try_from(file.size).unwrap_or(usize::MAX));
             let full = batch.len() == VALUES_AT_ONCE || bytes.saturating_add(next) > BYTES_AT_ONCE;
             if full || keys.peek().is_none() {
-                bar.set_message(key.clone());
+                bar.set_message(line(key));
                 self.storage.put_values(&batch)?;
                 bar.inc(bytes as u64);
                 batch.clear();
@@ -278,12 +299,25 @@ impl Push<'_> {
     }
 }
 
+/// Whether the Worker reads a key from a store. The same key in the other store is not content.
+fn is_content(key: &str, store: Store) -> bool {
+    Place::of(key).is_ok_and(|place| place.store() == store)
+}
+
+fn not_content() -> Step {
+    Step::LeaveAlone("it is nothing that the Worker reads".to_owned())
+}
+
+fn not_pushed() -> Step {
+    Step::LeaveAlone("no push has stored it".to_owned())
+}
+
 fn keys(plan: &Plan, store: Store) -> Vec<String> {
     plan.stored(store).map(|item| item.key.clone()).collect()
 }
 
 fn read(file: &File) -> Result<Vec<u8>, Failure> {
-    std::fs::read(&file.path)
+    regular::read(&file.path, file.place.store().max_value_bytes())
         .map_err(|error| Failure::new(format!("cannot read {}: {error}", shown(&file.path))))
 }
 

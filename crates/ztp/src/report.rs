@@ -9,10 +9,15 @@ use serde_json::json;
 
 use ztp_core::yaml::Position;
 
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Note, Severity};
+use crate::terminal::{self, line, masked};
+use crate::{regular, shown};
 
 /// The widest line of a snippet that is shown whole, in columns.
 const WIDTH: usize = 120;
+
+/// Most bytes of a file that a line of it is shown from: the largest value of KV.
+const MAX_SOURCE_BYTES: u64 = 25 << 20;
 
 /// How findings are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -31,7 +36,7 @@ pub struct Report<'a> {
     pub folder: &'a Path,
     pub findings: &'a [Finding],
     /// What is no finding, but should be known: files left alone, settings to make.
-    pub notes: &'a [String],
+    pub notes: &'a [Note],
     /// How many files were read.
     pub files: usize,
 }
@@ -53,7 +58,7 @@ impl Report<'_> {
             out += "\n\n";
         }
         for note in self.notes {
-            let _ = writeln!(out, "note: {note}");
+            let _ = writeln!(out, "note: {}", note.shown(line));
         }
         out + &self.summary() + "\n"
     }
@@ -84,13 +89,14 @@ impl Report<'_> {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let path = self.folder.join(&finding.key).display().to_string();
-        let line = finding.position.and_then(|at| self.line(&finding.key, at));
-        let place: Element = match (&line, finding.position) {
-            (Some(line), Some(at)) => Snippet::source(line.as_str())
+        let path = shown(&self.folder.join(&finding.key));
+        let source = finding.position.and_then(|at| self.line(&finding.key, at));
+        let source = source.as_deref().map(masked);
+        let place: Element = match (&source, finding.position) {
+            (Some(source), Some(at)) => Snippet::source(source.as_str())
                 .line_start(at.line)
                 .path(path)
-                .annotation(AnnotationKind::Primary.span(span(line, at.column)))
+                .annotation(AnnotationKind::Primary.span(span(source, at.column)))
                 .into(),
             (None, Some(at)) => Origin::path(path)
                 .line(at.line)
@@ -99,27 +105,22 @@ impl Report<'_> {
             _ => Origin::path(path).into(),
         };
         let group: Group = level
-            .primary_title(finding.message.clone())
+            .primary_title(line(&finding.message))
             .id(finding.kind.id())
             .element(place)
-            .element(Level::HELP.message(finding.help().to_owned()));
+            .element(Level::HELP.message(line(finding.help())));
         Renderer::styled()
             .decor_style(DecorStyle::Ascii)
             .term_width(WIDTH)
             .render(&[group])
     }
 
-    /// The line that a finding is about, without what a terminal would obey.
+    /// The line that a finding is about.
     fn line(&self, key: &str, at: Position) -> Option<String> {
-        let text = std::fs::read(self.folder.join(key)).ok()?;
+        let text = regular::read(&self.folder.join(key), MAX_SOURCE_BYTES).ok()?;
         let text = String::from_utf8_lossy(&text);
         let line = text.lines().nth(at.line.checked_sub(1)?)?;
-        let shown = line.chars().map(|c| match c {
-            '\t' => ' ',
-            c if c.is_control() => '\u{fffd}',
-            c => c,
-        });
-        Some(shown.collect())
+        Some(line.to_owned())
     }
 
     fn json(&self) -> String {
@@ -139,8 +140,13 @@ impl Report<'_> {
                 })
             })
             .collect();
-        let report = json!({"files": self.files, "findings": findings, "notes": self.notes});
-        format!("{report:#}\n")
+        let notes: Vec<_> = self
+            .notes
+            .iter()
+            .map(|note| note.shown(str::to_owned))
+            .collect();
+        let report = json!({"files": self.files, "findings": findings, "notes": notes});
+        terminal::lines(&format!("{report:#}\n"))
     }
 
     /// <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>
@@ -182,10 +188,13 @@ fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{plural}")
 }
 
+/// The data of a command: GitHub's own escapes for line ends, ours for the rest.
 fn data(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+    let lines: Vec<_> = text
+        .split('\n')
+        .map(|part| line(part).replace('%', "%25"))
+        .collect();
+    lines.join("%0A")
 }
 
 fn property(text: &str) -> String {

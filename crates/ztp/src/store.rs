@@ -7,12 +7,14 @@ mod remote;
 mod s3;
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
 use std::path::Path;
 
-use crate::Failure;
 use crate::cli::Target;
-use crate::digest::FileDigest;
+use crate::digest::{FileDigest, sha1};
+use crate::http::Trouble;
 use crate::project::Project;
+use crate::{Failure, regular};
 
 /// What is stored, by key.
 #[derive(Debug, Default)]
@@ -38,6 +40,14 @@ pub struct StoredObject {
     pub etag: Option<String>,
     /// From the metadata that a push sets.
     pub sha1: Option<String>,
+    /// The [`mark`] that a push sets, if a list says so; else see [`Storage::pushed_as`].
+    pub pushed_as: Option<String>,
+}
+
+/// The mark of an R2 object that a push has stored: the SHA-1 of its key. Other objects have no mark,
+/// and the copy of a pushed object has the mark of another key.
+pub fn mark(key: &str) -> String {
+    sha1(key.as_bytes())
 }
 
 impl StoredObject {
@@ -59,6 +69,15 @@ pub struct Upload<'a> {
     /// In bytes.
     pub size: u64,
     pub digest: &'a FileDigest,
+}
+
+impl Upload<'_> {
+    /// Its bytes, at most as many as are announced.
+    fn open(&self) -> Result<std::io::Take<std::fs::File>, Trouble> {
+        let file = regular::open(self.path);
+        file.map(|file| file.take(self.size))
+            .map_err(|error| Trouble::Lasting(format!("it cannot be read: {error}")))
+    }
 }
 
 /// A place that content is pushed to and pulled from. Every operation can be repeated.
@@ -88,8 +107,16 @@ pub trait Storage {
     /// Writes an R2 object to a file.
     fn get_object(&mut self, key: &str, to: &Path) -> Result<(), Failure>;
 
-    /// Deletes KV values and R2 objects.
-    fn delete(&mut self, keys: &[String]) -> Result<(), Failure>;
+    /// The [`mark`] of an object that is listed.
+    fn pushed_as(&mut self, _key: &str, listed: &StoredObject) -> Result<Option<String>, Failure> {
+        Ok(listed.pushed_as.clone())
+    }
+
+    /// Deletes KV values. Those that are not there are deleted.
+    fn delete_values(&mut self, keys: &[String]) -> Result<(), Failure>;
+
+    /// Deletes R2 objects. Those that are not there are deleted.
+    fn delete_objects(&mut self, keys: &[String]) -> Result<(), Failure>;
 }
 
 /// Opens the storage that is meant.
@@ -122,6 +149,7 @@ mod tests {
             size: 3,
             etag: Some(etag.to_owned()),
             sha1: sha1.map(str::to_owned),
+            pushed_as: None,
         };
         for (object, same) in [
             (object(&file.md5, None), Some(true)),

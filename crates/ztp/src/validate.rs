@@ -14,11 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use ztp_core::definition::{Attributes, Definition};
 use ztp_core::node::Identifier;
 use ztp_core::pool::Pool;
-use ztp_core::yaml::{self, Position};
+use ztp_core::yaml::{self, Node, Position};
 
-use crate::content::{Place, Store};
+use crate::content::Place;
 use crate::data_root::DataRoot;
-use crate::finding::{Finding, Kind};
+use crate::finding::{Finding, Kind, Note};
+use crate::regular;
+use crate::sites;
 
 pub use server_conf::ServerConf;
 
@@ -27,7 +29,7 @@ pub struct Validation {
     /// In the order of files and lines.
     pub findings: Vec<Finding>,
     /// What is no finding, but should be known.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 impl Validation {
@@ -37,11 +39,12 @@ impl Validation {
     }
 }
 
-/// Checks a data_root.
-pub fn validate(root: &DataRoot, identifier: Identifier) -> Validation {
+/// Checks a data_root. `site`: that of all nodes of which the data_root does not say it.
+pub fn validate(root: &DataRoot, identifier: Identifier, site: Option<&str>) -> Validation {
     let mut check = Check {
         root,
         identifier,
+        site,
         findings: root.findings.clone(),
         notes: left_alone(root),
         definitions: BTreeMap::new(),
@@ -71,15 +74,16 @@ pub fn validate(root: &DataRoot, identifier: Identifier) -> Validation {
 struct Check<'r> {
     root: &'r DataRoot,
     identifier: Identifier,
+    site: Option<&'r str>,
     findings: Vec<Finding>,
-    notes: Vec<String>,
+    notes: Vec<Note>,
     /// What could be read, by key: shared definitions and those of nodes.
     definitions: BTreeMap<String, Definition>,
     /// By name.
     pools: BTreeMap<String, Pool>,
     /// By node.
     attributes: BTreeMap<String, Attributes>,
-    /// Pool -> the nodes of which it is known that they will ask it for a value.
+    /// Pool, with its site if it has one -> the nodes of which it is known that they will ask it for a value.
     static_users: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -91,10 +95,11 @@ impl Check<'_> {
     /// The text of a file; a finding if it is there and cannot be read.
     fn text(&mut self, key: &str) -> Option<String> {
         let file = self.root.files.get(key)?;
-        if file.size > Store::of(key).max_value_bytes() {
+        let limit = file.place.store().max_value_bytes();
+        if file.size > limit {
             return None;
         }
-        let bytes = match std::fs::read(&file.path) {
+        let bytes = match regular::read(&file.path, limit) {
             Ok(bytes) => bytes,
             Err(error) => {
                 let message = format!("the file cannot be read: {error}");
@@ -125,6 +130,25 @@ impl Check<'_> {
         Some(text)
     }
 
+    /// Keys of a mapping that nothing reads.
+    fn unknown_keys_of(&mut self, key: &str, mapping: &Node, what: &str, known: &[&str]) {
+        for name in mapping.unknown_keys(known) {
+            let message = format!("{} is not a key of {what}", name.shown());
+            let text = name.as_name().unwrap_or_default();
+            let help = match did_you_mean(text, known.iter().copied()) {
+                Some(meant) => format!("did you mean '{meant}'?"),
+                None => format!("the keys are {}", known.join(", ")),
+            };
+            let finding = Finding::at(Kind::UnknownKey, key, name.position, message);
+            self.find(finding.with_help(help));
+        }
+    }
+
+    /// The site of a node, as far as it is known.
+    fn site_of(&self, node: &str) -> Option<String> {
+        sites::site_of(self.root, node).or_else(|| self.site.map(str::to_owned))
+    }
+
     /// The keys of all files of which `pick` makes something of their place.
     fn keys<T>(&self, pick: impl Fn(&Place) -> Option<T>) -> Vec<(String, T)> {
         let files = self.root.files.iter();
@@ -142,20 +166,20 @@ fn end_of(text: &str) -> Position {
     }
 }
 
-fn left_alone(root: &DataRoot) -> Vec<String> {
+fn left_alone(root: &DataRoot) -> Vec<Note> {
     let mut notes: Vec<_> = root
         .left_alone
         .iter()
-        .map(|left| format!("{} is left alone: {}", left.path, left.reason))
+        .map(|left| Note::from(format!("{} is left alone: {}", left.path, left.reason)))
         .collect();
     let handlers = root
         .files
         .iter()
         .filter(|(_, file)| matches!(file.place, Place::ConfigHandler(_)));
     for (key, _) in handlers {
-        notes.push(format!(
+        notes.push(Note::from(format!(
             "{key} is stored but never run here: fetch backups with `ztp pull --nodes` and run it there"
-        ));
+        )));
     }
     notes
 }

@@ -18,6 +18,8 @@ pub struct Call {
 pub enum Command {
     /// The value of a node; it gets one if it has none, unless only held values are asked for.
     Allocate { node: String, held_only: bool },
+    /// The value that a node holds, whatever the file says and if there is none.
+    Held { node: String },
     /// Everything that is taken and reserved.
     List,
     /// A node gets this very value.
@@ -34,7 +36,7 @@ pub enum Command {
 /// What a pool answers.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Reply {
-    /// The value that the node holds from now on.
+    /// The value that the node holds, or holds from now on.
     Value(String),
     /// The node holds no value, and was not to get one.
     NotHeld,

@@ -97,6 +97,15 @@ impl Identifier {
             Identifier::SystemMac => "systemmac",
         }
     }
+
+    /// A node's id as the node itself has it, from what an operator wrote: a MAC address in any spelling, a serial number
+    /// with blanks around it. Whether it can be an id is not checked.
+    pub fn canonical(self, written: &str) -> String {
+        match self {
+            Identifier::SerialNumber => written.trim().to_owned(),
+            Identifier::SystemMac => normalize_mac(written.trim()),
+        }
+    }
 }
 
 impl fmt::Display for Identifier {

@@ -1,9 +1,10 @@
 //! Who holds which value of a pool, and who may have which.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::Pool;
+use super::range::Network;
 
 /// Who holds what: each value has at most one node, each node at most one value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,8 +25,12 @@ pub enum Grant {
 /// Why a node gets no value, or not that one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// Nothing is free.
-    Exhausted { taken: usize, reserved: usize },
+    /// Nothing is free. `network`: a key of the file of which the operator may mean the addresses.
+    Exhausted {
+        taken: usize,
+        reserved: usize,
+        network: Option<String>,
+    },
     /// The value is another node's.
     Taken { value: String, holder: String },
     /// Another node holds what the file reserves for this one. Which, is told to operators only.
@@ -41,11 +46,25 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exhausted { taken, reserved } => write!(
-                f,
-                "no value is free: {taken} are taken and {reserved} more are reserved for other \
-                 nodes; add values, or release some"
-            ),
+            Self::Exhausted {
+                taken,
+                reserved,
+                network,
+            } => {
+                write!(
+                    f,
+                    "no value is free: {taken} are taken and {reserved} more are reserved for other \
+                     nodes; add values, or release some"
+                )?;
+                match network {
+                    Some(network) => write!(
+                        f,
+                        " (the key {network} is one value; write hosts({network}) if you mean each \
+                         address in it)"
+                    ),
+                    None => Ok(()),
+                }
+            }
             Self::Taken { value, holder } => write!(
                 f,
                 "the value {value} is held by the node {holder}; release it first"
@@ -68,7 +87,8 @@ impl fmt::Display for Refusal {
 }
 
 impl Allocations {
-    /// The allocations in storage, as pairs of value and node.
+    /// The allocations in storage, as pairs of value and node. Of two values of a node the first is
+    /// its own; the others are taken.
     pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut allocations = Self::default();
         for (value, node) in pairs {
@@ -79,15 +99,28 @@ impl Allocations {
 
     /// Notes that a value is the node's from now on.
     pub fn insert(&mut self, value: String, node: String) {
-        self.by_node.insert(node.clone(), value.clone());
+        self.by_node
+            .entry(node.clone())
+            .or_insert_with(|| value.clone());
         self.by_value.insert(value, node);
     }
 
-    /// Frees a value.
+    /// Frees a value. The node has the other one then, if it had two.
     pub fn release(&mut self, value: &str) {
-        if let Some(node) = self.by_value.remove(value) {
-            self.by_node.remove(&node);
+        if let Some(node) = self.by_value.remove(value)
+            && self.by_node.get(&node).is_some_and(|held| held == value)
+        {
+            let other = self.by_value.iter().find(|(_, holder)| **holder == node);
+            match other.map(|(value, _)| value.clone()) {
+                Some(other) => drop(self.by_node.insert(node, other)),
+                None => drop(self.by_node.remove(&node)),
+            }
         }
+    }
+
+    /// The value that a node holds.
+    pub fn held(&self, node: &str) -> Option<&str> {
+        self.by_node.get(node).map(String::as_str)
     }
 
     /// The value that a node gets: its own, else the one reserved for it, else the first free one
@@ -99,19 +132,20 @@ impl Allocations {
         if let Some(value) = self.by_node.get(node) {
             return Ok(Grant::Held(value.clone()));
         }
-        if let Some(value) = pool.reservations.get(node) {
-            return match self.by_value.get(value) {
-                None => Ok(Grant::New(value.clone())),
-                Some(_) => Err(Refusal::ReservationHeld {
-                    value: value.clone(),
-                }),
+        if let Some(value) = pool.reservation(node) {
+            let value = value.to_owned();
+            return match self.by_value.contains_key(&value) {
+                false => Ok(Grant::New(value)),
+                true => Err(Refusal::ReservationHeld { value }),
             };
         }
-        let free = pool
-            .open()
-            .find(|value| !self.by_value.contains_key(value.as_ref()));
+        let split = self.split_networks(pool);
+        let free = pool.open().find(|value| {
+            !self.by_value.contains_key(value.as_ref()) && !split.contains(value.as_ref())
+        });
         free.map(|value| Grant::New(value.into_owned()))
             .ok_or_else(|| Refusal::Exhausted {
+                network: pool.network().map(str::to_owned),
                 taken: self.by_value.len(),
                 reserved: pool
                     .reserved
@@ -119,6 +153,19 @@ impl Allocations {
                     .filter(|value| !self.by_value.contains_key(value.as_str()))
                     .count(),
             })
+    }
+
+    /// The networks in the file of which nodes hold addresses that the file does not have, as from a
+    /// `hosts(…)` that it had before. Nobody can have such a network as a whole.
+    fn split_networks(&self, pool: &Pool) -> HashSet<String> {
+        if pool.networks.is_empty() {
+            return HashSet::new();
+        }
+        let held = self.by_value.keys();
+        held.filter(|held| !pool.keys.contains(*held) && !pool.reserved.contains_key(*held))
+            .filter_map(|held| Some(Network::parse(held)?.containing()))
+            .filter(|network| pool.networks.contains(network))
+            .collect()
     }
 
     /// Whether a node can have this very value: an operator gives it.
@@ -154,9 +201,18 @@ impl Allocations {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::Identifier;
 
     fn pool(text: &str) -> Pool {
-        Pool::parse(text).unwrap()
+        Pool::parse(text, Identifier::SerialNumber).unwrap()
+    }
+
+    fn exhausted(taken: usize, reserved: usize) -> Result<Grant, Refusal> {
+        Err(Refusal::Exhausted {
+            taken,
+            reserved,
+            network: None,
+        })
     }
 
     #[test]
@@ -170,13 +226,7 @@ mod tests {
         assert_eq!(held.grant(&pool, "JPE1"), Ok(Grant::Held("a".into())));
         assert_eq!(held.grant(&pool, "JPE3"), new("d"));
         held.insert("d".into(), "JPE3".into());
-        assert_eq!(
-            held.grant(&pool, "JPE4"),
-            Err(Refusal::Exhausted {
-                taken: 2,
-                reserved: 2
-            })
-        );
+        assert_eq!(held.grant(&pool, "JPE4"), exhausted(2, 2));
         held.release("a");
         assert_eq!(held.grant(&pool, "JPE4"), new("a"));
     }
@@ -188,13 +238,58 @@ mod tests {
         assert_eq!(held.grant(&without, "JPE1"), Ok(Grant::Held("a".into())));
         assert_eq!(held.grant(&without, "JPE2"), Ok(Grant::New("b".into())));
         let again = pool("a: null\n");
-        assert_eq!(
-            held.grant(&again, "JPE2"),
-            Err(Refusal::Exhausted {
-                taken: 1,
-                reserved: 0
-            })
+        assert_eq!(held.grant(&again, "JPE2"), exhausted(1, 0));
+    }
+
+    #[test]
+    fn addresses_of_a_network_stay_with_their_holders_and_the_network_is_given_to_nobody() {
+        // As a network was every address in it once, and these are what it gave.
+        let mut held = Allocations::new([
+            ("10.20.1.1/24".to_owned(), "JPE1".to_owned()),
+            ("2001:db8::1/64".to_owned(), "JPE2".to_owned()),
+        ]);
+        let networks = pool("10.20.1.0/24: null\n2001:db8::/64: null\n10.20.2.0/24: null\n");
+        for (node, value) in [("JPE1", "10.20.1.1/24"), ("JPE2", "2001:db8::1/64")] {
+            assert_eq!(held.grant(&networks, node), Ok(Grant::Held(value.into())));
+        }
+        let new = Ok(Grant::New("10.20.2.0/24".into()));
+        assert_eq!(held.grant(&networks, "JPE3"), new);
+        held.insert("10.20.2.0/24".into(), "JPE3".into());
+        let refusal = held.grant(&networks, "JPE4").unwrap_err().to_string();
+        assert!(
+            refusal.contains("10.20.1.0/24 is one value; write hosts(10.20.1.0/24)"),
+            "{refusal}"
         );
+        let hosts = pool("hosts(10.20.1.0/24): null\n");
+        let next = Ok(Grant::New("10.20.1.2/24".into()));
+        assert_eq!(held.grant(&hosts, "JPE4"), next);
+        held.release("10.20.1.1/24");
+        let whole = Ok(Grant::New("10.20.1.0/24".into()));
+        assert_eq!(held.grant(&networks, "JPE4"), whole);
+    }
+
+    #[test]
+    fn a_network_and_an_address_in_it_that_both_stand_in_the_file_are_two_values() {
+        let both = pool("10.20.1.1/24: null\n10.20.1.0/24: null\n");
+        let held = Allocations::new([("10.20.1.1/24".to_owned(), "JPE1".to_owned())]);
+        let new = Ok(Grant::New("10.20.1.0/24".into()));
+        assert_eq!(held.grant(&both, "JPE2"), new);
+    }
+
+    #[test]
+    fn of_two_values_in_storage_a_node_has_the_first_and_the_other_is_taken() {
+        let pool = pool("a: null\nb: null\n");
+        let pairs = [("a", "JPE1"), ("b", "JPE1")];
+        let pairs = pairs.map(|(value, node)| (value.to_owned(), node.to_owned()));
+        let mut held = Allocations::new(pairs);
+        assert_eq!(held.held("JPE1"), Some("a"));
+        assert_eq!(held.grant(&pool, "JPE2"), exhausted(2, 0));
+        held.release("b");
+        assert_eq!(held.held("JPE1"), Some("a"));
+        assert_eq!(held.grant(&pool, "JPE2"), Ok(Grant::New("b".into())));
+        held.insert("b".into(), "JPE1".into());
+        held.release("a");
+        assert_eq!(held.held("JPE1"), Some("b"));
     }
 
     #[test]
@@ -203,13 +298,7 @@ mod tests {
         let mut held = Allocations::default();
         assert_eq!(held.grant(&pool, "JPE2"), Ok(Grant::New("10.0.0.2".into())));
         held.insert("10.0.0.2".into(), "JPE2".into());
-        assert_eq!(
-            held.grant(&pool, "JPE3"),
-            Err(Refusal::Exhausted {
-                taken: 1,
-                reserved: 1
-            })
-        );
+        assert_eq!(held.grant(&pool, "JPE3"), exhausted(1, 1));
         assert_eq!(held.grant(&pool, "JPE1"), Ok(Grant::New("10.0.0.1".into())));
     }
 

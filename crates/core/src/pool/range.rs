@@ -18,6 +18,14 @@ enum Family {
 }
 
 impl Family {
+    fn address(self, number: u128) -> IpAddr {
+        match self {
+            // Four bytes: the number came from an Ipv4Addr.
+            Self::V4 => IpAddr::V4(Ipv4Addr::from(number as u32)),
+            Self::V6 => IpAddr::V6(Ipv6Addr::from(number)),
+        }
+    }
+
     fn bits(self) -> u32 {
         match self {
             Self::V4 => 32,
@@ -35,13 +43,15 @@ impl Family {
 }
 
 impl AddressRange {
-    /// Reads `10.0.0.10-10.0.3.254/22` or the network `10.0.0.0/22`; `None` if the text is neither.
-    ///
-    /// A network of one or two addresses (/31 and /32, /127 and /128) is an address of its own.
+    /// Reads `10.0.0.10-10.0.3.254/22` or `hosts(10.0.0.0/22)`; `None` if the text is neither. The network `10.0.0.0/22`
+    /// alone is one value, as every other key: pools of subnets are ordinary.
     ///
     /// # Errors
-    /// A text that begins as a range but is none: what is wrong with it.
+    /// A text that begins as one of them but is not valid: what is wrong with it.
     pub fn parse(text: &str) -> Result<Option<Self>, String> {
+        if let Some(argument) = text.strip_prefix("hosts(") {
+            return Self::hosts(text, argument).map(Some);
+        }
         let (addresses, length) = match text.split_once('/') {
             Some((addresses, length)) => (addresses, Some(length)),
             None => (text, None),
@@ -51,7 +61,7 @@ impl AddressRange {
                 Some(first) => Self::between(text, first, last.trim(), length).map(Some),
                 None => Ok(None),
             },
-            None => Ok(Self::network(addresses, length)),
+            None => Ok(None),
         }
     }
 
@@ -86,7 +96,8 @@ impl AddressRange {
                     format!("the prefix length of '{text}' must be a number of at most {most}")
                 })?;
                 let network = !family.host_mask(prefix);
-                if first & network != last & network {
+                // With the full length each address is a network of its own: loopbacks.
+                if prefix < family.bits() && first & network != last & network {
                     return Err(format!(
                         "the ends of the range '{text}' are not in one /{prefix}"
                     ));
@@ -102,18 +113,38 @@ impl AddressRange {
         })
     }
 
-    fn network(address: &str, length: Option<&str>) -> Option<Self> {
-        let (address, family) = number(address)?;
-        let prefix: u32 = length?.parse().ok()?;
-        if prefix + 2 > family.bits() || address & family.host_mask(prefix) != 0 {
-            return None;
+    /// The addresses that the hosts of a network can have. `argument` is the text after `hosts(`.
+    fn hosts(text: &str, argument: &str) -> Result<Self, String> {
+        let Some(written) = argument.strip_suffix(')') else {
+            return Err(format!("'{text}' must end with ')'"));
+        };
+        let Some(network) = Network::parse(written.trim()) else {
+            return Err(format!(
+                "'{text}' must have a network with its prefix length, as hosts(10.1.0.0/24)"
+            ));
+        };
+        let Network {
+            address,
+            family,
+            prefix,
+        } = network;
+        let mask = family.host_mask(prefix);
+        if address & mask != 0 {
+            let own = network.containing();
+            return Err(format!(
+                "'{text}' has an address inside of the network {own}; write hosts({own})"
+            ));
         }
-        let end = address | family.host_mask(prefix);
+        let end = address | mask;
         // The first address of a network is its own (IPv4) or every router's (IPv6); the last one
-        // is the broadcast address, in IPv4.
-        let last = if family == Family::V4 { end - 1 } else { end };
-        Some(Self {
-            first: address + 1,
+        // is the broadcast address, in IPv4. A network of one or two addresses has neither (RFC 3021, RFC 6164).
+        let (first, last) = match (family, prefix + 1 >= family.bits()) {
+            (_, true) => (address, end),
+            (Family::V4, false) => (address + 1, end - 1),
+            (Family::V6, false) => (address + 1, end),
+        };
+        Ok(Self {
+            first,
             last,
             family,
             prefix: Some(prefix),
@@ -141,15 +172,45 @@ impl AddressRange {
     }
 
     fn value(&self, number: u128) -> String {
-        let address = match self.family {
-            // Four bytes: both ends came from an Ipv4Addr.
-            Family::V4 => IpAddr::V4(Ipv4Addr::from(number as u32)),
-            Family::V6 => IpAddr::V6(Ipv6Addr::from(number)),
-        };
+        let address = self.family.address(number);
         match self.prefix {
             Some(prefix) => format!("{address}/{prefix}"),
             None => address.to_string(),
         }
+    }
+}
+
+/// An address with a prefix length, as `10.1.0.0/24`.
+#[derive(Debug, Clone, Copy)]
+pub struct Network {
+    address: u128,
+    family: Family,
+    prefix: u32,
+}
+
+impl Network {
+    /// Reads `10.1.0.7/24`; `None` if the text is something else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, prefix) = text.split_once('/')?;
+        let (address, family) = number(address)?;
+        let prefix = prefix.parse().ok().filter(|n| *n <= family.bits())?;
+        Some(Self {
+            address,
+            family,
+            prefix,
+        })
+    }
+
+    /// Whether it is a network of several hosts, and not one address in it.
+    pub fn has_hosts(self) -> bool {
+        self.prefix + 2 <= self.family.bits()
+            && self.address & self.family.host_mask(self.prefix) == 0
+    }
+
+    /// The network that the address is in: `10.1.0.0/24` for `10.1.0.7/24`.
+    pub fn containing(self) -> String {
+        let network = self.address & !self.family.host_mask(self.prefix);
+        format!("{}/{}", self.family.address(network), self.prefix)
     }
 }
 

@@ -3,13 +3,13 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
-use ureq::Agent;
 use ureq::http::{Method, Request};
+use ureq::{Agent, AsSendBody};
 
 use ztp_core::path::encode_segment;
 
 use crate::Failure;
-use crate::http::{self, Trouble};
+use crate::http::{self, Answer, Trouble};
 use crate::project::Project;
 
 const BASE_URL: &str = "https://api.cloudflare.com/client/v4";
@@ -106,44 +106,67 @@ impl Api {
         path: &str,
         body: Option<&Json>,
     ) -> Result<(T, ResultInfo), Failure> {
+        http::patiently(doing, || self.ask_once(method.clone(), path, body))
+    }
+
+    /// Asks once.
+    ///
+    /// # Errors
+    /// There is no answer, or one that is no success.
+    pub fn ask_once<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Json>,
+    ) -> Result<(T, ResultInfo), Trouble> {
         let body = body.map(Json::to_string).unwrap_or_default();
-        http::patiently(doing, || {
-            let request = self
-                .request(method.clone(), path)
-                .header("Content-Type", "application/json")
-                .body(body.as_str());
-            let answer = http::send(&self.agent, built(request)?)?;
-            if answer.status == 401 || answer.status == 403 {
-                return Err(Trouble::Lasting(format!(
-                    "the credential is not accepted ({}); log in with `npx wrangler login`, or set \
-                     CLOUDFLARE_API_TOKEN to a token that may edit Workers KV and R2",
-                    answer.status
-                )));
-            }
-            let Ok(envelope) = serde_json::from_str::<Envelope>(&answer.body) else {
-                return Err(answer.trouble());
-            };
-            let problems: Vec<_> = envelope
-                .errors
-                .unwrap_or_default()
-                .into_iter()
-                .map(|problem| format!("{} ({})", problem.message, problem.code))
-                .collect();
-            if answer.status < 300 && envelope.success {
-                let result = serde_json::from_value(envelope.result).map_err(|error| {
-                    Trouble::Lasting(format!("its answer is not understood: {error}"))
-                })?;
-                return Ok((result, envelope.result_info.unwrap_or_default()));
-            }
-            Err(match answer.trouble() {
-                Trouble::Lasting(_) if !problems.is_empty() => Trouble::Lasting(format!(
-                    "it answered {}: {}",
-                    answer.status,
-                    problems.join("; ")
-                )),
-                trouble => trouble,
-            })
+        let request = self
+            .request(method, path)
+            .header("Content-Type", "application/json")
+            .body(body.as_str());
+        let answer = self.send(request)?;
+        let Ok(envelope) = serde_json::from_str::<Envelope>(&answer.body) else {
+            return Err(answer.trouble());
+        };
+        let problems: Vec<_> = envelope
+            .errors
+            .unwrap_or_default()
+            .into_iter()
+            .map(|problem| format!("{} ({})", problem.message, problem.code))
+            .collect();
+        if answer.status < 300 && envelope.success {
+            let result = serde_json::from_value(envelope.result).map_err(|error| {
+                Trouble::Lasting(format!("its answer is not understood: {error}"))
+            })?;
+            return Ok((result, envelope.result_info.unwrap_or_default()));
+        }
+        Err(match answer.trouble() {
+            Trouble::Lasting(_) if !problems.is_empty() => Trouble::Lasting(format!(
+                "it answered {}: {}",
+                answer.status,
+                problems.join("; ")
+            )),
+            trouble => trouble,
         })
+    }
+
+    /// Sends a request once.
+    ///
+    /// # Errors
+    /// There is no answer, or the credential is not accepted.
+    pub fn send<T: AsSendBody>(
+        &self,
+        request: Result<Request<T>, ureq::http::Error>,
+    ) -> Result<Answer, Trouble> {
+        let answer = http::send(&self.agent, built(request)?)?;
+        match answer.status {
+            401 | 403 => Err(Trouble::Lasting(format!(
+                "the credential is not accepted ({}); log in with `npx wrangler login`, or set \
+                 CLOUDFLARE_API_TOKEN to a token that may edit Workers KV and R2",
+                answer.status
+            ))),
+            _ => Ok(answer),
+        }
     }
 
     /// A request with the credential.

@@ -37,7 +37,7 @@ function answer(value) {
   process.stdout.write(`ztp:${JSON.stringify(value)}\n`);
 }
 
-async function handle({ operation, keys, values, key, path, sha1, size }) {
+async function handle({ operation, keys, values, key, path, sha1, size, mark }) {
   switch (operation) {
     case "list":
       return { values: await listValues(), objects: await listObjects() };
@@ -55,7 +55,7 @@ async function handle({ operation, keys, values, key, path, sha1, size }) {
       }
       return {};
     case "put-object":
-      await files.put(key, readFileSync(path), { sha1, customMetadata: { sha1, "sha1-size": String(size) } });
+      await files.put(key, readFileSync(path), { sha1, customMetadata: { sha1, "sha1-size": String(size), "pushed-as": mark } });
       return {};
     case "get-object": {
       const object = await files.get(key);
@@ -63,11 +63,11 @@ async function handle({ operation, keys, values, key, path, sha1, size }) {
       writeFileSync(path, Buffer.from(await object.arrayBuffer()));
       return {};
     }
-    case "delete":
-      for (const name of keys) {
-        const inBucket = name.startsWith("files/") || name.startsWith("actions/");
-        await (inBucket ? files.delete(name) : data.delete(name));
-      }
+    case "delete-values":
+      for (const name of keys) await data.delete(name);
+      return {};
+    case "delete-objects":
+      for (const name of keys) await files.delete(name);
       return {};
     default:
       throw new Error(`${operation} is no operation`);
@@ -89,7 +89,7 @@ async function listObjects() {
   for (let cursor; ; ) {
     const page = await files.list({ cursor, include: ["customMetadata"] });
     for (const { key, size, etag, customMetadata } of page.objects) {
-      found[key] = { size, etag, sha1: customMetadata?.sha1 ?? null };
+      found[key] = { size, etag, sha1: customMetadata?.sha1 ?? null, pushed_as: customMetadata?.["pushed-as"] ?? null };
     }
     if (!page.truncated) return found;
     cursor = page.cursor;

@@ -16,7 +16,7 @@ use crate::digest::sha1;
 use crate::project::Project;
 use crate::{Failure, shown};
 
-use super::{Inventory, Storage, StoredObject, StoredValue, Upload};
+use super::{Inventory, Storage, StoredObject, StoredValue, Upload, mark};
 
 const SCRIPT: &str = include_str!("local.cjs");
 /// What an answer begins with; other lines are wrangler's.
@@ -135,6 +135,7 @@ struct ListedObject {
     size: u64,
     etag: String,
     sha1: Option<String>,
+    pushed_as: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -156,9 +157,14 @@ impl Storage for Local {
                 .map(|(key, pushed_sha1)| (key, StoredValue { pushed_sha1 }))
                 .collect(),
             objects: objects
-                .map(|(key, ListedObject { size, etag, sha1 })| {
-                    let etag = Some(etag);
-                    (key, StoredObject { size, etag, sha1 })
+                .map(|(key, object)| {
+                    let stored = StoredObject {
+                        size: object.size,
+                        etag: Some(object.etag),
+                        sha1: object.sha1,
+                        pushed_as: object.pushed_as,
+                    };
+                    (key, stored)
                 })
                 .collect(),
         })
@@ -210,6 +216,7 @@ impl Storage for Local {
             "path": path,
             "sha1": upload.digest.sha1,
             "size": upload.size,
+            "mark": mark(upload.key),
         });
         self.ask::<Json>(&format!("storing {}", upload.key), &request)?;
         progress(upload.size);
@@ -224,8 +231,13 @@ impl Storage for Local {
             .map(drop)
     }
 
-    fn delete(&mut self, keys: &[String]) -> Result<(), Failure> {
-        let request = json!({"operation": "delete", "keys": keys});
-        self.ask::<Json>("deleting", &request).map(drop)
+    fn delete_values(&mut self, keys: &[String]) -> Result<(), Failure> {
+        let request = json!({"operation": "delete-values", "keys": keys});
+        self.ask::<Json>("deleting values", &request).map(drop)
+    }
+
+    fn delete_objects(&mut self, keys: &[String]) -> Result<(), Failure> {
+        let request = json!({"operation": "delete-objects", "keys": keys});
+        self.ask::<Json>("deleting objects", &request).map(drop)
     }
 }

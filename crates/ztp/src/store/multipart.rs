@@ -1,7 +1,6 @@
 //! Large objects, in parts: what was begun is remembered, so that the next run goes on there.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -14,7 +13,7 @@ use ureq::http::Request;
 
 use crate::digest::hex;
 use crate::http::{self, Trouble};
-use crate::{Failure, shown};
+use crate::{Failure, regular, shown};
 
 use super::Upload;
 use super::s3::{S3, SIGNED_FOR, arrived, notes, understood};
@@ -117,7 +116,7 @@ impl S3 {
         let created = http::patiently(&format!("beginning {}", upload.key), || {
             let credentials = Some(&self.credentials);
             let mut action = self.bucket.create_multipart_upload(credentials, upload.key);
-            let notes = notes(upload.digest, upload.size);
+            let notes = notes(upload);
             for (name, value) in &notes {
                 action.headers_mut().insert(*name, value.as_str());
             }
@@ -150,7 +149,7 @@ impl S3 {
     ) -> Result<String, Failure> {
         http::patiently(&format!("storing part {number} of {}", upload.key), || {
             let unreadable = |error| Trouble::Lasting(format!("it cannot be read: {error}"));
-            let mut file = File::open(upload.path).map_err(unreadable)?;
+            let mut file = regular::open(upload.path).map_err(unreadable)?;
             file.seek(SeekFrom::Start(start)).map_err(unreadable)?;
             let mut part = Hashing {
                 inner: file.take(length),
@@ -177,7 +176,8 @@ impl S3 {
         pending: &Pending,
         etags: &Etags,
     ) -> Result<(), Failure> {
-        http::patiently(&format!("completing {}", upload.key), || {
+        let doing = format!("completing {}", upload.key);
+        let completed = http::patiently(&doing, || {
             let action = self.bucket.complete_multipart_upload(
                 Some(&self.credentials),
                 upload.key,
@@ -186,9 +186,20 @@ impl S3 {
             );
             let url = action.sign(SIGNED_FOR);
             let answer = self.send(Request::post(url.as_str()).body(action.body()))?;
-            // S3 may say in the body of a 200 that it failed.
-            understood(&answer, CompleteMultipartUploadResponse::parse).map(drop)
-        })
+            match answer.status {
+                404 => Ok(false),
+                // S3 may say in the body of a 200 that it failed.
+                _ => understood(&answer, CompleteMultipartUploadResponse::parse).map(|_| true),
+            }
+        })?;
+        // An earlier try may have completed the missing upload, and its response was lost.
+        if completed || self.noted(upload.key, upload.size)?.sha1.as_ref() == Some(&pending.sha1) {
+            return Ok(());
+        }
+        self.remember(upload.key, None)?;
+        Err(Failure::new(format!(
+            "{doing} failed: its parts are not there any more; push again"
+        )))
     }
 
     /// Gives up an upload of what the file was before.

@@ -5,7 +5,6 @@
 //! given no stand-in for a test of an interrupted upload. wrangler gives the credential.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::path::Path;
 
 use base64::Engine;
@@ -20,15 +19,17 @@ use ztp_core::path::encode_segment;
 use crate::Failure;
 use crate::content::Store;
 use crate::digest::sha1;
-use crate::http::{self, Trouble};
+use crate::http::{self, Answer, Trouble};
 use crate::project::Project;
 
 use super::cloudflare::{Api, built};
 use super::s3::S3;
-use super::{Inventory, Storage, StoredObject, StoredValue, Upload};
+use super::{Inventory, Storage, StoredObject, StoredValue, Upload, mark};
 
 /// The largest object that Cloudflare's REST API takes, in bytes; wrangler stops there, too.
 const MAX_REST_OBJECT_BYTES: u64 = 300 << 20;
+/// The text before the mark in the Content-Disposition of an object.
+const DISPOSITION: &str = "attachment; ztp-pushed-as=";
 /// Most values that are read at once.
 const VALUES_AT_ONCE: usize = 100;
 /// Most values that are deleted at once.
@@ -71,6 +72,14 @@ struct ListedObject {
     etag: Option<String>,
     #[serde(default)]
     custom_metadata: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    http_metadata: Option<HttpMetadata>,
+}
+
+#[derive(Default, Deserialize)]
+struct HttpMetadata {
+    #[serde(rename = "contentDisposition")]
+    disposition: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -175,10 +184,14 @@ impl Remote {
                 let metadata = object.custom_metadata.unwrap_or_default();
                 let of_size = metadata.get("sha1-size").map(String::as_str)
                     == Some(object.size.to_string().as_str());
+                let disposition = object.http_metadata.unwrap_or_default().disposition;
+                let pushed_as = metadata.get("pushed-as").cloned();
                 let stored = StoredObject {
                     size: object.size,
                     etag: object.etag,
                     sha1: metadata.get("sha1").filter(|_| of_size).cloned(),
+                    pushed_as: pushed_as
+                        .or_else(|| disposition.as_deref().and_then(mark_of_disposition)),
                 };
                 (object.key, stored)
             }));
@@ -199,17 +212,21 @@ impl Remote {
                 .agent
                 .run(request)
                 .map_err(|error| Trouble::Passing(error.to_string()))?;
-            let status = response.status().as_u16();
-            let body = response.into_body().into_with_config();
+            let (parts, body) = response.into_parts();
             let bytes = body
+                .into_with_config()
                 .limit(Store::Kv.max_value_bytes() + 1)
                 .read_to_vec()
                 .map_err(|error| Trouble::Passing(error.to_string()))?;
-            match status {
+            let answer = |bytes: Vec<u8>| Answer {
+                status: parts.status.as_u16(),
+                body: String::from_utf8_lossy(&bytes).into_owned(),
+                headers: parts.headers,
+            };
+            match parts.status.as_u16() {
                 200 => Ok(Some(bytes)),
                 404 => Ok(None),
-                status @ (429 | 500..) => Err(Trouble::Passing(format!("it answered {status}"))),
-                status => Err(Trouble::Lasting(format!("it answered {status}"))),
+                _ => Err(answer(bytes).trouble()),
             }
         })
     }
@@ -217,20 +234,31 @@ impl Remote {
     fn put_small_object(&self, upload: &Upload<'_>) -> Result<(), Failure> {
         let path = self.of_object(upload.key);
         http::patiently(&format!("storing {}", upload.key), || {
-            let mut file = File::open(upload.path)
-                .map_err(|error| Trouble::Lasting(format!("it cannot be read: {error}")))?;
+            let mut file = upload.open()?;
             let request = self
                 .api
                 .request(Method::PUT, &path)
                 .header("Content-Length", upload.size)
+                .header("Content-Disposition", disposition(upload.key))
                 .body(SendBody::from_reader(&mut file));
-            let answer = http::send(&self.api.agent, built(request)?)?;
+            let answer = self.api.send(request)?;
             match answer.status {
                 200..300 => Ok(()),
                 _ => Err(answer.trouble()),
             }
         })
     }
+}
+
+/// The REST API takes no metadata of ours, but this header is stored with an object and listed. The
+/// Worker does not send it to switches.
+fn disposition(key: &str) -> String {
+    format!("{DISPOSITION}{}", mark(key))
+}
+
+/// The mark in a header that [`disposition`] has made.
+pub fn mark_of_disposition(value: &str) -> Option<String> {
+    value.strip_prefix(DISPOSITION).map(str::to_owned)
 }
 
 /// The parameter that a list goes on with.
@@ -262,11 +290,15 @@ impl Storage for Remote {
         for keys in keys.chunks(VALUES_AT_ONCE) {
             let path = self.of_namespace("/bulk/get");
             let body = json!({"keys": keys, "type": "text"});
-            let bulk: Result<(BulkValues, _), _> =
-                self.api
-                    .ask("reading values", Method::POST, &path, Some(&body));
-            // What is larger together than one answer may be, is read one by one.
-            let mut values = bulk.map(|(bulk, _)| bulk.values).unwrap_or_default();
+            let mut values = http::patiently("reading values", || {
+                match self.api.ask_once(Method::POST, &path, Some(&body)) {
+                    Ok((BulkValues { values }, _)) => Ok(values),
+                    // Values that are too large for one response are read one by one. Another
+                    // lasting error occurs there again, and is reported.
+                    Err(Trouble::Lasting(_)) => Ok(HashMap::new()),
+                    Err(trouble) => Err(trouble),
+                }
+            })?;
             for key in keys {
                 let text = values.remove(key).flatten();
                 // In a text, what is not UTF-8 has been replaced.
@@ -284,29 +316,33 @@ impl Storage for Remote {
     }
 
     fn put_values(&mut self, values: &[(String, Vec<u8>)]) -> Result<(), Failure> {
-        let pairs: Vec<_> = values
-            .iter()
-            .map(|(key, value)| {
-                json!({
-                    "key": key,
-                    "value": BASE64_STANDARD.encode(value),
-                    "base64": true,
-                    "metadata": {"sha1": sha1(value)},
-                })
-            })
-            .collect();
         let path = self.of_namespace("/bulk");
-        let (done, _): (Option<BulkDone>, _) =
-            self.api
-                .ask("storing values", Method::PUT, &path, Some(&pairs.into()))?;
-        let left = done.map(|done| done.unsuccessful_keys).unwrap_or_default();
-        match left.is_empty() {
-            true => Ok(()),
-            false => Err(Failure::new(format!(
-                "KV did not store {}; push again",
-                left.join(", ")
-            ))),
-        }
+        let mut left: Vec<&(String, Vec<u8>)> = values.iter().collect();
+        http::patiently("storing values", || {
+            let pairs: Vec<_> = left
+                .iter()
+                .map(|(key, value)| {
+                    json!({
+                        "key": key,
+                        "value": BASE64_STANDARD.encode(value),
+                        "base64": true,
+                        "metadata": {"sha1": sha1(value)},
+                    })
+                })
+                .collect();
+            let (done, _): (Option<BulkDone>, _) =
+                self.api.ask_once(Method::PUT, &path, Some(&pairs.into()))?;
+            let undone = done.map(|done| done.unsuccessful_keys).unwrap_or_default();
+            left.retain(|(key, _)| undone.contains(key));
+            match left.first() {
+                None => Ok(()),
+                // A key takes one write a second.
+                Some((key, _)) => Err(Trouble::Busy {
+                    problem: format!("KV did not store {} of the values, {key} first", left.len()),
+                    retry_after: None,
+                }),
+            }
+        })
     }
 
     fn takes(&self, key: &str, size: u64) -> Result<(), Failure> {
@@ -346,21 +382,51 @@ impl Storage for Remote {
         })
     }
 
-    fn delete(&mut self, keys: &[String]) -> Result<(), Failure> {
-        let (values, objects): (Vec<&String>, Vec<&String>) =
-            keys.iter().partition(|key| Store::of(key) == Store::Kv);
-        for keys in values.chunks(DELETED_AT_ONCE) {
-            let path = self.of_namespace("/bulk/delete");
+    fn pushed_as(&mut self, key: &str, listed: &StoredObject) -> Result<Option<String>, Failure> {
+        match &self.s3 {
+            // A list of S3 has no metadata.
+            Some(s3) => Ok(s3.noted(key, listed.size)?.pushed_as),
+            None => Ok(listed.pushed_as.clone()),
+        }
+    }
+
+    fn delete_values(&mut self, keys: &[String]) -> Result<(), Failure> {
+        let path = self.of_namespace("/bulk/delete");
+        for keys in keys.chunks(DELETED_AT_ONCE) {
             let _: (Json, _) =
                 self.api
                     .ask("deleting values", Method::POST, &path, Some(&json!(keys)))?;
         }
-        for key in objects {
+        Ok(())
+    }
+
+    fn delete_objects(&mut self, keys: &[String]) -> Result<(), Failure> {
+        for key in keys {
             let path = self.of_object(key);
-            let _: (Json, _) =
-                self.api
-                    .ask(&format!("deleting {key}"), Method::DELETE, &path, None)?;
+            http::patiently(&format!("deleting {key}"), || {
+                let answer = self
+                    .api
+                    .send(self.api.request(Method::DELETE, &path).body(()))?;
+                match answer.status {
+                    // 404: an earlier try has deleted it, and its response was lost.
+                    200..300 | 404 => Ok(()),
+                    _ => Err(answer.trouble()),
+                }
+            })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_found_in_its_header_and_in_no_other() {
+        let value = disposition("files/ü a");
+        assert_eq!(mark_of_disposition(&value), Some(mark("files/ü a")));
+        assert_ne!(mark("files/ü a"), mark("files/copy"));
+        assert_eq!(mark_of_disposition("attachment; filename=x"), None);
     }
 }

@@ -1,7 +1,6 @@
 //! R2's S3 interface: signed URLs, single objects, lists. Uploads in parts are in [`super::multipart`].
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,11 +10,11 @@ use ureq::http::Request;
 use ureq::{Agent, SendBody};
 
 use crate::Failure;
-use crate::digest::FileDigest;
 use crate::http::{self, Answer, Trouble};
 
 use super::cloudflare::{built, variable};
-use super::{StoredObject, Upload};
+use super::remote::mark_of_disposition;
+use super::{StoredObject, Upload, mark};
 
 /// How long a signed URL is good: the time that one part may take.
 pub const SIGNED_FOR: Duration = Duration::from_secs(3600);
@@ -103,11 +102,17 @@ impl S3 {
                 let etag = object.etag.map(|etag| etag.trim_matches('"').to_owned());
                 let size = object.size.unwrap_or_default();
                 let in_parts = etag.as_ref().is_some_and(|etag| etag.contains('-'));
-                let sha1 = match in_parts {
-                    true => self.sha1(&object.key, size)?,
-                    false => None,
+                let noted = match in_parts {
+                    true => self.noted(&object.key, size)?,
+                    false => Noted::default(),
                 };
-                found.insert(object.key, StoredObject { size, etag, sha1 });
+                let stored = StoredObject {
+                    size,
+                    etag,
+                    sha1: noted.sha1,
+                    pushed_as: noted.pushed_as,
+                };
+                found.insert(object.key, stored);
             }
             next = page.next_continuation_token;
             if next.is_none() {
@@ -116,17 +121,23 @@ impl S3 {
         }
     }
 
-    /// The SHA-1 that a push has noted, if the object still has the size that it was made for.
-    fn sha1(&self, key: &str, size: u64) -> Result<Option<String>, Failure> {
+    /// The metadata that a push has set; the SHA-1 only if the object still has the size that it was
+    /// computed for.
+    pub fn noted(&self, key: &str, size: u64) -> Result<Noted, Failure> {
         http::patiently(&format!("asking for {key}"), || {
             let action = self.bucket.head_object(Some(&self.credentials), key);
             let url = action.sign(SIGNED_FOR);
             let answer = self.send(Request::head(url.as_str()).body(()))?;
             let of_size = answer.header("x-amz-meta-sha1-size") == Some(size.to_string().as_str());
             let sha1 = answer.header("x-amz-meta-sha1").filter(|_| of_size);
+            let pushed_as = answer.header("x-amz-meta-pushed-as").map(str::to_owned);
+            let disposition = answer.header("content-disposition");
             match answer.status {
-                200 => Ok(sha1.map(str::to_owned)),
-                404 => Ok(None),
+                200 => Ok(Noted {
+                    sha1: sha1.map(str::to_owned),
+                    pushed_as: pushed_as.or_else(|| disposition.and_then(mark_of_disposition)),
+                }),
+                404 => Ok(Noted::default()),
                 _ => Err(answer.trouble()),
             }
         })
@@ -141,10 +152,9 @@ impl S3 {
             return self.put_in_parts(upload, progress);
         }
         http::patiently(&format!("storing {}", upload.key), || {
-            let mut file = File::open(upload.path)
-                .map_err(|error| Trouble::Lasting(format!("it cannot be read: {error}")))?;
+            let mut file = upload.open()?;
             let mut action = self.bucket.put_object(Some(&self.credentials), upload.key);
-            let notes = notes(upload.digest, upload.size);
+            let notes = notes(upload);
             for (name, value) in &notes {
                 action.headers_mut().insert(*name, value.as_str());
             }
@@ -202,12 +212,20 @@ fn complaint(answer: &Answer) -> String {
     )
 }
 
-/// What the Worker reads, so that it need not hash the object: its SHA-1, and the size that this is
-/// the SHA-1 of.
-pub fn notes(digest: &FileDigest, size: u64) -> [(&'static str, String); 2] {
+/// The metadata of an object that a push sets.
+#[derive(Debug, Default)]
+pub struct Noted {
+    pub sha1: Option<String>,
+    pub pushed_as: Option<String>,
+}
+
+/// The metadata of an upload: its SHA-1 with the size that this is of, so that the Worker need not
+/// hash the object, and the mark, by which `--prune` knows a pushed object.
+pub fn notes(upload: &Upload<'_>) -> [(&'static str, String); 3] {
     [
-        ("x-amz-meta-sha1", digest.sha1.clone()),
-        ("x-amz-meta-sha1-size", size.to_string()),
+        ("x-amz-meta-pushed-as", mark(upload.key)),
+        ("x-amz-meta-sha1", upload.digest.sha1.clone()),
+        ("x-amz-meta-sha1-size", upload.size.to_string()),
     ]
 }
 

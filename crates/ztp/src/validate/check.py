@@ -1,6 +1,8 @@
 # Reads a JSON list of paths from standard input; prints a JSON list with, for each, what is wrong.
 import ast
 import json
+import os
+import stat
 import sys
 import warnings
 
@@ -24,15 +26,30 @@ def names(tree):
                 yield inner.id
 
 
+# The largest value of KV, in bytes.
+MAX_BYTES = 25 << 20
+
+
+def read(path):
+    """The bytes of a regular file. It may have become a pipe since it was listed: do not block."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("this is neither a file nor a folder")
+        source = file.read(MAX_BYTES + 1)
+    if len(source) > MAX_BYTES:
+        raise ValueError("it has more than {} bytes".format(MAX_BYTES))
+    return source
+
+
 def check(path):
-    with open(path, "rb") as file:
-        source = file.read()
     try:
+        source = read(path)
         tree = ast.parse(source, path)
         compile(tree, path, "exec")
     except SyntaxError as error:
         return {"line": error.lineno, "column": error.offset, "problem": error.msg}
-    except (ValueError, RecursionError, MemoryError) as error:
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
         return {"line": None, "column": None, "problem": str(error)}
     return {"main": "main" in names(tree) or "*" in names(tree)}
 

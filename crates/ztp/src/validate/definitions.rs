@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 
 use ztp_core::assets;
-use ztp_core::definition::{Action, Attributes, Definition, Rendered};
-use ztp_core::key::{self, Document, Record};
-use ztp_core::path;
+use ztp_core::definition::{Action, Attributes, Definition, KEYS, Rendered};
 use ztp_core::plugin::{self, PLUGINS};
 use ztp_core::yaml::{self, Node, Value};
+use ztp_core::key::{self, Record};
+use ztp_core::path;
 
 use crate::content::{self, Place};
 use crate::finding::{Finding, Kind};
+use crate::sites::{self, PoolFile};
 
 use super::{Check, did_you_mean};
 
@@ -76,14 +77,16 @@ impl Check<'_> {
     pub(super) fn definitions(&mut self) {
         let definitions = std::mem::take(&mut self.definitions);
         for (key, definition) in &definitions {
-            self.action_keys(key);
-            let scope = match Place::of(key) {
+            self.keys_of_definition(key);
+            let (scope, site) = match Place::of(key) {
                 Ok(Place::Record(node, _)) => {
-                    Scope::Node(self.attributes.get(&node).cloned().unwrap_or_default())
+                    let own = self.attributes.get(&node).cloned().unwrap_or_default();
+                    (Scope::Node(own), self.site_of(&node))
                 }
                 _ => {
                     let all = self.attributes.values().flat_map(Attributes::names);
-                    Scope::Shared(all.map(str::to_owned).collect())
+                    let all = Scope::Shared(all.map(str::to_owned).collect());
+                    (all, self.site.map(str::to_owned))
                 }
             };
             for action in definition.actions() {
@@ -93,6 +96,7 @@ impl Check<'_> {
                     action,
                     definition,
                     scope: &scope,
+                    site: site.as_deref(),
                 };
                 if let Some(attributes) = &action.attributes {
                     self.attributes_of(&walk, attributes);
@@ -102,25 +106,17 @@ impl Check<'_> {
         self.definitions = definitions;
     }
 
-    /// Keys of actions that no client reads.
-    fn action_keys(&mut self, key: &str) {
+    /// Keys of a definition and of its actions that no client reads.
+    fn keys_of_definition(&mut self, key: &str) {
         let Some(Ok(root)) = self.root.text(key).map(|text| yaml::parse(&text)) else {
             return;
         };
+        self.unknown_keys_of(key, &root, "a definition", &KEYS);
         let Some(Value::List(actions)) = root.get("actions").map(|actions| &actions.value) else {
             return;
         };
-        for (name, _) in actions.iter().flat_map(Node::entries) {
-            let text = name.as_name().unwrap_or_default();
-            if !ACTION_KEYS.contains(&text) {
-                let message = format!("{} is no key of an action", name.shown());
-                let finding = Finding::at(Kind::UnknownKey, key, name.position, message);
-                let help = match did_you_mean(text, ACTION_KEYS) {
-                    Some(meant) => format!("did you mean '{meant}'?"),
-                    None => format!("the keys are {}", ACTION_KEYS.join(", ")),
-                };
-                self.find(finding.with_help(help));
-            }
+        for action in actions {
+            self.unknown_keys_of(key, action, "an action", &ACTION_KEYS);
         }
     }
 
@@ -275,7 +271,6 @@ impl Check<'_> {
         };
         let mut calls = 0;
         for call in plugin::calls(text) {
-            let key = Document::Pool(&call.pool).to_string();
             if !PLUGINS.contains(&call.plugin.as_str()) {
                 let message = format!("there is no plugin '{}' here", call.plugin);
                 find(Kind::UnknownPlugin, message, None);
@@ -285,16 +280,18 @@ impl Check<'_> {
             if !key::is_pool_name(&call.pool) {
                 let message = format!("'{}' can be no pool's name", call.pool);
                 find(Kind::MissingPool, message, None);
-            } else if !self.root.has(&key) {
-                let message = format!("{call} asks for a pool, and there is no {key}");
-                let pools = self
-                    .root
-                    .files
-                    .values()
-                    .filter_map(|file| match &file.place {
-                        Place::Pool(name) => Some(name.as_str()),
-                        _ => None,
-                    });
+            } else if let PoolFile::Missing(keys) =
+                sites::pool_file(self.root, &call.pool, walk.site)
+            {
+                let missing = match keys.as_slice() {
+                    [own, shared] => format!("neither {own} nor {shared}"),
+                    keys => format!("no {}", keys.join(", ")),
+                };
+                let message = format!("{call} asks for a pool, and there is {missing}");
+                let pools = sites::pool_names(self.root).map(|name| {
+                    let own = walk.site.and_then(|site| name.strip_prefix(site));
+                    own.and_then(|name| name.strip_prefix('/')).unwrap_or(name)
+                });
                 let meant = did_you_mean(&call.pool, pools);
                 let help = meant.map(|meant| format!("did you mean '{meant}'?"));
                 find(Kind::MissingPool, message, help);
@@ -308,9 +305,13 @@ impl Check<'_> {
 
     /// Notes which pools a node asks for a value.
     pub(super) fn uses_pools(&mut self, node: &str, rendered: &Rendered) {
+        let site = self.site_of(node);
         for call in rendered.calls() {
-            if PLUGINS.contains(&call.plugin.as_str()) {
-                let users = self.static_users.entry(call.pool).or_default();
+            if PLUGINS.contains(&call.plugin.as_str())
+                && let PoolFile::Named(pool) =
+                    sites::pool_file(self.root, &call.pool, site.as_deref())
+            {
+                let users = self.static_users.entry(pool).or_default();
                 users.insert(node.to_owned());
             }
         }
@@ -323,6 +324,8 @@ struct Walk<'d> {
     action: &'d Action,
     definition: &'d Definition,
     scope: &'d Scope,
+    /// The site of the nodes that it is for, as far as it is known.
+    site: Option<&'d str>,
 }
 
 /// What a `$name` stands for.

@@ -39,16 +39,7 @@ impl Check<'_> {
             return self.find(Finding::at(kind, key, error.position, error.message));
         }
         let Ok(root) = yaml::parse(&text) else { return };
-        let unknown = root.entries().iter().filter(|(name, _)| {
-            !name
-                .as_str()
-                .is_some_and(|name| matches!(name, "logging" | "xmpp"))
-        });
-        for (name, _) in unknown {
-            let message = format!("{} is no key of bootstrap.conf", name.shown());
-            let finding = Finding::at(Kind::UnknownKey, key, name.position, message);
-            self.find(finding.with_help("the keys are logging and xmpp"));
-        }
+        self.unknown_keys_of(key, &root, "bootstrap.conf", &["logging", "xmpp"]);
         let Some(Value::List(entries)) = root.get("logging").map(|logging| &logging.value) else {
             return;
         };

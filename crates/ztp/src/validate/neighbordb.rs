@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ztp_core::key::Document;
-use ztp_core::neighbordb::{Entry, Neighbordb};
+use ztp_core::neighbordb::{self, Entry, Neighbordb};
 use ztp_core::node::NodeId;
 use ztp_core::yaml::{self, Node, Value};
+use ztp_core::key::Document;
 
 use crate::content::{self, Place};
 use crate::finding::{Finding, Kind};
@@ -48,13 +48,7 @@ impl Check<'_> {
     }
 
     fn unknown_keys(&mut self, root: &Node) {
-        for (name, _) in root.entries() {
-            if !matches!(name.as_str(), Some("variables" | "patterns")) {
-                let message = format!("{} is no key of neighbordb", name.shown());
-                let finding = Finding::at(Kind::UnknownKey, KEY, name.position, message);
-                self.find(finding.with_help("the keys are variables and patterns"));
-            }
-        }
+        self.unknown_keys_of(KEY, root, "neighbordb", &neighbordb::KEYS);
     }
 
     /// The definition and the config-handler of a pattern.

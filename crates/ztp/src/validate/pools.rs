@@ -29,7 +29,7 @@ impl Check<'_> {
             if !key::is_pool_name(&name) {
                 continue;
             }
-            match Pool::parse(&text) {
+            match Pool::parse(&text, self.identifier) {
                 Ok(pool) => {
                     self.values(&key, &text, &pool);
                     self.pools.insert(name, pool);
@@ -52,7 +52,8 @@ impl Check<'_> {
             .iter()
             .filter_map(|(name, _)| {
                 let name = name.as_name()?;
-                let alone = Pool::parse(&format!("{}: null", yaml::quoted(name))).ok()?;
+                let alone = format!("{}: null", yaml::quoted(name));
+                let alone = Pool::parse(&alone, self.identifier).ok()?;
                 (alone.open_len() > 1).then_some((name, alone))
             })
             .collect();
@@ -95,24 +96,34 @@ impl Check<'_> {
     /// Whether every node of which it is known that it will ask can get a value.
     fn suffice(&mut self) {
         let users = std::mem::take(&mut self.static_users);
-        let short: BTreeMap<&String, (HashSet<String>, Vec<&String>)> = users
+        let short: BTreeMap<&String, Short<'_>> = users
             .iter()
             .filter_map(|(name, nodes)| {
                 let pool = self.pools.get(name)?;
                 let reserved: HashSet<&str> = pool.reserved().map(|(_, node)| node).collect();
                 let asking: Vec<_> = nodes
                     .iter()
-                    .filter(|node| !reserved.contains(node.as_str()))
+                    .filter(|node| !reserved.contains(self.identifier.canonical(node).as_str()))
                     .collect();
                 let open: HashSet<String> = pool
                     .open()
                     .take(asking.len().saturating_mul(2))
                     .map(|value| value.into_owned())
                     .collect();
-                (open.len() < asking.len()).then_some((name, (open, asking)))
+                let short = Short {
+                    there: open.len(),
+                    asking,
+                    network: pool.network().map(str::to_owned),
+                };
+                (short.there < short.asking.len()).then_some((name, short))
             })
             .collect();
-        for (name, (open, asking)) in short {
+        for (name, short) in short {
+            let Short {
+                there,
+                asking,
+                network,
+            } = short;
             let shown: Vec<_> = asking
                 .iter()
                 .take(MAX_SHOWN)
@@ -129,11 +140,25 @@ impl Check<'_> {
                     many => format!("{many} nodes"),
                 },
                 shown.join(", "),
-                open.len()
+                there
             );
             let key = Document::Pool(name).to_string();
-            self.findings
-                .push(Finding::of_file(Kind::ExhaustedPool, key, message));
+            let finding = Finding::of_file(Kind::ExhaustedPool, key, message);
+            let help = network.map(|network| {
+                format!(
+                    "{}; '{network}' is one value: write hosts({network}) if you mean each address in it",
+                    Kind::ExhaustedPool.help()
+                )
+            });
+            self.findings.push(Finding { help, ..finding });
         }
     }
+}
+
+/// A pool with fewer values than nodes that ask it.
+struct Short<'u> {
+    there: usize,
+    asking: Vec<&'u String>,
+    /// A key of which the operator may mean the addresses.
+    network: Option<String>,
 }

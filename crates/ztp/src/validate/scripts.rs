@@ -8,12 +8,16 @@ use serde::Deserialize;
 use ztp_core::yaml::Position;
 
 use crate::content::Place;
-use crate::finding::{Finding, Kind};
+use crate::finding::{Finding, Kind, Note};
 
 use super::Check;
 
 /// Compiles, and never runs, what it is told to.
 const CHECK: &str = include_str!("check.py");
+
+/// The largest action, in bytes: MAX_BODY of the client. check.py reads no more of any script than
+/// KV takes.
+const MAX_ACTION_BYTES: u64 = 8 << 20;
 
 #[derive(Deserialize)]
 struct Answer {
@@ -38,11 +42,12 @@ enum Verdict {
 impl Check<'_> {
     /// Compiles every script with the python3 of this machine, all in one process.
     pub(super) fn scripts(&mut self) {
-        let scripts = self.keys(|place| match place {
+        let mut scripts = self.keys(|place| match place {
             Place::Action(_) => Some(true),
             Place::Bootstrap => Some(false),
             _ => None,
         });
+        scripts.retain(|(key, is_action)| !*is_action || self.client_takes(key));
         if scripts.is_empty() {
             return;
         }
@@ -53,9 +58,9 @@ impl Check<'_> {
         let answer = match ask_python(&paths) {
             Ok(answer) => answer,
             Err(problem) => {
-                return self
-                    .notes
-                    .push(format!("the scripts were not compiled: {problem}"));
+                return self.notes.push(Note::from(format!(
+                    "the scripts were not compiled: {problem}"
+                )));
             }
         };
         for ((key, is_action), verdict) in scripts.iter().zip(answer.scripts) {
@@ -84,6 +89,20 @@ impl Check<'_> {
                 Verdict::Good { .. } => {}
             }
         }
+    }
+}
+
+impl Check<'_> {
+    /// Whether the client accepts the size of an action; a finding if not.
+    fn client_takes(&mut self, key: &str) -> bool {
+        let size = self.root.files.get(key).map_or(0, |file| file.size);
+        if size <= MAX_ACTION_BYTES {
+            return true;
+        }
+        let message =
+            format!("the action has {size} bytes, and the client takes at most {MAX_ACTION_BYTES}");
+        self.find(Finding::of_file(Kind::TooLarge, key, message));
+        false
     }
 }
 

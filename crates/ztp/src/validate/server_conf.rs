@@ -6,7 +6,7 @@ use ztp_core::node::Identifier;
 use ztp_core::settings::{DEFAULT_SERVER_URL, Settings};
 use ztp_core::yaml::Position;
 
-use crate::finding::{Finding, Kind};
+use crate::finding::{Finding, Kind, Note};
 
 use super::Check;
 
@@ -144,10 +144,11 @@ impl Check<'_> {
             }
         }
         if !vars.is_empty() {
-            self.notes.push(format!(
-                "ztpserver.conf becomes, in wrangler.toml:\n\n    [vars]\n    {}\n",
-                vars.join("\n    ")
-            ));
+            vars.insert(0, "[vars]".to_owned());
+            self.notes.push(Note {
+                text: "ztpserver.conf becomes, in wrangler.toml:".to_owned(),
+                lines: vars,
+            });
         }
     }
 }

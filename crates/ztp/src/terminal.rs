@@ -1,0 +1,183 @@
+//! The only place that escapes output: names of files and responses of servers arrive here raw.
+//!
+//! Escaped are the characters that a terminal interprets (control characters, bidirectional and
+//! invisible ones), and the beginnings of commands of a CI. GitHub Actions interprets a line that
+//! begins with `::`, after blanks, and `##[` anywhere in a line; Azure Pipelines `##vso[`; TeamCity
+//! `##teamcity[`. So `##`, a word of any length, and `[` is escaped.
+
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Write};
+
+use crate::Failure;
+
+/// Escapes a name or a text within a line, line ends included. The escapes of
+/// [`Printable`](ztp_core::printable::Printable) stay as they are.
+pub fn line(text: &str) -> String {
+    escaped(text, rust)
+}
+
+/// Escapes an output of several lines. The escapes are those of JSON, so that JSON stays valid.
+pub fn lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (index, line) in text.split('\n').enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        let line = escaped(line, json);
+        match line.trim_start().strip_prefix("::") {
+            Some(rest) => {
+                let blanks = line.len() - line.trim_start().len();
+                let _ = write!(out, "{}\\u003a:{rest}", " ".repeat(blanks));
+            }
+            None => out += &line,
+        }
+    }
+    out
+}
+
+/// Escapes the message of an error, and marks its further lines as parts of it.
+pub fn message(text: &str) -> String {
+    lines(text).replace('\n', "\n  | ")
+}
+
+/// Replaces characters of a line of a file, so that each keeps its column.
+pub fn masked(line: &str) -> String {
+    let masked = line.char_indices().map(|(at, c)| match c {
+        '\t' => ' ',
+        c if is_interpreted(c) || begins_command(&line[at..]) => '\u{fffd}',
+        c => c,
+    });
+    masked.collect()
+}
+
+/// Escapes a text, and writes it to standard output.
+///
+/// # Errors
+/// It cannot be written.
+pub fn say(text: &str) -> Result<(), Failure> {
+    write(&lines(text))
+}
+
+/// Writes an escaped text, or one that is all ours, to standard output: in colour if that is a
+/// terminal. The reader may close the pipe.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write(text: &str) -> Result<(), Failure> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("cannot write the output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn escaped(text: &str, escape: impl Fn(char) -> String) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        match is_interpreted(c) || begins_command(&text[at..]) {
+            true => out += &escape(c),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
+/// Whether a text begins as a command of a CI does: `##[`, `##vso[`.
+fn begins_command(text: &str) -> bool {
+    text.strip_prefix("##").is_some_and(|rest| {
+        let word = |c: char| c.is_ascii_alphabetic();
+        rest.trim_start_matches(word).starts_with('[')
+    })
+}
+
+/// The escape of Rust, and of [`Printable`](ztp_core::printable::Printable).
+fn rust(c: char) -> String {
+    match c {
+        '#' => c.escape_unicode().to_string(),
+        c => c.escape_debug().to_string(),
+    }
+}
+
+/// The escape of JSON: UTF-16 units.
+fn json(c: char) -> String {
+    let mut out = String::new();
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        let _ = write!(out, "\\u{unit:04x}");
+    }
+    out
+}
+
+/// Whether a terminal may interpret a character instead of showing it. Combining characters are
+/// shown.
+fn is_interpreted(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    // Unlike that of a char, escape_debug of a str escapes no combining character but a first one.
+    let mut text = String::from('x');
+    text.push(c);
+    text.escape_debug().count() > 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_line_without_control_characters() {
+        for (name, shown) in [
+            (
+                "plain/ü é 漢 \\ ' \" e\u{301}",
+                "plain/ü é 漢 \\ ' \" e\u{301}",
+            ),
+            ("a\u{1b}[2J\r\n\tb", "a\\u{1b}[2J\\r\\n\\tb"),
+            (
+                "\u{7f}\u{9b}\u{202e}\u{2028}",
+                "\\u{7f}\\u{9b}\\u{202e}\\u{2028}",
+            ),
+            (
+                "##[error]###VSO[x]## [ ##x",
+                "\\u{23}#[error]#\\u{23}#VSO[x]## [ ##x",
+            ),
+        ] {
+            assert_eq!(line(name), shown);
+            // An escaped name is not escaped again.
+            assert_eq!(line(&line(name)), shown);
+            assert_eq!(lines(&line(name)), shown);
+        }
+    }
+
+    #[test]
+    fn no_line_of_an_output_is_a_command() {
+        assert_eq!(
+            lines("a::b\n::error::c\n  ::d\n\t::e"),
+            "a::b\n\\u003a:error::c\n  \\u003a:d\n\\u0009::e"
+        );
+        assert_eq!(message("a\n::b"), "a\n  | \\u003a:b");
+    }
+
+    #[test]
+    fn json_stays_json() {
+        let text = "\u{7f}\u{9b}\u{202e}\u{e0001}##[x]\u{1b}\n";
+        let json = serde_json::json!({ text: text });
+        let shown = lines(&format!("{json:#}"));
+        assert!(
+            shown.chars().all(|c| c == '\n' || !is_interpreted(c)),
+            "{shown}"
+        );
+        assert!(!shown.contains("##["), "{shown}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&shown).unwrap(),
+            json
+        );
+    }
+
+    #[test]
+    fn a_masked_line_keeps_its_columns() {
+        let line = "\ta\u{1b}\u{202e}##[x]";
+        assert_eq!(masked(line), " a\u{fffd}\u{fffd}\u{fffd}#[x]");
+        assert_eq!(masked(line).chars().count(), line.chars().count());
+    }
+}

@@ -1,0 +1,213 @@
+//! Names and foreign texts in the output: no terminal and no CI interprets them.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::process::Command;
+
+use crate::scratch::Scratch;
+
+/// Clears a terminal, hides itself, moves the cursor, turns the text around, and is a command of
+/// GitHub Actions, of its older form, of Azure Pipelines and of TeamCity.
+const HOSTILE: &str = "x\u{1b}[2J\u{1b}[8m\r\u{9b}31m\u{7f}\u{202e}\u{2028}\n::error::forged\n  ::add-mask::x\n\
+                       ##[error]forged ##vso[task.complete]x ##teamcity[message text='x'] y";
+
+/// Asserts that a terminal and a CI interpret nothing. `commands`: lines of ours may be commands.
+fn assert_harmless(output: &str, commands: bool) {
+    for c in output.chars().filter(|c| *c != '\n') {
+        assert!(
+            !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'),
+            "{c:?} in {output:?}"
+        );
+    }
+    for line in output.lines() {
+        let line = line.trim_start();
+        assert!(commands || !line.starts_with("::"), "{line:?}");
+        assert!(
+            !line.starts_with("::error::") && !line.starts_with("::add-mask"),
+            "{line:?}"
+        );
+        for command in ["##[", "##vso[", "##teamcity["] {
+            assert!(!line.contains(command), "{line:?}");
+        }
+    }
+}
+
+/// A data_root in which a name of every kind is hostile, and some texts.
+fn root(scratch: &Scratch) {
+    let name = HOSTILE.replace('/', "-");
+    for folder in ["definitions", "files", "actions", "unknown", "resources"] {
+        scratch.write(&format!("root/{folder}/{name}"), "actions: [");
+    }
+    scratch.write(&format!("root/{name}"), "left alone");
+    scratch.write(&format!("root/nodes/{name}/definition"), "actions: []\n");
+    scratch.write("root/actions/hostile", format!("#{HOSTILE}\ndef main(:\n"));
+    scratch.write(
+        "root/definitions/hostile",
+        format!("{}: [\n", serde_json::Value::from(HOSTILE)),
+    );
+    scratch.write(
+        "root/definitions/one-line",
+        "actions: []\n'##vso[a] ##[b]': 1\n'##vso[a] ##[b]': 2\n",
+    );
+    scratch.write(
+        "root/ztpserver.conf",
+        format!("[default]\nserver_url = http://x/{HOSTILE}\n::error::x\n"),
+    );
+    std::os::unix::fs::symlink(HOSTILE, scratch.path().join("root/files/link")).unwrap();
+}
+
+#[test]
+fn no_name_or_text_is_interpreted_in_any_format_of_validate() {
+    let scratch = Scratch::new("escapes-validate");
+    root(&scratch);
+    for format in ["text", "json", "github"] {
+        let (status, output) = scratch.ztp(&["validate", "root", "--format", format]);
+        assert_eq!(status, 1, "{output}");
+        assert_harmless(&output, format == "github");
+        assert!(
+            output.contains("u{1b}[2J") || output.contains("u001b[2J"),
+            "{output}"
+        );
+    }
+}
+
+#[test]
+fn where_colours_are_forced_there_are_only_ours() {
+    let scratch = Scratch::new("escapes-colours");
+    root(&scratch);
+    for format in ["text", "json", "github"] {
+        let done = Command::new(env!("CARGO_BIN_EXE_ztp"))
+            .args(["validate", "root", "--format", format])
+            .env("CLICOLOR_FORCE", "1")
+            .current_dir(scratch.path())
+            .output()
+            .unwrap();
+        let output = String::from_utf8(done.stdout).unwrap();
+        assert_eq!(output.contains('\u{1b}'), format == "text", "{output}");
+        let mut plain = output.split('\u{1b}');
+        let mut text = plain.next().unwrap_or_default().to_owned();
+        for part in plain {
+            let (colour, rest) = part.split_once('m').unwrap();
+            let ours = |c: char| c.is_ascii_digit() || c == ';';
+            assert!(
+                colour.strip_prefix('[').unwrap().chars().all(ours),
+                "{colour}"
+            );
+            // The one that hides.
+            assert_ne!(colour, "[8");
+            text += rest;
+        }
+        assert_harmless(&text, format == "github");
+    }
+}
+
+#[test]
+fn json_has_names_and_texts_as_they_are() {
+    let scratch = Scratch::new("escapes-json");
+    root(&scratch);
+    let (_, output) = scratch.ztp(&["validate", "root", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&output).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let file = format!("definitions/{HOSTILE}");
+    assert!(
+        findings.iter().any(|found| found["file"] == file.as_str()),
+        "{output}"
+    );
+    let source = "'##vso[a] ##[b]': 2";
+    assert!(
+        findings.iter().any(|found| found["source"] == source),
+        "{output}"
+    );
+}
+
+#[test]
+fn github_gets_the_path_and_not_its_command() {
+    let scratch = Scratch::new("escapes-github");
+    scratch.write("root/definitions/a,b\n::error::c", "actions: []\n");
+    let (status, output) = scratch.ztp(&["validate", "root", "--format", "github"]);
+    assert_eq!(status, 1);
+    assert_eq!(output.lines().count(), 1, "{output}");
+    let start = "::error file=root/definitions/a%2Cb%0A%3A%3Aerror%3A%3Ac,title=bad-name::";
+    assert!(output.starts_with(start), "{output}");
+}
+
+#[test]
+fn no_argument_is_interpreted_in_an_error() {
+    let scratch = Scratch::new("escapes-arguments");
+    for args in [
+        vec!["validate", HOSTILE],
+        vec![HOSTILE],
+        vec!["validate", "root", "--format", HOSTILE],
+        vec!["explain", HOSTILE, "--serial", HOSTILE],
+        vec!["push", ".", "--project", HOSTILE],
+        vec!["pull", ".", "--project", HOSTILE],
+    ] {
+        let (status, output) = scratch.ztp(&args);
+        assert_eq!(status, 2, "{output}");
+        assert_harmless(&output, false);
+        assert!(output.contains("forged"), "{output}");
+    }
+}
+
+#[test]
+fn no_text_of_a_file_is_interpreted_in_an_explanation() {
+    let scratch = Scratch::new("escapes-explain");
+    let escaped: String = HOSTILE
+        .chars()
+        .map(|c| format!("\\u{:04x}", u32::from(c)))
+        .collect();
+    let text = format!("\"{escaped}\"");
+    scratch.write(
+        "root/nodes/JPE1/definition",
+        format!("name: {text}\nactions: [{{action: a, attributes: {{b: {text}}}}}]\n"),
+    );
+    scratch.write(
+        "root/nodes/JPE1/.node",
+        r#"{"serialnumber": "JPE1", "neighbors": {}}"#,
+    );
+    let (status, output) = scratch.ztp(&["explain", "root", "--id", "JPE1"]);
+    assert_eq!(status, 0, "{output}");
+    assert_harmless(&output, false);
+}
+
+#[test]
+fn no_response_of_a_server_is_interpreted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let definition = serde_json::json!({"name": HOSTILE}).to_string();
+    let answers = [
+        ("200 OK", definition.clone()),
+        ("400 Bad Request", HOSTILE.to_owned()),
+        ("500 Error", HOSTILE.to_owned()),
+    ];
+    let server = std::thread::spawn(move || {
+        for (status, body) in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut header = String::new();
+            while reader.read_line(&mut header).unwrap() > 2 {
+                header.clear();
+            }
+            let length = body.len();
+            write!(
+                stream,
+                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}"
+            )
+            .unwrap();
+        }
+    });
+    let scratch = Scratch::new("escapes-server");
+    let mut outputs = Vec::new();
+    for wanted in [0, 1, 2] {
+        let (status, output) = scratch.ztp(&["explain", "--url", &url, "--id", "JPE1"]);
+        assert_eq!(status, wanted, "{output}");
+        assert_harmless(&output, false);
+        outputs.push(output);
+    }
+    server.join().unwrap();
+    let printed: serde_json::Value = serde_json::from_str(&outputs[0]).unwrap();
+    assert_eq!(
+        printed,
+        serde_json::from_str::<serde_json::Value>(&definition).unwrap()
+    );
+}

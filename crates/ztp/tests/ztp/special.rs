@@ -1,0 +1,165 @@
+//! Pipes, devices and endless files: reported, never waited for.
+
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::scratch::Scratch;
+
+/// How long one run may take: none of them reads much.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Every place that some command reads a file from.
+const PLACES: [&str; 14] = [
+    "neighbordb",
+    "ztpserver.conf",
+    "README",
+    "wrangler.toml",
+    "bootstrap/bootstrap",
+    "bootstrap/bootstrap.conf",
+    "definitions/leaf",
+    "config-handlers/git",
+    "resources/mgmt",
+    "actions/own",
+    "files/image",
+    "nodes/JPE1/.node",
+    "nodes/JPE1/startup-config",
+    "nodes/JPE1/attributes",
+];
+
+fn mkfifo(scratch: &Scratch, path: &str) {
+    let path = scratch.path().join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let made = Command::new("mkfifo").arg(path).status().unwrap();
+    assert!(made.success());
+}
+
+/// Runs `ztp`, which must end by itself in time.
+fn ztp_in_time(scratch: &Scratch, args: &[&str]) -> (i32, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ztp"))
+        .args(args)
+        .current_dir(scratch.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if began.elapsed() > LIMIT {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("{args:?} still waits after {LIMIT:?}");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let done = child.wait_with_output().unwrap();
+    let text = String::from_utf8(done.stdout).unwrap() + &String::from_utf8(done.stderr).unwrap();
+    (done.status.code().unwrap(), text)
+}
+
+#[test]
+fn a_pipe_anywhere_is_reported_and_not_waited_for() {
+    for (index, place) in PLACES.into_iter().enumerate() {
+        let scratch = Scratch::new(&format!("pipe-{index}"));
+        scratch.write("root/definitions/spine", "actions: []\n");
+        mkfifo(&scratch, &format!("root/{place}"));
+        for format in ["text", "json"] {
+            let (status, output) = ztp_in_time(&scratch, &["validate", "root", "--format", format]);
+            assert!(output.contains(place), "{place}: {output}");
+            assert!(
+                output.contains("neither a file nor a folder"),
+                "{place}: {output}"
+            );
+            let foreign = ["README", "wrangler.toml"].contains(&place);
+            assert_eq!(status, if foreign { 0 } else { 1 }, "{place}: {output}");
+        }
+        let explain = ["explain", "root", "--id", "JPE1"];
+        let (status, output) = ztp_in_time(&scratch, &explain);
+        assert_ne!(status, 0, "{place}: {output}");
+    }
+}
+
+#[test]
+fn a_link_to_a_device_is_reported_and_not_read() {
+    for (index, place) in PLACES.into_iter().enumerate() {
+        let scratch = Scratch::new(&format!("device-{index}"));
+        scratch.write("root/definitions/spine", "actions: []\n");
+        let path = scratch.path().join("root").join(place);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        symlink("/dev/zero", path).unwrap();
+        let (_, output) = ztp_in_time(&scratch, &["validate", "root"]);
+        assert!(output.contains(place), "{place}: {output}");
+        assert!(
+            output.contains("neither a file nor a folder"),
+            "{place}: {output}"
+        );
+    }
+}
+
+#[test]
+fn a_file_larger_than_anything_that_is_read_is_reported() {
+    for place in [
+        "ztpserver.conf",
+        "actions/own",
+        "definitions/leaf",
+        "neighbordb",
+    ] {
+        let scratch = Scratch::new(&format!("endless-{}", place.replace('/', "-")));
+        scratch.write(&format!("root/{place}"), "");
+        let path = scratch.path().join("root").join(place);
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_len(1 << 40).unwrap();
+        let (status, output) = ztp_in_time(&scratch, &["validate", "root"]);
+        assert_eq!(status, 1, "{place}: {output}");
+        assert!(output.contains(place), "{place}: {output}");
+    }
+}
+
+#[test]
+fn an_action_is_read_up_to_the_size_that_the_client_takes() {
+    let scratch = Scratch::new("action-size");
+    let mut text = "def main(attributes):\n    pass\n#".to_owned();
+    text += &"x".repeat((8 << 20) - text.len());
+    scratch.write("root/actions/own", &text);
+    let (status, output) = ztp_in_time(&scratch, &["validate", "root"]);
+    assert_eq!(status, 0, "{output}");
+    scratch.write("root/actions/own", text + "x");
+    let (status, output) = ztp_in_time(&scratch, &["validate", "root"]);
+    assert_eq!(status, 1, "{output}");
+    assert!(
+        output.contains("error[too-large]") && output.contains("8388609 bytes"),
+        "{output}"
+    );
+}
+
+#[test]
+fn ztpserver_conf_is_read_up_to_its_limit() {
+    let scratch = Scratch::new("conf-size");
+    let mut text = "[default]\nidentifier = systemmac\n#".to_owned();
+    text += &"x".repeat((1 << 20) - text.len());
+    scratch.write("root/ztpserver.conf", &text);
+    let (status, output) = ztp_in_time(&scratch, &["validate", "root"]);
+    assert_eq!(status, 0, "{output}");
+    assert!(output.contains("IDENTIFIER = \"systemmac\""), "{output}");
+    scratch.write("root/ztpserver.conf", text + "x");
+    let (status, output) = ztp_in_time(&scratch, &["validate", "root"]);
+    assert_eq!(status, 1, "{output}");
+    assert!(output.contains("more than 1048576 bytes"), "{output}");
+}
+
+#[test]
+fn wrangler_toml_is_read_up_to_its_limit() {
+    let scratch = Scratch::new("toml-size");
+    scratch.write("root/nodes/001c.7301.0203/definition", "actions: []\n");
+    let mut text = "[vars]\nIDENTIFIER = 'systemmac'\n#".to_owned();
+    text += &"x".repeat((1 << 20) - text.len());
+    scratch.write("root/wrangler.toml", &text);
+    let (status, output) = ztp_in_time(&scratch, &["validate", "root"]);
+    assert_eq!(status, 1, "{output}");
+    assert!(output.contains("with IDENTIFIER systemmac"), "{output}");
+    scratch.write("root/wrangler.toml", text + "x");
+    let (status, output) = ztp_in_time(&scratch, &["validate", "root"]);
+    assert_eq!(status, 2, "{output}");
+    assert!(output.contains("more than 1048576 bytes"), "{output}");
+}
