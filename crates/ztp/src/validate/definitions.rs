@@ -6,10 +6,10 @@ use serde_json::Value as Json;
 
 use ztp_core::assets;
 use ztp_core::definition::{Action, Attributes, Definition, KEYS, Rendered};
-use ztp_core::plugin::{self, PLUGINS};
-use ztp_core::yaml::{self, Node, Value};
 use ztp_core::key::{self, Record};
 use ztp_core::path;
+use ztp_core::plugin::{self, PLUGINS};
+use ztp_core::yaml::{self, Node, Value};
 
 use crate::content::{self, Place};
 use crate::finding::{Finding, Kind};

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use ztp_core::key::Document;
 use ztp_core::neighbordb::{self, Entry, Neighbordb};
 use ztp_core::node::NodeId;
 use ztp_core::yaml::{self, Node, Value};
-use ztp_core::key::Document;
 
 use crate::content::{self, Place};
 use crate::finding::{Finding, Kind};
