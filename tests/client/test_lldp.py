@@ -66,6 +66,28 @@ class LateNeighbors(BootCase):
         self.assertEqual(len(self.posted), 1)
         self.assertEqual(self.readings(switch), 1 + 90 // 5)
 
+    def test_a_reading_that_fails_is_not_the_end(self):
+        self.known()
+        once = "if show == READS and not os.path.exists(home + '/once'):\n" \
+               "        open(home + '/once', 'w').close()\n" \
+               "        refuse('LLDP agent is not ready')\n    if show in facts:"
+        switch = self.late([SPINE1])
+        fastcli = switch.home / "bin" / "FastCli"
+        fastcli.write_text(fastcli.read_text().replace(
+            "if show in facts:", once.replace("READS", repr("show lldp neighbors"))))
+        self.boots(switch, self.watch().url)
+        self.assertIn("cannot read LLDP: 'show lldp neighbors' failed: % LLDP agent", self.output)
+        self.assertEqual(self.posted, [["Ethernet49"]])
+        self.assertEqual(self.readings(switch), 3)
+
+    def test_lldp_that_cannot_be_read_for_35_seconds_ends_the_boot(self):
+        self.known()
+        switch = self.late([SPINE1])
+        del switch.facts["show lldp neighbors"]
+        switch.facts["readings"] = []
+        self.refused(switch, "the boot failed: 'show lldp neighbors' failed", self.watch().url)
+        self.assertEqual((self.posted, self.readings(switch)), ([], 1 + 35 // 5))
+
     def test_a_catch_all_does_not_catch_a_switch_whose_neighbours_come_later(self):
         """Two readings that agree on the management port alone do not count, nor does a MAC."""
         server.put_kv("neighbordb", NEIGHBORDB)
