@@ -4,6 +4,7 @@
 // operation passes rules that delay it, let it fail, or answer it with an old value. The Worker cannot tell
 // this KV from a real one; R2, Durable Objects and the rate limiter are the local ones of the test harness.
 
+import { once } from "node:events";
 import { readFileSync, readdirSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
@@ -17,6 +18,8 @@ import { send } from "./harness.mjs";
 const MAX_BULK_BYTES = 25 << 20;
 /** The most keys in a page of a list. */
 const MAX_PAGE = 1000;
+/** How much is sent at once, in bytes. */
+const PART = 64 << 10;
 
 /**
  * A KV namespace with faults. Every rule can be changed at any time:
@@ -30,8 +33,8 @@ const MAX_PAGE = 1000;
  * - `staleFor`: for so many milliseconds after a key was read, reads answer what it held then, also that it
  *   held nothing.
  *
- * `operations` lists all that the Worker has asked: `{ operation, keys, status, at }`. A test reads and
- * writes past the rules with `get`, `put`, `delete` and `list`, as on a KV binding.
+ * `operations` lists all that the Worker has asked: `{ operation, keys, status, at }`; `sent` is how many
+ * bytes of values it has read, some megabytes of them in buffers on the way. A test reads and writes past the rules with `get`, `put`, `delete` and `list`, as on a KV binding.
  */
 export class FaultyKv {
   oneWritePerSecond = false;
@@ -40,6 +43,7 @@ export class FaultyKv {
   delay = () => 0;
   staleFor = 0;
   operations = [];
+  sent = 0;
 
   #values = new Map();
   #written = new Map();
@@ -99,11 +103,21 @@ export class FaultyKv {
       const { status, body } = this.#answer(asked);
       done.status = status;
       response.writeHead(status, { "MF-Forwarded-Response": "1", "Content-Length": body.length });
-      response.end(body);
+      await this.#send(response, body);
     } catch (error) {
       response.writeHead(400);
       response.end(String(error));
     }
+  }
+
+  /** Sends a body in parts, as long as it is read. */
+  async #send(response, body) {
+    for (let at = 0; at < body.length && !response.destroyed; at += PART) {
+      const part = body.subarray(at, at + PART);
+      this.sent += part.length;
+      if (!response.write(part)) await Promise.race([once(response, "drain"), once(response, "close")]);
+    }
+    response.end();
   }
 
   #answer(asked) {
@@ -207,8 +221,15 @@ export async function startFaulty({ bindings = {}, rules = {}, forgetful = false
     request: (method, path, options = {}) => send(url, method, path, options),
     /** What the Worker has logged since the last call: `{ level, message }`. */
     logs: () => entries.splice(0),
-    /** The log lines about requests since the last call, parsed, each with its `level`. */
-    lines: () => entries.splice(0).flatMap(({ level, message }) => (message.startsWith('{"method"') ? [{ level, ...JSON.parse(message) }] : [])),
+    /** The log lines about the last `count` requests, parsed, each with its `level`. A line may come after its answer. */
+    async lines(count = 1) {
+      const found = [];
+      for (let waited = 0; found.length < count && waited < 5000; waited += 10) {
+        for (const { level, message } of entries.splice(0)) if (message.startsWith('{"method"')) found.push({ level, ...JSON.parse(message) });
+        if (found.length < count) await sleep(10);
+      }
+      return found;
+    },
     async stop() {
       await miniflare.dispose();
       await kv.stop();

@@ -84,6 +84,12 @@ export const differences = [
     stored: appears("startup-config"),
   },
   {
+    id: "empty-config",
+    text: "PUT of a startup-config of nothing, or only white space, is 400, and what is stored stays; there it is stored.",
+    answer: ({ worker, request }) => request.method === "PUT" && worker.status === 400 && /startup-config sent for .* is empty/.test(worker.text),
+    stored: ({ key, reference }) => isRecord("startup-config")({ key }) && reference !== undefined && text(reference).trim() === "",
+  },
+  {
     id: "bytes-kept",
     text: "Startup-configs, actions and the bootstrap script are kept and sent byte for byte, whatever their line ends, encoding and `Content-Type`; there CRLF becomes LF, what is not UTF-8 is 400 or 500, and a startup-config of type JSON is stored in quotes.",
     answer: ({ field, reference, worker, request }) =>
