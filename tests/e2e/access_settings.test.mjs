@@ -84,6 +84,18 @@ test("REQUIRE_NODE_TOKEN refuses the records of nodes to the token of a site", a
   }
 });
 
+test("REQUIRE_NODE_TOKEN serves vEOS without a serial number: its MAC address is its id, as for its client", async (t) => {
+  const worker = await guarded(t, { vars: { REQUIRE_NODE_TOKEN: "True" } });
+  await worker.kv.put("nodes/001c73010203/startup-config", "x");
+  const headers = { "X-Arista-Serial": "", "X-Arista-SystemMAC": "00:1C:73:01:02:03" };
+  const script = (await worker.under(AMSTERDAM, "GET", "/bootstrap", { headers })).text;
+  const [, credential] = script.match(/\/t\/([^"]+)"/);
+  // What the client sends where EOS has no serial number.
+  const body = JSON.stringify(facts("001c73010203", { systemmac: "00:1C:73:01:02:03" }));
+  assert.equal((await worker.under(credential, "POST", "/nodes", { body })).status, 409);
+  assert.equal((await worker.under(credential, "GET", "/nodes/001c73010203")).status, 200);
+});
+
 describe("READ_ONLY", () => {
   for (const [what, secrets, prefix, site] of [
     ["with sites", {}, `/t/${AMSTERDAM}`, "amsterdam"],

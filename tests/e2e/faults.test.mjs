@@ -219,6 +219,15 @@ test("nothing of a startup-config is read before its sender is authorized", asyn
   assert.equal(await worker.kv.get("nodes/JPE1/startup-config"), null);
 });
 
+test("nothing of the facts is kept if the URL of a site opens no node", async (t) => {
+  const worker = await started(t, { bindings: { ...SECRETS, REQUIRE_NODE_TOKEN: "True" } });
+  // Not even that they are too large, or none: that is not looked at.
+  for (const body of [Buffer.alloc(2 * MIB, "x"), "", "{"]) {
+    assertRefusal(await worker.request("POST", `/t/${AMSTERDAM}/nodes`, { body }), 403, /REQUIRE_NODE_TOKEN/);
+  }
+  assert.deepEqual(worker.kv.operations, []);
+});
+
 describe("what an instance remembers", () => {
   const lastRead = (worker, key) => worker.kv.operations.filter(({ operation, keys }) => operation === "get" && keys[0] === key).length;
 

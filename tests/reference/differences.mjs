@@ -77,6 +77,12 @@ export const differences = [
     stored: ({ key, reference, worker }) => isRecord("definition")({ key }) && sameButOrder(reference, worker),
   },
   {
+    id: "same-facts",
+    text: "Facts are stored if one of them changed; there at every POST, if only in another order.",
+    everywhere: true,
+    stored: ({ key, reference, worker }) => isRecord(".node")({ key }) && sameButOrder(reference, worker),
+  },
+  {
     id: "put-created",
     text: "PUT of a startup-config is 201, also for a node never seen before; there it is 200, and 500 for a node that has no folder yet.",
     answer: ({ field, reference, worker, request }) =>
