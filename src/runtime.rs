@@ -90,8 +90,8 @@ impl Held {
     }
 
     /// Whether there is nothing but ASCII white space.
-    pub fn is_blank(&self) -> bool {
-        glue::is_blank(&self.bytes)
+    pub fn is_blank(&self) -> Result<bool, Failure> {
+        Ok(glue::is_blank(&self.bytes)?)
     }
 
     /// Whether two hold the same bytes.

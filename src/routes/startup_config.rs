@@ -41,7 +41,8 @@ pub async fn put(mut context: Context<'_>, id: &str) -> Result<Answer, Error> {
     };
     let limit = body::MAX_STARTUP_CONFIG_BYTES;
     let config = body::read(request, "the startup-config", limit).await?;
-    if config.is_blank() {
+    let blank = config.is_blank();
+    if blank.map_err(|cause| Error::storage("reading the startup-config sent", cause))? {
         return Err(Error::BadRequest(format!(
             "the startup-config sent for {node} is empty, and is not stored: the client may have been \
              unable to read its own"

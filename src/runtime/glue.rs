@@ -29,8 +29,8 @@ extern "C" {
     pub fn sleep(milliseconds: u32) -> JsValue;
     #[wasm_bindgen(catch, js_name = sha1Of)]
     pub fn sha1_of(buffer: &JsValue) -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(js_name = isBlank)]
-    pub fn is_blank(buffer: &JsValue) -> bool;
+    #[wasm_bindgen(catch, js_name = isBlank)]
+    pub fn is_blank(buffer: &JsValue) -> Result<bool, JsValue>;
     #[wasm_bindgen(js_name = isSame)]
     pub fn is_same(one: &JsValue, other: &JsValue) -> bool;
     pub fn log(line: &str);
@@ -41,7 +41,8 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = bodyUpTo)]
     pub fn body_up_to(request: &web_sys::Request, limit: usize) -> Result<JsValue, JsValue>;
 
-    pub fn discard(body: Option<web_sys::ReadableStream>) -> JsValue;
+    #[wasm_bindgen(catch)]
+    pub fn discard(body: Option<web_sys::ReadableStream>) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(js_name = textAt)]
     pub fn text_at(texts: &JsValue, index: usize) -> Option<String>;

@@ -35,7 +35,7 @@ impl Request {
     /// Takes the body off the wire without keeping anything of it: a client that is still sending would
     /// see a broken connection instead of a refusal.
     pub async fn discard_body(&self) -> Result<(), Failure> {
-        Ok(settled(glue::discard(self.inner.body())).await.map(drop)?)
+        Ok(settled(glue::discard(self.inner.body())?).await.map(drop)?)
     }
 
     /// All of the body; `None` if it has more than `limit` bytes. Those are taken off the wire all
