@@ -8,8 +8,8 @@ use std::collections::HashMap;
 /// How long something is remembered, in milliseconds: how late an edit can show.
 pub const MAX_AGE_MILLISECONDS: u64 = 10_000;
 /// How much is remembered at most, in bytes, keys included. With what [`parsed`](crate::parsed) keeps
-/// it is 8 MiB.
-pub const MAX_BYTES: usize = 6 << 20;
+/// it is 16 MiB.
+pub const MAX_BYTES: usize = 10 << 20;
 /// What an entry costs beside its key and its content, in bytes.
 const OVERHEAD_BYTES: usize = 128;
 
@@ -161,6 +161,20 @@ mod tests {
             cache.put(&format!("k{at}"), (), 0, 0);
         }
         assert!(cache.bytes <= MAX_BYTES && cache.entries.len() <= MAX_BYTES / OVERHEAD_BYTES);
+    }
+
+    #[test]
+    fn the_largest_document_is_remembered_like_any_other() {
+        let largest = crate::domain::yaml::MAX_TEXT * crate::parsed::FACTOR;
+        let mut cache = Cache::default();
+        cache.put("small", 1, 10, 0);
+        cache.put("definitions/a-name-of-some-length", 2, largest, 0);
+        cache.put("neighbordb", 3, largest, 0);
+        let found = ["small", "definitions/a-name-of-some-length", "neighbordb"];
+        assert_eq!(
+            found.map(|key| cache.get(key, 0)),
+            [Some(1), Some(2), Some(3)]
+        );
     }
 
     #[test]

@@ -45,6 +45,19 @@ impl Error {
         }
     }
 
+    /// What failed and why, for the log: more than a client is told.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Storage { doing, cause } => format!("{doing} failed ({cause})"),
+            other => other.to_string(),
+        }
+    }
+
+    /// Whether this is what the specification wants where nothing is wrong with the server.
+    pub fn is_expected(&self) -> bool {
+        matches!(self, Self::NoMeta(_))
+    }
+
     /// The answer for the client.
     pub fn into_answer(self) -> Answer {
         let reason = self.to_string();

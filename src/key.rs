@@ -19,6 +19,9 @@ pub const MAX_R2_KEY_BYTES: usize = 1024;
 /// What the keys of all pools begin with.
 pub const POOLS: &str = "resources/";
 
+/// What the keys of all nodes' records begin with.
+pub const NODES: &str = "nodes/";
+
 /// What the keys of remembered digests begin with. They are the Worker's own, and no content.
 pub const DIGESTS: &str = "digests/";
 
@@ -117,7 +120,7 @@ impl Record {
 
 /// What the keys of one node's records begin with.
 pub fn folder(node: &NodeId) -> String {
-    format!("nodes/{node}/")
+    format!("{NODES}{node}/")
 }
 
 /// The key of an R2 object: an action or a file.

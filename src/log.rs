@@ -30,6 +30,9 @@ pub struct Entry {
     /// What the operator should know although it was answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
+    /// That its status is no fault, whatever it is.
+    #[serde(skip)]
+    pub expected: bool,
     pub milliseconds: u64,
     pub kv_reads: u32,
     pub kv_writes: u32,
@@ -38,12 +41,21 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Adds to what the operator should know.
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        let warning = warning.into();
+        self.warning = Some(match self.warning.take() {
+            Some(earlier) => format!("{earlier}; {warning}"),
+            None => warning,
+        });
+    }
+
     /// Writes the line, as grave as it is.
     pub fn write(&self) {
         let line = serde_json::to_string(self).unwrap_or_else(|error| error.to_string());
         // 409 tells a node that it is known: as good an answer as 201.
         let level = match self.status {
-            500.. => Level::Error,
+            500.. if !self.expected => Level::Error,
             _ if self.reason.is_some() || self.warning.is_some() => Level::Warn,
             _ => Level::Log,
         };

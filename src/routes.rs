@@ -10,6 +10,7 @@ mod files;
 mod meta;
 mod nodes;
 mod prepared;
+mod similar;
 mod startup_config;
 
 use std::cell::OnceCell;
@@ -116,7 +117,10 @@ pub async fn respond(request: Request, env: Env) -> JsValue {
     };
     let mut answer = match handle(&request, &env, &mut entry).await {
         Ok(answer) => answer,
-        Err(error) => error.into_answer(),
+        Err(error) => {
+            entry.expected = error.is_expected();
+            error.into_answer()
+        }
     };
     if request.method == "HEAD" {
         answer = answer.without_body();
@@ -164,6 +168,9 @@ async fn handle(request: &Request, env: &Env, log: &mut log::Entry) -> Result<An
     log.kv_writes = operations.kv_writes;
     log.r2_reads = operations.r2_reads;
     log.pool_calls = operations.pool_calls;
+    for warning in storage.warnings() {
+        log.warn(warning);
+    }
     result
 }
 
@@ -180,17 +187,21 @@ async fn dispatch(
         .strip_prefix(prefix)
         .filter(|rest| rest.starts_with('/'))
         .unwrap_or(path);
-    let segments = path::segments(path).ok_or_else(nothing_here)?;
+    // A path that cannot be decoded has no segment, and nothing is there.
+    let segments = path::segments(path).unwrap_or_default();
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+    let admitted = access::admit(settings, &segments);
+    let caller = admitted.as_ref().ok().map(|(caller, ..)| caller);
+    log.site = caller.and_then(Caller::site).map(str::to_owned);
+    // Before anything is told apart: also wrong tokens, paths that are none, and /admin count.
+    access::limit_rate(request, storage, caller, log).await?;
     if let ["admin", "pools", rest @ ..] = segments.as_slice() {
         return admin::answer(request, settings, storage, log, rest).await;
     }
 
-    let (caller, credential, segments) = access::admit(settings, &segments)?;
-    log.site = caller.site().map(str::to_owned);
+    let (caller, credential, segments) = admitted?;
     let route = Route::find(segments).ok_or_else(nothing_here)?;
     log.route = Some(route.shape());
-    access::limit_rate(request, storage, &caller).await?;
 
     let method = request.method.as_str();
     let server_url = settings.server_url.resolve(url).ok_or_else(|| {

@@ -15,6 +15,8 @@ pub mod task;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 
 use worker::js_sys;
 use worker::wasm_bindgen::{JsCast, JsValue};
@@ -32,6 +34,19 @@ pub struct Failure(JsValue);
 impl From<JsValue> for Failure {
     fn from(reason: JsValue) -> Self {
         Self(reason)
+    }
+}
+
+impl Failure {
+    /// Whether KV says that a key takes no write now: it takes one in a second.
+    pub fn is_too_many(&self) -> bool {
+        self.to_string().contains("429")
+    }
+
+    /// Whether KV says that an answer would be larger than it gives at once.
+    pub fn is_too_large(&self) -> bool {
+        let text = self.to_string();
+        text.contains("413") || text.contains("exceeds the limit")
     }
 }
 
@@ -74,9 +89,20 @@ impl Held {
         self.length
     }
 
+    /// Whether there is nothing but ASCII white space.
+    pub fn is_blank(&self) -> Result<bool, Failure> {
+        Ok(glue::is_blank(&self.bytes)?)
+    }
+
     /// Whether two hold the same bytes.
     pub fn is_same(&self, other: &Held) -> bool {
         glue::is_same(&self.bytes, &other.bytes)
+    }
+
+    /// SHA-1 of the bytes, which stay in JavaScript's memory.
+    pub async fn sha1(&self) -> Result<Vec<u8>, Failure> {
+        let digest = settled(glue::sha1_of(&self.bytes)?).await?;
+        Ok(js_sys::Uint8Array::new(&digest).to_vec())
     }
 
     /// The bytes themselves, in wasm's memory.
@@ -155,6 +181,34 @@ pub fn log(level: Level, line: &str) {
         Level::Warn => glue::warn(line),
         Level::Error => glue::error(line),
     }
+}
+
+/// Waits for so many milliseconds.
+pub async fn sleep(milliseconds: u32) {
+    // A timer has nothing to fail with.
+    let _ = settled(glue::sleep(milliseconds)).await;
+}
+
+/// Waits for all of them at once, and gives what each of them gave, in their order.
+pub async fn all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
+    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut outcomes: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        for (future, outcome) in futures.iter_mut().zip(&mut outcomes) {
+            if outcome.is_none()
+                && let Poll::Ready(value) = future.as_mut().poll(context)
+            {
+                *outcome = Some(value);
+            }
+        }
+        if outcomes.iter().all(Option::is_some) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    outcomes.into_iter().flatten().collect()
 }
 
 /// Milliseconds since 1970. In a Worker time stands still but for storage and the network.

@@ -4,9 +4,11 @@
 mod objects;
 mod pools;
 mod records;
+mod writes;
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
+use std::fmt;
 use std::future::Future;
 use std::rc::{Rc, Weak};
 
@@ -18,7 +20,7 @@ use crate::domain::node::NodeId;
 use crate::error::Error;
 use crate::key::{Document, Record};
 use crate::parsed::{self, Parsed};
-use crate::runtime::{Bucket, Held, Namespace, Value, now, task};
+use crate::runtime::{self, Bucket, Held, Namespace, Value, now};
 
 pub use objects::{Description, Found, ObjectDigest, SmallObject};
 pub use records::Records;
@@ -39,6 +41,8 @@ enum Remembered {
     Nothing,
     /// A document, and what was made of it.
     Document(Held, Rc<dyn Any>),
+    /// A document that cannot be used, and why.
+    Broken(Held, Rc<str>),
     /// What was made of a document for everyone who asks in the same way. It does not keep the document,
     /// which may be large and long replaced.
     Rendered(Weak<dyn Any>, Held),
@@ -56,6 +60,7 @@ thread_local! {
 pub struct Storage {
     bindings: Rc<Bindings>,
     operations: Cell<Operations>,
+    warnings: RefCell<Vec<String>>,
 }
 
 /// What wrangler.toml binds. It cannot change while an instance lives, and taking a binding out of
@@ -126,6 +131,7 @@ impl Storage {
         Ok(Self {
             bindings,
             operations: Cell::default(),
+            warnings: RefCell::default(),
         })
     }
 
@@ -134,13 +140,31 @@ impl Storage {
         self.operations.get()
     }
 
+    /// The failures that this request was answered in spite of.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.take()
+    }
+
+    fn warn(&self, warning: String) {
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// The same of a failure for which what this instance has in memory makes up.
+    fn warn_of_copy(&self, failure: &Error) {
+        self.warn(format!(
+            "{}; an older copy in memory was used",
+            failure.detail()
+        ));
+    }
+
     /// The rate-limiting binding, if it is configured.
     pub fn rate_limiter(&self) -> Option<&RateLimiter> {
         self.bindings.rate_limiter.as_ref()
     }
 
     /// A shared document as `parse` makes it of its bytes, if it is stored. Reading is spared while the
-    /// result is fresh, parsing while the document is the same.
+    /// result is fresh, parsing while the document is the same, also if it is broken. If KV fails, what is
+    /// in memory counts, however old it is.
     ///
     /// # Errors
     /// [`Error::Storage`]; what `parse` says.
@@ -150,36 +174,49 @@ impl Storage {
         parse: impl FnOnce(&Held) -> Result<T, Error>,
     ) -> Result<Option<Rc<T>>, Error> {
         let key = document.to_string();
-        let mut before = None;
-        match self.recall(&key) {
-            Some(Recalled {
-                what: Remembered::Nothing,
-                fresh: true,
-            }) => return Ok(None),
-            Some(Recalled {
-                what: Remembered::Document(bytes, parsed),
-                fresh,
-            }) => match parsed.downcast() {
-                Ok(parsed) if fresh => return Ok(Some(parsed)),
-                Ok(parsed) => before = Some((bytes, parsed)),
-                Err(_) => {}
-            },
+        let recalled = self.recall(&key);
+        let fresh = recalled.as_ref().is_some_and(|recalled| recalled.fresh);
+        let before = recalled.map(|recalled| recalled.what);
+        if let Some(known) = before.clone().and_then(outcome_of)
+            && fresh
+        {
+            return known;
+        }
+        let bytes = match self.value(key.clone()).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => {
+                if document.has_fallback() {
+                    self.remember(&key, Remembered::Nothing, 0);
+                } else {
+                    self.forget(&key);
+                }
+                return Ok(None);
+            }
+            Err(failure) => {
+                let Some(known) = before.and_then(outcome_of) else {
+                    return Err(failure);
+                };
+                self.warn_of_copy(&failure);
+                return known;
+            }
+        };
+        let unchanged = before.filter(|before| before.is_of(&bytes));
+        let outcome = unchanged
+            .and_then(outcome_of)
+            .unwrap_or_else(|| parse(&bytes).map(|parsed| Some(Rc::new(parsed))));
+        let size = bytes.len() * parsed::FACTOR;
+        match &outcome {
+            Ok(Some(parsed)) => {
+                let remembered = Remembered::Document(bytes, Rc::<T>::clone(parsed));
+                self.remember(&key, remembered, size);
+            }
+            Err(Error::BadRequest(reason)) => {
+                let remembered = Remembered::Broken(bytes, reason.as_str().into());
+                self.remember(&key, remembered, size);
+            }
             _ => {}
         }
-        let Some(bytes) = self.value(key.clone()).await? else {
-            if document.has_fallback() {
-                self.remember(&key, Remembered::Nothing, 0);
-            }
-            return Ok(None);
-        };
-        let size = bytes.len() * parsed::FACTOR;
-        let parsed = match before {
-            Some((known, parsed)) if known.is_same(&bytes) => parsed,
-            _ => Rc::new(parse(&bytes)?),
-        };
-        let remembered = Remembered::Document(bytes, Rc::<T>::clone(&parsed));
-        self.remember(&key, remembered, size);
-        Ok(Some(parsed))
+        outcome
     }
 
     /// What `render` makes of a shared document for everyone who asks in the same `way`, made once
@@ -224,7 +261,8 @@ impl Storage {
         self.value(record.key(node))
     }
 
-    /// Stores records of a node, byte for byte, all at once: nothing can be said of the order.
+    /// Stores records of a node, byte for byte, all at once: nothing can be said of the order. Each
+    /// write is waited for, also if another one fails: none is cut off when the request is answered.
     ///
     /// # Errors
     /// The first that fails; the others may be stored.
@@ -233,13 +271,9 @@ impl Storage {
         node: &NodeId,
         records: &[(Record, Value<'_>)],
     ) -> Result<(), Error> {
-        let put = |(record, value): &(Record, _)| self.put_value(&record.key(node), *value);
-        // Every one is begun before any is waited for.
+        let put = |(record, value): &(Record, _)| self.put_value(record.key(node), *value);
         let begun: Vec<_> = records.iter().map(put).collect();
-        for stored in begun {
-            stored.await?;
-        }
-        Ok(())
+        runtime::all(begun).await.into_iter().collect()
     }
 
     /// Begins to read a value.
@@ -249,22 +283,6 @@ impl Storage {
         async move {
             let failed = |cause| Error::storage(format!("reading {key}"), cause);
             read.map_err(failed)?.await.map_err(failed)
-        }
-    }
-
-    /// Begins to store a value, which is then done even if the client hangs up.
-    fn put_value(
-        &self,
-        key: &str,
-        value: Value<'_>,
-    ) -> impl Future<Output = Result<(), Error>> + use<> {
-        self.count(|n| n.kv_writes += 1);
-        task::keep_on();
-        let key = key.to_owned();
-        let stored = self.bindings.data.put(&key, value);
-        async move {
-            let failed = |cause| Error::storage(format!("writing {key}"), cause);
-            stored.map_err(failed)?.await.map_err(failed)
         }
     }
 
@@ -293,6 +311,26 @@ impl Storage {
     }
 }
 
+impl Remembered {
+    /// Whether it was made of a document of these bytes.
+    fn is_of(&self, bytes: &Held) -> bool {
+        match self {
+            Self::Document(known, _) | Self::Broken(known, _) => known.is_same(bytes),
+            _ => false,
+        }
+    }
+}
+
+/// What reading a document came to, if that is what is remembered.
+fn outcome_of<T: 'static>(known: Remembered) -> Option<Result<Option<Rc<T>>, Error>> {
+    match known {
+        Remembered::Nothing => Some(Ok(None)),
+        Remembered::Document(_, parsed) => Some(Ok(Some(parsed.downcast().ok()?))),
+        Remembered::Broken(_, reason) => Some(Err(Error::BadRequest(reason.to_string()))),
+        _ => None,
+    }
+}
+
 /// A document as text.
 ///
 /// # Errors
@@ -305,15 +343,21 @@ pub fn text_of(document: Document<'_>, bytes: &Held) -> Result<String, Error> {
     })
 }
 
-/// What `parse` makes of a text. Parsing is spared while the result is kept.
-pub fn parse_once<T: 'static, E>(
+/// What `parse` makes of a text. Parsing is spared while the result is kept, also if that is an error.
+///
+/// # Errors
+/// What `parse` says, as text.
+pub fn parse_once<T: 'static, E: fmt::Display>(
     text: String,
     parse: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<Rc<T>, E> {
+) -> Result<Rc<T>, Rc<str>> {
     if let Some(known) = PARSED.with_borrow(|parsed| parsed.get(&text)) {
-        return Ok(known);
+        return known;
     }
-    let form = Rc::new(parse(&text)?);
-    PARSED.with_borrow_mut(|parsed| parsed.put(text, Rc::clone(&form)));
-    Ok(form)
+    let form = match parse(&text) {
+        Ok(form) => Ok(Rc::new(form)),
+        Err(error) => Err(error.to_string().into()),
+    };
+    PARSED.with_borrow_mut(|parsed| parsed.put(text, form.clone()));
+    form
 }

@@ -109,3 +109,13 @@ fn a_node_with_only_a_startup_config_installs_it() {
         ["replace_config"]
     );
 }
+
+#[test]
+fn an_attribute_that_is_used_and_not_defined_is_named_once() {
+    let definition = Definition::parse(
+        "attributes: {a: 1, n: null}\nactions:\n- action: x\n  attributes: {p: $typo, q: {r: $typo, s: $a}, t: $n, u: $mine, v: $}\n",
+    )
+    .unwrap();
+    let rendered = definition.render(&Attributes::parse("mine: 2").unwrap());
+    assert_eq!(rendered.undefined(), ["typo", ""]);
+}

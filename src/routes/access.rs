@@ -5,6 +5,7 @@ use crate::access::Caller;
 use crate::domain::node::{Identifier, NodeId, normalize_mac};
 use crate::error::Error;
 use crate::key::Record;
+use crate::log;
 use crate::runtime::Request;
 use crate::settings::Settings;
 use crate::storage::{Records, Storage};
@@ -38,32 +39,38 @@ pub fn base_url(server_url: &str, credential: Option<&str>) -> String {
 }
 
 /// Asks the rate-limiting binding, if there is one: by site and node where the URL was made for a
-/// node, else by site and address. An id that a caller merely names counts for nothing: it could
-/// name a new one each time, or use up what another node may ask.
+/// node, else by site and address, and by address alone where there is no valid credential. An id that
+/// a caller merely names counts for nothing: it could name a new one each time, or use up what another
+/// node may ask. A limiter that fails limits nobody: a warning says so.
 ///
 /// # Errors
 /// [`Error::TooMany`].
 pub async fn limit_rate(
     request: &Request,
     storage: &Storage,
-    caller: &Caller<'_>,
+    caller: Option<&Caller<'_>>,
+    log: &mut log::Entry,
 ) -> Result<(), Error> {
     let Some(limiter) = storage.rate_limiter() else {
         return Ok(());
     };
     let who = match caller {
-        Caller::Node { id, .. } => format!("node {id}"),
+        Some(Caller::Node { id, .. }) => format!("node {id}"),
         _ => request.header("CF-Connecting-IP").unwrap_or_default(),
     };
-    let key = format!("{}/{who}", caller.site().unwrap_or_default());
-    let outcome = limiter
-        .limit(key)
-        .await
-        .map_err(|cause| Error::storage("asking the rate limiter", cause))?;
-    if outcome.success {
-        Ok(())
-    } else {
-        Err(Error::TooMany)
+    let key = format!(
+        "{}/{who}",
+        caller.and_then(Caller::site).unwrap_or_default()
+    );
+    match limiter.limit(key).await {
+        Ok(outcome) if outcome.success => Ok(()),
+        Ok(_) => Err(Error::TooMany),
+        Err(cause) => {
+            log.warn(format!(
+                "asking the rate limiter failed ({cause}); the request was let through"
+            ));
+            Ok(())
+        }
     }
 }
 
@@ -94,10 +101,21 @@ impl Context<'_> {
             Caller::Node { id, .. } if id != node => Err(Error::Forbidden(format!(
                 "this URL was made for another node, and does not open the records of {node}"
             ))),
-            Caller::Site(_) if self.settings.require_node_token => Err(Error::Forbidden(format!(
-                "the records of {node} need the URL made for that node (REQUIRE_NODE_TOKEN); it is \
+            _ => self.may_open_nodes(),
+        }
+    }
+
+    /// Whether the credential opens the records of any node, as far as that is known without its id.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] if the URL is a site's and `REQUIRE_NODE_TOKEN` is set.
+    pub fn may_open_nodes(&self) -> Result<(), Error> {
+        match self.caller {
+            Caller::Site(_) if self.settings.require_node_token => Err(Error::Forbidden(
+                "the records of a node need the URL made for that node (REQUIRE_NODE_TOKEN); it is \
                  in the script that the switch gets from /bootstrap when it says who it is"
-            ))),
+                    .to_owned(),
+            )),
             _ => Ok(()),
         }
     }
@@ -116,10 +134,9 @@ impl Context<'_> {
     pub fn sees(&mut self, records: &Records) -> bool {
         let sees = self.caller.sees(records.get(Record::Site).as_deref());
         if !sees {
-            self.log.warning = Some(
+            self.log.warn(
                 "the node belongs to another site: its record `site` says which; delete that if the \
-                 node has moved"
-                    .to_owned(),
+                 node has moved",
             );
         }
         sees

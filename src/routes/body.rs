@@ -21,3 +21,11 @@ pub async fn read(request: &Request, what: &str, limit: usize) -> Result<Held, E
         ))
     })
 }
+
+/// The refusal of a request whose body nobody has read. It is taken off the wire first, and nothing of it
+/// is kept: a client that is still sending would see a broken connection instead of the refusal.
+pub async fn refuse(request: &Request, refusal: Error) -> Error {
+    // A client that stops sending does not wait for the refusal either.
+    let _ = request.discard_body().await;
+    refusal
+}

@@ -38,9 +38,8 @@ pub async fn script(context: Context<'_>) -> Result<Answer, Error> {
         None => BUILT_IN.with(Rc::clone),
     };
     if !script.has_server() {
-        context.log.warning = Some(
-            "bootstrap/bootstrap has no $SERVER: clients will not learn this server's URL from it"
-                .to_owned(),
+        context.log.warn(
+            "bootstrap/bootstrap has no $SERVER: clients will not learn this server's URL from it",
         );
     }
     let render = |url: &str| script.render(url).into_bytes();
@@ -58,20 +57,27 @@ pub async fn script(context: Context<'_>) -> Result<Answer, Error> {
 
 /// The URL that a switch gets for itself alone.
 ///
-/// EOS sends `X-Arista-Serial` and `X-Arista-SystemMAC` with its first request, and with no other.
+/// EOS sends `X-Arista-Serial` and `X-Arista-SystemMAC` with its first request, and with no other. vEOS
+/// may have no serial number: the client then takes the digits of its MAC address for one, and so does
+/// this.
 fn node_url(context: &Context<'_>) -> Option<String> {
     let Caller::Site(site) = context.caller else {
         return None;
     };
     let identifier = context.settings.identifier;
-    let header = match identifier {
-        Identifier::SerialNumber => "X-Arista-Serial",
-        Identifier::SystemMac => "X-Arista-SystemMAC",
+    let mac = || {
+        let mac = context.request.header("X-Arista-SystemMAC")?;
+        Some(normalize_mac(mac.trim()))
     };
-    let named = context.request.header(header)?;
     let id = match identifier {
-        Identifier::SerialNumber => named.trim().to_owned(),
-        Identifier::SystemMac => normalize_mac(named.trim()),
+        Identifier::SerialNumber => {
+            let serial = context.request.header("X-Arista-Serial")?;
+            match serial.trim() {
+                "" => mac()?,
+                serial => serial.to_owned(),
+            }
+        }
+        Identifier::SystemMac => mac()?,
     };
     let id = id.parse::<NodeId>().ok()?;
     let credential = site.node_credential(identifier, &id);

@@ -10,6 +10,7 @@ use crate::domain::definition::{Attributes, Definition};
 use crate::domain::node::{NodeFacts, NodeId};
 use crate::domain::pattern::Pattern;
 use crate::domain::plugin::{Call, PLUGINS};
+use crate::domain::printable::Printable;
 use crate::error::Error;
 use crate::key::{Document, Record, is_pool_name};
 use crate::path;
@@ -59,10 +60,14 @@ pub async fn get(mut context: Context<'_>, id: &str) -> Result<Answer, Error> {
     } else {
         let prepared = prepared.ok_or_else(|| nodes::unknown(&node))?;
         match (&attributes, &prepared.plain) {
-            (None, Some(plain)) => return Ok(told(Body::Held(plain.clone()))),
+            (None, Some(plain)) => {
+                warn_of_undefined(&mut context, &prepared.undefined);
+                return Ok(told(Body::Held(plain.clone())));
+            }
             _ => prepared.definition.render(&attributes.unwrap_or_default()),
         }
     };
+    warn_of_undefined(&mut context, rendered.undefined());
     let values = allocate(&mut context, &node, &rendered.calls()).await?;
     let answer = rendered.resolve(|call| {
         values
@@ -75,6 +80,28 @@ pub async fn get(mut context: Context<'_>, id: &str) -> Result<Answer, Error> {
 
 fn told(definition: Body) -> Answer {
     Answer::new(200, content_type::JSON, definition).with_header("Cache-Control", "no-store")
+}
+
+/// The most names of attributes that a warning has.
+const MAX_NAMED: usize = 10;
+
+/// Warns of attributes that the definition uses and nobody has. The node gets null for them, as specified,
+/// and boots: a misspelled name would go unnoticed.
+fn warn_of_undefined(context: &mut Context<'_>, names: &[String]) {
+    if names.is_empty() {
+        return;
+    }
+    let named = names.iter().take(MAX_NAMED);
+    let named: Vec<_> = named.map(|name| format!("${}", Printable(name))).collect();
+    let more = match names.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    context.log.warn(format!(
+        "the definition uses {}{more}, which neither the node's attributes nor the definition's have: the \
+         node received null",
+        named.join(", ")
+    ));
 }
 
 /// Whether the node still is and sees what the pattern wants that it was matched by.

@@ -109,9 +109,10 @@ async fn record(context: &mut Context<'_>, id: &str, record: &str) -> Result<Opt
     if !context.sees_node(&node).await? {
         return Ok(None);
     }
-    Ok(context
-        .storage
-        .record(&node, record)
-        .await?
-        .map(|bytes| told_of(&bytes.to_vec())))
+    let Some(bytes) = context.storage.record(&node, record).await? else {
+        return Ok(None);
+    };
+    let failed = |cause| Error::storage(format!("hashing {}", record.key(&node)), cause);
+    let sha1 = hex(&bytes.sha1().await.map_err(failed)?);
+    Ok(Some(Body::Bytes(told(bytes.len() as u64, &sha1, None))))
 }

@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use super::prepared::Prepared;
-use super::{Context, body};
+use super::{Context, body, similar};
 use crate::access::Caller;
 use crate::answer::Answer;
 use crate::domain::neighbordb::{Entry, Neighbordb, Selection};
-use crate::domain::node::{Identifier, MAX_FACTS, NodeFacts, NodeId, Post};
+use crate::domain::node::{MAX_FACTS, NodeFacts, NodeId, Post};
+use crate::domain::printable::Printable;
 use crate::error::Error;
 use crate::key::{Document, Record};
 use crate::path;
@@ -24,11 +25,15 @@ use crate::storage::{Storage, parse_once, text_of};
 ///
 /// Facts are stored in every accepted case, if they changed. Where there are sites, the first
 /// accepted POST makes the node belong to the caller's. What makes a node exist is written last, so
-/// that a failure half-way is mended by the next POST.
+/// that a failure half-way is mended by the next POST. While `READ_ONLY` is set a node that is known
+/// receives its 409, and nothing is stored.
 ///
 /// 400 if the facts cannot be used, no pattern fits, or content that is needed is missing or
 /// broken; 403 if this caller may not; 413 over [`MAX_FACTS`]; 503 if storage fails.
 pub async fn create(mut context: Context<'_>) -> Result<Answer, Error> {
+    if let Err(refusal) = context.may_open_nodes() {
+        return Err(body::refuse(context.request, refusal).await);
+    }
     let body = body::read(context.request, "the node facts", MAX_FACTS).await?;
     let post = Post::parse(&body.to_vec()).map_err(|error| Error::BadRequest(error.to_string()))?;
     let node = post
@@ -56,26 +61,39 @@ pub async fn create(mut context: Context<'_>) -> Result<Answer, Error> {
         }
         Provision::StartupConfig(config)
     } else {
-        match_neighbordb(storage, context.settings.identifier, &node, &post.facts).await?
+        match_neighbordb(&mut context, &node, &post.facts).await?
     };
 
     let facts = post.facts.to_json();
     let facts =
         facts.map_err(|cause| Error::storage(format!("writing the facts of {node}"), cause))?;
-    let new_facts = records.get(Record::Facts).as_ref() != Some(&facts);
+    // Facts that cannot be read are replaced.
+    let before = records.get(Record::Facts);
+    let before = before.and_then(|stored| NodeFacts::parse_stored(&stored).ok());
+    let new_facts = !before.as_ref().is_some_and(|old| old.is_same(&post.facts));
     let new_site = context.caller.site().filter(|_| !records.has(Record::Site));
-    if !known || new_facts || new_site.is_some() {
-        context.may_write()?;
+    let before = before.filter(|_| known);
+    if let Some(warning) = before.and_then(|old| other_switch(&old, &post.facts)) {
+        context.log.warn(warning);
     }
-    let (mut first, last) = provision.records();
-    if new_facts {
-        first.push((Record::Facts, Value::Bytes(facts.as_bytes())));
+    match context.may_write() {
+        Ok(()) => {
+            let (mut first, last) = provision.records();
+            if new_facts {
+                first.push((Record::Facts, Value::Bytes(facts.as_bytes())));
+            }
+            if let Some(site) = new_site {
+                first.push((Record::Site, Value::Bytes(site.as_bytes())));
+            }
+            storage.put_records(&node, &first).await?;
+            storage.put_records(&node, last.as_slice()).await?;
+        }
+        Err(refusal) if !known => return Err(refusal),
+        Err(_) if new_facts => context.log.warn(
+            "the facts of the node differ from the stored ones, and are not stored (READ_ONLY is set)",
+        ),
+        Err(_) => {}
     }
-    if let Some(site) = new_site {
-        first.push((Record::Site, Value::Bytes(site.as_bytes())));
-    }
-    storage.put_records(&node, &first).await?;
-    storage.put_records(&node, last.as_slice()).await?;
 
     let location = format!(
         "{}/nodes/{}",
@@ -92,6 +110,23 @@ pub fn unknown(node: &NodeId) -> Error {
     Error::BadRequest(format!(
         "the node {node} is not known here: it has no definition and no startup-config"
     ))
+}
+
+/// What the operator should know if a node that is known comes back as another switch: with another MAC
+/// address, and another model.
+fn other_switch(before: &NodeFacts, now: &NodeFacts) -> Option<String> {
+    let (old_mac, mac) = (before.systemmac.as_deref()?, now.systemmac.as_deref()?);
+    let (old_model, model) = (before.model.as_deref()?, now.model.as_deref()?);
+    (old_mac != mac && old_model != model).then(|| {
+        format!(
+            "another switch has this id now: it was a {} with the MAC address {}, and is a {} with {}; \
+             delete the node's records if it is not meant to get the same configuration",
+            Printable(old_model),
+            Printable(old_mac),
+            Printable(model),
+            Printable(mac)
+        )
+    })
 }
 
 /// What makes a node exist.
@@ -137,28 +172,29 @@ impl Provision {
 
 /// The content that the first fitting pattern of neighbordb stands for.
 async fn match_neighbordb(
-    storage: &Storage,
-    identifier: Identifier,
+    context: &mut Context<'_>,
     node: &NodeId,
     facts: &NodeFacts,
 ) -> Result<Provision, Error> {
+    let (storage, identifier) = (context.storage, context.settings.identifier);
     let parse = |bytes: &Held| {
         Neighbordb::parse(&text_of(Document::Neighbordb, bytes)?, identifier)
             .map_err(|error| Error::BadRequest(format!("neighbordb is broken: {error}")))
     };
-    let neighbordb = storage
-        .document(Document::Neighbordb, parse)
-        .await?
-        .ok_or_else(|| {
-            Error::BadRequest(format!(
-                "the node {node} is not known here, and there is no neighbordb to match it against"
-            ))
-        })?;
+    let Some(neighbordb) = storage.document(Document::Neighbordb, parse).await? else {
+        let similar = similar::mention(context, node, facts).await;
+        return Err(Error::BadRequest(format!(
+            "the node {node} is not known here{similar}, and there is no neighbordb to match it against"
+        )));
+    };
     match neighbordb.select(node, facts) {
         Selection::Matched(entry) => load(storage, &neighbordb, entry).await,
-        Selection::Refused(refusal) => Err(Error::BadRequest(format!(
-            "the node {node} is not known here, and no pattern fits it:\n{refusal}"
-        ))),
+        Selection::Refused(refusal) => {
+            let similar = similar::mention(context, node, facts).await;
+            Err(Error::BadRequest(format!(
+                "the node {node} is not known here{similar}, and no pattern fits it:\n{refusal}"
+            )))
+        }
     }
 }
 

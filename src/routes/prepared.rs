@@ -8,6 +8,8 @@ pub struct Prepared {
     pub definition: Definition,
     /// What every node without attributes of its own is told; `None` if that calls pools.
     pub plain: Option<Held>,
+    /// The attributes for which it has null: see [`Rendered::undefined`](crate::domain::definition::Rendered::undefined).
+    pub undefined: Vec<String>,
 }
 
 impl Prepared {
@@ -18,8 +20,13 @@ impl Prepared {
     pub fn parse(text: &str) -> Result<Self, DefinitionError> {
         let definition = Definition::parse(text)?;
         let rendered = definition.render(&Attributes::default());
+        let undefined = rendered.undefined().to_owned();
         let plain = rendered.resolve(|_| Err(())).ok();
         let plain = plain.map(|answer| Held::copy(answer.to_string().as_bytes()));
-        Ok(Self { definition, plain })
+        Ok(Self {
+            definition,
+            plain,
+            undefined,
+        })
     }
 }

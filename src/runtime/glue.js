@@ -3,8 +3,8 @@
 
 import { __worker_init_state as instanceState, settle } from "./index.js";
 
-/** How much is hashed at once, in bytes. */
-const HASHED_AT_ONCE = 1 << 20;
+/** How much of a stream is held at once, in bytes. */
+const HELD_AT_ONCE = 1 << 20;
 
 /**
  * Answers that are being worked on, by the number of their task. Another map takes the place of this
@@ -122,6 +122,21 @@ export function respondWith(head, location, body) {
   return new Response(body, init);
 }
 
+/** Waits for so many milliseconds. */
+export function sleep(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** SHA-1 of a buffer, without a copy of it in wasm. */
+export function sha1Of(buffer) {
+  return crypto.subtle.digest("SHA-1", buffer);
+}
+
+/** Whether a buffer has nothing but ASCII white space: blank, tab, line feed, vertical tab, form feed, return. */
+export function isBlank(buffer) {
+  return new Uint8Array(buffer).every((byte) => byte === 32 || (byte >= 9 && byte <= 13));
+}
+
 /** Whether two buffers have the same bytes. */
 export function isSame(one, other) {
   return one.byteLength === other.byteLength && crypto.subtle.timingSafeEqual(one, other);
@@ -155,7 +170,7 @@ export function conditions({ headers }) {
 export function bodyUpTo(request, limit) {
   const announced = request.headers.get("Content-Length");
   if (announced === null) return readUpTo(request.body, limit);
-  return Number(announced) <= limit ? request.arrayBuffer() : swallow(request.body);
+  return Number(announced) <= limit ? request.arrayBuffer() : discard(request.body);
 }
 
 /** The same of a body that does not say how long it is. */
@@ -170,10 +185,16 @@ async function readUpTo(body, limit) {
   return length <= limit ? new Blob(chunks).arrayBuffer() : null;
 }
 
-/** Lets the runtime swallow a body. */
-async function swallow(body) {
-  await body.pipeTo(new WritableStream());
-  return null;
+/** Takes a body off the wire and keeps nothing of it: one buffer goes back and forth. */
+export async function discard(body) {
+  if (body === null) return null;
+  const reader = body.getReader({ mode: "byob" });
+  let buffer = new Uint8Array(HELD_AT_ONCE);
+  for (;;) {
+    const { value, done } = await reader.read(buffer);
+    if (done) return null;
+    buffer = new Uint8Array(value.buffer);
+  }
 }
 
 /** Text at an index, if there is one. */
@@ -189,6 +210,13 @@ export function hasAt(texts, index) {
 /** The bytes under a key. */
 export function kvGet(namespace, key) {
   return namespace.get(key, "arrayBuffer");
+}
+
+/** Whether there is a value under a key. Its bytes stay where they are. */
+export async function kvHas(namespace, key) {
+  const body = await namespace.get(key, "stream");
+  await body?.cancel();
+  return body !== null;
 }
 
 /** The texts under several keys, a line each, in their order, in one operation. */
@@ -257,9 +285,9 @@ export async function sha1(stream) {
   const digest = new crypto.DigestStream("SHA-1");
   const writer = digest.getWriter();
   const reader = stream.getReader({ mode: "byob" });
-  let buffer = new Uint8Array(HASHED_AT_ONCE);
+  let buffer = new Uint8Array(HELD_AT_ONCE);
   for (;;) {
-    const { value, done } = await reader.readAtLeast(HASHED_AT_ONCE, buffer);
+    const { value, done } = await reader.readAtLeast(HELD_AT_ONCE, buffer);
     if (value?.byteLength > 0) {
       await writer.write(value);
       // The buffer was handed over with the read, and comes back with its bytes.

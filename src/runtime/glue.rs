@@ -26,6 +26,11 @@ extern "C" {
         body: &JsValue,
     ) -> Result<JsValue, JsValue>;
     pub fn hold(bytes: &[u8]) -> JsValue;
+    pub fn sleep(milliseconds: u32) -> JsValue;
+    #[wasm_bindgen(catch, js_name = sha1Of)]
+    pub fn sha1_of(buffer: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch, js_name = isBlank)]
+    pub fn is_blank(buffer: &JsValue) -> Result<bool, JsValue>;
     #[wasm_bindgen(js_name = isSame)]
     pub fn is_same(one: &JsValue, other: &JsValue) -> bool;
     pub fn log(line: &str);
@@ -36,12 +41,17 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = bodyUpTo)]
     pub fn body_up_to(request: &web_sys::Request, limit: usize) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(catch)]
+    pub fn discard(body: Option<web_sys::ReadableStream>) -> Result<JsValue, JsValue>;
+
     #[wasm_bindgen(js_name = textAt)]
     pub fn text_at(texts: &JsValue, index: usize) -> Option<String>;
     #[wasm_bindgen(js_name = hasAt)]
     pub fn has_at(texts: &JsValue, index: usize) -> bool;
     #[wasm_bindgen(catch, js_name = kvGet)]
     pub fn kv_get(namespace: &JsValue, key: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch, js_name = kvHas)]
+    pub fn kv_has(namespace: &JsValue, key: &str) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch, js_name = kvGetAll)]
     pub fn kv_get_all(namespace: &JsValue, keys: &str) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch, js_name = kvList)]

@@ -27,12 +27,21 @@ impl Namespace {
         })
     }
 
+    /// Begins to look whether there is a value under a key; its bytes are not read.
+    pub fn has(
+        &self,
+        key: &str,
+    ) -> Result<impl Future<Output = Result<bool, Failure>> + use<>, Failure> {
+        let asked = settled(glue::kv_has(&self.0, key)?);
+        Ok(async move { Ok(asked.await?.is_truthy()) })
+    }
+
     /// The texts under several names in a folder, in one operation. KV refuses to answer more than
     /// 25 MB at once.
     pub async fn get_all(
         &self,
         folder: &str,
-        names: impl Iterator<Item = &'static str>,
+        names: impl Iterator<Item = impl AsRef<str>>,
     ) -> Result<Texts, Failure> {
         let mut keys = String::new();
         for name in names {
@@ -40,7 +49,7 @@ impl Namespace {
                 keys.push('\n');
             }
             keys.push_str(folder);
-            keys.push_str(name);
+            keys.push_str(name.as_ref());
         }
         Ok(Texts(settled(glue::kv_get_all(&self.0, &keys)?).await?))
     }

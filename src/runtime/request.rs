@@ -32,6 +32,12 @@ impl Request {
         Some(std::array::from_fn(|_| values.next().flatten()))
     }
 
+    /// Takes the body off the wire without keeping anything of it: a client that is still sending would
+    /// see a broken connection instead of a refusal.
+    pub async fn discard_body(&self) -> Result<(), Failure> {
+        Ok(settled(glue::discard(self.inner.body())?).await.map(drop)?)
+    }
+
     /// All of the body; `None` if it has more than `limit` bytes. Those are taken off the wire all
     /// the same: a client that is still sending would see a broken connection instead of the answer.
     pub async fn body(&self, limit: usize) -> Result<Option<Held>, Failure> {

@@ -1,5 +1,6 @@
 //! R2 objects: actions and files.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -9,12 +10,22 @@ use super::{Remembered, Storage};
 use crate::error::Error;
 use crate::hex;
 use crate::key::ObjectKey;
-use crate::runtime::{Failure, Held, Object, Stream, Value, task};
+use crate::runtime::{Failure, Held, Object, Stream, now, sleep, task};
 
 /// The largest object that is remembered, in bytes.
 pub const MAX_SMALL_BYTES: u64 = 64 << 10;
 /// What a remembered digest takes in memory, in bytes, about.
 const DIGEST_BYTES: usize = 256;
+
+/// How long a request waits for another one that hashes the same object, in milliseconds.
+pub const MAX_HASH_MILLISECONDS: u64 = 60_000;
+/// How often it looks whether that is done, in milliseconds.
+const HASHED_MILLISECONDS: u32 = 50;
+
+thread_local! {
+    /// What is being hashed, and since when, in milliseconds.
+    static HASHING: RefCell<HashMap<String, u64>> = RefCell::default();
+}
 
 /// What R2 knows of an object without reading it.
 #[derive(Debug, Clone)]
@@ -57,6 +68,34 @@ pub struct ObjectDigest {
     pub sha256: Option<String>,
 }
 
+/// The hashing of one version of an object, by one request for all that ask for it meanwhile. It is
+/// over when this is dropped.
+struct Hashing {
+    name: String,
+}
+
+impl Hashing {
+    /// `None` if another request hashes it. One that does for [`MAX_HASH_MILLISECONDS`] has been lost:
+    /// the runtime may end a request in the middle of it.
+    fn begin(memory: &str, version: &str) -> Option<Self> {
+        let name = format!("{memory} {version}");
+        HASHING.with_borrow_mut(|hashing| {
+            let since = hashing.get(&name).copied();
+            if since.is_some_and(|since| now().saturating_sub(since) < MAX_HASH_MILLISECONDS) {
+                return None;
+            }
+            hashing.insert(name.clone(), now());
+            Some(Self { name })
+        })
+    }
+}
+
+impl Drop for Hashing {
+    fn drop(&mut self) {
+        HASHING.with_borrow_mut(|hashing| hashing.remove(&self.name));
+    }
+}
+
 impl Description {
     fn of(object: &Object) -> Self {
         let lines = object.description();
@@ -79,7 +118,16 @@ impl Storage {
             Some(Remembered::Nothing) => return Ok(None),
             _ => {}
         }
-        let Some((object, description)) = self.read(key).await? else {
+        let before = self.recall(key.as_str()).map(|recalled| recalled.what);
+        let found = match (self.read(key).await, before) {
+            (Ok(found), _) => found,
+            (Err(failure), Some(Remembered::Object(object))) => {
+                self.warn_of_copy(&failure);
+                return Ok(Some(Found::Small(object)));
+            }
+            (Err(failure), _) => return Err(failure),
+        };
+        let Some((object, description)) = found else {
             if key.has_fallback() {
                 self.remember(key.as_str(), Remembered::Nothing, 0);
             }
@@ -101,7 +149,17 @@ impl Storage {
         match self.remembered(key.as_str()) {
             Some(Remembered::Object(object)) => Ok(Some(object.description.clone())),
             Some(Remembered::Nothing) => Ok(None),
-            _ => Ok(self.head(key).await?.map(|(_, description)| description)),
+            _ => {
+                let before = self.recall(key.as_str()).map(|recalled| recalled.what);
+                match (self.head(key).await, before) {
+                    (Ok(found), _) => Ok(found.map(|(_, description)| description)),
+                    (Err(failure), Some(Remembered::Object(object))) => {
+                        self.warn_of_copy(&failure);
+                        Ok(Some(object.description.clone()))
+                    }
+                    (Err(failure), _) => Err(failure),
+                }
+            }
         }
     }
 
@@ -121,8 +179,9 @@ impl Storage {
         Ok(object.and_then(|object| object.stream()))
     }
 
-    /// Size and SHA-1 of an object. Its body is read and hashed once in the life of each upload:
-    /// the digest is remembered in KV, with the version that it is of.
+    /// Size and SHA-1 of an object. Its body is read and hashed once in the life of each upload: the
+    /// digest is remembered in KV, with the version that it is of. That KV cannot remember it is a
+    /// warning; requests that come while an object is hashed wait for that hash.
     pub async fn object_digest(&self, key: &ObjectKey) -> Result<Option<Rc<ObjectDigest>>, Error> {
         let memory = key.digest_key();
         match self.remembered(&memory) {
@@ -130,58 +189,109 @@ impl Storage {
             Some(Remembered::Nothing) => return Ok(None),
             _ => {}
         }
-        let Some(digest) = self.find_digest(key, &memory).await? else {
+        let before = self.recall(&memory).map(|recalled| recalled.what);
+        let found = match (self.find_digest(key, &memory).await, before) {
+            (Ok(found), _) => found,
+            (Err(failure), Some(Remembered::Digest(digest))) => {
+                self.warn_of_copy(&failure);
+                return Ok(Some(digest));
+            }
+            (Err(failure), _) => return Err(failure),
+        };
+        let Some(digest) = found else {
             if key.has_fallback() {
                 self.remember(&memory, Remembered::Nothing, 0);
             }
             return Ok(None);
         };
-        let digest = Rc::new(digest);
-        self.remember(
-            &memory,
-            Remembered::Digest(Rc::clone(&digest)),
-            DIGEST_BYTES,
-        );
+        self.remember_digest(&memory, &digest);
         Ok(Some(digest))
+    }
+
+    fn remember_digest(&self, memory: &str, digest: &Rc<ObjectDigest>) {
+        let remembered = Remembered::Digest(Rc::clone(digest));
+        self.remember(memory, remembered, DIGEST_BYTES);
+    }
+
+    /// The digest of that version that this instance has in memory, however old that is.
+    fn known_digest(&self, memory: &str, version: &str) -> Option<Rc<ObjectDigest>> {
+        match self.recall(memory)?.what {
+            Remembered::Digest(digest) if digest.version == version => Some(digest),
+            _ => None,
+        }
     }
 
     async fn find_digest(
         &self,
         key: &ObjectKey,
         memory: &str,
-    ) -> Result<Option<ObjectDigest>, Error> {
+    ) -> Result<Option<Rc<ObjectDigest>>, Error> {
         let Some((head, description)) = self.head(key).await? else {
             return Ok(None);
         };
+        let version = &description.version;
+        if let Some(known) = self.known_digest(memory, version) {
+            return Ok(Some(known));
+        }
         if let Some(given) = head.digests()
             && let Some(digest) = uploaded_digest(&description, &given)
         {
-            return Ok(Some(digest));
+            return Ok(Some(Rc::new(digest)));
         }
-        if let Some(digest) = self.stored_digest(memory, &description.version).await? {
-            return Ok(Some(digest));
+        if let Some(digest) = self.stored_digest(memory, version).await {
+            return Ok(Some(Rc::new(digest)));
         }
         // A client that does not wait until an image is hashed would never get to know its hash.
         task::keep_on();
+        let hashing = loop {
+            // It may have been hashed while this request waited.
+            if let Some(known) = self.known_digest(memory, version) {
+                return Ok(Some(known));
+            }
+            match Hashing::begin(memory, version) {
+                Some(hashing) => break hashing,
+                None => sleep(HASHED_MILLISECONDS).await,
+            }
+        };
         let Some(digest) = self.hash(key).await? else {
             return Ok(None);
         };
-        let text = serde_json::to_vec(&digest)
-            .map_err(|cause| Error::storage(format!("remembering {memory}"), cause))?;
-        self.put_value(memory, Value::Bytes(&text)).await?;
+        let digest = Rc::new(digest);
+        self.remember_digest(memory, &digest);
+        drop(hashing);
+        self.store_digest(memory, &digest).await;
         Ok(Some(digest))
     }
 
     /// What is remembered in KV, if it is of that version. What cannot be read is made anew.
-    async fn stored_digest(
-        &self,
-        memory: &str,
-        version: &str,
-    ) -> Result<Option<ObjectDigest>, Error> {
-        let bytes = self.value(memory.to_owned()).await?;
-        let digest =
-            bytes.and_then(|bytes| serde_json::from_slice::<ObjectDigest>(&bytes.to_vec()).ok());
-        Ok(digest.filter(|digest| digest.version == version))
+    async fn stored_digest(&self, memory: &str, version: &str) -> Option<ObjectDigest> {
+        match self.value(memory.to_owned()).await {
+            Ok(bytes) => {
+                let digest = serde_json::from_slice::<ObjectDigest>(&bytes?.to_vec()).ok()?;
+                (digest.version == version).then_some(digest)
+            }
+            Err(failure) => {
+                self.warn(format!("{}; the object was hashed anew", failure.detail()));
+                None
+            }
+        }
+    }
+
+    /// Remembers a digest in KV, if that is possible. The next request for it finds it in memory, or
+    /// hashes the object again.
+    async fn store_digest(&self, memory: &str, digest: &ObjectDigest) {
+        let stored = match serde_json::to_vec(digest) {
+            Ok(text) => {
+                let stored = self.put_once(memory, &Held::copy(&text)).await;
+                stored.map_err(|cause| cause.to_string())
+            }
+            Err(cause) => Err(cause.to_string()),
+        };
+        if let Err(cause) = stored {
+            self.warn(format!(
+                "writing {memory} failed ({cause}); another instance will hash the object again"
+            ));
+        }
     }
 
     /// Hashes an object: the runtime does, while the body streams past, and no byte enters wasm.

@@ -77,11 +77,23 @@ export const differences = [
     stored: ({ key, reference, worker }) => isRecord("definition")({ key }) && sameButOrder(reference, worker),
   },
   {
+    id: "same-facts",
+    text: "Facts are stored if one of them changed; there at every POST, if only in another order.",
+    everywhere: true,
+    stored: ({ key, reference, worker }) => isRecord(".node")({ key }) && sameButOrder(reference, worker),
+  },
+  {
     id: "put-created",
     text: "PUT of a startup-config is 201, also for a node never seen before; there it is 200, and 500 for a node that has no folder yet.",
     answer: ({ field, reference, worker, request }) =>
       request.method === "PUT" && worker.status === 201 && (reference.status === 200 ? field === "status" : reference.status === 500),
     stored: appears("startup-config"),
+  },
+  {
+    id: "empty-config",
+    text: "PUT of a startup-config of nothing, or only white space, is 400, and what is stored stays; there it is stored.",
+    answer: ({ worker, request }) => request.method === "PUT" && worker.status === 400 && /startup-config sent for .* is empty/.test(worker.text),
+    stored: ({ key, reference }) => isRecord("startup-config")({ key }) && reference !== undefined && text(reference).trim() === "",
   },
   {
     id: "bytes-kept",

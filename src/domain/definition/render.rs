@@ -1,6 +1,6 @@
 //! From a definition to what a node is sent: look-up of `$names`, then the calls of plugins.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value as Json};
 
@@ -13,14 +13,15 @@ impl Definition {
     /// A string that begins with `$`, as an attribute of an action or one mapping down, is the name of an attribute: the
     /// node's own, else the definition's, else null. What is found is put in as it is, and not looked up again.
     pub fn render(&self, node: &Attributes) -> Rendered {
-        let look_up = |value: &Json| {
+        let mut undefined = Vec::new();
+        let mut named = HashSet::new();
+        let mut look_up = |value: &Json| {
             let name = value.as_str()?.strip_prefix('$')?;
-            Some(
-                node.get(name)
-                    .or_else(|| self.attributes.get(name))
-                    .cloned()
-                    .unwrap_or(Json::Null),
-            )
+            let found = node.get(name).or_else(|| self.attributes.get(name));
+            if found.is_none() && named.insert(name.to_owned()) {
+                undefined.push(name.to_owned());
+            }
+            Some(found.cloned().unwrap_or(Json::Null))
         };
         let actions = self.actions.iter().map(|action| {
             let mut body = action.body.clone();
@@ -44,9 +45,10 @@ impl Definition {
             }
             Json::Object(body)
         });
+        let actions = actions.collect();
         let mut body = self.body.clone();
-        body.insert("actions".to_owned(), Json::Array(actions.collect()));
-        Rendered { body }
+        body.insert("actions".to_owned(), Json::Array(actions));
+        Rendered { body, undefined }
     }
 }
 
@@ -54,9 +56,15 @@ impl Definition {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
     body: Map<String, Json>,
+    undefined: Vec<String>,
 }
 
 impl Rendered {
+    /// The attributes that actions name and nobody has, each once, in order: the node gets null for them.
+    pub fn undefined(&self) -> &[String] {
+        &self.undefined
+    }
+
     /// The plugin calls in the attributes of actions, each once, in order.
     pub fn calls(&self) -> Vec<Call> {
         let mut calls = Vec::new();

@@ -108,6 +108,41 @@ impl NodeFacts {
             .map_err(|reason| FactsError::BadIdentifier(identifier, reason))
     }
 
+    /// Whether both say the same: the order of interfaces, and of the neighbors of one, means nothing. LLDP
+    /// has none.
+    pub fn is_same(&self, other: &NodeFacts) -> bool {
+        self.values() == other.values() && self.sorted() == other.sorted()
+    }
+
+    /// The facts but for the neighbors; one that is empty is not known.
+    fn values(&self) -> [Option<&str>; 4] {
+        [
+            &self.model,
+            &self.serialnumber,
+            &self.systemmac,
+            &self.version,
+        ]
+        .map(|fact| fact.as_deref().filter(|fact| !fact.is_empty()))
+    }
+
+    /// The neighbors, in order.
+    fn sorted(&self) -> Vec<(&str, Vec<(&str, &str)>)> {
+        let mut sorted: Vec<_> = self
+            .neighbors
+            .iter()
+            .map(|(interface, seen)| {
+                let peers = seen.iter();
+                let mut peers: Vec<_> = peers
+                    .map(|peer| (peer.device.as_str(), peer.port.as_str()))
+                    .collect();
+                peers.sort_unstable();
+                (interface.as_str(), peers)
+            })
+            .collect();
+        sorted.sort_unstable();
+        sorted
+    }
+
     /// What is stored as `.node`: the facts that are known, and `neighbors` as `{device, port}` in any case. The keys and
     /// their order are ztpserver's.
     ///

@@ -380,11 +380,16 @@ unicode: "ü\\U0001F600\\x41"
     requests: [put("/nodes/n1/startup-config", "hostname ü\n! end\n", "text/plain"), get("/nodes/n1/startup-config"), get("/meta/nodes/n1/startup-config"), get("/nodes/n1")],
   },
   {
-    name: "PUT of an empty startup-config, with odd types",
+    name: "PUT of an empty startup-config",
+    shows: ["empty-config"],
+    content: node("n1", { "startup-config": "old" }),
+    requests: [put("/nodes/n1/startup-config", "", "text/plain"), put("/nodes/n1/startup-config", " \n", "text/plain")],
+  },
+  {
+    name: "PUT of a startup-config with odd types",
     shows: ["put-created"],
     content: node("n1", { "startup-config": "old" }),
     requests: [
-      put("/nodes/n1/startup-config", "", "text/plain"), get("/nodes/n1/startup-config"),
       put("/nodes/n1/startup-config", "a", undefined), get("/nodes/n1/startup-config"),
       put("/nodes/n1/startup-config", "b", "text/plain; charset=utf-8"), put("/nodes/n1/startup-config", "c", "application/octet-stream"), get("/nodes/n1/startup-config"),
     ],
