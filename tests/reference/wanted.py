@@ -24,7 +24,6 @@ RULES = {
     "no-model": "a node that sent no model does not match a model, and is not an error",
     "keywords": "any and none are whole words, so that a device may be called anycast1",
     "blanks": "a call of a function that a variable stands for may hold blanks",
-    "no-neighbors": "none: none:none is refused, as ztpserver's documentation has it",
     "variables": "an empty 'variables' or 'patterns' is none, and what a variable stands for is checked like what is written in its place",
 }
 
@@ -33,7 +32,6 @@ _active = set()
 _match = topology.InterfacePattern.match
 _is_positive = topology.InterfacePattern.is_positive_constraint
 _match_node = topology.Pattern.match_node
-_validate = validators.InterfacePatternValidator._validate_pattern
 _substitution = topology.Pattern.variable_substitution
 
 
@@ -55,15 +53,10 @@ def match_node(self, node):
         for interface, neighbors in node.neighbors.items():
             for entry in self.interfaces:
                 for line in entry["patterns"]:
-                    if not line.is_positive_constraint() and line.match(interface, neighbors) is False:
+                    lonely = (line.interface, line.remote_device, line.remote_interface) == ("none", "none", "none")
+                    if not lonely and not line.is_positive_constraint() and line.match(interface, neighbors) is False:
                         return False
     return _match_node(self, node)
-
-
-def validate_line(self, interface, device, port):
-    if "no-neighbors" in _active and (interface, device, port) == ("none", "none", "none"):
-        raise validators.ValidationError("none: none:none")
-    _validate(self, interface, device, port)
 
 
 def variable_substitution(self):
@@ -78,7 +71,6 @@ topology.InterfacePattern.match = match
 topology.InterfacePattern.is_positive_constraint = is_positive_constraint
 topology.Pattern.match_node = match_node
 topology.Pattern.variable_substitution = variable_substitution
-validators.InterfacePatternValidator._validate_pattern = validate_line
 
 _CALL = topology.FUNC_RE
 _KEYWORDS = (validators.KW_ANY_RE, validators.KW_NONE_RE, list(validators.INVALID_INTERFACE_PATTERNS), list(validators.OPTIONAL_PATTERN_ATTRIBUTES))

@@ -321,6 +321,14 @@ impl<'y> Reader<'y> {
                 .map_err(|reason| PatternError::new(peer.position, format!("{written}: {reason}")))
         };
         let line = format!("{written}: {device}:{port}");
+        if written == "none" && device == "none" && port.starts_with('$') {
+            // ztpserver 2.1.0 decides on the form of a line before it puts variables in.
+            let message = format!(
+                "'{}' cannot have a variable as its port; write none: none:none, or name a device",
+                Printable(&line)
+            );
+            return Err(PatternError::new(interface.position, message));
+        }
         let (device, port) = (wanted(&device)?, wanted(&port)?);
         let Meaning {
             sense,
