@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::printable::Printable;
 use super::yaml::{self, Node, Position, Value};
 
-pub use render::Rendered;
+pub use render::{MAX_CALLS, MAX_RENDERED, Rendered, Unresolved};
 
 /// A definition as parsed: a mapping with a list of actions, each a mapping that names the action to run.
 #[derive(Clone, Debug, PartialEq)]

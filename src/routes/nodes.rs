@@ -5,8 +5,8 @@ use std::rc::Rc;
 use super::prepared::Prepared;
 use super::{Context, body};
 use crate::access::Caller;
-use crate::answer::Answer;
-use crate::domain::neighbordb::{Entry, Neighbordb, Selection};
+use crate::answer::{Answer, width_in_html};
+use crate::domain::neighbordb::{Entry, MAX_LOGGED_REFUSAL, MAX_REFUSAL, Neighbordb, Selection};
 use crate::domain::node::{Identifier, MAX_FACTS, NodeFacts, NodeId, Post};
 use crate::error::Error;
 use crate::key::{Document, Record};
@@ -156,9 +156,20 @@ async fn match_neighbordb(
         })?;
     match neighbordb.select(node, facts) {
         Selection::Matched(entry) => load(storage, &neighbordb, entry).await,
-        Selection::Refused(refusal) => Err(Error::BadRequest(format!(
-            "the node {node} is not known here, and no pattern fits it:\n{refusal}"
-        ))),
+        Selection::Refused(refusal) => {
+            let head = format!("the node {node} is not known here, and no pattern fits it:\n");
+            let room = |max: usize| max - head.chars().map(width_in_html).sum::<usize>();
+            Err(Error::NoPattern {
+                answer: format!(
+                    "{head}{}",
+                    refusal.text(room(MAX_REFUSAL) - "\n".len(), width_in_html)
+                ),
+                log: format!(
+                    "{head}{}",
+                    refusal.text(room(MAX_LOGGED_REFUSAL), char::len_utf8)
+                ),
+            })
+        }
     }
 }
 

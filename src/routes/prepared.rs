@@ -17,8 +17,9 @@ impl Prepared {
     /// As [`Definition::parse`].
     pub fn parse(text: &str) -> Result<Self, DefinitionError> {
         let definition = Definition::parse(text)?;
-        let rendered = definition.render(&Attributes::default());
-        let plain = rendered.resolve(|_| Err(())).ok();
+        // What cannot be rendered is said to the node that asks: its own attributes count as well.
+        let rendered = definition.render(&Attributes::default()).ok();
+        let plain = rendered.and_then(|rendered| rendered.resolve(|_| Err(())).ok());
         let plain = plain.map(|answer| Held::copy(answer.to_string().as_bytes()));
         Ok(Self { definition, plain })
     }

@@ -50,6 +50,12 @@ export const selection = [
     stored: isProvisioned,
   },
   {
+    id: "management-0",
+    text: "`Management0` is an interface, as a chassis and cEOS have it; there it makes neighbordb unusable.",
+    answer: isAccepted,
+    stored: isProvisioned,
+  },
+  {
     id: "number-names",
     text: "A number as `node:`, `definition:`, `name:` or variable is the same as its text; there it fits no node, or stops all matching.",
     without: ({ neighbordb, facts }) => ({

@@ -115,7 +115,7 @@ fn none_none_none_is_a_node_without_neighbors() {
             "pattern 'stored': Ethernet1 must not see a neighbor, saw 'spine1' port 'Ethernet1'",
         ),
     ] {
-        scratch.write("facts.json", &facts(serial, neighbors));
+        scratch.write("facts.json", facts(serial, neighbors));
         let (code, text) = scratch.ztp(&["explain", "root", "--node", "facts.json"]);
         assert_eq!(code, status, "{text}");
         assert!(text.contains(part), "{part}: {text}");

@@ -21,6 +21,9 @@ pub const MAX_FACTS: usize = 1024 * 1024;
 pub const MAX_FACT: usize = 1024;
 /// Most LLDP neighbors of one node, all interfaces together.
 pub const MAX_NEIGHBORS: usize = 4096;
+/// Most interfaces of one node. Of a node that sends more, those without a neighbor are left out: they say nothing that a
+/// pattern asks for. As each of the others has a neighbor, no more than [`MAX_NEIGHBORS`] are left.
+pub const MAX_NODE_INTERFACES: usize = MAX_NEIGHBORS;
 
 /// What one LLDP neighbor says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -85,7 +88,8 @@ impl NodeFacts {
     fn from_object(object: &Object<'_>) -> Result<NodeFacts, FactsError> {
         Ok(NodeFacts {
             model: text(object, "model")?,
-            serialnumber: text(object, "serialnumber")?,
+            // Trimmed like the id that is made of it.
+            serialnumber: text(object, "serialnumber")?.map(|serial| serial.trim().to_owned()),
             systemmac: text(object, "systemmac")?.map(|mac| normalize_mac(&mac)),
             version: text(object, "version")?,
             neighbors: neighbors(get(object, "neighbors"))?,
@@ -195,9 +199,15 @@ fn neighbors(value: Option<&Json<'_>>) -> Result<Vec<(String, Vec<Neighbor>)>, F
         Some(Json::Object(interfaces)) => interfaces,
         Some(other) => return Err(wrong_type("neighbors", "an object", other)),
     };
+    let keep_empty = interfaces.len() <= MAX_NODE_INTERFACES;
+    let is_kept = |seen: &Json<'_>| match seen {
+        Json::List(seen) => keep_empty || !seen.is_empty(),
+        _ => true,
+    };
     let mut total = 0;
     interfaces
         .iter()
+        .filter(|(_, seen)| is_kept(seen))
         .map(|(interface, seen)| {
             let interface = interface.clone().into_owned();
             let interface = bounded(interface, || "the name of an interface".to_owned())?;

@@ -10,6 +10,7 @@ use super::mismatch::Kind;
 use crate::domain::function::Function;
 use crate::domain::interface::{self, InterfaceName};
 use crate::domain::node::Neighbor;
+use crate::domain::printable::{Expression, Printable};
 use crate::domain::pyregex::{Budget, Undecided};
 use crate::domain::yaml::Position;
 
@@ -179,10 +180,12 @@ impl Constraint {
 
 impl fmt::Display for Constraint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.written)?;
+        write!(f, "{}: ", Printable(&self.written))?;
         match &self.peer {
-            Peer::Text(text) => f.write_str(text),
-            Peer::Mapping { device, port } => write!(f, "{device}:{port}"),
+            Peer::Text(text) => Expression(text).fmt(f),
+            Peer::Mapping { device, port } => {
+                write!(f, "{}:{}", Expression(device), Expression(port))
+            }
         }
     }
 }

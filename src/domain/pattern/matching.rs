@@ -224,18 +224,12 @@ fn missing<'a>(
                 return Ok(None);
             }
         }
-        let saw = Seen::of(
-            wiring
-                .interfaces
-                .iter()
-                .flat_map(|(_, _, neighbors)| *neighbors),
-        );
-        return Ok(Some(reason(None, saw)));
+        return Ok(Some(reason(None, Seen::Anywhere(&wiring.facts.neighbors))));
     };
     for &name in names {
         let neighbors = wiring.at(name);
         if constraint.find(neighbors, budget)?.is_none() {
-            return Ok(Some(reason(Some(name), Seen::of(neighbors))));
+            return Ok(Some(reason(Some(name), Seen::There(neighbors))));
         }
     }
     Ok(None)

@@ -154,6 +154,11 @@ export default [
       },
     }),
   ),
+  matching("Management0", {
+    shows: ["management-0"],
+    neighbordb: pattern(["Management0: oob1"]),
+    seen: { n1: sees({ Management0: "oob1:Ethernet7" }), n2: sees({ Management1: "oob1:Ethernet7" }) },
+  }),
   matching("the world of a node without neighbours and one with", {
     neighbordb: "patterns:\n- {name: nothing connected, definition: leaf, interfaces: [none: 'none:none']}\n- {name: anything connected, definition: spine, interfaces: [any: 'any:any']}\n",
     seen: { n1: {}, n2: spines, n3: sees({ Ethernet1: "" }) },
