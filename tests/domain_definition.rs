@@ -8,7 +8,7 @@ use std::error::Error;
 use std::path::Path;
 
 use ztp_edge::domain::definition::{
-    Attributes, Definition, DefinitionError, MAX_CALLS, MAX_RENDERED, Unresolved,
+    Attributes, Definition, DefinitionError, MAX_CALL_PLACES, MAX_CALLS, MAX_RENDERED, Unresolved,
 };
 use ztp_edge::domain::plugin::Call;
 use ztp_edge::domain::yaml::{self, Node};
@@ -165,8 +165,14 @@ fn the_pools_that_a_definition_asks_are_bounded() {
     assert_eq!(calls(MAX_CALLS).unwrap().calls().len(), MAX_CALLS);
     assert_eq!(
         calls(MAX_CALLS + 1).unwrap_err().message,
-        "the definition has more than 256 different calls of plugins"
+        "the definition has more than 256 different calls of plugins, or more than 4096 in all"
     );
+    let places = |count: usize| {
+        attributes(1, &format!("\"{}\"", "allocate('p')".repeat(count)))
+            .render(&Attributes::default())
+    };
+    assert_eq!(places(MAX_CALL_PLACES).unwrap().calls().len(), 1);
+    assert!(places(MAX_CALL_PLACES + 1).is_err());
     assert!(calls(20_000).is_err());
 }
 

@@ -418,6 +418,7 @@ fn the_documentation_has_every_limit() {
         ("FACT", node::MAX_FACT),
         ("NEIGHBORS", node::MAX_NEIGHBORS),
         ("NODE_INTERFACES", node::MAX_NODE_INTERFACES),
+        ("VALUES", node::MAX_VALUES),
         ("NODE_ID", node::MAX_NODE_ID),
         ("TEXT", yaml::MAX_TEXT),
         ("DEPTH", yaml::MAX_DEPTH),
@@ -442,6 +443,7 @@ fn the_documentation_has_every_limit() {
         ("HINT_STEPS", pattern::MAX_HINT_STEPS as usize),
         ("RENDERED", definition::MAX_RENDERED),
         ("CALLS", definition::MAX_CALLS),
+        ("CALL_PLACES", definition::MAX_CALL_PLACES),
     ];
     let known: Vec<_> = known.map(|(name, value)| (name, value as u64)).to_vec();
     assert_eq!(rows.collect::<Vec<_>>(), known);

@@ -4,6 +4,7 @@ mod facts;
 mod id;
 
 pub use facts::{
-    FactsError, MAX_FACT, MAX_FACTS, MAX_NEIGHBORS, MAX_NODE_INTERFACES, Neighbor, NodeFacts, Post,
+    FactsError, MAX_FACT, MAX_FACTS, MAX_NEIGHBORS, MAX_NODE_INTERFACES, MAX_VALUES, Neighbor,
+    NodeFacts, Post,
 };
 pub use id::{Identifier, InvalidIdentifier, InvalidNodeId, MAX_NODE_ID, NodeId, normalize_mac};

@@ -13,6 +13,8 @@ use crate::domain::yaml::Position;
 pub const MAX_RENDERED: usize = 2 * 1024 * 1024;
 /// Most different calls of plugins in the definition of a node: each is a round trip to a pool.
 pub const MAX_CALLS: usize = 256;
+/// Most places of a definition where calls stand.
+pub const MAX_CALL_PLACES: usize = 4096;
 
 impl Definition {
     /// The definition for one node, ready but for plugin calls.
@@ -21,7 +23,7 @@ impl Definition {
     /// node's own, else the definition's, else null. What is found is put in as it is, and not looked up again.
     ///
     /// # Errors
-    /// It would have more than [`MAX_RENDERED`] bytes, or more than [`MAX_CALLS`] calls.
+    /// It would have more than [`MAX_RENDERED`] bytes, [`MAX_CALLS`] different calls, or [`MAX_CALL_PLACES`] of them.
     pub fn render(&self, node: &Attributes) -> Result<Rendered, DefinitionError> {
         let mut room = Room(MAX_RENDERED);
         let mut actions = Vec::with_capacity(self.actions.len());
@@ -32,14 +34,10 @@ impl Definition {
             actions.push(Json::Object(body));
         }
         let mut body = self.body.clone();
-        // In its place, so that the order of keys stays.
-        body.insert("actions".to_owned(), Json::Null);
         room.take_object(&body).map_err(|limit| limit.at(None))?;
+        // In the place that it has, so that the order of keys stays.
         body.insert("actions".to_owned(), Json::Array(actions));
-        let calls = calls(&body);
-        if calls.len() > MAX_CALLS {
-            return Err(Limit::Calls.at(None));
-        }
+        let calls = calls(&body).map_err(|limit| limit.at(None))?;
         Ok(Rendered { body, calls, room })
     }
 
@@ -159,7 +157,7 @@ impl fmt::Display for Limit {
             ),
             Limit::Calls => write!(
                 f,
-                "the definition has more than {MAX_CALLS} different calls of plugins"
+                "the definition has more than {MAX_CALLS} different calls of plugins, or more than {MAX_CALL_PLACES} in all"
             ),
         }
     }
@@ -230,31 +228,40 @@ impl Rendered {
     }
 }
 
-fn calls(body: &Map<String, Json>) -> Vec<Call> {
+fn calls(body: &Map<String, Json>) -> Result<Vec<Call>, Limit> {
     let mut calls = Vec::new();
     let mut known = HashSet::new();
+    let mut places = 0;
     let mut collect = |text: &str| {
         for call in plugin::calls(text) {
-            if known.insert(call.clone()) {
+            places += 1;
+            if !known.contains(&call) {
+                known.insert(call.clone());
                 calls.push(call);
             }
+            if places > MAX_CALL_PLACES || calls.len() > MAX_CALLS {
+                return Err(Limit::Calls);
+            }
         }
+        Ok(())
     };
     if let Some(Json::Array(actions)) = body.get("actions") {
         for attributes in actions.iter().filter_map(|action| action.get("attributes")) {
-            each_text(attributes, &mut collect);
+            each_text(attributes, &mut collect)?;
         }
     }
-    calls
+    Ok(calls)
 }
 
 /// Visits every string but the keys, in order.
-fn each_text(value: &Json, visit: &mut impl FnMut(&str)) {
+fn each_text(value: &Json, visit: &mut impl FnMut(&str) -> Result<(), Limit>) -> Result<(), Limit> {
     match value {
         Json::String(text) => visit(text),
-        Json::Array(items) => items.iter().for_each(|item| each_text(item, visit)),
-        Json::Object(entries) => entries.values().for_each(|value| each_text(value, visit)),
-        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+        Json::Array(items) => items.iter().try_for_each(|item| each_text(item, visit)),
+        Json::Object(entries) => entries
+            .values()
+            .try_for_each(|value| each_text(value, visit)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => Ok(()),
     }
 }
 

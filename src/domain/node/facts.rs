@@ -10,7 +10,9 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::domain::printable::Printable;
 
-use json::{Json, get};
+use json::{Json, JsonError, get};
+
+pub use json::MAX_VALUES;
 
 use super::{Identifier, InvalidNodeId, NodeId, normalize_mac};
 
@@ -61,7 +63,7 @@ impl Post {
     ///
     /// # Errors
     /// What is no JSON object, has a fact of the wrong type or a neighbor without device or port, or is over
-    /// [`MAX_FACTS`], [`MAX_FACT`] or [`MAX_NEIGHBORS`].
+    /// [`MAX_FACTS`], [`MAX_FACT`], [`MAX_NEIGHBORS`] or [`MAX_VALUES`].
     pub fn parse(body: &[u8]) -> Result<Post, FactsError> {
         let object = read_object(body)?;
         let config = match get(&object, "config") {
@@ -155,11 +157,11 @@ fn read_object(text: &[u8]) -> Result<Object<'_>, FactsError> {
     if text.len() > MAX_FACTS {
         return Err(FactsError::TooLarge(text.len()));
     }
-    // serde_json stops at 128 levels by itself.
-    match serde_json::from_slice(text) {
+    match Json::parse(text) {
         Ok(Json::Object(object)) => Ok(object),
         Ok(other) => Err(FactsError::NotAnObject(other.kind())),
-        Err(error) => Err(FactsError::Malformed(error.to_string())),
+        Err(JsonError::Malformed(error)) => Err(FactsError::Malformed(error.to_string())),
+        Err(JsonError::TooMany) => Err(FactsError::TooManyValues),
     }
 }
 
@@ -285,6 +287,8 @@ pub enum FactsError {
         length: usize,
     },
     TooManyNeighbors,
+    /// Over [`MAX_VALUES`].
+    TooManyValues,
     NoIdentifier(Identifier),
     BadIdentifier(Identifier, InvalidNodeId),
 }
@@ -312,6 +316,9 @@ impl fmt::Display for FactsError {
             ),
             FactsError::TooManyNeighbors => {
                 write!(f, "the node has more than {MAX_NEIGHBORS} neighbors")
+            }
+            FactsError::TooManyValues => {
+                write!(f, "the node facts have more than {MAX_VALUES} values")
             }
             FactsError::NoIdentifier(Identifier::SerialNumber) => {
                 write!(
