@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 use worker::wasm_bindgen::JsValue;
 
+use crate::domain::neighbordb::{MAX_LOGGED_REFUSAL, MAX_REFUSAL};
+use crate::domain::printable::cut;
 use crate::runtime::{self, Content, Failure, Held, Stream};
 
 /// What the clients in the field take: any other type is an error to them.
@@ -88,16 +90,19 @@ impl Answer {
         }
     }
 
-    /// An error whose body is the reason. It may repeat what a client sent, so it is escaped.
+    /// An error whose body is the reason. It may repeat what a client sent, so it is escaped, and cut at
+    /// [`MAX_REFUSAL`] bytes.
     pub fn refusal(status: u16, reason: String) -> Self {
-        let body = format!("{}\n", escape_html(&reason));
+        let body = escape_html(&cut(&reason, MAX_REFUSAL - "\n".len(), width_in_html)) + "\n";
         Self::refused(status, body, reason)
     }
 
     /// An error whose body is a JSON object under an HTML type: clients parse the body of
     /// /meta before they look at its status, and take the status only with that type.
     pub fn refusal_as_json(status: u16, reason: String) -> Self {
-        let body = json!({ "error": reason }).to_string();
+        let frame = json!({ "error": "" }).to_string().len();
+        let body = cut(&reason, MAX_REFUSAL - frame, width_in_json);
+        let body = json!({ "error": body }).to_string();
         // Inside a JSON string each of these may also be written as an escape.
         let body = body
             .replace('<', "\\u003c")
@@ -108,10 +113,15 @@ impl Answer {
 
     /// No cache may keep a refusal: what it says is about one caller, and may be mended by now.
     fn refused(status: u16, body: String, reason: String) -> Self {
-        let mut answer = Self::new(status, content_type::HTML, Body::Bytes(body.into_bytes()))
+        let answer = Self::new(status, content_type::HTML, Body::Bytes(body.into_bytes()))
             .with_header("Cache-Control", "no-store");
-        answer.reason = Some(reason);
-        answer
+        answer.with_logged_reason(reason)
+    }
+
+    /// The same answer with another reason in the log, where it is cut at [`MAX_LOGGED_REFUSAL`] bytes.
+    pub fn with_logged_reason(mut self, reason: String) -> Self {
+        self.reason = Some(cut(&reason, MAX_LOGGED_REFUSAL, char::len_utf8).into_owned());
+        self
     }
 
     /// Adds a header. Content-Type, Content-Length and the headers of every answer are set already.
@@ -176,6 +186,27 @@ impl Answer {
             Body::None => Content::Nothing,
         };
         runtime::respond(head, self.location.as_deref(), content)
+    }
+}
+
+/// How many bytes a character of a reason takes in an HTML body.
+pub fn width_in_html(c: char) -> usize {
+    match c {
+        '&' => "&amp;".len(),
+        '<' => "&lt;".len(),
+        '>' => "&gt;".len(),
+        '"' => "&quot;".len(),
+        c => c.len_utf8(),
+    }
+}
+
+/// How many bytes it takes in a JSON string in which what HTML reads is escaped.
+fn width_in_json(c: char) -> usize {
+    match c {
+        '&' | '<' | '>' => "\\u0026".len(),
+        '"' | '\\' => 2,
+        c if c.is_control() => "\\u0000".len(),
+        c => c.len_utf8(),
     }
 }
 

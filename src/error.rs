@@ -12,6 +12,8 @@ use crate::runtime::{self, Level};
 pub enum Error {
     /// 400: the request, or the content it depends on, cannot be used.
     BadRequest(String),
+    /// 400: no pattern of neighbordb fits. The log has fewer of the reasons.
+    NoPattern { answer: String, log: String },
     /// 401: an operator's path without the operator's token.
     Unauthorized(String),
     /// 403: this caller may not, or nobody may now.
@@ -63,6 +65,7 @@ impl Error {
         let reason = self.to_string();
         match self {
             Self::BadRequest(_) => Answer::refusal(400, reason),
+            Self::NoPattern { log, .. } => Answer::refusal(400, reason).with_logged_reason(log),
             Self::Unauthorized(_) => {
                 Answer::refusal(401, reason).with_header("WWW-Authenticate", "Bearer")
             }
@@ -92,6 +95,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadRequest(reason)
+            | Self::NoPattern { answer: reason, .. }
             | Self::Unauthorized(reason)
             | Self::Forbidden(reason)
             | Self::Conflict(reason)

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::prepared::Prepared;
 use super::{Context, nodes};
 use crate::answer::{Answer, Body, content_type};
-use crate::domain::definition::{Attributes, Definition};
+use crate::domain::definition::{Attributes, Definition, Unresolved};
 use crate::domain::node::{NodeFacts, NodeId};
 use crate::domain::pattern::Pattern;
 use crate::domain::plugin::{Call, PLUGINS};
@@ -67,13 +67,18 @@ pub async fn get(mut context: Context<'_>, id: &str) -> Result<Answer, Error> {
             _ => prepared.definition.render(&attributes.unwrap_or_default()),
         }
     };
+    let rendered = rendered.map_err(|error| broken(&node, Record::Definition, error))?;
     warn_of_undefined(&mut context, rendered.undefined());
-    let values = allocate(&mut context, &node, &rendered.calls()).await?;
+    let values = allocate(&mut context, &node, rendered.calls()).await?;
     let answer = rendered.resolve(|call| {
         values
             .get(&call.pool)
             .cloned()
             .ok_or_else(|| no_plugin(&node, call))
+    });
+    let answer = answer.map_err(|error| match error {
+        Unresolved::Value(error) => error,
+        Unresolved::TooLarge => broken(&node, Record::Definition, Unresolved::<Error>::TooLarge),
     })?;
     Ok(told(Body::Bytes(answer.to_string().into_bytes())))
 }

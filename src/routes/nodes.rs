@@ -5,8 +5,8 @@ use std::rc::Rc;
 use super::prepared::Prepared;
 use super::{Context, body, similar};
 use crate::access::Caller;
-use crate::answer::Answer;
-use crate::domain::neighbordb::{Entry, Neighbordb, Selection};
+use crate::answer::{Answer, width_in_html};
+use crate::domain::neighbordb::{Entry, MAX_LOGGED_REFUSAL, MAX_REFUSAL, Neighbordb, Selection};
 use crate::domain::node::{MAX_FACTS, NodeFacts, NodeId, Post};
 use crate::domain::printable::Printable;
 use crate::error::Error;
@@ -191,9 +191,19 @@ async fn match_neighbordb(
         Selection::Matched(entry) => load(storage, &neighbordb, entry).await,
         Selection::Refused(refusal) => {
             let similar = similar::mention(context, node, facts).await;
-            Err(Error::BadRequest(format!(
-                "the node {node} is not known here{similar}, and no pattern fits it:\n{refusal}"
-            )))
+            let head =
+                format!("the node {node} is not known here{similar}, and no pattern fits it:\n");
+            let room = |max: usize| max - head.chars().map(width_in_html).sum::<usize>();
+            Err(Error::NoPattern {
+                answer: format!(
+                    "{head}{}",
+                    refusal.text(room(MAX_REFUSAL) - "\n".len(), width_in_html)
+                ),
+                log: format!(
+                    "{head}{}",
+                    refusal.text(room(MAX_LOGGED_REFUSAL), char::len_utf8)
+                ),
+            })
         }
     }
 }

@@ -19,9 +19,13 @@ impl Prepared {
     /// As [`Definition::parse`].
     pub fn parse(text: &str) -> Result<Self, DefinitionError> {
         let definition = Definition::parse(text)?;
-        let rendered = definition.render(&Attributes::default());
-        let undefined = rendered.undefined().to_owned();
-        let plain = rendered.resolve(|_| Err(())).ok();
+        // What cannot be rendered is said to the node that asks: its own attributes count as well.
+        let rendered = definition.render(&Attributes::default()).ok();
+        let undefined = rendered
+            .as_ref()
+            .map(|rendered| rendered.undefined().to_owned());
+        let undefined = undefined.unwrap_or_default();
+        let plain = rendered.and_then(|rendered| rendered.resolve(|_| Err(())).ok());
         let plain = plain.map(|answer| Held::copy(answer.to_string().as_bytes()));
         Ok(Self {
             definition,

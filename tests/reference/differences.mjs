@@ -167,6 +167,13 @@ export const differences = [
       isRecord("startup-config")({ key }),
   },
   {
+    id: "trimmed-serials",
+    text: "Blanks around a serial number are removed, in a POST, in a path and as `node:`; there they are part of the name.",
+    answer: ({ field, reference, worker }) =>
+      (isError(reference) && [200, 201, 409].includes(worker.status)) || (field === "location" && !/%20/.test(worker.headers.location)),
+    stored: ({ key, reference, worker }) => (reference === undefined || worker === undefined) && /^nodes\/ *n1 *\//.test(key),
+  },
+  {
     id: "config-keeps-facts",
     text: "A POST with `config` stores the node's facts too; there only the next POST does.",
     stored: appears(".node"),

@@ -360,6 +360,12 @@ unicode: "ü\\U0001F600\\x41"
     requests: [post(facts(12345))],
   },
   {
+    name: "blanks around a serial number",
+    shows: ["trimmed-serials"],
+    content: { "nodes/n1/definition": "actions: []\n" },
+    requests: [post(facts("n1 ")), get("/nodes/n1%20"), get("/nodes/n1")],
+  },
+  {
     name: "ids that cannot be a folder's name",
     shows: ["folder-escape"],
     requests: ["a/b", "..", ".", "../../x", "a\nb"].map((id) => post({ ...facts(id), config: "x" })),
