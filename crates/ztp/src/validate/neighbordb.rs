@@ -177,7 +177,7 @@ impl Check<'_> {
         let attributes = self.attributes.get(node).cloned().unwrap_or_default();
         if let Some(definition) = self.definitions.get(&key) {
             let rendered = definition.render(&attributes);
-            self.uses_pools(node, &rendered);
+            self.uses_pools(node, &key, rendered);
         }
     }
 
