@@ -6,10 +6,10 @@ has loaded the client, so that hundreds of them take seconds. Standard input has
 
     client    the path of the bootstrap script; the environment says on which switch
     template  a folder: how flash is before each boot
-    faults    a list of [operation, fault]: at the operation of that number (from 1 on) that the boot
-              does on flash, the fault happens: an error (EIO, EROFS, ENOSPC), in place of the
-              operation, or a signal (SIGTERM, SIGKILL, ...), after it, or -SIGTERM, before it.
-              Of [] nothing goes wrong.
+    faults    a list of [operation, fault]: at the operation of that number (from 1 on) on flash,
+              the fault happens: an error (EIO, EROFS, ENOSPC), in place of the operation, or a
+              signal (SIGTERM, SIGKILL, ...), after it, or -SIGTERM, before it. Of [] nothing
+              goes wrong.
     then      whether another boot follows one that SIGKILL ended
 
 It prints a JSON object a line for each: "fault"; "status" of the boot; "operations" that it did;

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import switch
 from boots import STUBS, Boot, tree
@@ -183,21 +183,26 @@ class Signals(FlashCase):
         self.assertEqual(self.boot(made).status, 1)
         for number in self.spread(range(len(paths)), 3):
             for name in ENDING if FULL else (ENDING[number % 3],):
-                seen = []
-
-                def interrupt(_path, seen=seen, last=number, name=name):
-                    seen.append(1)
-                    if len(seen) == last + 1:
-                        process.send_signal(getattr(signal, name))
-
-                self.server.on_request = None
-                process = self.start(made)
-                self.server.on_request = interrupt
-                output, _ = process.communicate(timeout=60)
+                output, process = self.interrupt_during(made, number, getattr(signal, name))
                 self.assertEqual(process.returncode, 1, output)
                 self.assertIn(b"interrupted by signal", output)
                 self.assertIn(b"flash is restored", output)
                 self.assertEqual(tree(made.flash), before, (paths[number], name, output))
+
+    def interrupt_during(self, made, number, ending):
+        """Boot, and send a signal when the request of this number has arrived."""
+        seen, started = [], Future()
+
+        def interrupt(path):
+            seen.append(path)
+            if len(seen) == number + 1:
+                started.result().send_signal(ending)
+
+        self.server.on_request = interrupt
+        process = self.start(made)
+        started.set_result(process)
+        output, _ = process.communicate(timeout=60)
+        return output, process
 
     def test_further_signals_do_not_stop_the_restoring(self):
         self.server.actions["sleep"] = (
