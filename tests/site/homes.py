@@ -3,7 +3,7 @@
 
     homes.py DIR SERIAL...
 
-Prints one JSON object: {serial: {"home", "flash", "script", "tmp", "environment"}}.
+Prints one JSON object: {serial: {"home", "flash", "script", "tmp", "environment", "facts"}}.
 """
 
 import json
@@ -25,7 +25,8 @@ def main():
         environment = {name: value for name, value in made.environment().items()
                        if os.environ.get(name) != value}
         homes[serial] = {"home": str(made.home), "flash": str(made.flash), "tmp": str(made.tmp),
-                         "script": str(made.script), "environment": environment}
+                         "script": str(made.script), "environment": environment,
+                         "facts": made.facts}
     json.dump(homes, sys.stdout)
 
 

@@ -37,7 +37,10 @@ export async function bootProcess(one, home, life, site) {
   const lines = [];
   const read = (line) => {
     lines.push(line);
-    if (RETRY.test(line) && !line.includes("the boot failed")) site.retried(one, line);
+    if (!line.includes("the boot failed")) {
+      if (RETRY.test(line)) site.retried(one, line);
+      if (line.includes("the server refuses this node")) site.refused(one);
+    }
     life.step();
   };
   for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on("line", read);
@@ -50,11 +53,11 @@ export async function bootProcess(one, home, life, site) {
 }
 
 /** Updates the neighbours that FastCli shows, as time passes. Returns the timers. */
-function followLldp(one, { home, flash }, life, scale) {
+function followLldp(one, { home, facts: others }, life, scale) {
   const show = ({ neighbors }) => {
     const seen = Object.entries(neighbors).map(([port, peer]) => ({ port, neighborDevice: peer.device, neighborPort: peer.port }));
     const version = { modelName: one.model, version: one.version, serialNumber: one.serial, systemMacAddress: one.systemmac };
-    const facts = { "show version": version, "show lldp neighbors": { lldpNeighbors: seen }, refused: [], flash };
+    const facts = { ...others, "show version": version, "show lldp neighbors": { lldpNeighbors: seen } };
     const path = join(home, "facts.json");
     writeFileSync(`${path}.new`, JSON.stringify(facts));
     renameSync(`${path}.new`, path);

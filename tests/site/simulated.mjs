@@ -225,6 +225,7 @@ class Client {
       if (![200, 206, 416].includes(answer.status)) raiseIfTransient(answer);
       const isResumed = answer.status === 206 && (answer.headers["content-range"] ?? "").startsWith(`bytes ${start}-`);
       if (!isResumed) {
+        if (start > 0 && answer.headers["content-range"] === `bytes */${start}`) return;
         part = Buffer.alloc(0);
         if (answer.status === 206 || answer.status === 416) throw new RetryError("the server does not have the part asked for, starting again");
       }
