@@ -72,7 +72,16 @@ export function send(url, { method = "GET", headers, body, timeout, life }) {
         if (life.isOver) return end(reject, new PowerCut("the power was cut"));
         const bytes = Buffer.concat(chunks);
         const { statusCode: status, headers } = response;
-        return end(resolve, { status, headers, bytes, broken, text: status === 200 && bytes.length > 65536 ? "" : bytes.toString() });
+        const answer = {
+          status,
+          headers,
+          bytes,
+          broken,
+          get text() {
+            return bytes.toString();
+          },
+        };
+        return end(resolve, answer);
       };
       response.on("data", (chunk) => chunks.push(chunk));
       response.on("end", () => finish(false));

@@ -283,14 +283,14 @@ function isComplete(neighbors) {
   return devices.length > 0 && !devices.some((device) => /^[0-9a-f]{12}$/.test(device.replace(/[.:-]/g, "")));
 }
 
-function raiseIfTransient({ status, headers, text }) {
-  if (status !== 429 && status < 500) return;
-  const wait = headers["retry-after"] ?? "";
-  throw new RetryError(`the server answered ${status}: ${text}`, { wait: /^\d+$/.test(wait) ? Number(wait) : 0 });
+function raiseIfTransient(answer) {
+  if (answer.status !== 429 && answer.status < 500) return;
+  const wait = answer.headers["retry-after"] ?? "";
+  throw new RetryError(`the server answered ${answer.status}: ${answer.text}`, { wait: /^\d+$/.test(wait) ? Number(wait) : 0 });
 }
 
-function require(name, { status, headers, text }, type) {
-  if (status !== 200 && status !== 206) throw new GaveUp(`${name}: the server answered ${status}: ${text}`);
-  const found = (headers["content-type"] ?? "").split(";")[0].trim().toLowerCase();
+function require(name, answer, type) {
+  if (answer.status !== 200 && answer.status !== 206) throw new GaveUp(`${name}: the server answered ${answer.status}: ${answer.text}`);
+  const found = (answer.headers["content-type"] ?? "").split(";")[0].trim().toLowerCase();
   if (found !== type) throw new GaveUp(`${name}: expected ${type}, got '${found}'`);
 }
