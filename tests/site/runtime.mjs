@@ -14,6 +14,8 @@ import { FaultyR2 } from "./r2.mjs";
 const BUNDLE = join(root, "build", "bundle");
 /** Milliseconds that a KV operation takes, about what a real one takes that is not cached. */
 const [READ_DELAY, WRITE_DELAY] = [8, 60];
+/** Milliseconds for which connections of the runtime stay open: longer than any run. */
+const KEEP_ALIVE = 3_600_000;
 const HERE = join(root, "tests", "site");
 
 /**
@@ -75,24 +77,24 @@ export async function startStored(content, { bindings, seed, staleFor }) {
 
 /** One server for both stores, since Miniflare takes one URL per Worker. It forwards to that of the KV. */
 async function serve(kvUrl, r2) {
-  const agent = new http.Agent({ keepAlive: true });
   const server = http.createServer((request, response) => {
     if (request.headers["mf-binding"] === "ZTP_FILES") return r2.serve(request, response);
     const { method, headers, url: path } = request;
-    const forwarded = http.request({ hostname: kvUrl.hostname, port: kvUrl.port, agent, method, headers, path }, (answer) => {
+    const forwarded = http.request({ hostname: kvUrl.hostname, port: kvUrl.port, agent: false, method, headers, path }, (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
       answer.pipe(response);
     });
     forwarded.on("error", () => response.destroy());
     return request.pipe(forwarded);
   });
+  // A connection closed while the runtime reuses it would be a fault that nobody injected.
+  server.keepAliveTimeout = KEEP_ALIVE;
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: new URL(`http://127.0.0.1:${server.address().port}`),
     async stop() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-      agent.destroy();
     },
   };
 }
