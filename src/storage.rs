@@ -242,7 +242,12 @@ impl Storage {
     ///
     /// # Errors
     /// `error`, if nothing is cached.
-    fn serve_stale<V>(&self, key: &str, before: Option<Cached<V>>, error: Error) -> Result<V, Error> {
+    fn serve_stale<V>(
+        &self,
+        key: &str,
+        before: Option<Cached<V>>,
+        error: Error,
+    ) -> Result<V, Error> {
         let Some(Cached { value, age }) = before else {
             return Err(error);
         };

@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::storage::Storage;
 use ztp_core::key::Document;
 use ztp_core::node::Identifier;
-use ztp_core::pool::{Allocations, Grant, Pool, Refusal};
+use ztp_core::pool::{AllocationError, Allocations, Grant, Pool};
 use ztp_core::settings::{SettingError, Settings};
 
 use protocol::{Allocation, Command, Listing, PoolRequest, Reply};
@@ -170,7 +170,7 @@ impl ResourcePool {
         &self,
         name: &str,
         node: &str,
-        grant: Result<Grant, Refusal>,
+        grant: Result<Grant, AllocationError>,
     ) -> Result<String, Problem> {
         match grant {
             Ok(Grant::Held(value)) => Ok(value),

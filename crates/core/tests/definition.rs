@@ -127,7 +127,7 @@ fn what_a_node_is_sent_is_bounded() {
     let error = definition.render(&long(MAX_RENDERED / 4)).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "line 2, column 3: the definition has more than 2097152 bytes once attributes and pool values are put in"
+        "line 2, column 3: the definition has more than 2097152 bytes after attributes and pool values are substituted"
     );
     // 600 KB of definition that would be 8 GB.
     let bomb = attributes(16_000, "$long");

@@ -1,8 +1,8 @@
-//! One line of a pattern's `interfaces`: which of the node's interfaces must, or must not, see which neighbor.
+//! One line of a pattern's `interfaces`: a required or forbidden neighbor of some interfaces.
 //!
 //! A line has three parts, each of which may be the keyword `any` or `none`: local interfaces, device, port. ztpserver's
-//! documentation lists what the 27 combinations mean: eight want a neighbor, ten forbid one, one says that there is none, and
-//! eight could never be met.
+//! documentation lists the meaning of the 27 combinations: eight require a neighbor, ten forbid one, one forbids all others,
+//! and eight can never be met.
 
 use std::fmt;
 
@@ -14,23 +14,23 @@ use crate::printable::{Expression, Printable};
 use crate::pyregex::{Budget, Undecided};
 use crate::yaml::Position;
 
-/// What one line asks for.
+/// A line of a pattern.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Constraint {
     pub position: Position,
-    /// The interfaces as written, for the pattern to be stored: `Ethernet1-2`.
+    /// The source text of the interfaces, for the stored pattern: `Ethernet1-2`.
     pub written: String,
     pub peer: Peer,
     pub sense: Sense,
-    /// The interfaces meant, sorted; `None` for any.
+    /// The interfaces, sorted; `None` for any.
     pub interfaces: Option<Vec<InterfaceName>>,
-    /// What the neighbor's name must be like; `None` for any.
+    /// The condition on the neighbor's device; `None` for any.
     pub device: Option<Function>,
-    /// What the neighbor's port must be like; `None` for any.
+    /// The condition on the neighbor's port; `None` for any.
     pub port: Option<Function>,
 }
 
-/// The peer as written, with the names of its variables, for the pattern to be stored.
+/// The source text of a peer, with the names of its variables, for the stored pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// `any`, `spine1`, `spine1:Ethernet1`
@@ -84,7 +84,7 @@ impl Wanted {
     }
 }
 
-/// What the three parts of a line mean together.
+/// The meaning of the three parts of a line together.
 pub(super) struct Meaning {
     pub sense: Sense,
     pub interfaces: Option<Vec<InterfaceName>>,
@@ -92,8 +92,10 @@ pub(super) struct Meaning {
     pub port: Option<Function>,
 }
 
+/// Interprets the three parts of a line.
+///
 /// # Errors
-/// The three can never be met together; the text says what to write in place of them.
+/// The line can never be met; the message says what to write instead.
 pub(super) fn meaning(local: Local, device: Wanted, port: Wanted) -> Result<Meaning, &'static str> {
     use Sense::{Forbids, ForbidsOthers, Wants};
     use Wanted::{Any, Like, None as No};
@@ -105,7 +107,7 @@ pub(super) fn meaning(local: Local, device: Wanted, port: Wanted) -> Result<Mean
         }
         (Local::None, Any, Any | No) | (Local::None, No, Any | Like(_)) => {
             return Err(
-                "after 'none:' comes the device or the port that no interface may see, or none:none for any neighbor",
+                "write after 'none:' the device or the port that no interface may see, or none:none for any neighbor",
             );
         }
 
@@ -140,7 +142,7 @@ pub(super) fn meaning(local: Local, device: Wanted, port: Wanted) -> Result<Mean
 }
 
 impl Constraint {
-    /// Whether a neighbor is of the kind that this line wants or forbids.
+    /// Whether the device and the port of a neighbor satisfy this line.
     pub(super) fn accepts(
         &self,
         neighbor: &Neighbor,
@@ -155,7 +157,7 @@ impl Constraint {
             && accepts(&self.port, &neighbor.port, budget)?)
     }
 
-    /// Whether any of the neighbors is; which one.
+    /// The first of the neighbors that this line accepts.
     pub(super) fn find<'n>(
         &self,
         neighbors: &'n [Neighbor],
@@ -169,7 +171,7 @@ impl Constraint {
         Ok(None)
     }
 
-    /// The kind of neighbor that this line wants or forbids.
+    /// The neighbor that this line requires or forbids.
     pub fn neighbor(&self) -> Kind<'_> {
         Kind {
             device: self.device.as_ref(),

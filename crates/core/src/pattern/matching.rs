@@ -1,4 +1,4 @@
-//! Holding a node against a pattern.
+//! Matching a node against a pattern.
 
 use super::mismatch::{Mismatch, Reason, Seen};
 use super::{Constraint, Pattern, Sense};
@@ -6,13 +6,13 @@ use crate::interface::InterfaceName;
 use crate::node::{Neighbor, NodeFacts};
 use crate::pyregex::{Budget, Undecided};
 
-/// A node's interfaces, made ready to be held against any number of patterns.
+/// The neighbors of a node, indexed for matching against any number of patterns.
 pub(crate) struct Wiring<'a> {
     facts: &'a NodeFacts,
-    /// The name as patterns know it, the name as sent, the neighbors; in the order of the facts. An interface without
-    /// neighbors meets no line and breaks none, so it is left out.
+    /// The parsed name, the name as sent, and the neighbors, in the order of the facts. Interfaces without neighbors are
+    /// omitted: they neither meet nor violate a line.
     interfaces: Vec<(Option<InterfaceName>, &'a str, &'a [Neighbor])>,
-    /// Those that patterns can name, by that name.
+    /// The interfaces that patterns can name, sorted by name.
     by_name: Vec<(InterfaceName, &'a [Neighbor])>,
 }
 
@@ -52,9 +52,9 @@ impl<'a> Wiring<'a> {
 impl Pattern {
     /// As [`Pattern::check`], within a budget that several patterns share.
     ///
-    /// A line that forbids holds for every neighbor of every interface that it speaks of. Of the lines that want
-    /// something, each interface meets the first in the order of the file that is not met yet, and no more than that one;
-    /// one that has met none when `none: none:none` comes may see no neighbor.
+    /// A forbidding line applies to every neighbor of each of its interfaces. Each interface meets at most one requiring
+    /// line: the first unmet one in the order of the file. At a line `none: none:none`, an interface that has met no
+    /// earlier line must have no neighbor.
     pub(crate) fn check_wiring<'a>(
         &'a self,
         wiring: &Wiring<'a>,
@@ -87,7 +87,7 @@ impl Pattern {
             let result = match constraint.sense {
                 Sense::Forbids => forbidden(constraint, wiring, budget),
                 Sense::Wants => missing(constraint, wiring, budget),
-                // Which interfaces it speaks of is known only when those above have taken theirs.
+                // It applies to the interfaces that no earlier line has used: see `unmet`.
                 Sense::ForbidsOthers => Ok(None),
             };
             if let Some(reason) = result.unwrap_or_else(|why| Some(undecided(constraint, why))) {
@@ -101,8 +101,8 @@ impl Pattern {
         }
     }
 
-    /// Gives each interface in turn the first line that it meets, and says which line is left over, or which interface
-    /// sees a neighbor that no line has asked for when there must not be others.
+    /// Assigns each interface to the first line that it meets. Returns a line that remains unmet, or an interface with a
+    /// neighbor that no line requires if `none: none:none` forbids others.
     fn unmet<'a>(
         &'a self,
         wiring: &Wiring<'a>,
@@ -156,7 +156,7 @@ impl Pattern {
     }
 }
 
-/// A line that wants something, and for each of its interfaces whether that is met; for `any` there is one place.
+/// A requiring line, and for each of its interfaces whether it is met; `any` has one slot.
 struct Line<'p> {
     constraint: &'p Constraint,
     met: Vec<bool>,
@@ -171,7 +171,7 @@ impl<'p> Line<'p> {
     }
 }
 
-/// Which place of a line an interface can fill.
+/// The slot of a line that an interface can meet.
 fn place(constraint: &Constraint, name: Option<InterfaceName>) -> Option<usize> {
     match &constraint.interfaces {
         None => Some(0),
@@ -207,7 +207,7 @@ fn forbidden<'a>(
     Ok(None)
 }
 
-/// The first interface that sees nothing of what a line wants.
+/// The mismatch of the first interface without the neighbor that a line requires.
 fn missing<'a>(
     constraint: &'a Constraint,
     wiring: &Wiring<'a>,
