@@ -6,7 +6,8 @@ use std::fmt;
 use super::content_name::ContentName;
 use super::node::{Identifier, NodeFacts, NodeId};
 use super::pattern::{
-    self, Globals, MAX_HINT_STEPS, MAX_STEPS, Mismatch, Pattern, PatternError, Totals, Wiring,
+    self, Globals, MAX_HINT_STEPS, MAX_STEPS, Mismatch, NeighborTable, Pattern, PatternError,
+    Totals,
 };
 use super::printable::cut;
 use super::pyregex::Budget;
@@ -67,7 +68,7 @@ pub struct Refusal<'a> {
 
 impl<'a> Refusal<'a> {
     fn add(&mut self, mismatch: Mismatch<'a>) {
-        if self.mismatches.len() < MAX_MISMATCHES || mismatch.is_undecided() {
+        if self.mismatches.len() < MAX_MISMATCHES || mismatch.is_indeterminate() {
             self.mismatches.push(mismatch);
         } else {
             self.more += 1;
@@ -97,7 +98,9 @@ impl<'a> Refusal<'a> {
         let size = |text: &str| text.chars().map(width).sum::<usize>();
         let mut budget = Budget::new(MAX_HINT_STEPS);
         let (last, others) = match self.mismatches.split_last() {
-            Some((last, others)) if last.is_undecided() => (Some(last.text(&mut budget)), others),
+            Some((last, others)) if last.is_indeterminate() => {
+                (Some(last.text(&mut budget)), others)
+            }
             _ => (None, self.mismatches.as_slice()),
         };
         let mut hidden = others.len() + self.more;
@@ -193,7 +196,7 @@ impl Neighbordb {
         id: &NodeId,
         facts: &'a NodeFacts,
     ) -> impl Iterator<Item = (&'a Entry, Result<(), Mismatch<'a>>)> + use<'a> {
-        let wiring = Wiring::of(facts);
+        let table = NeighborTable::of(facts);
         let mut budget = Budget::new(MAX_STEPS);
         let candidates = self
             .by_node
@@ -207,10 +210,10 @@ impl Neighbordb {
             if decided {
                 return None;
             }
-            let outcome = entry.pattern.check_wiring(&wiring, &mut budget);
+            let outcome = entry.pattern.check_table(&table, &mut budget);
             decided = match &outcome {
                 Ok(()) => true,
-                Err(mismatch) => mismatch.is_undecided(),
+                Err(mismatch) => mismatch.is_indeterminate(),
             };
             Some((entry, outcome))
         })

@@ -18,9 +18,9 @@ use super::pyregex::{Budget, PyRegex};
 use super::yaml::{self, Position};
 
 pub use constraint::{Constraint, Sense};
-pub use mismatch::{Kind, MAX_HINT_STEPS, MAX_SEEN, Mismatch, Reason, Seen};
+pub use mismatch::{MAX_HINT_STEPS, MAX_SEEN, Mismatch, NeighborConditions, Reason, Seen};
 
-pub(super) use matching::Wiring;
+pub(super) use matching::NeighborTable;
 pub(super) use read::{Globals, Totals, read_entry, read_globals};
 
 /// Maximum number of steps for one match: about ten milliseconds. A thousand patterns and a switch with 48 neighbors need
@@ -65,7 +65,7 @@ impl Pattern {
     /// # Errors
     /// The first mismatch, or the reason why the match is indeterminate.
     pub fn check<'a>(&'a self, facts: &'a NodeFacts) -> Result<(), Mismatch<'a>> {
-        self.check_wiring(&Wiring::of(facts), &mut Budget::new(MAX_STEPS))
+        self.check_table(&NeighborTable::of(facts), &mut Budget::new(MAX_STEPS))
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::mismatch::Kind;
+use super::mismatch::NeighborConditions;
 use crate::function::Function;
 use crate::interface::{self, InterfaceName};
 use crate::node::Neighbor;
@@ -39,15 +39,16 @@ pub enum Peer {
     Mapping { device: String, port: String },
 }
 
+/// The effect of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sense {
-    /// Each interface named must see such a neighbor; of `any`, one that no other line has used up.
-    Wants,
-    /// None of the interfaces may see such a neighbor.
-    Forbids,
-    /// `none: none:none`: no interface may see any neighbor, but for those that a line above has used up. ztpserver 2.1.0
-    /// decides in the order of the file, so that behind `Ethernet1: spine1` it means that nothing else is connected.
-    ForbidsOthers,
+    /// Each named interface must have such a neighbor; for `any`, an interface that no other line has used.
+    Require,
+    /// None of the interfaces may have such a neighbor.
+    Forbid,
+    /// `none: none:none`: no interface may have any neighbor, except interfaces that an earlier line has used. ztpserver
+    /// 2.1.0 applies lines in the order of the file, so after `Ethernet1: spine1` it forbids all other neighbors.
+    ForbidOthers,
 }
 
 /// The local side of a line.
@@ -67,19 +68,19 @@ impl Local {
     }
 }
 
-/// The device or the port of a line.
-pub(super) enum Wanted {
+/// The condition on the device or the port of a line.
+pub(super) enum Condition {
     Any,
     None,
     Like(Function),
 }
 
-impl Wanted {
-    pub fn parse(text: &str) -> Result<Wanted, String> {
+impl Condition {
+    pub fn parse(text: &str) -> Result<Condition, String> {
         match text {
-            "any" => Ok(Wanted::Any),
-            "none" => Ok(Wanted::None),
-            text => Function::parse(text).map(Wanted::Like),
+            "any" => Ok(Condition::Any),
+            "none" => Ok(Condition::None),
+            text => Function::parse(text).map(Condition::Like),
         }
     }
 }
@@ -96,9 +97,13 @@ pub(super) struct Meaning {
 ///
 /// # Errors
 /// The line can never be met; the message says what to write instead.
-pub(super) fn meaning(local: Local, device: Wanted, port: Wanted) -> Result<Meaning, &'static str> {
-    use Sense::{Forbids, ForbidsOthers, Wants};
-    use Wanted::{Any, Like, None as No};
+pub(super) fn meaning(
+    local: Local,
+    device: Condition,
+    port: Condition,
+) -> Result<Meaning, &'static str> {
+    use Condition::{Any, Like, None as No};
+    use Sense::{Forbid, ForbidOthers, Require};
     let (sense, interfaces, device, port) = match (local, device, port) {
         (Local::Any, Any, No) | (Local::Any, No, _) => {
             return Err(
@@ -111,27 +116,27 @@ pub(super) fn meaning(local: Local, device: Wanted, port: Wanted) -> Result<Mean
             );
         }
 
-        (Local::Any, Any, Any) => (Wants, None, None, None),
-        (Local::Any, Any, Like(port)) => (Wants, None, None, Some(port)),
-        (Local::Any, Like(device), Any) => (Wants, None, Some(device), None),
-        (Local::Any, Like(device), Like(port)) => (Wants, None, Some(device), Some(port)),
-        (Local::Named(names), Any, Any) => (Wants, Some(names), None, None),
-        (Local::Named(names), Any, Like(port)) => (Wants, Some(names), None, Some(port)),
-        (Local::Named(names), Like(device), Any) => (Wants, Some(names), Some(device), None),
+        (Local::Any, Any, Any) => (Require, None, None, None),
+        (Local::Any, Any, Like(port)) => (Require, None, None, Some(port)),
+        (Local::Any, Like(device), Any) => (Require, None, Some(device), None),
+        (Local::Any, Like(device), Like(port)) => (Require, None, Some(device), Some(port)),
+        (Local::Named(names), Any, Any) => (Require, Some(names), None, None),
+        (Local::Named(names), Any, Like(port)) => (Require, Some(names), None, Some(port)),
+        (Local::Named(names), Like(device), Any) => (Require, Some(names), Some(device), None),
         (Local::Named(names), Like(device), Like(port)) => {
-            (Wants, Some(names), Some(device), Some(port))
+            (Require, Some(names), Some(device), Some(port))
         }
 
-        (Local::None, No, No) => (ForbidsOthers, None, None, None),
-        (Local::Any | Local::None, Like(device), No) => (Forbids, None, Some(device), None),
-        (Local::None, Like(device), Any) => (Forbids, None, Some(device), None),
-        (Local::None, Any, Like(port)) => (Forbids, None, None, Some(port)),
-        (Local::None, Like(device), Like(port)) => (Forbids, None, Some(device), Some(port)),
+        (Local::None, No, No) => (ForbidOthers, None, None, None),
+        (Local::Any | Local::None, Like(device), No) => (Forbid, None, Some(device), None),
+        (Local::None, Like(device), Any) => (Forbid, None, Some(device), None),
+        (Local::None, Any, Like(port)) => (Forbid, None, None, Some(port)),
+        (Local::None, Like(device), Like(port)) => (Forbid, None, Some(device), Some(port)),
         (Local::Named(names), Any, No) | (Local::Named(names), No, Any | No) => {
-            (Forbids, Some(names), None, None)
+            (Forbid, Some(names), None, None)
         }
-        (Local::Named(names), No, Like(port)) => (Forbids, Some(names), None, Some(port)),
-        (Local::Named(names), Like(device), No) => (Forbids, Some(names), Some(device), None),
+        (Local::Named(names), No, Like(port)) => (Forbid, Some(names), None, Some(port)),
+        (Local::Named(names), Like(device), No) => (Forbid, Some(names), Some(device), None),
     };
     Ok(Meaning {
         sense,
@@ -172,8 +177,8 @@ impl Constraint {
     }
 
     /// The neighbor that this line requires or forbids.
-    pub fn neighbor(&self) -> Kind<'_> {
-        Kind {
+    pub fn neighbor(&self) -> NeighborConditions<'_> {
+        NeighborConditions {
             device: self.device.as_ref(),
             port: self.port.as_ref(),
         }

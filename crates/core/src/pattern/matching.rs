@@ -7,7 +7,7 @@ use crate::node::{Neighbor, NodeFacts};
 use crate::pyregex::{Budget, Undecided};
 
 /// The neighbors of a node, indexed for matching against any number of patterns.
-pub(crate) struct Wiring<'a> {
+pub(crate) struct NeighborTable<'a> {
     facts: &'a NodeFacts,
     /// The parsed name, the name as sent, and the neighbors, in the order of the facts. Interfaces without neighbors are
     /// omitted: they neither meet nor violate a line.
@@ -16,7 +16,7 @@ pub(crate) struct Wiring<'a> {
     by_name: Vec<(InterfaceName, &'a [Neighbor])>,
 }
 
-impl<'a> Wiring<'a> {
+impl<'a> NeighborTable<'a> {
     pub fn of(facts: &'a NodeFacts) -> Self {
         let interfaces: Vec<_> = facts
             .neighbors
@@ -35,7 +35,7 @@ impl<'a> Wiring<'a> {
             .filter_map(|&(name, _, neighbors)| Some((name?, neighbors)))
             .collect();
         by_name.sort_unstable_by_key(|&(name, _)| name);
-        Wiring {
+        NeighborTable {
             facts,
             interfaces,
             by_name,
@@ -55,9 +55,9 @@ impl Pattern {
     /// A forbidding line applies to every neighbor of each of its interfaces. Each interface meets at most one requiring
     /// line: the first unmet one in the order of the file. At a line `none: none:none`, an interface that has met no
     /// earlier line must have no neighbor.
-    pub(crate) fn check_wiring<'a>(
+    pub(crate) fn check_table<'a>(
         &'a self,
-        wiring: &Wiring<'a>,
+        table: &NeighborTable<'a>,
         budget: &mut Budget,
     ) -> Result<(), Mismatch<'a>> {
         let mismatch = |reason| Mismatch {
@@ -65,7 +65,7 @@ impl Pattern {
             reason,
         };
         if let Some(model) = &self.model {
-            let saw = wiring.facts.model.as_deref();
+            let saw = table.facts.model.as_deref();
             let matched = saw.map(|saw| model.is_match(saw, budget)).transpose();
             match matched {
                 Ok(Some(true)) => {}
@@ -76,7 +76,7 @@ impl Pattern {
                     }));
                 }
                 Err(why) => {
-                    return Err(mismatch(Reason::Undecided {
+                    return Err(mismatch(Reason::Indeterminate {
                         what: format!("model regex('{}')", model.as_str()),
                         why,
                     }));
@@ -85,19 +85,20 @@ impl Pattern {
         }
         for constraint in &self.constraints {
             let result = match constraint.sense {
-                Sense::Forbids => forbidden(constraint, wiring, budget),
-                Sense::Wants => missing(constraint, wiring, budget),
+                Sense::Forbid => forbidden(constraint, table, budget),
+                Sense::Require => missing(constraint, table, budget),
                 // It applies to the interfaces that no earlier line has used: see `unmet`.
-                Sense::ForbidsOthers => Ok(None),
+                Sense::ForbidOthers => Ok(None),
             };
-            if let Some(reason) = result.unwrap_or_else(|why| Some(undecided(constraint, why))) {
+            if let Some(reason) = result.unwrap_or_else(|why| Some(indeterminate(constraint, why)))
+            {
                 return Err(mismatch(reason));
             }
         }
-        match self.unmet(wiring, budget) {
+        match self.unmet(table, budget) {
             Ok(None) => Ok(()),
             Ok(Some(reason)) => Err(mismatch(reason)),
-            Err((constraint, why)) => Err(mismatch(undecided(constraint, why))),
+            Err((constraint, why)) => Err(mismatch(indeterminate(constraint, why))),
         }
     }
 
@@ -105,19 +106,19 @@ impl Pattern {
     /// neighbor that no line requires if `none: none:none` forbids others.
     fn unmet<'a>(
         &'a self,
-        wiring: &Wiring<'a>,
+        table: &NeighborTable<'a>,
         budget: &mut Budget,
     ) -> Result<Option<Reason<'a>>, (&'a Constraint, Undecided)> {
         let mut lines: Vec<Line<'a>> = self
             .constraints
             .iter()
-            .filter(|constraint| constraint.sense != Sense::Forbids)
+            .filter(|constraint| constraint.sense != Sense::Forbid)
             .map(Line::new)
             .collect();
-        for &(name, written, neighbors) in &wiring.interfaces {
+        for &(name, written, neighbors) in &table.interfaces {
             for Line { constraint, met } in &mut lines {
                 budget.spend(1).map_err(|why| (*constraint, why))?;
-                if let (Sense::ForbidsOthers, Some(saw)) = (constraint.sense, neighbors.first()) {
+                if let (Sense::ForbidOthers, Some(saw)) = (constraint.sense, neighbors.first()) {
                     return Ok(Some(Reason::Forbidden {
                         interface: written,
                         forbids: constraint.neighbor(),
@@ -142,13 +143,13 @@ impl Pattern {
         }
         let mut wanted = lines
             .iter()
-            .filter(|line| line.constraint.sense == Sense::Wants);
+            .filter(|line| line.constraint.sense == Sense::Require);
         let left = wanted.find_map(|Line { constraint, met }| {
             Some((constraint, met.iter().position(|met| !met)?))
         });
         Ok(left.map(|(constraint, place)| {
             let names = constraint.interfaces.as_ref();
-            Reason::UsedUp {
+            Reason::Exhausted {
                 interface: names.and_then(|names| names.get(place)).copied(),
                 wants: constraint.neighbor(),
             }
@@ -179,8 +180,8 @@ fn place(constraint: &Constraint, name: Option<InterfaceName>) -> Option<usize> 
     }
 }
 
-fn undecided(constraint: &Constraint, why: Undecided) -> Reason<'static> {
-    Reason::Undecided {
+fn indeterminate(constraint: &Constraint, why: Undecided) -> Reason<'static> {
+    Reason::Indeterminate {
         what: constraint.to_string(),
         why,
     }
@@ -188,10 +189,10 @@ fn undecided(constraint: &Constraint, why: Undecided) -> Reason<'static> {
 
 fn forbidden<'a>(
     constraint: &'a Constraint,
-    wiring: &Wiring<'a>,
+    table: &NeighborTable<'a>,
     budget: &mut Budget,
 ) -> Result<Option<Reason<'a>>, Undecided> {
-    for &(name, written, neighbors) in &wiring.interfaces {
+    for &(name, written, neighbors) in &table.interfaces {
         budget.spend(1)?;
         if place(constraint, name).is_none() {
             continue;
@@ -210,7 +211,7 @@ fn forbidden<'a>(
 /// The mismatch of the first interface without the neighbor that a line requires.
 fn missing<'a>(
     constraint: &'a Constraint,
-    wiring: &Wiring<'a>,
+    table: &NeighborTable<'a>,
     budget: &mut Budget,
 ) -> Result<Option<Reason<'a>>, Undecided> {
     let reason = |interface, saw| Reason::Missing {
@@ -219,15 +220,15 @@ fn missing<'a>(
         saw,
     };
     let Some(names) = &constraint.interfaces else {
-        for (_, _, neighbors) in &wiring.interfaces {
+        for (_, _, neighbors) in &table.interfaces {
             if constraint.find(neighbors, budget)?.is_some() {
                 return Ok(None);
             }
         }
-        return Ok(Some(reason(None, Seen::Anywhere(&wiring.facts.neighbors))));
+        return Ok(Some(reason(None, Seen::Anywhere(&table.facts.neighbors))));
     };
     for &name in names {
-        let neighbors = wiring.at(name);
+        let neighbors = table.at(name);
         if constraint.find(neighbors, budget)?.is_none() {
             return Ok(Some(reason(Some(name), Seen::There(neighbors))));
         }

@@ -35,26 +35,26 @@ pub enum Reason<'a> {
     /// An interface, or for `None` every interface, lacks the required neighbor.
     Missing {
         interface: Option<InterfaceName>,
-        wants: Kind<'a>,
+        wants: NeighborConditions<'a>,
         saw: Seen<'a>,
     },
     /// The required neighbor exists, but an earlier line of the pattern has used its interface.
-    UsedUp {
+    Exhausted {
         interface: Option<InterfaceName>,
-        wants: Kind<'a>,
+        wants: NeighborConditions<'a>,
     },
     Forbidden {
         interface: &'a str,
-        forbids: Kind<'a>,
+        forbids: NeighborConditions<'a>,
         saw: &'a Neighbor,
     },
     /// The match is indeterminate; then no later pattern may match the node, either.
-    Undecided { what: String, why: Undecided },
+    Indeterminate { what: String, why: Undecided },
 }
 
 /// The conditions on a neighbor; `None` is any.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Kind<'a> {
+pub struct NeighborConditions<'a> {
     pub device: Option<&'a Function>,
     pub port: Option<&'a Function>,
 }
@@ -89,8 +89,8 @@ impl<'a> Seen<'a> {
 
 impl Mismatch<'_> {
     /// Whether the match is indeterminate.
-    pub fn is_undecided(&self) -> bool {
-        matches!(self.reason, Reason::Undecided { .. })
+    pub fn is_indeterminate(&self) -> bool {
+        matches!(self.reason, Reason::Indeterminate { .. })
     }
 
     /// The text, within a budget that several mismatches share. It ends with a hint if a neighbor is similar to the
@@ -133,7 +133,7 @@ impl fmt::Display for Reason<'_> {
                 wants,
                 saw,
             } => {
-                write!(f, "{} wants {wants}, saw ", Place(*interface))?;
+                write!(f, "{} wants {wants}, saw ", SomeInterface(*interface))?;
                 for (index, neighbor) in saw.neighbors().take(MAX_SEEN).enumerate() {
                     f.write_str(if index == 0 { "" } else { ", " })?;
                     seen(f, neighbor, wants.port.is_some())?;
@@ -144,11 +144,11 @@ impl fmt::Display for Reason<'_> {
                     count => write!(f, " and {} more", count - MAX_SEEN),
                 }
             }
-            Reason::UsedUp { interface, wants } => {
+            Reason::Exhausted { interface, wants } => {
                 write!(
                     f,
                     "{} wants {wants}, which is there, but an earlier line of the pattern used it up",
-                    Place(*interface)
+                    SomeInterface(*interface)
                 )
             }
             Reason::Forbidden {
@@ -159,15 +159,15 @@ impl fmt::Display for Reason<'_> {
                 write!(f, "{} must not see {forbids}, saw ", Printable(interface))?;
                 seen(f, saw, true)
             }
-            Reason::Undecided { what, why } => write!(f, "cannot decide on {what}: {why}"),
+            Reason::Indeterminate { what, why } => write!(f, "cannot decide on {what}: {why}"),
         }
     }
 }
 
 /// The interface of a mismatch.
-struct Place(Option<InterfaceName>);
+struct SomeInterface(Option<InterfaceName>);
 
-impl fmt::Display for Place {
+impl fmt::Display for SomeInterface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(name) => name.fmt(f),
@@ -177,7 +177,7 @@ impl fmt::Display for Place {
 }
 
 /// The format of messages: `device regex('spine\d+') port 'Ethernet1'`.
-impl fmt::Display for Kind<'_> {
+impl fmt::Display for NeighborConditions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.device, self.port) {
             (None, None) => f.write_str("a neighbor"),

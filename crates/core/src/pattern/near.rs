@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::mismatch::{Kind, Seen};
+use super::mismatch::{NeighborConditions, Seen};
 use crate::function::Function;
 use crate::node::Neighbor;
 use crate::printable::{Expression, Printable};
@@ -38,7 +38,7 @@ enum Comparison {
 /// # Errors
 /// The budget is exhausted.
 pub(super) fn find<'a>(
-    wants: Kind<'_>,
+    wants: NeighborConditions<'_>,
     seen: Seen<'a>,
     budget: &mut Budget,
 ) -> Result<Option<Near<'a>>, Undecided> {

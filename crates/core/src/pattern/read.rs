@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::constraint::{Local, Meaning, Peer, Wanted, meaning};
+use super::constraint::{Condition, Local, Meaning, Peer, meaning};
 use super::{
     Constraint, MAX_EXPRESSIONS, MAX_NAMED_INTERFACES, MAX_WRITTEN_OUT, Pattern, PatternError,
 };
@@ -469,14 +469,14 @@ impl<'y> Reader<'y> {
     }
 
     /// The condition on a device or port, after substitution of its variable.
-    fn wanted(&mut self, text: &str, variables: &Globals<'y>) -> Result<Wanted, String> {
+    fn wanted(&mut self, text: &str, variables: &Globals<'y>) -> Result<Condition, String> {
         let value = match text.strip_prefix('$') {
             None => text,
             Some(name) => self.value_of(name, variables)?,
         };
         self.totals.add_text(value)?;
-        let wanted = Wanted::parse(value)?;
-        if let Wanted::Like(Function::Regex(regex)) = &wanted {
+        let wanted = Condition::parse(value)?;
+        if let Condition::Like(Function::Regex(regex)) = &wanted {
             self.totals.add_expression(regex)?;
         }
         Ok(wanted)
