@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import server
 from boots import BootCase, tree, used_flash

@@ -328,7 +328,7 @@ describe("the rate limiter", () => {
     ]) {
       for (let count = 0; count < 5; count += 1) {
         assert.equal((await worker.request("GET", path)).status, status);
-        assert.match((await worker.lines())[0].warning, /asking the rate limiter failed.*let through/);
+        assert.match((await worker.lines())[0].warning, /calling the rate limiter failed.*accepted/);
       }
     }
   });

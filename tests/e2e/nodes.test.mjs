@@ -223,7 +223,7 @@ describe("GET /nodes/{id}", () => {
     for (const attributes of [undefined, "hostname: jpe1\n"]) {
       if (attributes) await worker.kv.put("nodes/JPE1/attributes", attributes);
       const told = await warning();
-      assert.match(told.warning, /uses \$hostnam, \$mgmt, which neither the node's attributes nor the definition's have.*null/);
+      assert.match(told.warning, /uses \$hostnam, \$mgmt, which neither the node's attributes nor the definition's define.*null/);
       assert.deepEqual(told.actions[0].attributes, { variables: { hostname: null }, mgmt: null, same: null, domain: "example.net", set: null });
     }
     await worker.kv.put("nodes/JPE1/definition", definition("{domain: $domain, set: $set, hostname: $hostname}"));
@@ -273,7 +273,7 @@ describe("GET /nodes/{id}", () => {
     ["YAML that does not parse", { definition: "actions: [\n" }, /nodes\/JPE1\/definition is broken: line \d+/],
     ["an empty definition", { definition: "" }, /definition is broken/],
     ["a definition without actions", { definition: "name: x\n" }, /no &#?[a-z0-9]*;?actions|no 'actions'/],
-    ["an action without a name", { definition: "actions:\n- attributes: {}\n" }, /does not say which/],
+    ["an action without a name", { definition: "actions:\n- attributes: {}\n" }, /has no 'action'/],
     ["broken attributes", { definition: DEFINITION, attributes: "- a\n" }, /nodes\/JPE1\/attributes is broken/],
     ["a broken definition beside a startup-config", { definition: "actions: 7", "startup-config": "x" }, /must be a list/],
     ["a plugin that is not here", { definition: "actions:\n- action: a\n  attributes: {x: mysql_vars('t')}\n" }, /mysql_vars/],
