@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use ztp_core::definition::{Attributes, Definition, DefinitionError};
+use ztp_core::definition::{Attributes, Definition};
 use ztp_core::neighbordb::Neighbordb;
 use ztp_core::pattern::Pattern;
 use ztp_core::template::Template;
+use ztp_core::yaml::Diagnostic;
 
 use crate::storage::{Documents, ParsedTexts, documents, parsed_texts};
 use crate::stream::Buffer;
@@ -83,7 +84,7 @@ impl SharedDefinition {
     ///
     /// # Errors
     /// As [`Definition::parse`].
-    pub fn parse(text: &str) -> Result<Self, DefinitionError> {
+    pub fn parse(text: &str) -> Result<Self, Diagnostic> {
         let definition = Definition::parse(text)?;
         // A node that receives it is refused if it cannot be rendered: its own attributes count, too.
         let rendered = definition.render(&Attributes::default()).ok();

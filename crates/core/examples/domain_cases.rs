@@ -19,7 +19,7 @@ use std::io::{self, BufRead, Write};
 
 use serde_json::{Value, json};
 use ztp_core::definition::{Attributes, Definition};
-use ztp_core::neighbordb::{Neighbordb, Selection};
+use ztp_core::neighbordb::{MAX_REFUSAL, Neighbordb};
 use ztp_core::node::{Identifier, Post};
 use ztp_core::pattern::Pattern;
 use ztp_core::pyregex::{Budget, PyRegex};
@@ -49,12 +49,12 @@ fn answer(question: &Value) -> Result<Value, Box<dyn Error>> {
             let identifier: Identifier = text("identifier")?.parse()?;
             let neighbordb = Neighbordb::parse(text("neighbordb")?, identifier)?;
             let facts = facts()?;
-            match neighbordb.select(&facts.id(identifier)?, &facts) {
-                Selection::Matched(entry) if op == "store" => {
-                    json!({"pattern": entry.pattern.to_yaml()})
-                }
-                Selection::Matched(entry) => json!({"match": entry.pattern.name}),
-                Selection::Refused(refusal) => json!({"refused": refusal.to_string()}),
+            let id = facts.id(identifier)?;
+            let trace = neighbordb.trace(&id, &facts);
+            match trace.chosen() {
+                Some(entry) if op == "store" => json!({"pattern": entry.pattern.to_yaml()}),
+                Some(entry) => json!({"match": entry.pattern.name}),
+                None => json!({"refused": trace.refusal(MAX_REFUSAL, char::len_utf8)}),
             }
         }
         "check" => {

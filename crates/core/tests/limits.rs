@@ -1,9 +1,7 @@
 //! What would take for ever, or more memory than there is, ends in a clear error.
 
 use ztp_core::interface::MAX_INTERFACES;
-use ztp_core::neighbordb::{
-    MAX_LOGGED_REFUSAL, MAX_MISMATCHES, MAX_REFUSAL, Neighbordb, Selection,
-};
+use ztp_core::neighbordb::{MAX_LOGGED_REFUSAL, MAX_MISMATCHES, MAX_REFUSAL, Neighbordb};
 use ztp_core::node::{
     FactsError, Identifier, MAX_FACTS, MAX_NEIGHBORS, MAX_NODE_INTERFACES, Neighbor, NodeFacts,
     Post,
@@ -117,15 +115,14 @@ fn what_cannot_be_decided_is_no_match_and_stops_the_search() {
         ),
     ] {
         let facts = one_neighbor(device);
-        let Selection::Refused(refusal) = neighbordb.select(&"SN1".parse().unwrap(), &facts) else {
-            panic!("a pattern matched");
-        };
-        let [mismatch] = &refusal.mismatches[..] else {
-            panic!("{refusal}")
-        };
+        let id = "SN1".parse().unwrap();
+        let trace = neighbordb.trace(&id, &facts);
+        assert_eq!(trace.chosen(), None);
+        assert_eq!(trace.candidates().len(), 1);
+        let mismatch = trace.mismatches().next().unwrap();
         assert!(
             matches!(&mismatch.reason, Reason::Undecided { why: actual, .. } if *actual == why),
-            "{refusal}"
+            "{trace}"
         );
     }
 }
@@ -174,10 +171,10 @@ fn patterns(count: usize, name: &str) -> Neighbordb {
 }
 
 fn refusal(neighbordb: &Neighbordb, facts: &NodeFacts, max: usize) -> String {
-    match neighbordb.select(&"SN1".parse().unwrap(), facts) {
-        Selection::Refused(refusal) => refusal.text(max, char::len_utf8),
-        Selection::Matched(entry) => panic!("{} matches", entry.pattern.name),
-    }
+    let id = "SN1".parse().unwrap();
+    let trace = neighbordb.trace(&id, facts);
+    assert_eq!(trace.chosen(), None);
+    trace.refusal(max, char::len_utf8)
 }
 
 #[test]
@@ -209,13 +206,14 @@ fn a_refusal_keeps_no_more_mismatches_than_it_can_show() {
     let facts = NodeFacts::default();
     for (count, more) in [(MAX_MISMATCHES, 0), (MAX_MISMATCHES + 1, 1)] {
         let neighbordb = patterns(count, "");
-        let Selection::Refused(refusal) = neighbordb.select(&"SN1".parse().unwrap(), &facts) else {
-            panic!("a pattern matched");
-        };
-        assert_eq!(refusal.mismatches.len(), MAX_MISMATCHES);
-        assert_eq!(refusal.more, more);
-        assert!(refusal.to_string().len() <= MAX_REFUSAL);
-        assert!(refusal.to_string().lines().count() < MAX_MISMATCHES);
+        let id = "SN1".parse().unwrap();
+        let trace = neighbordb.trace(&id, &facts);
+        assert_eq!(trace.chosen(), None);
+        assert_eq!(trace.mismatches().count(), MAX_MISMATCHES);
+        assert_eq!(trace.omitted(), more);
+        let refusal = trace.refusal(MAX_REFUSAL, char::len_utf8);
+        assert!(refusal.len() <= MAX_REFUSAL);
+        assert!(refusal.lines().count() < MAX_MISMATCHES);
     }
 }
 
@@ -237,10 +235,10 @@ fn names_of_any_length_make_no_larger_refusal() {
             assert!(text.len() <= max, "{}", text.len());
             assert!(text.ends_with("more patterns"), "{text}");
         }
-        let Selection::Refused(refusal) = neighbordb.select(&"SN1".parse().unwrap(), &facts) else {
-            panic!("a pattern matched");
-        };
-        let escaped = refusal.text(MAX_REFUSAL, |c| if c == '<' { 4 } else { c.len_utf8() });
+        let id = "SN1".parse().unwrap();
+        let trace = neighbordb.trace(&id, &facts);
+        assert_eq!(trace.chosen(), None);
+        let escaped = trace.refusal(MAX_REFUSAL, |c| if c == '<' { 4 } else { c.len_utf8() });
         assert!(escaped.replace('<', "&lt;").len() <= MAX_REFUSAL);
     }
 }
@@ -354,7 +352,10 @@ fn variables_are_bounded_where_they_are_put_in() {
     assert_eq!(neighbordb(fits, uses), Ok(()));
     let error = neighbordb(fits + 1, uses).unwrap_err();
     assert!(
-        error.message.contains("more than 2097152 bytes of names"),
+        error
+            .diagnostic
+            .message
+            .contains("more than 2097152 bytes of names"),
         "{error}"
     );
     assert!(neighbordb(500_000, 15_000).is_err());
@@ -386,6 +387,7 @@ fn the_expressions_of_all_patterns_are_bounded_together() {
     let error = neighbordb(most + 1).unwrap_err();
     assert!(
         error
+            .diagnostic
             .message
             .contains("too large: they have more than 500000 parts"),
         "{error}"

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::json;
 use ztp_core::definition::{Attributes, Definition};
-use ztp_core::neighbordb::{Neighbordb, Selection};
+use ztp_core::neighbordb::Neighbordb;
 use ztp_core::node::{Identifier, Neighbor, NodeFacts, Post};
 use ztp_core::pattern::Pattern;
 use ztp_core::pyregex::{Budget, PyRegex};
@@ -210,7 +210,7 @@ proptest! {
                 let stored = Pattern::parse_stored(&entry.pattern.to_yaml()).map_err(|error| TestCaseError::fail(error.to_string()))?;
                 prop_assert_eq!(stored.check(&facts), entry.pattern.check(&facts));
             }
-            if let Selection::Matched(entry) = neighbordb.select(&"SN1".parse().unwrap(), &facts) {
+            if let Some(entry) = neighbordb.trace(&"SN1".parse().unwrap(), &facts).chosen() {
                 prop_assert_eq!(entry.pattern.check(&facts), Ok(()));
             }
         }

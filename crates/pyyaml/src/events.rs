@@ -11,7 +11,7 @@ use std::mem::MaybeUninit;
 
 use libyaml_rs as libyaml;
 
-use super::{Error, Position, blanks};
+use super::{Diagnostic, Position, blanks};
 
 /// One event, and where it begins.
 pub(super) struct Event {
@@ -74,7 +74,7 @@ impl<'t> Events<'t> {
     }
 
     /// The next event. Not to be called again after an error or the end.
-    pub fn next(&mut self) -> Result<Event, Error> {
+    pub fn next(&mut self) -> Result<Event, Diagnostic> {
         loop {
             let mut event = MaybeUninit::<libyaml::yaml_event_t>::uninit();
             // SAFETY: the parser is initialized. Parsing fills the event, with nothing allocated in it if it fails; deleting
@@ -86,14 +86,14 @@ impl<'t> Events<'t> {
                 let read = data(&*event.as_ptr());
                 let position = position((*event.as_ptr()).start_mark);
                 libyaml::yaml_event_delete(event.as_mut_ptr());
-                if let Some(data) = read.map_err(|message| Error::new(position, message))? {
+                if let Some(data) = read.map_err(|message| Diagnostic::new(position, message))? {
                     return Ok(Event { position, data });
                 }
             }
         }
     }
 
-    fn error(&self) -> Error {
+    fn error(&self) -> Diagnostic {
         // SAFETY: the parser is initialized, and its messages are constants.
         let (kind, problem, at, context, context_at) = unsafe {
             let parser = &**self.parser;
@@ -107,7 +107,7 @@ impl<'t> Events<'t> {
         };
         if kind == libyaml::YAML_READER_ERROR {
             let (position, character) = first_unprintable(self.text);
-            return Error::new(
+            return Diagnostic::new(
                 position,
                 format!(
                     "the character '{}' is not allowed",
@@ -125,8 +125,8 @@ impl<'t> Events<'t> {
         // A plain text goes on in the next line, so that the cause may be in the line before.
         let from = begin.unwrap_or(place.line).min(place.line - 1);
         match blanks::suspect(self.text, from, place) {
-            Some((position, blank)) => Error::new(position, format!("{blank} ({message})")),
-            None => Error::new(place, message),
+            Some((position, blank)) => Diagnostic::new(position, format!("{blank} ({message})")),
+            None => Diagnostic::new(place, message),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value as Json};
 
-use super::{Error, Node, Value};
+use super::{Diagnostic, Node, Value};
 
 impl Node {
     /// The JSON of this value. A key that is no string becomes one (`true`, `null`, `1`, `1.5`); of two keys that
@@ -10,8 +10,8 @@ impl Node {
     ///
     /// # Errors
     /// What JSON has no word for: not-a-number and infinity, binary data, a set, an integer beyond 64 bits.
-    pub fn to_json(&self) -> Result<Json, Error> {
-        let error = |what: String| Error::new(self.position, what);
+    pub fn to_json(&self) -> Result<Json, Diagnostic> {
+        let error = |what: String| Diagnostic::new(self.position, what);
         match &self.value {
             Value::Null => Ok(Json::Null),
             Value::Bool(value) => Ok(Json::Bool(*value)),
@@ -44,7 +44,7 @@ impl Node {
         }
     }
 
-    fn to_json_key(&self) -> Result<String, Error> {
+    fn to_json_key(&self) -> Result<String, Diagnostic> {
         match &self.value {
             Value::Null => Ok("null".to_owned()),
             Value::Bool(value) => Ok(value.to_string()),
@@ -55,7 +55,7 @@ impl Node {
             | Value::Binary(_)
             | Value::List(_)
             | Value::Mapping(_)
-            | Value::Set(_) => Err(Error::new(
+            | Value::Set(_) => Err(Diagnostic::new(
                 self.position,
                 format!(
                     "{} cannot be a key in what is sent to a switch",

@@ -52,30 +52,38 @@ impl fmt::Display for Position {
     }
 }
 
-/// Why a text cannot be read, and where.
+/// A problem in a file: its position and a message for the operator.
+///
+/// It is the error of everything that reads YAML here, and of what is built on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
+pub struct Diagnostic {
     pub position: Position,
+    /// One sentence without a full stop.
     pub message: String,
 }
 
-impl Error {
+impl Diagnostic {
     /// A problem at a position.
     pub fn new(position: Position, message: impl Into<String>) -> Self {
-        Error {
+        Diagnostic {
             position,
             message: message.into(),
         }
     }
+
+    /// A problem with a value, at its position.
+    pub fn at(node: &Node, message: impl Into<String>) -> Self {
+        Diagnostic::new(node.position, message)
+    }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.position, self.message)
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Diagnostic {}
 
 /// One value of a document and the place where it is written.
 ///

@@ -8,7 +8,7 @@ use super::events::{Event, EventData, Events};
 use super::scalar::{self, Tag};
 use crate::printable::Printable;
 
-use super::{Error, MAX_DEPTH, MAX_EXPANDED_TEXT, MAX_NODES, MAX_TEXT, Node, Position, Value};
+use super::{Diagnostic, MAX_DEPTH, MAX_EXPANDED_TEXT, MAX_NODES, MAX_TEXT, Node, Position, Value};
 
 const CORE_TAGS: &str = "tag:yaml.org,2002:";
 
@@ -18,9 +18,9 @@ const CORE_TAGS: &str = "tag:yaml.org,2002:";
 /// What PyYAML's `safe_load` refuses (bad syntax, several documents, unknown tags, aliases without an anchor, an anchor
 /// used twice, lists or mappings as keys, impossible dates), an alias inside of its own anchor, and a text over one of
 /// the `MAX_*` limits.
-pub fn parse(text: &str) -> Result<Node, Error> {
+pub fn parse(text: &str) -> Result<Node, Diagnostic> {
     if text.len() > MAX_TEXT {
-        return Err(Error::new(
+        return Err(Diagnostic::new(
             Position::START,
             format!(
                 "the text has {} bytes, and {MAX_TEXT} are the most that is read",
@@ -66,7 +66,7 @@ enum Key {
 }
 
 impl Loader<'_> {
-    fn document(mut self) -> Result<Node, Error> {
+    fn document(mut self) -> Result<Node, Diagnostic> {
         let mut document = None;
         loop {
             let Event { position, data } = self.events.next()?;
@@ -75,7 +75,7 @@ impl Loader<'_> {
                     return Ok(document.unwrap_or(Node::new(Position::START, Value::Null)));
                 }
                 EventData::DocumentStart if document.is_some() => {
-                    return Err(Error::new(
+                    return Err(Diagnostic::new(
                         position,
                         "a second document begins here, and only one is read",
                     ));
@@ -85,7 +85,7 @@ impl Loader<'_> {
                     document = Some(self.node(event, 0)?);
                 }
                 _ => {
-                    return Err(Error::new(
+                    return Err(Diagnostic::new(
                         position,
                         "a value stands outside of the document",
                     ));
@@ -94,20 +94,20 @@ impl Loader<'_> {
         }
     }
 
-    fn node(&mut self, event: Event, depth: usize) -> Result<Node, Error> {
+    fn node(&mut self, event: Event, depth: usize) -> Result<Node, Diagnostic> {
         match self.key_or_node(event, depth, false)? {
             Key::Node(node) => Ok(node),
-            Key::Merge(position) => Err(Error::new(
+            Key::Merge(position) => Err(Diagnostic::new(
                 position,
                 "a merge key stands where a value is expected",
             )),
         }
     }
 
-    fn key_or_node(&mut self, event: Event, depth: usize, as_key: bool) -> Result<Key, Error> {
+    fn key_or_node(&mut self, event: Event, depth: usize, as_key: bool) -> Result<Key, Diagnostic> {
         let at = event.position;
         if depth > MAX_DEPTH {
-            return Err(Error::new(
+            return Err(Diagnostic::new(
                 at,
                 format!("lists and mappings are nested more than {MAX_DEPTH} deep"),
             ));
@@ -164,7 +164,7 @@ impl Loader<'_> {
                 };
                 (anchor, Node::new(at, value))
             }
-            _ => return Err(Error::new(at, "a value is missing here")),
+            _ => return Err(Diagnostic::new(at, "a value is missing here")),
         };
         if let Some(anchor) = anchor {
             let size = Size {
@@ -175,7 +175,7 @@ impl Loader<'_> {
             if self.anchored > MAX_NODES {
                 let message =
                     format!("the anchors of the document hold more than {MAX_NODES} values");
-                return Err(Error::new(at, message));
+                return Err(Diagnostic::new(at, message));
             }
             self.anchors
                 .insert(anchor, Anchored::Complete(node.clone(), size));
@@ -183,22 +183,22 @@ impl Loader<'_> {
         Ok(Key::Node(node))
     }
 
-    fn open(&mut self, anchor: Option<&str>, at: Position) -> Result<(), Error> {
+    fn open(&mut self, anchor: Option<&str>, at: Position) -> Result<(), Diagnostic> {
         let Some(anchor) = anchor else { return Ok(()) };
         match self.anchors.insert(anchor.to_owned(), Anchored::Open) {
             None => Ok(()),
-            Some(_) => Err(Error::new(
+            Some(_) => Err(Diagnostic::new(
                 at,
                 format!("the anchor '{}' is defined twice", Printable(anchor)),
             )),
         }
     }
 
-    fn alias(&mut self, anchor: &str, at: Position) -> Result<Node, Error> {
+    fn alias(&mut self, anchor: &str, at: Position) -> Result<Node, Diagnostic> {
         let (node, size) = match self.anchors.get(anchor) {
             Some(Anchored::Complete(node, size)) => (node, *size),
             Some(Anchored::Open) => {
-                return Err(Error::new(
+                return Err(Diagnostic::new(
                     at,
                     format!(
                         "the alias '{}' stands inside of its own anchor",
@@ -207,7 +207,7 @@ impl Loader<'_> {
                 ));
             }
             None => {
-                return Err(Error::new(
+                return Err(Diagnostic::new(
                     at,
                     format!("the alias '{}' has no anchor before it", Printable(anchor)),
                 ));
@@ -223,7 +223,7 @@ impl Loader<'_> {
         Ok(node.clone())
     }
 
-    fn grow(&mut self, at: Position, by: Size) -> Result<(), Error> {
+    fn grow(&mut self, at: Position, by: Size) -> Result<(), Diagnostic> {
         self.size = Size {
             nodes: self.size.nodes + by.nodes,
             text: self.size.text + by.text,
@@ -231,7 +231,7 @@ impl Loader<'_> {
         check_size(at, self.size)
     }
 
-    fn list(&mut self, depth: usize) -> Result<Vec<Node>, Error> {
+    fn list(&mut self, depth: usize) -> Result<Vec<Node>, Diagnostic> {
         let mut items = Vec::new();
         loop {
             let event = self.events.next()?;
@@ -244,7 +244,7 @@ impl Loader<'_> {
 
     /// PyYAML puts what is merged in before the mapping's own pairs, whatever the order in the text; then of equal keys
     /// the first keeps its place and the last its value.
-    fn mapping(&mut self, depth: usize) -> Result<Vec<(Node, Node)>, Error> {
+    fn mapping(&mut self, depth: usize) -> Result<Vec<(Node, Node)>, Diagnostic> {
         let mut own = Vec::new();
         let mut merged = Vec::new();
         loop {
@@ -265,15 +265,15 @@ impl Loader<'_> {
     }
 }
 
-fn check_size(at: Position, size: Size) -> Result<(), Error> {
+fn check_size(at: Position, size: Size) -> Result<(), Diagnostic> {
     if size.nodes > MAX_NODES {
-        return Err(Error::new(
+        return Err(Diagnostic::new(
             at,
             format!("the document has more than {MAX_NODES} values once its aliases are expanded"),
         ));
     }
     if size.text > MAX_EXPANDED_TEXT {
-        return Err(Error::new(
+        return Err(Diagnostic::new(
             at,
             format!(
                 "the document has more than {MAX_EXPANDED_TEXT} bytes of text once its aliases are expanded"
@@ -283,12 +283,12 @@ fn check_size(at: Position, size: Size) -> Result<(), Error> {
     Ok(())
 }
 
-fn unknown_tag(at: Position, tag: Option<&str>) -> Error {
+fn unknown_tag(at: Position, tag: Option<&str>) -> Diagnostic {
     let tag = tag.unwrap_or_default();
     let shown = tag
         .strip_prefix(CORE_TAGS)
         .map_or_else(|| tag.to_owned(), |name| format!("!!{name}"));
-    Error::new(
+    Diagnostic::new(
         at,
         format!(
             "the tag '{}' cannot be used here; remove it",
@@ -322,9 +322,9 @@ fn scalar_tag(tag: Option<&str>, text: &str, plain: bool) -> Option<Tag> {
     }
 }
 
-fn scalar_node(at: Position, tag: Tag, text: String) -> Result<Node, Error> {
+fn scalar_node(at: Position, tag: Tag, text: String) -> Result<Node, Diagnostic> {
     let value = scalar::construct(tag, &text)
-        .map_err(|problem| Error::new(at, format!("'{}' is {problem}", Printable(&text))))?;
+        .map_err(|problem| Diagnostic::new(at, format!("'{}' is {problem}", Printable(&text))))?;
     let written = (tag != Tag::Str).then(|| text.into_boxed_str());
     Ok(Node {
         position: at,
@@ -334,12 +334,12 @@ fn scalar_node(at: Position, tag: Tag, text: String) -> Result<Node, Error> {
 }
 
 /// An entry of `!!omap` or `!!pairs`, a mapping of one pair, as the list of two that JSON makes of Python's tuple.
-fn single_pair(item: Node) -> Result<Node, Error> {
+fn single_pair(item: Node) -> Result<Node, Diagnostic> {
     let position = item.position;
     match item.value {
         Value::Mapping(entries) => match <[(Node, Node); 1]>::try_from(entries) {
             Ok([(key, value)]) => Ok(Node::new(position, Value::List(vec![key, value]))),
-            Err(entries) => Err(Error::new(
+            Err(entries) => Err(Diagnostic::new(
                 position,
                 format!(
                     "a mapping of one pair is expected here, and this one has {}",
@@ -347,7 +347,7 @@ fn single_pair(item: Node) -> Result<Node, Error> {
                 ),
             )),
         },
-        other => Err(Error::new(
+        other => Err(Diagnostic::new(
             position,
             format!(
                 "a mapping of one pair is expected here, not {}",
@@ -357,7 +357,7 @@ fn single_pair(item: Node) -> Result<Node, Error> {
     }
 }
 
-fn merge(at: Position, source: Node, merged: &mut Vec<(Node, Node)>) -> Result<(), Error> {
+fn merge(at: Position, source: Node, merged: &mut Vec<(Node, Node)>) -> Result<(), Diagnostic> {
     let position = source.position;
     let pairs = |node: Node| match node.value {
         Value::Mapping(entries) => Ok(entries),
@@ -365,7 +365,7 @@ fn merge(at: Position, source: Node, merged: &mut Vec<(Node, Node)>) -> Result<(
             .into_iter()
             .map(|key| (key, Node::new(position, Value::Null)))
             .collect()),
-        other => Err(Error::new(
+        other => Err(Diagnostic::new(
             at,
             format!(
                 "'<<' merges a mapping or a list of mappings, not {}",
@@ -396,7 +396,7 @@ enum Identity {
 }
 
 impl Identity {
-    fn of(key: &Node) -> Result<Identity, Error> {
+    fn of(key: &Node) -> Result<Identity, Diagnostic> {
         match &key.value {
             Value::Null => Ok(Identity::Null),
             Value::Bool(value) => Ok(Identity::Int(i128::from(*value))),
@@ -408,7 +408,7 @@ impl Identity {
             Value::Float(value) => Ok(Identity::Float(value.to_bits())),
             Value::Str(text) => Ok(Identity::Str(text.clone())),
             Value::Binary(bytes) => Ok(Identity::Binary(bytes.clone())),
-            Value::List(_) | Value::Mapping(_) | Value::Set(_) => Err(Error::new(
+            Value::List(_) | Value::Mapping(_) | Value::Set(_) => Err(Diagnostic::new(
                 key.position,
                 format!("{} cannot be a key", key.value.kind()),
             )),
@@ -435,7 +435,7 @@ fn are_different_texts(entries: &[(Node, Node)]) -> bool {
     texts().all(|text| known.insert(text))
 }
 
-fn unique(entries: Vec<(Node, Node)>) -> Result<Vec<(Node, Node)>, Error> {
+fn unique(entries: Vec<(Node, Node)>) -> Result<Vec<(Node, Node)>, Diagnostic> {
     if are_different_texts(&entries) {
         return Ok(entries);
     }

@@ -44,7 +44,7 @@ pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
             .id(identifier)
             .map_err(|error| Failure::new(format!("{error}")))?,
     };
-    let mut story = Story {
+    let mut explanation = Explanation {
         root: &root,
         identifier,
         owner: sites::site_of(&root, id.as_str()),
@@ -53,14 +53,14 @@ pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
         facts,
         text: String::new(),
     };
-    let code = match story.tell() {
+    let code = match explanation.render() {
         Ok(()) => CLEAN,
         Err(Refused(reason)) => {
-            story.line(&format!("refused with 400: {reason}"));
+            explanation.line(&format!("refused with 400: {reason}"));
             FINDINGS
         }
     };
-    say(&story.text)?;
+    say(&explanation.text)?;
     Ok(code)
 }
 
@@ -162,7 +162,7 @@ fn from_options(args: &ExplainArgs) -> Result<Vec<u8>, Failure> {
 struct Refused(String);
 
 /// The explanation of one node, as it grows.
-struct Story<'r> {
+struct Explanation<'r> {
     root: &'r DataRoot,
     identifier: Identifier,
     /// The site that the node belongs to, if the data_root says so.
@@ -174,13 +174,13 @@ struct Story<'r> {
     text: String,
 }
 
-impl Story<'_> {
+impl Explanation<'_> {
     fn line(&mut self, line: &str) {
         let _ = writeln!(self.text, "{line}");
     }
 
     /// POST /nodes, then GET /nodes/{id}.
-    fn tell(&mut self) -> Result<(), Refused> {
+    fn render(&mut self) -> Result<(), Refused> {
         if let (Some(owner), Some(site)) = (&self.owner, &self.site)
             && owner != site
         {
@@ -228,32 +228,14 @@ impl Story<'_> {
             .map_err(|error| Refused(format!("neighbordb is broken: {error}")))?;
         self.line("POST /nodes: the node is not known; the patterns of neighbordb, in order:");
         let facts = self.facts.clone();
-        for (entry, outcome) in neighbordb.tries(&self.id, &facts) {
-            let pattern = &entry.pattern;
-            if pattern.node.is_some() {
-                self.line(&format!(
-                    "  (only '{}' is tried: it is for this node alone)",
-                    pattern.name
-                ));
-            }
-            match outcome {
-                Ok(()) => {
-                    self.line(&format!(
-                        "  line {}: pattern '{}' fits: definitions/{}",
-                        pattern.position.line, pattern.name, entry.definition
-                    ));
-                    return Ok(content::definition_key(entry.definition.as_str()));
-                }
-                Err(mismatch) => {
-                    let line = format!("  line {}: {mismatch}", pattern.position.line);
-                    self.line(&line);
-                    if mismatch.is_undecided() {
-                        return Err(Refused("it cannot be told whether a pattern fits".into()));
-                    }
-                }
-            }
+        let trace = neighbordb.trace(&self.id, &facts);
+        for line in trace.to_string().lines() {
+            self.line(&format!("  {line}"));
         }
-        Err(Refused("no pattern fits".to_owned()))
+        match trace.chosen() {
+            Some(entry) => Ok(content::definition_key(entry.definition.as_str())),
+            None => Err(Refused(trace.summary().to_owned())),
+        }
     }
 
     fn check_stored_pattern(&mut self) -> Result<(), Refused> {

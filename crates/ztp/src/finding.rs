@@ -1,6 +1,6 @@
 //! What `ztp validate` finds: kinds with a stable name, and where one of them is.
 
-use ztp_core::yaml::Position;
+use ztp_core::yaml::{Diagnostic, Position};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +155,11 @@ impl Finding {
             position: Some(position),
             ..Self::of_file(kind, key, message)
         }
+    }
+
+    /// About what a parser reports of a file.
+    pub fn of_diagnostic(kind: Kind, key: impl Into<String>, diagnostic: Diagnostic) -> Self {
+        Self::at(kind, key, diagnostic.position, diagnostic.message)
     }
 
     /// With advice that fits better than that of its kind.

@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde_json::{Map, Value as Json};
 
-use super::{Attributes, Definition, DefinitionError};
+use super::{Attributes, Definition};
 use crate::plugin::{self, Call, Piece};
-use crate::yaml::Position;
+use crate::yaml::{Diagnostic, Position};
 
 /// Most bytes of JSON that a node is sent as its definition, look-up and pool values put in.
 pub const MAX_RENDERED: usize = 2 * 1024 * 1024;
@@ -24,7 +24,7 @@ impl Definition {
     ///
     /// # Errors
     /// It would have more than [`MAX_RENDERED`] bytes, [`MAX_CALLS`] different calls, or [`MAX_CALL_PLACES`] of them.
-    pub fn render(&self, node: &Attributes) -> Result<Rendered, DefinitionError> {
+    pub fn render(&self, node: &Attributes) -> Result<Rendered, Diagnostic> {
         let mut room = Room(MAX_RENDERED);
         let mut undefined = Undefined::default();
         let mut actions = Vec::with_capacity(self.actions.len());
@@ -165,11 +165,8 @@ enum Limit {
 }
 
 impl Limit {
-    fn at(self, position: Option<Position>) -> DefinitionError {
-        DefinitionError {
-            position: position.unwrap_or(Position::START),
-            message: self.to_string(),
-        }
+    fn at(self, position: Option<Position>) -> Diagnostic {
+        Diagnostic::new(position.unwrap_or(Position::START), self.to_string())
     }
 }
 

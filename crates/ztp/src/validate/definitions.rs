@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 
 use ztp_core::assets;
-use ztp_core::definition::{Action, Attributes, Definition, DefinitionError, KEYS, Rendered};
+use ztp_core::definition::{Action, Attributes, Definition, KEYS, Rendered};
 use ztp_core::key::{self, Record};
 use ztp_core::path;
 use ztp_core::plugin::{self, PLUGINS};
@@ -49,12 +49,7 @@ impl Check<'_> {
             };
             match Attributes::parse(&text) {
                 Ok(attributes) => drop(self.attributes.insert(node, attributes)),
-                Err(error) => self.find(Finding::at(
-                    Kind::BadAttributes,
-                    key,
-                    error.position,
-                    error.message,
-                )),
+                Err(error) => self.find(Finding::of_diagnostic(Kind::BadAttributes, key, error)),
             }
         }
         for (key, ()) in self.keys(is_definition) {
@@ -63,12 +58,7 @@ impl Check<'_> {
             };
             match Definition::parse(&text) {
                 Ok(definition) => drop(self.definitions.insert(key, definition)),
-                Err(error) => self.find(Finding::at(
-                    Kind::BadDefinition,
-                    key,
-                    error.position,
-                    error.message,
-                )),
+                Err(error) => self.find(Finding::of_diagnostic(Kind::BadDefinition, key, error)),
             }
         }
     }
@@ -86,12 +76,7 @@ impl Check<'_> {
                 _ => {
                     // As it is sent to a node without attributes of its own; the others are looked at one by one.
                     if let Err(error) = definition.render(&Attributes::default()) {
-                        self.find(Finding::at(
-                            Kind::BadDefinition,
-                            key,
-                            error.position,
-                            error.message,
-                        ));
+                        self.find(Finding::of_diagnostic(Kind::BadDefinition, key, error));
                     }
                     let all = self.attributes.values().flat_map(Attributes::names);
                     let all = Scope::Shared(all.map(str::to_owned).collect());
@@ -317,7 +302,7 @@ impl Check<'_> {
         &mut self,
         node: &str,
         key: &str,
-        rendered: Result<Rendered, DefinitionError>,
+        rendered: Result<Rendered, yaml::Diagnostic>,
     ) {
         let rendered = match rendered {
             Ok(rendered) => rendered,

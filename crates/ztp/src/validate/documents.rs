@@ -36,7 +36,7 @@ impl Check<'_> {
         let Some(text) = self.yaml(key) else { return };
         if let Err(error) = bootstrap_conf::parse(&text) {
             let kind = Kind::BadBootstrapConf;
-            return self.find(Finding::at(kind, key, error.position, error.message));
+            return self.find(Finding::of_diagnostic(kind, key, error));
         }
         let Ok(root) = yaml::parse(&text) else { return };
         self.unknown_keys_of(key, &root, "bootstrap.conf", &["logging", "xmpp"]);

@@ -23,11 +23,11 @@ impl Check<'_> {
             let (kind, message) = match &problem.pattern {
                 Some(name) => (
                     Kind::BadPattern,
-                    format!("pattern '{name}': {}", problem.message),
+                    format!("pattern '{name}': {}", problem.diagnostic.message),
                 ),
-                None => (Kind::BadNeighbordb, problem.message.clone()),
+                None => (Kind::BadNeighbordb, problem.diagnostic.message.clone()),
             };
-            self.find(Finding::at(kind, KEY, problem.position, message));
+            self.find(Finding::at(kind, KEY, problem.diagnostic.position, message));
         }
         let Ok(root) = yaml::parse(&text) else { return };
         self.unknown_keys(&root);

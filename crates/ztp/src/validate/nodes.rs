@@ -111,7 +111,7 @@ impl Check<'_> {
             Ok(pattern) => Some((key, pattern)),
             Err(error) => {
                 let kind = Kind::BadPattern;
-                let finding = Finding::at(kind, key, error.position, error.message);
+                let finding = Finding::of_diagnostic(kind, key, error.diagnostic);
                 self.find(finding.with_help("correct it: as it is, the node is refused"));
                 None
             }

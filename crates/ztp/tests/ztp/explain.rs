@@ -62,7 +62,7 @@ fn a_pattern_for_one_node_is_its_only_candidate() {
     scratch.write("facts.json", r#"{"serialnumber": "JPE9", "neighbors": {}}"#);
     let (status, text) = scratch.ztp(&["explain", "root", "--node", "facts.json"]);
     assert_eq!(status, 0, "{text}");
-    assert!(text.contains("only 'alone' is tried"), "{text}");
+    assert!(text.contains("only 'alone' is checked"), "{text}");
     assert!(text.contains("<a value of mgmt>/24"), "{text}");
 }
 
