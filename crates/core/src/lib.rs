@@ -4,10 +4,13 @@
 //! - [`definition`], [`plugin`], [`pool`], [`template`], [`bootstrap_conf`]: what a switch receives.
 //! - [`key`], [`path`]: where content is stored, and what a URL path names.
 //! - [`settings`], [`credentials`]: what the operator set, and whose a token is.
+//! - [`content`], [`check`]: the kinds of content, and everything that is wrong with it.
 //! - [`assets`]: the content that ships with the Worker.
 
 pub mod assets;
 pub mod bootstrap_conf;
+pub mod check;
+pub mod content;
 pub mod content_name;
 pub mod credentials;
 pub mod definition;

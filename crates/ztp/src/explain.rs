@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
+use ztp_core::check::{Index, PoolFile};
+use ztp_core::content;
 use ztp_core::definition::{Attributes, Definition, Unresolved};
 use ztp_core::key::{Document, Record};
 use ztp_core::neighbordb::Neighbordb;
@@ -17,8 +19,7 @@ use ztp_core::pool::Pool;
 
 use crate::cli::ExplainArgs;
 use crate::data_root::DataRoot;
-use crate::sites::{self, PoolFile};
-use crate::{CLEAN, FINDINGS, Failure, content, http, identifier, say, shown};
+use crate::{CLEAN, FINDINGS, Failure, http, identifier, say, shown};
 
 /// Explains one node.
 ///
@@ -44,10 +45,11 @@ pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
             .id(identifier)
             .map_err(|error| Failure::new(format!("{error}")))?,
     };
+    let index = Index::of(&root);
     let mut explanation = Explanation {
-        root: &root,
+        owner: index.site_of(id.as_str()),
+        index,
         identifier,
-        owner: sites::site_of(&root, id.as_str()),
         site: args.site.clone(),
         id,
         facts,
@@ -104,7 +106,7 @@ fn known_id(root: &DataRoot, identifier: Identifier, written: &str) -> String {
 fn facts(args: &ExplainArgs, known: Option<&str>, root: &DataRoot) -> Result<NodeFacts, Failure> {
     if let Some(id) = known {
         let key = format!("nodes/{id}/{}", Record::Facts.name());
-        let Some(text) = root.text(&key) else {
+        let Some(text) = Index::of(root).text(&key) else {
             return Err(Failure::new(format!(
                 "{} has no {key}: fetch it with `ztp pull`, or give the facts with --node or --serial",
                 shown(&root.path)
@@ -163,7 +165,7 @@ struct Refused(String);
 
 /// The explanation of one node, as it grows.
 struct Explanation<'r> {
-    root: &'r DataRoot,
+    index: Index<'r>,
     identifier: Identifier,
     /// The site that the node belongs to, if the data_root says so.
     owner: Option<String>,
@@ -194,7 +196,7 @@ impl Explanation<'_> {
         let known = [Record::Definition, Record::StartupConfig]
             .into_iter()
             .map(|record| record.key(&self.id))
-            .find(|key| self.root.has(key));
+            .find(|key| self.index.has(key));
         self.line(&format!("node {}", self.id));
         match known {
             Some(key) => {
@@ -208,7 +210,7 @@ impl Explanation<'_> {
             None => {
                 let key = self.matched()?;
                 let text = self
-                    .root
+                    .index
                     .text(&key)
                     .ok_or_else(|| Refused(format!("{key} is not there, or is not UTF-8 text")))?;
                 let definition = Definition::parse(&text)
@@ -221,7 +223,7 @@ impl Explanation<'_> {
     /// The key of the definition that neighbordb has for the node.
     fn matched(&mut self) -> Result<String, Refused> {
         let key = Document::Neighbordb.to_string();
-        let text = self.root.text(&key).ok_or_else(|| {
+        let text = self.index.text(&key).ok_or_else(|| {
             Refused("the node is not known, and there is no neighbordb to match it against".into())
         })?;
         let neighbordb = Neighbordb::parse(&text, self.identifier)
@@ -255,7 +257,7 @@ impl Explanation<'_> {
     /// What the node is told.
     fn definition(&mut self, definition: Option<Definition>) -> Result<(), Refused> {
         let attributes = self.parsed(Record::Attributes, Attributes::parse)?;
-        let definition = match self.root.has(&Record::StartupConfig.key(&self.id)) {
+        let definition = match self.index.has(&Record::StartupConfig.key(&self.id)) {
             true => {
                 let id = path::encode_segment(self.id.as_str());
                 let url = format!("<the server's URL>/nodes/{id}/startup-config");
@@ -283,7 +285,7 @@ impl Explanation<'_> {
             )));
         }
         let site = self.owner.as_deref().or(self.site.as_deref());
-        let name = match sites::pool_file(self.root, &call.pool, site) {
+        let name = match self.index.pool_file(&call.pool, site) {
             PoolFile::Named(name) => name,
             PoolFile::OfSites(_) => {
                 return Ok(format!("<a value of {} of the node's site>", call.pool));
@@ -296,7 +298,7 @@ impl Explanation<'_> {
             }
         };
         let key = Document::Pool(&name).to_string();
-        let text = self.root.text(&key);
+        let text = self.index.text(&key);
         let text = text.ok_or_else(|| Refused(format!("{key} is not UTF-8 text")))?;
         let pool = Pool::parse(&text, self.identifier)
             .map_err(|error| Refused(format!("{key} is broken: {error}")))?;
@@ -312,10 +314,10 @@ impl Explanation<'_> {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Result<Option<T>, Refused> {
         let key = record.key(&self.id);
-        if !self.root.has(&key) {
+        if !self.index.has(&key) {
             return Ok(None);
         }
-        let text = self.root.text(&key);
+        let text = self.index.text(&key);
         let text = text.ok_or_else(|| Refused(format!("{key} is not UTF-8 text")))?;
         parse(&text)
             .map(Some)

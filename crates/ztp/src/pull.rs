@@ -5,8 +5,9 @@ use std::fs::OpenOptions;
 use std::io::{Error, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use ztp_core::content::{ContentKind, NotContent, Store};
+
 use crate::cli::PullArgs;
-use crate::content::{Place, Store, Stray};
 use crate::digest::FileDigest;
 use crate::plan::{Plan, Step};
 use crate::project::Project;
@@ -140,10 +141,10 @@ impl Pull<'_> {
     /// Where a key is written to, if it is one that the Worker reads from that store, and so cannot
     /// leave the folder.
     fn path(&mut self, store: Store, key: &str) -> Option<PathBuf> {
-        let known = match Place::of(key) {
-            Ok(place) => place.store() == store,
+        let known = match ContentKind::of(key) {
+            Ok(kind) => kind.store() == store,
             // A file that an editor left is a file in a bucket all the same.
-            Err(Stray::Foreign | Stray::Misplaced(_)) => {
+            Err(NotContent::Foreign | NotContent::Misplaced(_)) => {
                 let in_bucket = key.starts_with("files/") || key.starts_with("actions/");
                 store == Store::R2 && in_bucket && key.split('/').all(ztp_core::key::is_name)
             }

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use ztp_core::content::{ContentKind, Store};
 use ztp_core::key::Record;
 
 use crate::cli::PushArgs;
-use crate::content::{Place, Store};
 use crate::data_root::{DataRoot, File};
 use crate::digest::{FileDigest, sha1};
 use crate::plan::{Plan, Step};
@@ -80,10 +80,10 @@ impl Push<'_> {
     fn compare(&mut self, inventory: &Inventory) -> Result<(), Failure> {
         let root = self.root;
         let mut files: Vec<(&String, &File)> = root.files.iter().collect();
-        files.sort_by_key(|(key, file)| (file.place.rank(), *key));
+        files.sort_by_key(|(key, file)| (rank(&file.kind), *key));
         let (objects, values): (Vec<_>, Vec<_>) = files
             .into_iter()
-            .partition(|(_, file)| file.place.store() == Store::R2);
+            .partition(|(_, file)| file.kind.store() == Store::R2);
         for (key, file) in objects {
             let step = match inventory.objects.get(key) {
                 None => Step::Add,
@@ -124,8 +124,8 @@ impl Push<'_> {
             false => self.storage.values(&there)?,
         };
         for (key, file) in values {
-            let record = match &file.place {
-                Place::Record(_, record) => Some(*record),
+            let record = match &file.kind {
+                ContentKind::Record(_, record) => Some(*record),
                 _ => None,
             };
             let step = if record == Some(Record::Facts) && !self.args.with_facts {
@@ -162,7 +162,7 @@ impl Push<'_> {
         let root = self.root;
         for (key, object) in &inventory.objects {
             let step = match is_content(key, Store::R2) {
-                true if root.has(key) => continue,
+                true if root.files.contains_key(key) => continue,
                 true if self.storage.pushed_as(key, object)? == Some(mark(key)) => Step::Delete,
                 true => not_pushed(),
                 false => not_content(),
@@ -171,7 +171,7 @@ impl Push<'_> {
         }
         let keys = inventory.values.keys();
         let gone: Vec<&String> = keys
-            .filter(|key| !(is_content(key, Store::Kv) && root.has(key)))
+            .filter(|key| !(is_content(key, Store::Kv) && root.files.contains_key(*key)))
             .collect();
         for keys in gone.chunks(VALUES_AT_ONCE) {
             let pushed = self.pushed(keys, inventory)?;
@@ -299,9 +299,25 @@ impl Push<'_> {
     }
 }
 
+/// The order of a push: nothing is stored before the content that it names.
+fn rank(kind: &ContentKind) -> u8 {
+    match kind {
+        ContentKind::File(_) => 0,
+        ContentKind::Action(_) => 1,
+        ContentKind::Pool(_) => 2,
+        ContentKind::Definition(_) | ContentKind::ConfigHandler(_) => 3,
+        ContentKind::Bootstrap | ContentKind::BootstrapConf => 4,
+        ContentKind::Record(_, record) => match record {
+            Record::Definition | Record::StartupConfig => 6,
+            _ => 5,
+        },
+        ContentKind::Neighbordb => 7,
+    }
+}
+
 /// Whether the Worker reads a key from a store. The same key in the other store is not content.
 fn is_content(key: &str, store: Store) -> bool {
-    Place::of(key).is_ok_and(|place| place.store() == store)
+    ContentKind::of(key).is_ok_and(|kind| kind.store() == store)
 }
 
 fn not_content() -> Step {
@@ -317,7 +333,7 @@ fn keys(plan: &Plan, store: Store) -> Vec<String> {
 }
 
 fn read(file: &File) -> Result<Vec<u8>, Failure> {
-    regular::read(&file.path, file.place.store().max_value_bytes())
+    regular::read(&file.path, file.kind.store().max_value_bytes())
         .map_err(|error| Failure::new(format!("cannot read {}: {error}", shown(&file.path))))
 }
 

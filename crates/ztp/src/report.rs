@@ -7,9 +7,9 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use serde_json::json;
 
+use ztp_core::check::{Finding, Note, Severity};
 use ztp_core::yaml::Position;
 
-use crate::finding::{Finding, Note, Severity};
 use crate::terminal::{self, line, masked};
 use crate::{regular, shown};
 
@@ -58,7 +58,7 @@ impl Report<'_> {
             out += "\n\n";
         }
         for note in self.notes {
-            let _ = writeln!(out, "note: {}", note.shown(line));
+            let _ = writeln!(out, "note: {}", note.display(line));
         }
         out + &self.summary() + "\n"
     }
@@ -143,7 +143,7 @@ impl Report<'_> {
         let notes: Vec<_> = self
             .notes
             .iter()
-            .map(|note| note.shown(str::to_owned))
+            .map(|note| note.display(str::to_owned))
             .collect();
         let report = json!({"files": self.files, "findings": findings, "notes": notes});
         terminal::lines(&format!("{report:#}\n"))
@@ -204,7 +204,7 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::Kind;
+    use ztp_core::check::FindingKind;
 
     #[test]
     fn a_span_ends_with_its_word() {
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn github_gets_one_escaped_line_for_each_finding() {
-        let finding = Finding::of_file(Kind::BrokenLink, "files/a,b", "100% of\nit");
+        let finding = Finding::of_file(FindingKind::BrokenLink, "files/a,b", "100% of\nit");
         let report = Report {
             folder: Path::new("root"),
             findings: &[finding],

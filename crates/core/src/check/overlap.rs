@@ -16,11 +16,11 @@
 
 use std::collections::HashMap;
 
-use ztp_core::function::Function;
-use ztp_core::interface::InterfaceName;
-use ztp_core::pattern::{Constraint, MAX_STEPS, Pattern, Sense};
-use ztp_core::pyregex::Budget;
-use ztp_core::yaml::Position;
+use crate::function::Function;
+use crate::interface::InterfaceName;
+use crate::pattern::{Constraint, MAX_STEPS, Pattern, Sense};
+use crate::pyregex::Budget;
+use crate::yaml::Position;
 
 /// Why no node can ever fit a pattern, and which line shows it.
 pub fn contradiction(pattern: &Pattern) -> Option<(Position, String)> {
@@ -181,8 +181,8 @@ fn within(some: &Option<Vec<InterfaceName>>, all: &Option<Vec<InterfaceName>>) -
 
 #[cfg(test)]
 mod tests {
+    use crate::node::{Neighbor, NodeFacts};
     use proptest::prelude::*;
-    use ztp_core::node::{Neighbor, NodeFacts};
 
     use super::*;
 

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use ztp_core::key::{self, Document};
-use ztp_core::pool::Pool;
-use ztp_core::printable::Printable;
-use ztp_core::yaml;
+use crate::key::{self, Document};
+use crate::pool::Pool;
+use crate::printable::Printable;
+use crate::yaml;
 
-use crate::content::Place;
-use crate::finding::{Finding, Kind};
+use super::finding::{Finding, FindingKind};
+use crate::content::ContentKind;
 
 use super::Check;
 
@@ -18,8 +18,8 @@ const MAX_SHOWN: usize = 3;
 impl Check<'_> {
     /// Reads every pool, and counts who will ask it.
     pub(super) fn pools(&mut self) {
-        let pools = self.keys(|place| match place {
-            Place::Pool(name) => Some(name.clone()),
+        let pools = self.keys(|kind| match kind {
+            ContentKind::Pool(name) => Some(name.clone()),
             _ => None,
         });
         for (key, name) in pools {
@@ -36,7 +36,12 @@ impl Check<'_> {
                 }
                 Err(error) => {
                     let message = format!("the pool cannot be used: {}", error.message);
-                    self.find(Finding::at(Kind::BadPool, key, error.position, message));
+                    self.add(Finding::at(
+                        FindingKind::BadPool,
+                        key,
+                        error.position,
+                        message,
+                    ));
                 }
             }
         }
@@ -67,8 +72,8 @@ impl Check<'_> {
                     let message = format!(
                         "'{value}' is reserved for the node '{owner}', which has '{first}'"
                     );
-                    self.find(Finding::at(
-                        Kind::SecondReservation,
+                    self.add(Finding::at(
+                        FindingKind::DuplicateReservation,
                         key,
                         name.position,
                         message,
@@ -83,8 +88,8 @@ impl Check<'_> {
                 .find(|(range, alone)| *range != value && alone.contains(value));
             if let Some((range, _)) = range {
                 let message = format!("'{value}' is in '{range}', too");
-                self.find(Finding::at(
-                    Kind::RepeatedValue,
+                self.add(Finding::at(
+                    FindingKind::DuplicateValue,
                     key,
                     name.position,
                     message,
@@ -143,11 +148,11 @@ impl Check<'_> {
                 there
             );
             let key = Document::Pool(name).to_string();
-            let finding = Finding::of_file(Kind::ExhaustedPool, key, message);
+            let finding = Finding::of_file(FindingKind::ExhaustedPool, key, message);
             let help = network.map(|network| {
                 format!(
                     "{}; '{network}' is one value: write hosts({network}) if you mean each address in it",
-                    Kind::ExhaustedPool.help()
+                    FindingKind::ExhaustedPool.help()
                 )
             });
             self.findings.push(Finding { help, ..finding });

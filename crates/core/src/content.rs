@@ -1,7 +1,7 @@
-//! What a path in a data_root is: where it is stored, and who reads it.
+//! The kinds of content: which store a key belongs to, and which resource it is.
 
-use ztp_core::key::{self, Document, ObjectKey, Record};
-use ztp_core::node::NodeId;
+use crate::key::{self, Document, ObjectKey, Record};
+use crate::node::NodeId;
 
 /// Which of the Worker's two stores a key belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,7 +30,7 @@ impl Store {
         }
     }
 
-    /// What messages call it.
+    /// Its name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Kv => "KV",
@@ -39,9 +39,9 @@ impl Store {
     }
 }
 
-/// What a file of a data_root is to the Worker.
+/// A kind of content that the Worker reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum ContentKind {
     Bootstrap,
     BootstrapConf,
     Neighbordb,
@@ -52,38 +52,38 @@ pub enum Place {
     Action(String),
     /// The path below `files/`.
     File(String),
-    /// A record of a node, the node as its folder is called.
+    /// A record of a node: the name of its folder, and the record.
     Record(String, Record),
 }
 
-/// Why a path names nothing that the Worker serves.
+/// Why a key is not content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stray {
-    /// It belongs to the operator: a README, version control, what an editor or a system left.
+pub enum NotContent {
+    /// It belongs to the operator or to the Worker itself: a README, version control, what an editor or a system left.
     Foreign,
-    /// It lies in a folder of the content, where the Worker looks for other names.
+    /// It is in a folder of the content, where the Worker reads other names: which ones.
     Misplaced(String),
-    /// It is where ZTPServer keeps what it runs itself.
+    /// It is in `plugins/`, where ZTPServer keeps the plugins that it runs.
     Plugin,
     /// ZTPServer's settings.
     ServerConf,
-    /// The folder of a node that can be none: what is wrong with its name.
-    NoNode(String),
-    /// A segment of the path can be no name.
+    /// The name of a node's folder is not a valid id: why.
+    InvalidNodeId(String),
+    /// A segment of the path is not a valid name.
     BadName,
 }
 
-impl Place {
-    /// What a key, a path relative to the data_root, is.
+impl ContentKind {
+    /// The kind of a key, which is a path relative to the data_root.
     ///
     /// # Errors
-    /// It is nothing that the Worker reads.
-    pub fn of(key: &str) -> Result<Self, Stray> {
+    /// The Worker does not read it.
+    pub fn of(key: &str) -> Result<Self, NotContent> {
         if key.split('/').any(is_foreign) {
-            return Err(Stray::Foreign);
+            return Err(NotContent::Foreign);
         }
         if !key.split('/').all(key::is_name) {
-            return Err(Stray::BadName);
+            return Err(NotContent::BadName);
         }
         let Some((folder, rest)) = key.split_once('/') else {
             return Self::at_the_top(key);
@@ -93,54 +93,54 @@ impl Place {
             "bootstrap" => match rest {
                 "bootstrap" => Ok(Self::Bootstrap),
                 "bootstrap.conf" => Ok(Self::BootstrapConf),
-                _ => Err(Stray::Misplaced(
+                _ => Err(NotContent::Misplaced(
                     "only bootstrap/bootstrap and bootstrap/bootstrap.conf are read".to_owned(),
                 )),
             },
             "definitions" => Ok(Self::Definition(name)),
             "config-handlers" => Ok(Self::ConfigHandler(name)),
             "resources" => Ok(Self::Pool(name)),
-            "actions" if rest.contains('/') => Err(Stray::Misplaced(
+            "actions" if rest.contains('/') => Err(NotContent::Misplaced(
                 "an action lies directly in actions/: no URL of an action has a folder".to_owned(),
             )),
             "actions" => Ok(Self::Action(name)),
             "files" => Ok(Self::File(name)),
             "nodes" => Self::of_node(rest),
-            "plugins" => Err(Stray::Plugin),
-            _ => Err(meant(folder).map_or(Stray::Foreign, |meant| {
-                Stray::Misplaced(format!("the folder is called {meant}/"))
+            "plugins" => Err(NotContent::Plugin),
+            _ => Err(meant(folder).map_or(NotContent::Foreign, |meant| {
+                NotContent::Misplaced(format!("the folder is called {meant}/"))
             })),
         }
     }
 
-    fn at_the_top(name: &str) -> Result<Self, Stray> {
+    fn at_the_top(name: &str) -> Result<Self, NotContent> {
         match name {
             "neighbordb" => Ok(Self::Neighbordb),
-            "ztpserver.conf" => Err(Stray::ServerConf),
-            "neighbordb.yaml" | "neighbordb.yml" | "neighbourdb" => {
-                Err(Stray::Misplaced("the file is called neighbordb".to_owned()))
-            }
-            "bootstrap.conf" => Err(Stray::Misplaced(
+            "ztpserver.conf" => Err(NotContent::ServerConf),
+            "neighbordb.yaml" | "neighbordb.yml" | "neighbourdb" => Err(NotContent::Misplaced(
+                "the file is called neighbordb".to_owned(),
+            )),
+            "bootstrap.conf" => Err(NotContent::Misplaced(
                 "it belongs in the folder bootstrap/".to_owned(),
             )),
-            _ => Err(Stray::Foreign),
+            _ => Err(NotContent::Foreign),
         }
     }
 
-    fn of_node(path: &str) -> Result<Self, Stray> {
+    fn of_node(path: &str) -> Result<Self, NotContent> {
         let Some((id, record)) = path.split_once('/') else {
-            return Err(Stray::Misplaced(
+            return Err(NotContent::Misplaced(
                 "under nodes/ there is a folder for each node, called by its id".to_owned(),
             ));
         };
         if let Err(error) = id.parse::<NodeId>() {
-            return Err(Stray::NoNode(error.to_string()));
+            return Err(NotContent::InvalidNodeId(error.to_string()));
         }
         match Record::named(record) {
             Some(record) => Ok(Self::Record(id.to_owned(), record)),
             None => {
                 let names: Vec<_> = Record::ALL.into_iter().map(Record::name).collect();
-                Err(Stray::Misplaced(format!(
+                Err(NotContent::Misplaced(format!(
                     "of a node are read {}",
                     names.join(", ")
                 )))
@@ -155,22 +155,6 @@ impl Place {
             _ => Store::Kv,
         }
     }
-
-    /// When it is pushed: nothing is stored before what it names.
-    pub fn rank(&self) -> u8 {
-        match self {
-            Self::File(_) => 0,
-            Self::Action(_) => 1,
-            Self::Pool(_) => 2,
-            Self::Definition(_) | Self::ConfigHandler(_) => 3,
-            Self::Bootstrap | Self::BootstrapConf => 4,
-            Self::Record(_, record) => match record {
-                Record::Definition | Record::StartupConfig => 6,
-                _ => 5,
-            },
-            Self::Neighbordb => 7,
-        }
-    }
 }
 
 /// The key of a definition, as patterns name it.
@@ -178,12 +162,12 @@ pub fn definition_key(name: &str) -> String {
     Document::Definition(name).to_string()
 }
 
-/// The key of an action, if it can have one.
+/// The key of an action; `None` if its name is not valid.
 pub fn action_key(name: &str) -> Option<ObjectKey> {
     ObjectKey::action(name)
 }
 
-/// What neither ZTPServer nor the Worker means: version control, editors, systems.
+/// Whether a name belongs to version control, an editor or a system.
 fn is_foreign(name: &str) -> bool {
     matches!(
         name,
@@ -202,7 +186,7 @@ fn is_foreign(name: &str) -> bool {
         || name.ends_with(".swp")
 }
 
-/// The folder that was meant by one that is nearly called so.
+/// The folder whose name is nearly this one.
 fn meant(folder: &str) -> Option<&'static str> {
     let folders = [
         "bootstrap",
@@ -227,52 +211,67 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_of_the_worker_has_its_place() {
-        let record = |id: &str, record| Place::Record(id.to_owned(), record);
-        for (key, place) in [
-            ("bootstrap/bootstrap", Place::Bootstrap),
-            ("bootstrap/bootstrap.conf", Place::BootstrapConf),
-            ("neighbordb", Place::Neighbordb),
-            ("definitions/dc1/leaf", Place::Definition("dc1/leaf".into())),
-            ("config-handlers/git", Place::ConfigHandler("git".into())),
-            ("resources/mgmt", Place::Pool("mgmt".into())),
-            ("actions/add_config", Place::Action("add_config".into())),
-            ("files/.hidden/a b", Place::File(".hidden/a b".into())),
+    fn every_key_of_the_worker_has_its_kind() {
+        let record = |id: &str, record| ContentKind::Record(id.to_owned(), record);
+        for (key, kind) in [
+            ("bootstrap/bootstrap", ContentKind::Bootstrap),
+            ("bootstrap/bootstrap.conf", ContentKind::BootstrapConf),
+            ("neighbordb", ContentKind::Neighbordb),
+            (
+                "definitions/dc1/leaf",
+                ContentKind::Definition("dc1/leaf".into()),
+            ),
+            (
+                "config-handlers/git",
+                ContentKind::ConfigHandler("git".into()),
+            ),
+            ("resources/mgmt", ContentKind::Pool("mgmt".into())),
+            (
+                "actions/add_config",
+                ContentKind::Action("add_config".into()),
+            ),
+            ("files/.hidden/a b", ContentKind::File(".hidden/a b".into())),
             ("nodes/JPE1/.node", record("JPE1", Record::Facts)),
             (
                 "nodes/JPE1/startup-config",
                 record("JPE1", Record::StartupConfig),
             ),
         ] {
-            assert_eq!(Place::of(key), Ok(place), "{key}");
+            assert_eq!(ContentKind::of(key), Ok(kind), "{key}");
         }
     }
 
     #[test]
-    fn what_is_left_alone_is_known_by_its_name() {
+    fn a_key_that_is_not_content_is_known_by_its_name() {
         for key in [
             "README.md",
             ".git/config",
             "files/.DS_Store",
             "nodes/a/definition~",
         ] {
-            assert_eq!(Place::of(key), Err(Stray::Foreign), "{key}");
+            assert_eq!(ContentKind::of(key), Err(NotContent::Foreign), "{key}");
         }
-        assert_eq!(Place::of("plugins/test"), Err(Stray::Plugin));
+        assert_eq!(ContentKind::of("plugins/test"), Err(NotContent::Plugin));
         for key in [
             "definition/leaf",
             "Nodes/a/pattern",
             "config_handlers/x",
             "neighbordb.yml",
         ] {
-            assert!(matches!(Place::of(key), Err(Stray::Misplaced(_))), "{key}");
+            assert!(
+                matches!(ContentKind::of(key), Err(NotContent::Misplaced(_))),
+                "{key}"
+            );
         }
-        assert!(matches!(Place::of("nodes/../x"), Err(Stray::BadName)));
+        assert!(matches!(
+            ContentKind::of("nodes/../x"),
+            Err(NotContent::BadName)
+        ));
     }
 
     #[test]
     fn a_key_goes_to_the_store_that_the_worker_reads_it_from() {
-        let store = |key| Place::of(key).map(|place| place.store());
+        let store = |key| ContentKind::of(key).map(|kind| kind.store());
         assert_eq!(store("files/a"), Ok(Store::R2));
         assert_eq!(store("actions/a"), Ok(Store::R2));
         assert_eq!(store("nodes/files/definition"), Ok(Store::Kv));

@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use ztp_core::node::Identifier;
-use ztp_core::settings::{DEFAULT_SERVER_URL, Settings};
-use ztp_core::yaml::Position;
+use crate::node::Identifier;
+use crate::settings::{DEFAULT_SERVER_URL, Settings};
+use crate::yaml::{Diagnostic, Position};
 
-use crate::finding::{Finding, Kind, Note};
+use super::finding::{Finding, FindingKind, Note};
 
 use super::Check;
 
-const KEY: &str = "ztpserver.conf";
+use super::SERVER_CONF as KEY;
 
 /// What a ztpserver.conf sets, by section and option.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ServerConf {
     options: BTreeMap<(String, String), (Position, String)>,
     /// Lines that Python's RawConfigParser stops at.
-    problems: Vec<(Position, String)>,
+    problems: Vec<Diagnostic>,
 }
 
 /// The settings that mean something here, as ZTPServer calls them in `[default]`, and as we do.
@@ -81,7 +81,7 @@ impl ServerConf {
     }
 
     fn problem(&mut self, at: Position, message: &str) {
-        self.problems.push((at, message.to_owned()));
+        self.problems.push(Diagnostic::new(at, message));
     }
 
     fn get(&self, section: &str, option: &str) -> Option<&(Position, String)> {
@@ -96,15 +96,15 @@ impl ServerConf {
 }
 
 impl Check<'_> {
-    /// Turns ztpserver.conf into the [vars] to set.
-    pub(super) fn server_conf(&mut self) {
-        let Some(bytes) = &self.root.server_conf else {
+    /// Notes the [vars] that mean the same as ztpserver.conf.
+    pub(super) fn server_conf(&mut self, read: Result<Vec<u8>, String>) {
+        let Some(bytes) = self.bytes(KEY, read) else {
             return;
         };
-        let conf = ServerConf::parse(&String::from_utf8_lossy(bytes));
-        for (position, message) in &conf.problems {
-            let kind = Kind::BadServerConf;
-            self.find(Finding::at(kind, KEY, *position, message.clone()));
+        let conf = ServerConf::parse(&String::from_utf8_lossy(&bytes));
+        for problem in &conf.problems {
+            let kind = FindingKind::BadServerConf;
+            self.add(Finding::of_diagnostic(kind, KEY, problem.clone()));
         }
         let mut vars = Vec::new();
         for (option, var) in VARS {
@@ -117,8 +117,8 @@ impl Check<'_> {
                 let error = error.to_string();
                 let problem = error.split(';').next().unwrap_or(&error);
                 let message = format!("'{option}' has no counterpart here: {problem}");
-                let finding = Finding::at(Kind::BadServerConf, KEY, *position, message);
-                self.find(finding);
+                let finding = Finding::at(FindingKind::BadServerConf, KEY, *position, message);
+                self.add(finding);
                 continue;
             }
             vars.push(if var == "SERVER_URL" && value == DEFAULT_SERVER_URL {
@@ -137,8 +137,8 @@ impl Check<'_> {
                     "bootstrap" => "bootstrap/bootstrap",
                     _ => "neighbordb",
                 };
-                let finding = Finding::at(Kind::RenamedFile, KEY, *position, message);
-                self.find(finding.with_help(format!(
+                let finding = Finding::at(FindingKind::RenamedFile, KEY, *position, message);
+                self.add(finding.with_help(format!(
                     "rename the file to {key}: here the name cannot be set"
                 )));
             }
@@ -171,7 +171,11 @@ mod tests {
     #[test]
     fn lines_that_python_stops_at_are_problems() {
         let conf = ServerConf::parse("a = 1\n[b\n[c]\nd\ne = 1\ne = 2\n");
-        let lines: Vec<_> = conf.problems.iter().map(|(at, _)| at.line).collect();
+        let lines: Vec<_> = conf
+            .problems
+            .iter()
+            .map(|problem| problem.position.line)
+            .collect();
         assert_eq!(lines, [1, 2, 4, 6]);
     }
 }

@@ -1,11 +1,11 @@
 //! bootstrap.conf, and the records of nodes that stand by themselves.
 
-use ztp_core::bootstrap_conf;
-use ztp_core::template::Template;
-use ztp_core::yaml::{self, Value};
+use crate::bootstrap_conf;
+use crate::template::Template;
+use crate::yaml::{self, Value};
 
-use crate::content::Place;
-use crate::finding::{Finding, Kind};
+use super::finding::{Finding, FindingKind};
+use crate::content::ContentKind;
 
 use super::Check;
 
@@ -14,11 +14,11 @@ const LEVELS: [&str; 5] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 impl Check<'_> {
     /// The bootstrap script and its configuration; config-handlers are text.
     pub(super) fn documents(&mut self) {
-        for (key, place) in self.keys(|place| Some(place.clone())) {
-            match place {
-                Place::Bootstrap => self.bootstrap(&key),
-                Place::BootstrapConf => self.bootstrap_conf(&key),
-                Place::ConfigHandler(_) => drop(self.text(&key)),
+        for (key, kind) in self.keys(|kind| Some(kind.clone())) {
+            match kind {
+                ContentKind::Bootstrap => self.bootstrap(&key),
+                ContentKind::BootstrapConf => self.bootstrap_conf(&key),
+                ContentKind::ConfigHandler(_) => drop(self.text(&key)),
                 _ => {}
             }
         }
@@ -28,15 +28,15 @@ impl Check<'_> {
         let Some(text) = self.text(key) else { return };
         if !Template::parse(text).has_server() {
             let message = "the script has no $SERVER";
-            self.find(Finding::of_file(Kind::NoServer, key, message));
+            self.add(Finding::of_file(FindingKind::NoServer, key, message));
         }
     }
 
     fn bootstrap_conf(&mut self, key: &str) {
         let Some(text) = self.yaml(key) else { return };
         if let Err(error) = bootstrap_conf::parse(&text) {
-            let kind = Kind::BadBootstrapConf;
-            return self.find(Finding::of_diagnostic(kind, key, error));
+            let kind = FindingKind::BadBootstrapConf;
+            return self.add(Finding::of_diagnostic(kind, key, error));
         }
         let Ok(root) = yaml::parse(&text) else { return };
         self.unknown_keys_of(key, &root, "bootstrap.conf", &["logging", "xmpp"]);
@@ -49,8 +49,8 @@ impl Check<'_> {
                 .is_none_or(|name| LEVELS.contains(&name.to_uppercase().as_str()));
             if !known {
                 let message = format!("{} is no level of logging", level.shown());
-                self.find(Finding::at(
-                    Kind::UnknownLevel,
+                self.add(Finding::at(
+                    FindingKind::UnknownLevel,
                     key,
                     level.position,
                     message,

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ztp_core::key::Document;
-use ztp_core::neighbordb::{self, Entry, Neighbordb};
-use ztp_core::node::NodeId;
-use ztp_core::yaml::{self, Node, Value};
+use crate::key::Document;
+use crate::neighbordb::{self, Entry, Neighbordb};
+use crate::node::NodeId;
+use crate::yaml::{self, Node, Value};
 
-use crate::content::{self, Place};
-use crate::finding::{Finding, Kind};
+use super::finding::{Finding, FindingKind};
+use crate::content::{self, ContentKind};
 
 use super::{Check, did_you_mean, overlap};
 
@@ -22,12 +22,15 @@ impl Check<'_> {
         for problem in &problems {
             let (kind, message) = match &problem.pattern {
                 Some(name) => (
-                    Kind::BadPattern,
+                    FindingKind::BadPattern,
                     format!("pattern '{name}': {}", problem.diagnostic.message),
                 ),
-                None => (Kind::BadNeighbordb, problem.diagnostic.message.clone()),
+                None => (
+                    FindingKind::BadNeighbordb,
+                    problem.diagnostic.message.clone(),
+                ),
             };
-            self.find(Finding::at(kind, KEY, problem.diagnostic.position, message));
+            self.add(Finding::at(kind, KEY, problem.diagnostic.position, message));
         }
         let Ok(root) = yaml::parse(&text) else { return };
         self.unknown_keys(&root);
@@ -55,18 +58,18 @@ impl Check<'_> {
     fn named_content(&mut self, entry: &Entry, lines: &Lines<'_>) {
         let name = &entry.pattern.name;
         let definition = content::definition_key(entry.definition.as_str());
-        if !self.root.has(&definition) {
+        if !self.index.has(&definition) {
             let message = format!("pattern '{name}' names {definition}, which is not there");
             let at = lines.value(entry, &["definition"]);
-            let finding = Finding::at(Kind::MissingDefinition, KEY, at, message);
-            let names = self.keys(|place| match place {
-                Place::Definition(name) => Some(name.clone()),
+            let finding = Finding::at(FindingKind::MissingDefinition, KEY, at, message);
+            let names = self.keys(|kind| match kind {
+                ContentKind::Definition(name) => Some(name.clone()),
                 _ => None,
             });
             let names = names.iter().map(|(_, name)| name.as_str());
             let meant = did_you_mean(entry.definition.as_str(), names)
                 .map(|meant| format!("did you mean '{meant}'?"));
-            self.find(Finding {
+            self.add(Finding {
                 help: meant,
                 ..finding
             });
@@ -75,10 +78,15 @@ impl Check<'_> {
             return;
         };
         let key = Document::ConfigHandler(handler.as_str()).to_string();
-        if !self.root.has(&key) {
+        if !self.index.has(&key) {
             let message = format!("pattern '{name}' names {key}, which is not there");
             let at = lines.value(entry, &["config-handler", "config_handler"]);
-            self.find(Finding::at(Kind::MissingConfigHandler, KEY, at, message));
+            self.add(Finding::at(
+                FindingKind::MissingConfigHandler,
+                KEY,
+                at,
+                message,
+            ));
         }
     }
 
@@ -89,8 +97,8 @@ impl Check<'_> {
                 "pattern '{}' is for a node that cannot be: {error}",
                 pattern.name
             );
-            self.find(Finding::at(
-                Kind::NeverMatches,
+            self.add(Finding::at(
+                FindingKind::NeverMatches,
                 KEY,
                 pattern.position,
                 message,
@@ -98,7 +106,7 @@ impl Check<'_> {
         }
         if let Some((at, reason)) = overlap::contradiction(pattern) {
             let message = format!("pattern '{}' can never match: {reason}", pattern.name);
-            self.find(Finding::at(Kind::NeverMatches, KEY, at, message));
+            self.add(Finding::at(FindingKind::NeverMatches, KEY, at, message));
         }
     }
 
@@ -135,7 +143,12 @@ impl Check<'_> {
                 "pattern '{}' is never reached: before it, in line {}, stands '{}', {why}",
                 pattern.name, first.pattern.position.line, first.pattern.name
             );
-            self.find(Finding::at(Kind::Shadowed, KEY, pattern.position, message));
+            self.add(Finding::at(
+                FindingKind::Shadowed,
+                KEY,
+                pattern.position,
+                message,
+            ));
         }
     }
 
@@ -146,7 +159,7 @@ impl Check<'_> {
             if !seen.insert(name) {
                 let message = format!("another pattern before is called '{name}', too");
                 let at = lines.value(entry, &["name"]);
-                self.find(Finding::at(Kind::DuplicatePattern, KEY, at, message));
+                self.add(Finding::at(FindingKind::DuplicatePattern, KEY, at, message));
             }
         }
     }
@@ -164,7 +177,7 @@ impl Check<'_> {
                         entry.pattern.name
                     );
                     let at = lines.value(entry, &["node"]);
-                    self.find(Finding::at(Kind::KnownNode, KEY, at, message));
+                    self.add(Finding::at(FindingKind::KnownNode, KEY, at, message));
                 }
                 None => self.static_definitions(node, entry),
             }
@@ -193,18 +206,18 @@ impl Check<'_> {
         let unused = |name: &Node| {
             let shown = name.shown();
             let message = format!("the variable {shown} is not used");
-            Finding::at(Kind::UnusedVariable, KEY, name.position, message)
+            Finding::at(FindingKind::UnusedVariable, KEY, name.position, message)
         };
         for name in names(root.get("variables")) {
             let text = name.as_name().unwrap_or_default();
             if !entries.iter().any(|entry| is_used(entry, text)) {
-                self.find(unused(&name));
+                self.add(unused(&name));
             }
         }
         for (pattern, entry) in patterns(root).iter().zip(entries) {
             for name in names(pattern.get("variables")) {
                 if !is_used(entry, name.as_name().unwrap_or_default()) {
-                    self.find(unused(&name));
+                    self.add(unused(&name));
                 }
             }
         }

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use ztp_core::assets;
-use ztp_core::definition::{Action, Attributes, Definition, KEYS, Rendered};
-use ztp_core::key::{self, Record};
-use ztp_core::path;
-use ztp_core::plugin::{self, PLUGINS};
-use ztp_core::yaml::{self, Node, Value};
+use crate::assets;
+use crate::definition::{Action, Attributes, Definition, KEYS, Rendered};
+use crate::key::{self, Record};
+use crate::path;
+use crate::plugin::{self, PLUGINS};
+use crate::yaml::{self, Node, Value};
 
-use crate::content::{self, Place};
-use crate::finding::{Finding, Kind};
-use crate::sites::{self, PoolFile};
+use super::contents::PoolFile;
+use super::finding::{Finding, FindingKind};
+use crate::content::{self, ContentKind};
 
 use super::{Check, did_you_mean};
 
@@ -39,8 +39,8 @@ enum Scope {
 impl Check<'_> {
     /// Reads every definition and the attributes of every node.
     pub(super) fn read_definitions(&mut self) {
-        let attributes = self.keys(|place| match place {
-            Place::Record(node, Record::Attributes) => Some(node.clone()),
+        let attributes = self.keys(|kind| match kind {
+            ContentKind::Record(node, Record::Attributes) => Some(node.clone()),
             _ => None,
         });
         for (key, node) in attributes {
@@ -49,7 +49,11 @@ impl Check<'_> {
             };
             match Attributes::parse(&text) {
                 Ok(attributes) => drop(self.attributes.insert(node, attributes)),
-                Err(error) => self.find(Finding::of_diagnostic(Kind::BadAttributes, key, error)),
+                Err(error) => self.add(Finding::of_diagnostic(
+                    FindingKind::BadAttributes,
+                    key,
+                    error,
+                )),
             }
         }
         for (key, ()) in self.keys(is_definition) {
@@ -58,7 +62,11 @@ impl Check<'_> {
             };
             match Definition::parse(&text) {
                 Ok(definition) => drop(self.definitions.insert(key, definition)),
-                Err(error) => self.find(Finding::of_diagnostic(Kind::BadDefinition, key, error)),
+                Err(error) => self.add(Finding::of_diagnostic(
+                    FindingKind::BadDefinition,
+                    key,
+                    error,
+                )),
             }
         }
     }
@@ -68,15 +76,19 @@ impl Check<'_> {
         let definitions = std::mem::take(&mut self.definitions);
         for (key, definition) in &definitions {
             self.keys_of_definition(key);
-            let (scope, site) = match Place::of(key) {
-                Ok(Place::Record(node, _)) => {
+            let (scope, site) = match ContentKind::of(key) {
+                Ok(ContentKind::Record(node, _)) => {
                     let own = self.attributes.get(&node).cloned().unwrap_or_default();
                     (Scope::Node(own), self.site_of(&node))
                 }
                 _ => {
                     // As it is sent to a node without attributes of its own; the others are looked at one by one.
                     if let Err(error) = definition.render(&Attributes::default()) {
-                        self.find(Finding::of_diagnostic(Kind::BadDefinition, key, error));
+                        self.add(Finding::of_diagnostic(
+                            FindingKind::BadDefinition,
+                            key,
+                            error,
+                        ));
                     }
                     let all = self.attributes.values().flat_map(Attributes::names);
                     let all = Scope::Shared(all.map(str::to_owned).collect());
@@ -102,7 +114,7 @@ impl Check<'_> {
 
     /// Keys of a definition and of its actions that no client reads.
     fn keys_of_definition(&mut self, key: &str) {
-        let Some(Ok(root)) = self.root.text(key).map(|text| yaml::parse(&text)) else {
+        let Some(Ok(root)) = self.index.text(key).map(|text| yaml::parse(&text)) else {
             return;
         };
         self.unknown_keys_of(key, &root, "a definition", &KEYS);
@@ -118,21 +130,21 @@ impl Check<'_> {
         let Some(at) = action.position else { return };
         let name = &action.action;
         let message = match content::action_key(name) {
-            Some(object) if self.root.has(object.as_str()) => return,
+            Some(object) if self.index.has(object.as_str()) => return,
             Some(_) if assets::action(name).is_some() => return,
             Some(_) => format!("there is no action '{name}', neither in actions/ nor built in"),
             None => format!("'{name}' can be no action's name"),
         };
-        let own = self.keys(|place| match place {
-            Place::Action(name) => Some(name.clone()),
+        let own = self.keys(|kind| match kind {
+            ContentKind::Action(name) => Some(name.clone()),
             _ => None,
         });
         let stock = assets::action_names().map(|name| name.to_owned());
         let known: Vec<String> = own.into_iter().map(|(_, name)| name).chain(stock).collect();
         let meant = did_you_mean(name, known.iter().map(String::as_str));
-        let finding = Finding::at(Kind::MissingAction, key, at, message);
+        let finding = Finding::at(FindingKind::MissingAction, key, at, message);
         let help = meant.map(|meant| format!("did you mean '{meant}'?"));
-        self.find(Finding { help, ..finding });
+        self.add(Finding { help, ..finding });
     }
 
     /// What is looked up is an attribute, or one mapping down.
@@ -168,8 +180,8 @@ impl Check<'_> {
                 {
                     let message =
                         format!("'{text}' stands for '{found}', which is not looked up again");
-                    self.find(Finding::at(
-                        Kind::NotLookedUp,
+                    self.add(Finding::at(
+                        FindingKind::NotLookedUp,
                         walk.key,
                         value.position,
                         message,
@@ -180,8 +192,8 @@ impl Check<'_> {
             Found::Value(_) | Found::Elsewhere => {}
             Found::Nowhere => {
                 let message = format!("'{text}' is defined nowhere");
-                self.find(Finding::at(
-                    Kind::UndefinedName,
+                self.add(Finding::at(
+                    FindingKind::UndefinedName,
                     walk.key,
                     value.position,
                     message,
@@ -199,8 +211,8 @@ impl Check<'_> {
                     .is_some_and(|name| walk.defines(name))
                 {
                     let message = format!("'{text}' is not looked up here");
-                    self.find(Finding::at(
-                        Kind::NotLookedUp,
+                    self.add(Finding::at(
+                        FindingKind::NotLookedUp,
                         walk.key,
                         value.position,
                         message,
@@ -236,25 +248,28 @@ impl Check<'_> {
         let key = path::segments(&format!("/{relative}"))
             .map_or_else(|| relative.to_owned(), |segments| segments.join("/"));
         let (kind, message) = match key.split_once('/') {
-            Some(("files", _)) if self.root.has(&key) => return,
-            Some(("files", _)) => (Kind::MissingFile, format!("there is no {key}")),
-            Some(("actions", name)) if self.root.has(&key) || assets::action(name).is_some() => {
+            Some(("files", _)) if self.index.has(&key) => return,
+            Some(("files", _)) => (FindingKind::MissingFile, format!("there is no {key}")),
+            Some(("actions", name)) if self.index.has(&key) || assets::action(name).is_some() => {
                 return;
             }
-            Some(("actions", _)) => (Kind::MissingFile, format!("there is no {key}")),
+            Some(("actions", _)) => (FindingKind::MissingFile, format!("there is no {key}")),
             Some(("nodes" | "meta" | "bootstrap", _)) => return,
-            _ => (Kind::UnservedUrl, format!("no server URL leads to '{url}'")),
+            _ => (
+                FindingKind::UnservedUrl,
+                format!("no server URL leads to '{url}'"),
+            ),
         };
         let finding = Finding::at(kind, walk.key, value.position, message);
         let wanted = match kind {
-            Kind::UnservedUrl => format!("files/{key}"),
+            FindingKind::UnservedUrl => format!("files/{key}"),
             _ => key,
         };
-        let files = self.root.files.iter();
-        let files = files.filter(|(_, file)| matches!(file.place, Place::File(_)));
+        let files = self.index.iter();
+        let files = files.filter(|(_, content)| matches!(content.kind, ContentKind::File(_)));
         let meant = did_you_mean(&wanted, files.map(|(key, _)| key.as_str()));
         let help = meant.map(|meant| format!("did you mean '{meant}'?"));
-        self.find(Finding { help, ..finding });
+        self.add(Finding { help, ..finding });
     }
 
     /// Calls of plugins, and what looks like one.
@@ -267,33 +282,31 @@ impl Check<'_> {
         for call in plugin::calls(text) {
             if !PLUGINS.contains(&call.plugin.as_str()) {
                 let message = format!("there is no plugin '{}' here", call.plugin);
-                find(Kind::UnknownPlugin, message, None);
+                find(FindingKind::UnknownPlugin, message, None);
                 continue;
             }
             calls += 1;
             if !key::is_pool_name(&call.pool) {
                 let message = format!("'{}' can be no pool's name", call.pool);
-                find(Kind::MissingPool, message, None);
-            } else if let PoolFile::Missing(keys) =
-                sites::pool_file(self.root, &call.pool, walk.site)
-            {
+                find(FindingKind::MissingPool, message, None);
+            } else if let PoolFile::Missing(keys) = self.index.pool_file(&call.pool, walk.site) {
                 let missing = match keys.as_slice() {
                     [own, shared] => format!("neither {own} nor {shared}"),
                     keys => format!("no {}", keys.join(", ")),
                 };
                 let message = format!("{call} asks for a pool, and there is {missing}");
-                let pools = sites::pool_names(self.root).map(|name| {
+                let pools = self.index.pool_names().map(|name| {
                     let own = walk.site.and_then(|site| name.strip_prefix(site));
                     own.and_then(|name| name.strip_prefix('/')).unwrap_or(name)
                 });
                 let meant = did_you_mean(&call.pool, pools);
                 let help = meant.map(|meant| format!("did you mean '{meant}'?"));
-                find(Kind::MissingPool, message, help);
+                find(FindingKind::MissingPool, message, help);
             }
         }
         if openings(text) > calls {
             let message = format!("'{text}' is no call, and stays as it is");
-            find(Kind::MalformedCall, message, None);
+            find(FindingKind::MalformedCall, message, None);
         }
     }
 
@@ -308,8 +321,8 @@ impl Check<'_> {
             Ok(rendered) => rendered,
             Err(error) => {
                 let message = format!("for the node '{node}', {}", error.message);
-                self.find(Finding::at(
-                    Kind::BadDefinition,
+                self.add(Finding::at(
+                    FindingKind::BadDefinition,
                     key,
                     error.position,
                     message,
@@ -320,8 +333,7 @@ impl Check<'_> {
         let site = self.site_of(node);
         for call in rendered.calls() {
             if PLUGINS.contains(&call.plugin.as_str())
-                && let PoolFile::Named(pool) =
-                    sites::pool_file(self.root, &call.pool, site.as_deref())
+                && let PoolFile::Named(pool) = self.index.pool_file(&call.pool, site.as_deref())
             {
                 let users = self.static_users.entry(pool).or_default();
                 users.insert(node.to_owned());
@@ -364,10 +376,10 @@ impl Walk<'_> {
     }
 }
 
-fn is_definition(place: &Place) -> Option<()> {
+fn is_definition(kind: &ContentKind) -> Option<()> {
     matches!(
-        place,
-        Place::Definition(_) | Place::Record(_, Record::Definition)
+        kind,
+        ContentKind::Definition(_) | ContentKind::Record(_, Record::Definition)
     )
     .then_some(())
 }

@@ -1,6 +1,6 @@
 //! What `ztp validate` finds: kinds with a stable name, and where one of them is.
 
-use ztp_core::yaml::{Diagnostic, Position};
+use crate::yaml::{Diagnostic, Position};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +25,11 @@ macro_rules! kinds {
     ($($variant:ident $id:literal $severity:ident $help:literal,)*) => {
         /// A kind of finding. Its name is stable: configurations of CI may rely on it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Kind {
+        pub enum FindingKind {
             $($variant,)*
         }
 
-        impl Kind {
+        impl FindingKind {
             /// Every kind, in the order of the documentation.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
@@ -103,13 +103,13 @@ kinds! {
     // Pools.
     MissingPool "missing-pool" Error "add the file under resources/, or name another pool",
     ExhaustedPool "exhausted-pool" Error "add values to the pool, or reserve values for these nodes",
-    SecondReservation "second-reservation" Warning "remove one: a node gets the first value that is reserved for it, and nobody gets the other",
-    RepeatedValue "repeated-value" Warning "remove one: a value is given out once",
+    DuplicateReservation "duplicate-reservation" Warning "remove one: a node gets the first value that is reserved for it, and nobody gets the other",
+    DuplicateValue "duplicate-value" Warning "remove one: a value is given out once",
 
     // Nodes.
-    ForeignFacts "foreign-facts" Error "remove the file, or rename the folder: the facts are another node's",
+    FactsOfOtherNode "facts-of-other-node" Error "remove the file, or rename the folder: the facts are another node's",
     RefusedNode "refused-node" Error "correct the pattern or the cabling, or remove the node's pattern: as it is, the node is refused",
-    PatternInVain "pattern-in-vain" Warning "add a definition or a startup-config: without one the first POST of the node replaces the pattern",
+    UnreachablePattern "unreachable-pattern" Warning "add a definition or a startup-config: without one the first POST of the node replaces the pattern",
     EmptyStartupConfig "empty-startup-config" Error "remove it, or put the configuration there: as it is, the switch gets an empty one",
 
     // Scripts.
@@ -121,20 +121,20 @@ kinds! {
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// The key of the file, which is its path below DIR.
     pub key: String,
     /// `None`: it is about the file as a whole.
     pub position: Option<Position>,
     /// One sentence without a full stop, naming the value seen, as it is.
     pub message: String,
-    /// In place of [`Kind::help`].
+    /// In place of [`FindingKind::help`].
     pub help: Option<String>,
 }
 
 impl Finding {
     /// About a file as a whole.
-    pub fn of_file(kind: Kind, key: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn of_file(kind: FindingKind, key: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             kind,
             key: key.into(),
@@ -146,7 +146,7 @@ impl Finding {
 
     /// About a place in a file.
     pub fn at(
-        kind: Kind,
+        kind: FindingKind,
         key: impl Into<String>,
         position: Position,
         message: impl Into<String>,
@@ -158,7 +158,11 @@ impl Finding {
     }
 
     /// About what a parser reports of a file.
-    pub fn of_diagnostic(kind: Kind, key: impl Into<String>, diagnostic: Diagnostic) -> Self {
+    pub fn of_diagnostic(
+        kind: FindingKind,
+        key: impl Into<String>,
+        diagnostic: Diagnostic,
+    ) -> Self {
         Self::at(kind, key, diagnostic.position, diagnostic.message)
     }
 
@@ -189,11 +193,11 @@ pub struct Note {
 }
 
 impl Note {
-    /// The whole of it, each line by `show`.
-    pub fn shown(&self, show: impl Fn(&str) -> String) -> String {
-        let mut out = show(&self.text);
+    /// The whole text, each line through `escape`.
+    pub fn display(&self, escape: impl Fn(&str) -> String) -> String {
+        let mut out = escape(&self.text);
         if !self.lines.is_empty() {
-            let lines: Vec<_> = self.lines.iter().map(|line| show(line)).collect();
+            let lines: Vec<_> = self.lines.iter().map(|line| escape(line)).collect();
             out += &format!("\n\n    {}\n", lines.join("\n    "));
         }
         out

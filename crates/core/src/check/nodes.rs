@@ -1,20 +1,20 @@
 //! The folders of nodes.
 
-use ztp_core::definition::Definition;
-use ztp_core::key::Record;
-use ztp_core::node::{Identifier, NodeFacts, normalize_mac};
-use ztp_core::pattern::Pattern;
+use crate::definition::Definition;
+use crate::key::Record;
+use crate::node::{Identifier, NodeFacts, normalize_mac};
+use crate::pattern::Pattern;
 
-use crate::content::Place;
-use crate::finding::{Finding, Kind};
+use super::finding::{Finding, FindingKind};
+use crate::content::ContentKind;
 
 use super::Check;
 
 impl Check<'_> {
     /// Looks at every node as GET /nodes/{id} will.
     pub(super) fn nodes(&mut self) {
-        let records = self.keys(|place| match place {
-            Place::Record(node, record) => Some((node.clone(), *record)),
+        let records = self.keys(|kind| match kind {
+            ContentKind::Record(node, record) => Some((node.clone(), *record)),
             _ => None,
         });
         let mut ids: Vec<_> = records.iter().map(|(_, (node, _))| node.clone()).collect();
@@ -26,7 +26,11 @@ impl Check<'_> {
                 Record::Pattern if self.known_by(node).is_none() => {
                     let message =
                         format!("the node '{node}' has a pattern, but nothing to be told");
-                    self.find(Finding::of_file(Kind::PatternInVain, key, message));
+                    self.add(Finding::of_file(
+                        FindingKind::UnreachablePattern,
+                        key,
+                        message,
+                    ));
                 }
                 _ => {}
             }
@@ -43,13 +47,17 @@ impl Check<'_> {
         [Record::Definition, Record::StartupConfig]
             .into_iter()
             .map(|record| format!("nodes/{node}/{}", record.name()))
-            .find(|key| self.root.has(key))
+            .find(|key| self.index.has(key))
     }
 
     fn startup_config(&mut self, key: &str) {
-        if self.root.files.get(key).is_some_and(|file| file.size == 0) {
+        if self.index.get(key).is_some_and(|file| file.size == 0) {
             let message = "the startup-config is empty";
-            self.find(Finding::of_file(Kind::EmptyStartupConfig, key, message));
+            self.add(Finding::of_file(
+                FindingKind::EmptyStartupConfig,
+                key,
+                message,
+            ));
         }
     }
 
@@ -72,8 +80,8 @@ impl Check<'_> {
         };
         if sent != node {
             let key = format!("nodes/{node}");
-            let finding = Finding::of_file(Kind::BadNodeId, key, message);
-            self.find(finding.with_help(format!("rename the folder to nodes/{sent}")));
+            let finding = Finding::of_file(FindingKind::BadNodeId, key, message);
+            self.add(finding.with_help(format!("rename the folder to nodes/{sent}")));
         }
     }
 
@@ -86,11 +94,15 @@ impl Check<'_> {
             Ok(id) if id.as_str() == node => {}
             Ok(id) => {
                 let message = format!("these are the facts of the node '{id}'");
-                self.find(Finding::of_file(Kind::ForeignFacts, &facts_key, message));
+                self.add(Finding::of_file(
+                    FindingKind::FactsOfOtherNode,
+                    &facts_key,
+                    message,
+                ));
             }
             Err(error) => {
-                self.find(Finding::of_file(
-                    Kind::ForeignFacts,
+                self.add(Finding::of_file(
+                    FindingKind::FactsOfOtherNode,
                     &facts_key,
                     error.to_string(),
                 ));
@@ -100,7 +112,7 @@ impl Check<'_> {
             && let Err(mismatch) = pattern.check(&facts)
         {
             let message = format!("the node '{node}' does not fit its pattern: {mismatch}");
-            self.find(Finding::of_file(Kind::RefusedNode, key, message));
+            self.add(Finding::of_file(FindingKind::RefusedNode, key, message));
         }
     }
 
@@ -110,9 +122,9 @@ impl Check<'_> {
         match Pattern::parse_stored(&text) {
             Ok(pattern) => Some((key, pattern)),
             Err(error) => {
-                let kind = Kind::BadPattern;
+                let kind = FindingKind::BadPattern;
                 let finding = Finding::of_diagnostic(kind, key, error.diagnostic);
-                self.find(finding.with_help("correct it: as it is, the node is refused"));
+                self.add(finding.with_help("correct it: as it is, the node is refused"));
                 None
             }
         }
@@ -124,7 +136,11 @@ impl Check<'_> {
         match NodeFacts::parse_stored(&text) {
             Ok(facts) => Some((key, facts)),
             Err(error) => {
-                self.find(Finding::of_file(Kind::BadFacts, key, error.to_string()));
+                self.add(Finding::of_file(
+                    FindingKind::BadFacts,
+                    key,
+                    error.to_string(),
+                ));
                 None
             }
         }
@@ -133,7 +149,7 @@ impl Check<'_> {
     fn asks_pools(&mut self, node: &str) {
         let key = |record: Record| format!("nodes/{node}/{}", record.name());
         let definition = self.definitions.get(&key(Record::Definition)).cloned();
-        let definition = if self.root.has(&key(Record::StartupConfig)) {
+        let definition = if self.index.has(&key(Record::StartupConfig)) {
             Definition::autogenerated("", definition)
         } else {
             match definition {
