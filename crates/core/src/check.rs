@@ -142,7 +142,7 @@ impl Check<'_> {
     fn yaml(&mut self, key: &str) -> Option<String> {
         let text = self.text(key)?;
         for (position, name) in yaml::duplicate_keys(&text) {
-            let message = format!("the key '{name}' stands in this mapping before");
+            let message = format!("this mapping already has the key '{name}'");
             self.add(Finding::at(
                 FindingKind::DuplicateKey,
                 key,
@@ -153,7 +153,7 @@ impl Check<'_> {
         Some(text)
     }
 
-    /// Keys of a mapping that nothing reads.
+    /// Finds the keys of a mapping that nothing reads.
     fn unknown_keys_of(&mut self, key: &str, mapping: &Node, what: &str, known: &[&str]) {
         for name in mapping.unknown_keys(known) {
             let message = format!("{} is not a key of {what}", name.shown());
@@ -167,7 +167,7 @@ impl Check<'_> {
         }
     }
 
-    /// The site of a node, as far as it is known.
+    /// The site of a node, if it is known.
     fn site_of(&self, node: &str) -> Option<String> {
         let stored = self.index.site_of(node);
         stored.or_else(|| self.site.map(str::to_owned))
@@ -190,7 +190,7 @@ fn end_of(text: &str) -> Position {
     }
 }
 
-/// The name that was probably meant, for a message.
+/// The known name that is most similar, if one is similar enough to be meant.
 fn did_you_mean<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let scored = known
         .into_iter()

@@ -101,14 +101,14 @@ impl ContentKind {
             "config-handlers" => Ok(Self::ConfigHandler(name)),
             "resources" => Ok(Self::Pool(name)),
             "actions" if rest.contains('/') => Err(NotContent::Misplaced(
-                "an action lies directly in actions/: no URL of an action has a folder".to_owned(),
+                "an action is directly in actions/: the URL of an action has no folder".to_owned(),
             )),
             "actions" => Ok(Self::Action(name)),
             "files" => Ok(Self::File(name)),
             "nodes" => Self::of_node(rest),
             "plugins" => Err(NotContent::Plugin),
             _ => Err(meant(folder).map_or(NotContent::Foreign, |meant| {
-                NotContent::Misplaced(format!("the folder is called {meant}/"))
+                NotContent::Misplaced(format!("the name of the folder is {meant}/"))
             })),
         }
     }
@@ -118,7 +118,7 @@ impl ContentKind {
             "neighbordb" => Ok(Self::Neighbordb),
             "ztpserver.conf" => Err(NotContent::ServerConf),
             "neighbordb.yaml" | "neighbordb.yml" | "neighbourdb" => Err(NotContent::Misplaced(
-                "the file is called neighbordb".to_owned(),
+                "the name of the file is neighbordb".to_owned(),
             )),
             "bootstrap.conf" => Err(NotContent::Misplaced(
                 "it belongs in the folder bootstrap/".to_owned(),
@@ -130,7 +130,7 @@ impl ContentKind {
     fn of_node(path: &str) -> Result<Self, NotContent> {
         let Some((id, record)) = path.split_once('/') else {
             return Err(NotContent::Misplaced(
-                "under nodes/ there is a folder for each node, called by its id".to_owned(),
+                "nodes/ has a folder for each node, named after its id".to_owned(),
             ));
         };
         if let Err(error) = id.parse::<NodeId>() {
@@ -141,7 +141,7 @@ impl ContentKind {
             None => {
                 let names: Vec<_> = Record::ALL.into_iter().map(Record::name).collect();
                 Err(NotContent::Misplaced(format!(
-                    "of a node are read {}",
+                    "the records of a node are {}",
                     names.join(", ")
                 )))
             }

@@ -8,12 +8,12 @@ use walkdir::WalkDir;
 use ztp_core::check::{Contents, Finding, FindingKind, Listed, SERVER_CONF};
 use ztp_core::content::{ContentKind, NotContent, Store};
 
-use crate::{Failure, regular, shown};
+use crate::{Failure, display_path, regular};
 
 /// The largest ztpserver.conf that is read, in bytes; ZTPServer's own has 1 KB.
 const MAX_SERVER_CONF_BYTES: u64 = 1 << 20;
 
-/// A data_root as found on disk.
+/// A data_root on disk.
 pub struct DataRoot {
     pub path: PathBuf,
     /// The files that the Worker reads, by key.
@@ -54,7 +54,7 @@ impl DataRoot {
             Failure::new(format!(
                 "cannot read the folder {}: {error}; give the folder that holds neighbordb, \
                  definitions/ and so on",
-                shown(folder)
+                display_path(folder)
             ))
         })?;
         let mut root = Self {
@@ -90,17 +90,17 @@ impl DataRoot {
         self.read(SERVER_CONF).ok()
     }
 
-    /// Whether a folder as a whole is none of the Worker's business; then it is noted.
+    /// Whether the Worker reads nothing in a folder; then it is noted.
     fn leave_folder(&mut self, path: &Path) -> bool {
         let Some(key) = self.key(path) else {
             return false;
         };
-        // What a file in it would be, tells what the folder is.
+        // The kind of a file in it is the kind of the folder.
         let reason = match ContentKind::of(&format!("{key}/x")) {
             Err(NotContent::Foreign) => "not part of a data_root",
             Err(NotContent::Plugin) => {
-                "plugins do not run here: allocate('pool') and sqlite('pool') are built in, what \
-                 others did belongs into an action or into the node's attributes"
+                "plugins do not run here: allocate('pool') and sqlite('pool') are built in; move the \
+                 work of others to an action or to the node's attributes"
             }
             _ => return false,
         };
@@ -160,7 +160,7 @@ impl DataRoot {
         self.findings.push(finding);
     }
 
-    /// Notes what could not be walked.
+    /// Adds a finding for a path that cannot be listed.
     fn refuse(&mut self, error: &walkdir::Error) {
         let path = error.path().unwrap_or(&self.path);
         let key = self.relative(path).display().to_string();
@@ -171,12 +171,12 @@ impl DataRoot {
         let finding = if let Some(ancestor) = error.loop_ancestor() {
             let above = self.relative(ancestor).display().to_string();
             let above = if above.is_empty() { "." } else { &above };
-            let message = format!("this symbolic link leads back to {above}, which it lies in");
+            let message = format!("this symbolic link leads back to {above}, which contains it");
             Finding::of_file(FindingKind::BrokenLink, key, message)
         } else if is_link {
             let target = std::fs::read_link(path).unwrap_or_default();
             let message = format!(
-                "this symbolic link leads to {:?}, which is not there",
+                "this symbolic link leads to {:?}, which does not exist",
                 target.display().to_string()
             );
             Finding::of_file(FindingKind::BrokenLink, key, message)

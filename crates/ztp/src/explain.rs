@@ -1,4 +1,4 @@
-//! `ztp explain`: what a node would be answered, and why.
+//! `ztp explain`: the response that a node would receive, and why.
 
 use std::fmt::Write;
 use std::io::Read;
@@ -19,7 +19,7 @@ use ztp_core::pool::Pool;
 
 use crate::cli::ExplainArgs;
 use crate::data_root::DataRoot;
-use crate::{CLEAN, FINDINGS, Failure, http, identifier, say, shown};
+use crate::{CLEAN, FINDINGS, Failure, display, display_path, http, identifier};
 
 /// Explains one node.
 ///
@@ -62,11 +62,11 @@ pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
             FINDINGS
         }
     };
-    say(&explanation.text)?;
+    display(&explanation.text)?;
     Ok(code)
 }
 
-/// GET /nodes/{id}, which has all that a Worker says of a node it knows.
+/// GET /nodes/{id} of a Worker: the definition of a registered node, or why it is refused.
 fn ask_worker(url: &str, id: &str) -> Result<u8, Failure> {
     let url = format!(
         "{}/nodes/{}",
@@ -77,23 +77,25 @@ fn ask_worker(url: &str, id: &str) -> Result<u8, Failure> {
     match answer.status {
         200 => {
             let definition: Json = serde_json::from_str(&answer.body).map_err(|error| {
-                Failure::new(format!("{url} answered what is no definition: {error}"))
+                Failure::new(format!(
+                    "the response of {url} is not a valid definition: {error}"
+                ))
             })?;
-            say(&format!("{definition:#}\n"))?;
+            display(&format!("{definition:#}\n"))?;
             Ok(CLEAN)
         }
         status @ 400..500 => {
-            say(&format!("refused with {status}: {}\n", answer.body.trim()))?;
+            display(&format!("refused with {status}: {}\n", answer.body.trim()))?;
             Ok(FINDINGS)
         }
         status => Err(Failure::new(format!(
-            "{url} answered {status}: {}",
+            "{url} responded {status}: {}",
             answer.body.trim()
         ))),
     }
 }
 
-/// The node that `--id` means: by its folder as it is written, else by its id, which a MAC address has in any spelling.
+/// The node of `--id`: the folder of exactly that name, else the id, for which a MAC address may be in any format.
 fn known_id(root: &DataRoot, identifier: Identifier, written: &str) -> String {
     let folder = format!("nodes/{written}/");
     match root.files.keys().any(|key| key.starts_with(&folder)) {
@@ -109,7 +111,7 @@ fn facts(args: &ExplainArgs, known: Option<&str>, root: &DataRoot) -> Result<Nod
         let Some(text) = Index::of(root).text(&key) else {
             return Err(Failure::new(format!(
                 "{} has no {key}: fetch it with `ztp pull`, or give the facts with --node or --serial",
-                shown(&root.path)
+                display_path(&root.path)
             )));
         };
         return NodeFacts::parse_stored(&text)
@@ -124,7 +126,7 @@ fn facts(args: &ExplainArgs, known: Option<&str>, root: &DataRoot) -> Result<Nod
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error| Failure::new(format!("cannot read {}: {error}", shown(path)));
+    let failed = |error| Failure::new(format!("cannot read {}: {error}", display_path(path)));
     if path != Path::new("-") {
         return std::fs::read(path).map_err(failed);
     }
@@ -160,16 +162,16 @@ fn from_options(args: &ExplainArgs) -> Result<Vec<u8>, Failure> {
     Ok(body.to_string().into_bytes())
 }
 
-/// Why a node is answered 400.
+/// Why a node receives 400.
 struct Refused(String);
 
-/// The explanation of one node, as it grows.
+/// The explanation of one node, line by line.
 struct Explanation<'r> {
     index: Index<'r>,
     identifier: Identifier,
     /// The site that the node belongs to, if the data_root says so.
     owner: Option<String>,
-    /// The site that it asks, if the command line says so.
+    /// The site that it sends its requests to, if the command line says so.
     site: Option<String>,
     id: NodeId,
     facts: NodeFacts,
@@ -201,7 +203,7 @@ impl Explanation<'_> {
         match known {
             Some(key) => {
                 self.line(&format!(
-                    "POST /nodes: 409, the node is known: there is {key}. neighbordb is not asked."
+                    "POST /nodes: 409, the node is known: {key} is stored. neighbordb is not used."
                 ));
                 self.check_stored_pattern()?;
                 let definition = self.parsed(Record::Definition, Definition::parse)?;
@@ -212,7 +214,7 @@ impl Explanation<'_> {
                 let text = self
                     .index
                     .text(&key)
-                    .ok_or_else(|| Refused(format!("{key} is not there, or is not UTF-8 text")))?;
+                    .ok_or_else(|| Refused(format!("{key} is not stored, or is not UTF-8 text")))?;
                 let definition = Definition::parse(&text)
                     .map_err(|error| Refused(format!("{key} is broken: {error}")))?;
                 self.definition(Some(definition))
@@ -254,7 +256,7 @@ impl Explanation<'_> {
         Ok(())
     }
 
-    /// What the node is told.
+    /// The definition that the node receives.
     fn definition(&mut self, definition: Option<Definition>) -> Result<(), Refused> {
         let attributes = self.parsed(Record::Attributes, Attributes::parse)?;
         let definition = match self.index.has(&Record::StartupConfig.key(&self.id)) {
@@ -273,15 +275,15 @@ impl Explanation<'_> {
             Unresolved::Value(refused) => refused,
             Unresolved::TooLarge => Refused(Unresolved::<String>::TooLarge.to_string()),
         })?;
-        self.line(&format!("it is told:\n{answer:#}"));
+        self.line(&format!("the node receives:\n{answer:#}"));
         Ok(())
     }
 
-    /// What a pool is sure to give, or the name of the pool.
+    /// The value that is reserved for the node, or the name of the pool.
     fn value_of(&self, call: &Call) -> Result<String, Refused> {
         if !PLUGINS.contains(&call.plugin.as_str()) {
             return Err(Refused(format!(
-                "the definition calls {call}, and there is no such plugin here: use allocate"
+                "the definition calls {call}, and that plugin does not exist here: use allocate"
             )));
         }
         let site = self.owner.as_deref().or(self.site.as_deref());

@@ -30,7 +30,7 @@ use ztp_core::node::Identifier;
 use cli::{Cli, Command};
 use data_root::DataRoot;
 use report::{Format, Report};
-use terminal::say;
+use terminal::display;
 
 /// Nothing was found, everything was done.
 const CLEAN: u8 = 0;
@@ -105,7 +105,7 @@ fn run(command: Command) -> Result<u8, Failure> {
                 let (id, severity) = (kind.id(), kind.severity().name());
                 format!("{id:24}{severity:9}{}\n", kind.help())
             });
-            say(&lines.collect::<String>())?;
+            display(&lines.collect::<String>())?;
             Ok(CLEAN)
         }
     }
@@ -139,11 +139,11 @@ fn identifier(given: Option<Identifier>, root: &DataRoot) -> Result<Identifier, 
 }
 
 /// Shows findings to people where they are not what was asked for.
-fn say_findings(root: &DataRoot, validation: &Validation) -> Result<(), Failure> {
+fn display_findings(root: &DataRoot, validation: &Validation) -> Result<(), Failure> {
     terminal::write(&report(root, validation).render(Format::Text))
 }
 
 /// A path in a message.
-fn shown(path: &Path) -> String {
+fn display_path(path: &Path) -> String {
     terminal::line(&path.display().to_string())
 }

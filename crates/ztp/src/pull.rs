@@ -12,7 +12,7 @@ use crate::digest::FileDigest;
 use crate::plan::{Plan, Step};
 use crate::project::Project;
 use crate::store::{self, Inventory, Storage};
-use crate::{CLEAN, FINDINGS, Failure, regular, say, shown};
+use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular};
 
 /// Most values that are read at once.
 const VALUES_AT_ONCE: usize = 100;
@@ -26,10 +26,10 @@ const MAX_NAME_BYTES: usize = 255;
 pub fn run(args: &PullArgs) -> Result<u8, Failure> {
     let project = Project::find(args.target.project.as_deref())?;
     let mut storage = store::open(&args.target, &project)?;
-    say(&format!(
+    display(&format!(
         "from {} to {}\n",
         storage.name(),
-        shown(&args.dir)
+        display_path(&args.dir)
     ))?;
     let mut pull = Pull {
         args,
@@ -42,9 +42,9 @@ pub fn run(args: &PullArgs) -> Result<u8, Failure> {
     if !args.nodes {
         pull.objects(&inventory)?;
     }
-    say(&pull.plan.text(args.verbose))?;
+    display(&pull.plan.text(args.verbose))?;
     if args.dry_run {
-        say("dry run: nothing is written\n")?;
+        display("dry run: nothing is written\n")?;
     }
     let left = pull.plan.count(|step| matches!(step, Step::LeaveAlone(_)));
     Ok(if left == 0 { CLEAN } else { FINDINGS })
@@ -211,12 +211,13 @@ fn is_no_folder(path: &Path) -> bool {
 
 fn read(path: &Path, size: u64) -> Result<Vec<u8>, Failure> {
     regular::read(path, size)
-        .map_err(|error| Failure::new(format!("cannot read {}: {error}", shown(path))))
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(path))))
 }
 
 /// Writes a file whole or not at all.
 fn write(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Failure> {
-    let failed = |error: Error| Failure::new(format!("cannot write {}: {error}", shown(path)));
+    let failed =
+        |error: Error| Failure::new(format!("cannot write {}: {error}", display_path(path)));
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }

@@ -15,7 +15,7 @@ use crate::project::Project;
 use crate::store::{self, Inventory, Storage, Upload, mark};
 use crate::terminal::line;
 use crate::validate::validate;
-use crate::{CLEAN, FINDINGS, Failure, regular, say, say_findings, shown};
+use crate::{CLEAN, FINDINGS, Failure, display, display_findings, display_path, regular};
 
 /// Most values that are compared or stored at once.
 const VALUES_AT_ONCE: usize = 100;
@@ -32,16 +32,16 @@ pub fn run(args: &PushArgs) -> Result<u8, Failure> {
     let root = DataRoot::scan(&args.dir)?;
     let validation = validate(&root, project.identifier()?, args.site.as_deref());
     if !validation.findings.is_empty() {
-        say_findings(&root, &validation)?;
+        display_findings(&root, &validation)?;
     }
     if validation.has_errors() {
-        say("nothing is stored: correct the errors first\n")?;
+        display("nothing is stored: correct the errors first\n")?;
         return Ok(FINDINGS);
     }
     let mut storage = store::open(&args.target, &project)?;
-    say(&format!(
+    display(&format!(
         "from {} to {}\n",
-        shown(&root.path),
+        display_path(&root.path),
         storage.name()
     ))?;
     let inventory = storage.list()?;
@@ -56,9 +56,9 @@ pub fn run(args: &PushArgs) -> Result<u8, Failure> {
     if args.prune {
         push.prune(&inventory)?;
     }
-    say(&push.plan.text(args.verbose))?;
+    display(&push.plan.text(args.verbose))?;
     if args.dry_run {
-        say("dry run: nothing is stored\n")?;
+        display("dry run: nothing is stored\n")?;
         return Ok(CLEAN);
     }
     push.store(&inventory)?;
@@ -221,7 +221,7 @@ impl Push<'_> {
         self.store_values(&values, &bar)?;
         bar.finish_and_clear();
         let deleted = self.delete(inventory)?;
-        say(&format!(
+        display(&format!(
             "stored {}, deleted {deleted}\n",
             objects.len() + values.len(),
         ))
@@ -237,7 +237,7 @@ impl Push<'_> {
             let still = self.pushed(&keys, inventory)?;
             for key in keys.iter().filter(|key| !still.contains(**key)) {
                 let key = line(key);
-                say(&format!(
+                display(&format!(
                     "  left alone  {key}: it was changed in the meantime\n"
                 ))?;
             }
@@ -334,7 +334,7 @@ fn keys(plan: &Plan, store: Store) -> Vec<String> {
 
 fn read(file: &File) -> Result<Vec<u8>, Failure> {
     regular::read(&file.path, file.kind.store().max_value_bytes())
-        .map_err(|error| Failure::new(format!("cannot read {}: {error}", shown(&file.path))))
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(&file.path))))
 }
 
 fn style() -> ProgressStyle {

@@ -11,7 +11,7 @@ use ztp_core::check::{Finding, Note, Severity};
 use ztp_core::yaml::Position;
 
 use crate::terminal::{self, line, masked};
-use crate::{regular, shown};
+use crate::{display_path, regular};
 
 /// The widest line of a snippet that is shown whole, in columns.
 const WIDTH: usize = 120;
@@ -30,12 +30,12 @@ pub enum Format {
     Github,
 }
 
-/// What a run of `ztp validate` has to say.
+/// The findings and notes of `ztp validate`, and how they are written.
 pub struct Report<'a> {
     /// The folder that the keys of findings are relative to.
     pub folder: &'a Path,
     pub findings: &'a [Finding],
-    /// What is no finding, but should be known: files left alone, settings to make.
+    /// What is not a finding: files left alone, settings to make.
     pub notes: &'a [Note],
     /// How many files were read.
     pub files: usize,
@@ -89,7 +89,7 @@ impl Report<'_> {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let path = shown(&self.folder.join(&finding.key));
+        let path = display_path(&self.folder.join(&finding.key));
         let source = finding.position.and_then(|at| self.line(&finding.key, at));
         let source = source.as_deref().map(masked);
         let place: Element = match (&source, finding.position) {
@@ -226,7 +226,7 @@ mod tests {
         };
         assert_eq!(
             report.render(Format::Github),
-            "::error file=root/files/a%2Cb,title=broken-link::100%25 of%0Ait; mend or remove the \
+            "::error file=root/files/a%2Cb,title=broken-link::100%25 of%0Ait; fix or remove the \
              symbolic link\n"
         );
     }

@@ -1,4 +1,4 @@
-//! Definitions: whether what they name is there.
+//! Definitions: whether they are valid, and whether the content that they name exists.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::content::{self, ContentKind};
 
 use super::{Check, did_you_mean};
 
-/// What a client reads of an action.
+/// The keys of an action that a client reads.
 const ACTION_KEYS: [&str; 7] = [
     "name",
     "action",
@@ -28,11 +28,11 @@ const ACTION_KEYS: [&str; 7] = [
     "onfailure",
 ];
 
-/// What `$names` of a definition can stand for.
+/// The values that the `$names` of a definition can have.
 enum Scope {
-    /// The definition of one node: exactly its attributes.
+    /// The definition of one node: the attributes of that node.
     Node(Attributes),
-    /// A shared one: the node's attributes are not known, only what some node has.
+    /// A shared definition: the names of the attributes that some node has.
     Shared(BTreeSet<String>),
 }
 
@@ -71,7 +71,7 @@ impl Check<'_> {
         }
     }
 
-    /// Holds every definition against the rest of the data_root.
+    /// Checks every definition against the rest of the content.
     pub(super) fn definitions(&mut self) {
         let definitions = std::mem::take(&mut self.definitions);
         for (key, definition) in &definitions {
@@ -82,7 +82,7 @@ impl Check<'_> {
                     (Scope::Node(own), self.site_of(&node))
                 }
                 _ => {
-                    // As it is sent to a node without attributes of its own; the others are looked at one by one.
+                    // As a node without attributes receives it; nodes with attributes are checked one by one.
                     if let Err(error) = definition.render(&Attributes::default()) {
                         self.add(Finding::of_diagnostic(
                             FindingKind::BadDefinition,
@@ -112,7 +112,7 @@ impl Check<'_> {
         self.definitions = definitions;
     }
 
-    /// Keys of a definition and of its actions that no client reads.
+    /// Finds keys of a definition and of its actions that no client reads.
     fn keys_of_definition(&mut self, key: &str) {
         let Some(Ok(root)) = self.index.text(key).map(|text| yaml::parse(&text)) else {
             return;
@@ -132,8 +132,8 @@ impl Check<'_> {
         let message = match content::action_key(name) {
             Some(object) if self.index.has(object.as_str()) => return,
             Some(_) if assets::action(name).is_some() => return,
-            Some(_) => format!("there is no action '{name}', neither in actions/ nor built in"),
-            None => format!("'{name}' can be no action's name"),
+            Some(_) => format!("the action '{name}' is neither in actions/ nor built in"),
+            None => format!("'{name}' is not a valid name of an action"),
         };
         let own = self.keys(|kind| match kind {
             ContentKind::Action(name) => Some(name.clone()),
@@ -147,17 +147,17 @@ impl Check<'_> {
         self.add(Finding { help, ..finding });
     }
 
-    /// What is looked up is an attribute, or one mapping down.
+    /// Checks the attributes of an action. Values are looked up at the top, and one mapping down.
     fn attributes_of(&mut self, walk: &Walk<'_>, attributes: &Node) {
         for (name, value) in attributes.entries() {
             let name = name.as_name().unwrap_or_default();
             if let Some(text) = value.as_str() {
-                self.looked_up(walk, Some(name), value, text);
+                self.lookup(walk, Some(name), value, text);
                 continue;
             }
             for (_, value) in value.entries() {
                 match value.as_str() {
-                    Some(text) => self.looked_up(walk, None, value, text),
+                    Some(text) => self.lookup(walk, None, value, text),
                     None => self.deeper(walk, value),
                 }
             }
@@ -167,19 +167,19 @@ impl Check<'_> {
         }
     }
 
-    /// A text that is looked up if it begins with `$`. `name`: the attribute that it is.
-    fn looked_up(&mut self, walk: &Walk<'_>, name: Option<&str>, value: &Node, text: &str) {
+    /// Checks a text, which is looked up if it begins with `$`. `name`: the attribute with this value.
+    fn lookup(&mut self, walk: &Walk<'_>, name: Option<&str>, value: &Node, text: &str) {
         let Some(wanted) = text.strip_prefix('$') else {
             return self.text_of(walk, name, value, text);
         };
         match walk.find(wanted) {
-            Found::Value(Json::String(found)) => {
+            Lookup::Value(Json::String(found)) => {
                 if found
                     .strip_prefix('$')
                     .is_some_and(|name| walk.defines(name))
                 {
                     let message =
-                        format!("'{text}' stands for '{found}', which is not looked up again");
+                        format!("'{text}' has the value '{found}', which is not looked up again");
                     self.add(Finding::at(
                         FindingKind::NotLookedUp,
                         walk.key,
@@ -189,9 +189,9 @@ impl Check<'_> {
                 }
                 self.text_of(walk, name, value, &found);
             }
-            Found::Value(_) | Found::Elsewhere => {}
-            Found::Nowhere => {
-                let message = format!("'{text}' is defined nowhere");
+            Lookup::Value(_) | Lookup::DependsOnNode => {}
+            Lookup::Undefined => {
+                let message = format!("'{text}' is not defined");
                 self.add(Finding::at(
                     FindingKind::UndefinedName,
                     walk.key,
@@ -202,7 +202,7 @@ impl Check<'_> {
         }
     }
 
-    /// Texts where nothing is looked up, though they look as if.
+    /// Checks a value that is too deep to be looked up.
     fn deeper(&mut self, walk: &Walk<'_>, value: &Node) {
         match &value.value {
             Value::Str(text) => {
@@ -228,7 +228,7 @@ impl Check<'_> {
         }
     }
 
-    /// A text as the switch gets it, but for calls.
+    /// Checks a text as the switch receives it, except for calls.
     fn text_of(&mut self, walk: &Walk<'_>, name: Option<&str>, value: &Node, text: &str) {
         self.calls_in(walk, value, text);
         let is_url = name.is_some() && name == url_attribute(&walk.action.action);
@@ -244,20 +244,20 @@ impl Check<'_> {
         }
         let relative = url.split(['?', '#']).next().unwrap_or(url);
         let relative = relative.trim_start_matches('/');
-        // A client encodes what is no escape, so a path that cannot be decoded is meant as it is.
+        // A client encodes a '%' that is not an escape, so a path that cannot be decoded is taken as it is.
         let key = path::segments(&format!("/{relative}"))
             .map_or_else(|| relative.to_owned(), |segments| segments.join("/"));
         let (kind, message) = match key.split_once('/') {
             Some(("files", _)) if self.index.has(&key) => return,
-            Some(("files", _)) => (FindingKind::MissingFile, format!("there is no {key}")),
+            Some(("files", _)) => (FindingKind::MissingFile, format!("{key} is not stored")),
             Some(("actions", name)) if self.index.has(&key) || assets::action(name).is_some() => {
                 return;
             }
-            Some(("actions", _)) => (FindingKind::MissingFile, format!("there is no {key}")),
+            Some(("actions", _)) => (FindingKind::MissingFile, format!("{key} is not stored")),
             Some(("nodes" | "meta" | "bootstrap", _)) => return,
             _ => (
                 FindingKind::UnservedUrl,
-                format!("no server URL leads to '{url}'"),
+                format!("the server has no route for '{url}'"),
             ),
         };
         let finding = Finding::at(kind, walk.key, value.position, message);
@@ -272,7 +272,7 @@ impl Check<'_> {
         self.add(Finding { help, ..finding });
     }
 
-    /// Calls of plugins, and what looks like one.
+    /// Checks the calls of plugins in a text, and text that looks like a call.
     fn calls_in(&mut self, walk: &Walk<'_>, value: &Node, text: &str) {
         let mut find = |kind, message: String, help: Option<String>| {
             let finding = Finding::at(kind, walk.key, value.position, message);
@@ -281,13 +281,13 @@ impl Check<'_> {
         let mut calls = 0;
         for call in plugin::calls(text) {
             if !PLUGINS.contains(&call.plugin.as_str()) {
-                let message = format!("there is no plugin '{}' here", call.plugin);
+                let message = format!("the plugin '{}' does not exist here", call.plugin);
                 find(FindingKind::UnknownPlugin, message, None);
                 continue;
             }
             calls += 1;
             if !key::is_pool_name(&call.pool) {
-                let message = format!("'{}' can be no pool's name", call.pool);
+                let message = format!("'{}' is not a valid name of a pool", call.pool);
                 find(FindingKind::MissingPool, message, None);
             } else if let PoolFile::Missing(keys) = self.index.pool_file(&call.pool, walk.site) {
                 let missing = match keys.as_slice() {
@@ -305,12 +305,12 @@ impl Check<'_> {
             }
         }
         if openings(text) > calls {
-            let message = format!("'{text}' is no call, and stays as it is");
+            let message = format!("'{text}' is not a valid call, and is sent unchanged");
             find(FindingKind::MalformedCall, message, None);
         }
     }
 
-    /// Notes which pools a node asks for a value, or that the definition in `key` grows too large for it.
+    /// Records the pools that a node asks for a value; a finding if the definition in `key` is too large for it.
     pub(super) fn uses_pools(
         &mut self,
         node: &str,
@@ -342,37 +342,37 @@ impl Check<'_> {
     }
 }
 
-/// One action of a definition, while its attributes are looked at.
+/// One action of a definition, while its attributes are checked.
 struct Walk<'d> {
     key: &'d str,
     action: &'d Action,
     definition: &'d Definition,
     scope: &'d Scope,
-    /// The site of the nodes that it is for, as far as it is known.
+    /// The site of its nodes, if it is known.
     site: Option<&'d str>,
 }
 
-/// What a `$name` stands for.
-enum Found {
+/// The result of looking up a `$name`.
+enum Lookup {
     Value(Json),
-    /// Some node has it, so it cannot be told.
-    Elsewhere,
-    Nowhere,
+    /// Some node has an attribute of that name, so the value depends on the node.
+    DependsOnNode,
+    Undefined,
 }
 
 impl Walk<'_> {
-    fn find(&self, name: &str) -> Found {
+    fn find(&self, name: &str) -> Lookup {
         let own = match self.scope {
             Scope::Node(attributes) => attributes.get(name),
-            Scope::Shared(names) if names.contains(name) => return Found::Elsewhere,
+            Scope::Shared(names) if names.contains(name) => return Lookup::DependsOnNode,
             Scope::Shared(_) => None,
         };
         let value = own.or_else(|| self.definition.attributes().get(name));
-        value.map_or(Found::Nowhere, |value| Found::Value(value.clone()))
+        value.map_or(Lookup::Undefined, |value| Lookup::Value(value.clone()))
     }
 
     fn defines(&self, name: &str) -> bool {
-        !matches!(self.find(name), Found::Nowhere)
+        !matches!(self.find(name), Lookup::Undefined)
     }
 }
 
@@ -395,7 +395,7 @@ fn url_attribute(action: &str) -> Option<&'static str> {
     }
 }
 
-/// How many calls of known plugins begin in a text, finished or not.
+/// The number of calls of known plugins that begin in a text, complete or not.
 fn openings(text: &str) -> usize {
     let opens = |name: &str| {
         let begins = text.match_indices(name).filter(|(at, _)| {

@@ -1,4 +1,4 @@
-//! bootstrap.conf, and the records of nodes that stand by themselves.
+//! The bootstrap script, bootstrap.conf, and config-handlers.
 
 use crate::bootstrap_conf;
 use crate::template::Template;
@@ -12,7 +12,7 @@ use super::Check;
 const LEVELS: [&str; 5] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 
 impl Check<'_> {
-    /// The bootstrap script and its configuration; config-handlers are text.
+    /// Checks each document by itself.
     pub(super) fn documents(&mut self) {
         for (key, kind) in self.keys(|kind| Some(kind.clone())) {
             match kind {
@@ -48,7 +48,7 @@ impl Check<'_> {
                 .as_str()
                 .is_none_or(|name| LEVELS.contains(&name.to_uppercase().as_str()));
             if !known {
-                let message = format!("{} is no level of logging", level.shown());
+                let message = format!("{} is not a valid logging level", level.shown());
                 self.add(Finding::at(
                     FindingKind::UnknownLevel,
                     key,

@@ -1,13 +1,13 @@
-//! What `ztp validate` finds: kinds with a stable name, and where one of them is.
+//! A finding: its kind, which has a stable name, and its position.
 
 use crate::yaml::{Diagnostic, Position};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// A switch is refused, or gets what nobody wants. `ztp push` stops.
+    /// A switch is refused, or receives something wrong. `ztp push` stops.
     Error,
-    /// Something has no effect, or not the one that it seems to have.
+    /// Something has no effect, or another one than it seems to have.
     Warning,
 }
 
@@ -20,7 +20,7 @@ impl Severity {
     }
 }
 
-/// Declares the kinds: variant, stable name, severity, what to do about it.
+/// Declares the kinds: variant, stable name, severity, advice.
 macro_rules! kinds {
     ($($variant:ident $id:literal $severity:ident $help:literal,)*) => {
         /// A kind of finding. Its name is stable: configurations of CI may rely on it.
@@ -46,7 +46,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// What to do about it, unless the finding knows better.
+            /// The advice for every finding of this kind that has none of its own.
             pub fn help(self) -> &'static str {
                 match self {
                     $(Self::$variant => $help,)*
@@ -58,35 +58,35 @@ macro_rules! kinds {
 
 kinds! {
     // Names, sizes, files.
-    BadName "bad-name" Error "rename it: no part of a key may be '.' or '..', hold a control character, or be something else than UTF-8",
+    BadName "bad-name" Error "rename it: every part of a key must be UTF-8 without control characters, and not '.' or '..'",
     KeyTooLong "key-too-long" Error "shorten the path",
-    TooLarge "too-large" Error "make it smaller, or serve it from elsewhere",
-    BrokenLink "broken-link" Error "mend or remove the symbolic link",
-    Unreadable "unreadable" Error "make it readable for you",
+    TooLarge "too-large" Error "make it smaller, or serve it from another server",
+    BrokenLink "broken-link" Error "fix or remove the symbolic link",
+    Unreadable "unreadable" Error "make it readable for the user that runs this",
     NotAFile "not-a-file" Error "remove it, or put a regular file in its place",
     NotUtf8 "not-utf8" Error "store it again as UTF-8",
     Misplaced "misplaced" Warning "move or rename it; as it is, nothing reads it",
     BadNodeId "bad-node-id" Error "rename the folder to the id that the switch sends",
 
     // Documents by themselves.
-    DuplicateKey "duplicate-key" Warning "remove one: the last one counts, in the place of the first",
-    BadNeighbordb "bad-neighbordb" Error "correct it: as long as anything in neighbordb is broken, no new node is matched",
-    BadPattern "bad-pattern" Error "correct the pattern, or take it out: one broken pattern stops all matching",
-    BadDefinition "bad-definition" Error "correct it: a node that it is meant for is refused",
+    DuplicateKey "duplicate-key" Warning "remove one: the last value is used, in the place of the first",
+    BadNeighbordb "bad-neighbordb" Error "correct it: as long as neighbordb has an error, no new node is matched",
+    BadPattern "bad-pattern" Error "correct the pattern, or remove it: one invalid pattern stops all matching",
+    BadDefinition "bad-definition" Error "correct it: every node that uses it is refused",
     BadAttributes "bad-attributes" Error "correct it: as it is, the node is refused",
-    BadPool "bad-pool" Error "correct it: as it is, the pool gives out nothing; a key is one value (10.0.0.1/24, 10.1.0.0/24), but 10.0.0.1-10.0.0.9/24 and hosts(10.1.0.0/24) are every address in it",
+    BadPool "bad-pool" Error "correct it: as it is, the pool allocates nothing; a key is one value (10.0.0.1/24, 10.1.0.0/24), but 10.0.0.1-10.0.0.9/24 and hosts(10.1.0.0/24) are every address in it",
     BadFacts "bad-facts" Error "remove it: the node sends its facts again with its next POST",
-    BadBootstrapConf "bad-bootstrap-conf" Error "correct it: clients are told nothing of logging as long as it is broken",
+    BadBootstrapConf "bad-bootstrap-conf" Error "correct it: until then clients receive no logging and XMPP configuration",
     BadServerConf "bad-server-conf" Error "correct it, or set the [vars] in wrangler.toml by hand",
-    UnknownKey "unknown-key" Warning "correct its spelling or remove it: nothing reads it",
+    UnknownKey "unknown-key" Warning "correct its spelling, or remove it: nothing reads it",
     UnknownLevel "unknown-level" Warning "use DEBUG, INFO, WARNING, ERROR or CRITICAL: with another level the client cannot log there",
-    RenamedFile "renamed-file" Warning "rename the file: here the name cannot be set",
+    RenamedFile "renamed-file" Warning "rename the file: its name cannot be configured here",
 
     // Matching.
-    NeverMatches "never-matches" Warning "correct the pattern or remove it: no node can ever fit it",
-    Shadowed "shadowed" Warning "put it before the other one, make it differ, or remove it",
-    KnownNode "known-node" Warning "remove the pattern, or the node's folder: a node that is known is not matched",
-    DuplicatePattern "duplicate-pattern-name" Warning "give each pattern a name of its own, so that refusals can be told apart",
+    NeverMatches "never-matches" Warning "correct the pattern, or remove it: no node can ever match it",
+    Shadowed "shadowed" Warning "move it before the other pattern, change its conditions, or remove it",
+    KnownNode "known-node" Warning "remove the pattern, or the node's folder: a registered node is not matched",
+    DuplicatePattern "duplicate-pattern-name" Warning "give each pattern a unique name: a refusal names the pattern",
     UnusedVariable "unused-variable" Warning "use it as $name, or remove it",
     MissingDefinition "missing-definition" Error "add the file, or name another definition",
     MissingConfigHandler "missing-config-handler" Error "add the file, or remove the config-handler from the pattern",
@@ -96,29 +96,29 @@ kinds! {
     MissingFile "missing-file" Error "add the file, or correct the URL",
     UnservedUrl "unserved-url" Error "put the file under files/: a URL without a scheme is relative to the server, which serves only files/, actions/, nodes/ and meta/",
     UndefinedName "undefined-name" Error "define it in the node's attributes or under 'attributes' of the definition: as it is, the switch gets null",
-    NotLookedUp "not-looked-up" Warning "only what is an attribute of an action, or one mapping down, is looked up, and only once",
+    NotLookedUp "not-looked-up" Warning "only the attributes of an action, and values one mapping down, are looked up, and only once",
     UnknownPlugin "unknown-plugin" Error "use allocate('pool') or sqlite('pool'): other plugins do not run here",
     MalformedCall "malformed-call" Warning "write allocate('pool'), with the pool in quotes and a closing parenthesis",
 
     // Pools.
     MissingPool "missing-pool" Error "add the file under resources/, or name another pool",
     ExhaustedPool "exhausted-pool" Error "add values to the pool, or reserve values for these nodes",
-    DuplicateReservation "duplicate-reservation" Warning "remove one: a node gets the first value that is reserved for it, and nobody gets the other",
-    DuplicateValue "duplicate-value" Warning "remove one: a value is given out once",
+    DuplicateReservation "duplicate-reservation" Warning "remove one: the node receives the first value that is reserved for it, and no node receives the other",
+    DuplicateValue "duplicate-value" Warning "remove one: a value is allocated once",
 
     // Nodes.
-    FactsOfOtherNode "facts-of-other-node" Error "remove the file, or rename the folder: the facts are another node's",
+    FactsOfOtherNode "facts-of-other-node" Error "remove the file, or rename the folder to the node that sent these facts",
     RefusedNode "refused-node" Error "correct the pattern or the cabling, or remove the node's pattern: as it is, the node is refused",
     UnreachablePattern "unreachable-pattern" Warning "add a definition or a startup-config: without one the first POST of the node replaces the pattern",
     EmptyStartupConfig "empty-startup-config" Error "remove it, or put the configuration there: as it is, the switch gets an empty one",
 
     // Scripts.
-    NoServer "no-server" Error "put $SERVER where the script needs the server's URL: clients do not learn it otherwise",
+    NoServer "no-server" Error "put $SERVER where the script needs the server's URL: clients have no other way to know it",
     BadScript "bad-script" Error "correct it: the switch cannot run it",
     NoMain "no-main" Error "define main(attributes): that is what the client calls",
 }
 
-/// One thing that is wrong, and where.
+/// One problem, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub kind: FindingKind,
@@ -126,7 +126,7 @@ pub struct Finding {
     pub key: String,
     /// `None`: it is about the file as a whole.
     pub position: Option<Position>,
-    /// One sentence without a full stop, naming the value seen, as it is.
+    /// One sentence without a full stop. It has names and values as they are stored: escape it for display.
     pub message: String,
     /// In place of [`FindingKind::help`].
     pub help: Option<String>,
@@ -157,7 +157,7 @@ impl Finding {
         }
     }
 
-    /// About what a parser reports of a file.
+    /// A problem that a parser reports.
     pub fn of_diagnostic(
         kind: FindingKind,
         key: impl Into<String>,
@@ -166,7 +166,7 @@ impl Finding {
         Self::at(kind, key, diagnostic.position, diagnostic.message)
     }
 
-    /// With advice that fits better than that of its kind.
+    /// With advice in place of that of its kind.
     pub fn with_help(self, help: impl Into<String>) -> Self {
         Self {
             help: Some(help.into()),
@@ -174,7 +174,7 @@ impl Finding {
         }
     }
 
-    /// What to do about it.
+    /// The advice: what to do about it.
     pub fn help(&self) -> &str {
         self.help.as_deref().unwrap_or(self.kind.help())
     }
@@ -184,7 +184,7 @@ impl Finding {
     }
 }
 
-/// Something that is not a finding, but that the operator should know.
+/// Something that is not a finding, but the operator should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     pub text: String,

@@ -1,4 +1,4 @@
-//! Keys and sizes: whether a store takes them, and whether the Worker reads them.
+//! Keys and sizes: whether a store accepts them, and whether the Worker reads them.
 
 use super::Check;
 use super::contents::{Listed, Unread};
@@ -10,7 +10,7 @@ use crate::printable::Printable;
 pub const MAX_ACTION_BYTES: u64 = 8 << 20;
 
 impl Check<'_> {
-    /// Keys that the Worker does not read, though they look as if they were meant for it.
+    /// Finds keys that the Worker does not read, but that look like content.
     pub(super) fn unread(&mut self, unread: &[(Listed, Unread)]) {
         for (listed, reason) in unread {
             self.findings.extend(match reason {
@@ -27,13 +27,13 @@ impl Check<'_> {
         }
     }
 
-    /// Whether the store takes each key and value, and the client each action.
+    /// Checks that the store accepts each key and value, and the client each action.
     pub(super) fn keys_and_sizes(&mut self) {
         for (key, content) in self.index.iter() {
             let (store, size) = (content.kind.store(), content.size);
             if key.len() > store.max_key_bytes() {
                 let message = format!(
-                    "the key has {} bytes, and {} takes at most {}",
+                    "the key has {} bytes, and {} accepts at most {}",
                     key.len(),
                     store.name(),
                     store.max_key_bytes()
@@ -42,7 +42,7 @@ impl Check<'_> {
             }
             if size > store.max_value_bytes() {
                 let message = format!(
-                    "the file has {size} bytes, and {} takes at most {}",
+                    "the file has {size} bytes, and {} accepts at most {}",
                     store.name(),
                     store.max_value_bytes()
                 );
@@ -50,20 +50,20 @@ impl Check<'_> {
             }
             if matches!(content.kind, ContentKind::Action(_)) && size > MAX_ACTION_BYTES {
                 let message = format!(
-                    "the action has {size} bytes, and the client takes at most {MAX_ACTION_BYTES}"
+                    "the action has {size} bytes, and the client accepts at most {MAX_ACTION_BYTES}"
                 );
                 self.add(Finding::of_file(FindingKind::TooLarge, key, message));
             }
         }
     }
 
-    /// Notes that config-handlers are not run.
+    /// Notes each config-handler: it is not run.
     pub(super) fn config_handlers(&mut self) {
         let handlers =
             self.keys(|kind| matches!(kind, ContentKind::ConfigHandler(_)).then_some(()));
         for (key, ()) in handlers {
             self.notes.push(Note::from(format!(
-                "{key} is stored but never run here: fetch backups with `ztp pull --nodes` and run it there"
+                "{key} is stored but never run here: fetch the startup-configs with `ztp pull --nodes`, and run it on them"
             )));
         }
     }
@@ -84,7 +84,7 @@ fn misplaced(key: &str, reason: &NotContent) -> Option<Finding> {
         NotContent::BadName => Finding::of_file(
             FindingKind::BadName,
             key,
-            format!("'{}' can be no key", Printable(key)),
+            format!("'{}' is not a valid key", Printable(key)),
         ),
     })
 }

@@ -1,4 +1,4 @@
-//! neighbordb: its patterns, what they name, and which of them can be reached.
+//! neighbordb: whether its patterns are valid and can match, and whether the content that they name exists.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,7 +15,7 @@ use super::{Check, did_you_mean, overlap};
 const KEY: &str = "neighbordb";
 
 impl Check<'_> {
-    /// Reads neighbordb, and holds it against the rest of the data_root.
+    /// Checks neighbordb, by itself and against the rest of the content.
     pub(super) fn neighbordb(&mut self) {
         let Some(text) = self.yaml(KEY) else { return };
         let problems = Neighbordb::problems(&text, self.identifier);
@@ -34,7 +34,7 @@ impl Check<'_> {
         }
         let Ok(root) = yaml::parse(&text) else { return };
         self.unknown_keys(&root);
-        // What a broken file means as a whole cannot be told.
+        // The meaning of an invalid file as a whole is not known.
         let Ok(neighbordb) = Neighbordb::parse(&text, self.identifier) else {
             return;
         };
@@ -54,12 +54,12 @@ impl Check<'_> {
         self.unknown_keys_of(KEY, root, "neighbordb", &neighbordb::KEYS);
     }
 
-    /// The definition and the config-handler of a pattern.
+    /// Checks that the definition and the config-handler of a pattern exist.
     fn named_content(&mut self, entry: &Entry, lines: &Lines<'_>) {
         let name = &entry.pattern.name;
         let definition = content::definition_key(entry.definition.as_str());
         if !self.index.has(&definition) {
-            let message = format!("pattern '{name}' names {definition}, which is not there");
+            let message = format!("pattern '{name}' names {definition}, which is not stored");
             let at = lines.value(entry, &["definition"]);
             let finding = Finding::at(FindingKind::MissingDefinition, KEY, at, message);
             let names = self.keys(|kind| match kind {
@@ -79,7 +79,7 @@ impl Check<'_> {
         };
         let key = Document::ConfigHandler(handler.as_str()).to_string();
         if !self.index.has(&key) {
-            let message = format!("pattern '{name}' names {key}, which is not there");
+            let message = format!("pattern '{name}' names {key}, which is not stored");
             let at = lines.value(entry, &["config-handler", "config_handler"]);
             self.add(Finding::at(
                 FindingKind::MissingConfigHandler,
@@ -94,7 +94,7 @@ impl Check<'_> {
         let pattern = &entry.pattern;
         if let Some(Err(error)) = pattern.node.as_ref().map(|node| node.parse::<NodeId>()) {
             let message = format!(
-                "pattern '{}' is for a node that cannot be: {error}",
+                "pattern '{}' is for a node whose id is not valid: {error}",
                 pattern.name
             );
             self.add(Finding::at(
@@ -110,7 +110,7 @@ impl Check<'_> {
         }
     }
 
-    /// Patterns behind one that takes every node of theirs.
+    /// Finds patterns after one that matches every node that they match.
     fn shadowed(&mut self, entries: &[Entry]) {
         let mut of_node: HashMap<&str, &Entry> = HashMap::new();
         let mut global: Vec<&Entry> = Vec::new();
@@ -118,7 +118,7 @@ impl Check<'_> {
             let pattern = &entry.pattern;
             let (first, why) = match &pattern.node {
                 Some(node) => match of_node.get(node.as_str()) {
-                    Some(first) => (*first, format!("which is for the node '{node}' too")),
+                    Some(first) => (*first, format!("for the same node '{node}'")),
                     None => {
                         of_node.insert(node, entry);
                         continue;
@@ -131,17 +131,16 @@ impl Check<'_> {
                         .copied();
                     global.push(entry);
                     match first {
-                        Some(first) => (
-                            first,
-                            "which takes every node that it would take".to_owned(),
-                        ),
+                        Some(first) => {
+                            (first, "which matches every node that it matches".to_owned())
+                        }
                         None => continue,
                     }
                 }
             };
             let message = format!(
-                "pattern '{}' is never reached: before it, in line {}, stands '{}', {why}",
-                pattern.name, first.pattern.position.line, first.pattern.name
+                "pattern '{}' is never reached: '{}' in line {} comes first, {why}",
+                pattern.name, first.pattern.name, first.pattern.position.line
             );
             self.add(Finding::at(
                 FindingKind::Shadowed,
@@ -157,14 +156,14 @@ impl Check<'_> {
         for entry in entries {
             let name = &entry.pattern.name;
             if !seen.insert(name) {
-                let message = format!("another pattern before is called '{name}', too");
+                let message = format!("an earlier pattern has the same name '{name}'");
                 let at = lines.value(entry, &["name"]);
                 self.add(Finding::at(FindingKind::DuplicatePattern, KEY, at, message));
             }
         }
     }
 
-    /// `node:` patterns for nodes that need none.
+    /// Finds `node:` patterns for nodes that are registered.
     fn known_nodes(&mut self, entries: &[Entry], lines: &Lines<'_>) {
         for entry in entries {
             let Some(node) = &entry.pattern.node else {
@@ -173,7 +172,7 @@ impl Check<'_> {
             match self.known_by(node) {
                 Some(key) => {
                     let message = format!(
-                        "pattern '{}' is never asked: the node '{node}' has {key}",
+                        "pattern '{}' is never checked: the node '{node}' has {key}",
                         entry.pattern.name
                     );
                     let at = lines.value(entry, &["node"]);
@@ -184,7 +183,7 @@ impl Check<'_> {
         }
     }
 
-    /// Notes the pools that the only node of a pattern will ask.
+    /// Records the pools that the only node of a pattern will ask.
     fn static_definitions(&mut self, node: &str, entry: &Entry) {
         let key = content::definition_key(entry.definition.as_str());
         let attributes = self.attributes.get(node).cloned().unwrap_or_default();
@@ -224,7 +223,7 @@ impl Check<'_> {
     }
 }
 
-/// Where the parts of patterns are written.
+/// The patterns as written, by position.
 struct Lines<'y>(HashMap<yaml::Position, &'y Node>);
 
 impl<'y> Lines<'y> {
@@ -233,7 +232,7 @@ impl<'y> Lines<'y> {
         Self(patterns.map(|node| (node.position, node)).collect())
     }
 
-    /// Where the value of one of the keys stands; else where the pattern begins.
+    /// The position of the value of the first key that is present, else of the pattern.
     fn value(&self, entry: &Entry, keys: &[&str]) -> yaml::Position {
         let node = self.0.get(&entry.pattern.position);
         let value = node.and_then(|node| keys.iter().find_map(|key| node.get(key)));

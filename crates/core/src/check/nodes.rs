@@ -11,7 +11,7 @@ use crate::content::ContentKind;
 use super::Check;
 
 impl Check<'_> {
-    /// Looks at every node as GET /nodes/{id} will.
+    /// Checks every node as GET /nodes/{id} will.
     pub(super) fn nodes(&mut self) {
         let records = self.keys(|kind| match kind {
             ContentKind::Record(node, record) => Some((node.clone(), *record)),
@@ -24,8 +24,9 @@ impl Check<'_> {
                 Record::StartupConfig => self.startup_config(key),
                 Record::ConfigHandler | Record::Site => drop(self.text(key)),
                 Record::Pattern if self.known_by(node).is_none() => {
-                    let message =
-                        format!("the node '{node}' has a pattern, but nothing to be told");
+                    let message = format!(
+                        "the node '{node}' has a pattern, but neither a definition nor a startup-config"
+                    );
                     self.add(Finding::of_file(
                         FindingKind::UnreachablePattern,
                         key,
@@ -61,19 +62,19 @@ impl Check<'_> {
         }
     }
 
-    /// Whether a switch can have the id that its folder is called by.
+    /// Checks that a switch can send the id that its folder is named after.
     fn id_is_sent(&mut self, node: &str) {
         let (sent, message) = match self.identifier {
             Identifier::SystemMac => {
                 let sent = normalize_mac(node);
                 let message =
-                    format!("with IDENTIFIER systemmac the node '{node}' is called '{sent}'");
+                    format!("with IDENTIFIER systemmac the id of the node '{node}' is '{sent}'");
                 (sent, message)
             }
             Identifier::SerialNumber => {
                 let sent = node.trim().to_owned();
                 let message = format!(
-                    "the blanks around a serial number are removed: the node '{node}' is called '{sent}'"
+                    "blanks around a serial number are removed: the id of the node '{node}' is '{sent}'"
                 );
                 (sent, message)
             }

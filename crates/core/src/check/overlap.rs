@@ -1,7 +1,7 @@
-//! What can be told of patterns without any node: that one can never match, or that an earlier one
-//! takes all that it would take.
+//! Two properties of patterns that need no node: that a pattern can never match, and that an earlier one matches every
+//! node that it matches.
 //!
-//! Everything said here is certain; much that is true is not recognised. Recognised are
+//! Every answer is certain, but not every case is recognised. Recognised are
 //!
 //! - an interface that two lines want a neighbor on (each interface meets one line only);
 //! - a line that wants what another line of the pattern forbids at the same place;
@@ -22,7 +22,7 @@ use crate::pattern::{Constraint, MAX_STEPS, Pattern, Sense};
 use crate::pyregex::Budget;
 use crate::yaml::Position;
 
-/// Why no node can ever fit a pattern, and which line shows it.
+/// Why no node can ever match a pattern, and the line that shows it.
 pub fn contradiction(pattern: &Pattern) -> Option<(Position, String)> {
     let wants = lines(pattern, Sense::Wants);
     let forbids = lines(pattern, Sense::Forbids);
@@ -31,7 +31,7 @@ pub fn contradiction(pattern: &Pattern) -> Option<(Position, String)> {
         && let Some(want) = in_order.find(|line| line.sense == Sense::Wants)
     {
         let reason = format!(
-            "'{want}' wants a neighbor, and '{lonely}' above it, in line {}, forbids all that no line above that one wants",
+            "'{want}' wants a neighbor, and '{lonely}' above it, in line {}, forbids every neighbor that no line above it wants",
             lonely.position.line
         );
         return Some((want.position, reason));
@@ -41,7 +41,7 @@ pub fn contradiction(pattern: &Pattern) -> Option<(Position, String)> {
         for name in want.interfaces.iter().flatten() {
             if let Some(first) = taken.insert(*name, want) {
                 let reason = format!(
-                    "line {} wants a neighbor on {name} already, and an interface meets only one line",
+                    "line {} already wants a neighbor on {name}, and an interface can satisfy only one line",
                     first.position.line
                 );
                 return Some((want.position, reason));
@@ -68,7 +68,7 @@ pub fn contradiction(pattern: &Pattern) -> Option<(Position, String)> {
     None
 }
 
-/// Whether every node that fits `later` fits `earlier`. Neither may have `node`.
+/// Whether every node that matches `later` matches `earlier`. Neither may have `node`.
 pub fn covers(earlier: &Pattern, later: &Pattern) -> bool {
     let same_model = match (&earlier.model, &later.model) {
         (None, _) => true,
@@ -96,7 +96,7 @@ pub fn covers(earlier: &Pattern, later: &Pattern) -> bool {
     }
 }
 
-/// Whether two patterns give their interfaces out alike.
+/// Whether two patterns assign interfaces to lines alike.
 fn same_in_order(earlier: &Pattern, later: &Pattern) -> bool {
     let ordered = |pattern: &'_ Pattern| -> Vec<_> {
         let lines = pattern.constraints.iter();
@@ -154,7 +154,7 @@ fn lines(pattern: &Pattern, sense: Sense) -> Vec<&Constraint> {
     lines.filter(|line| line.sense == sense).collect()
 }
 
-/// Whether every neighbor of the kind that `narrow` speaks of is one that `wide` speaks of.
+/// Whether every neighbor that `narrow` describes is one that `wide` describes.
 fn implies_neighbor(narrow: &Constraint, wide: &Constraint) -> bool {
     implies(&narrow.device, &wide.device) && implies(&narrow.port, &wide.port)
 }
@@ -268,7 +268,10 @@ mod tests {
     #[test]
     fn contradictions_are_found() {
         for (interfaces, part) in [
-            ("[Ethernet1: a, Ethernet1-2: b]", "Ethernet1 already"),
+            (
+                "[Ethernet1: a, Ethernet1-2: b]",
+                "already wants a neighbor on Ethernet1",
+            ),
             ("[Ethernet1: a, Ethernet1: none]", "'Ethernet1: none'"),
             ("[Ethernet1: 'a:b', none: a]", "'none: a'"),
             ("[any: spine1, none: \"regex('spine')\"]", "'none: regex"),

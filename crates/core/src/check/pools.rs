@@ -1,4 +1,4 @@
-//! Resource pools: whether they can be read, and whether they suffice.
+//! Resource pools: whether they are valid, and have enough values.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -16,7 +16,7 @@ use super::Check;
 const MAX_SHOWN: usize = 3;
 
 impl Check<'_> {
-    /// Reads every pool, and counts who will ask it.
+    /// Checks every pool, and whether it has a value for each node that will ask it.
     pub(super) fn pools(&mut self) {
         let pools = self.keys(|kind| match kind {
             ContentKind::Pool(name) => Some(name.clone()),
@@ -35,7 +35,7 @@ impl Check<'_> {
                     self.pools.insert(name, pool);
                 }
                 Err(error) => {
-                    let message = format!("the pool cannot be used: {}", error.message);
+                    let message = format!("the pool is not valid: {}", error.message);
                     self.add(Finding::at(
                         FindingKind::BadPool,
                         key,
@@ -48,7 +48,7 @@ impl Check<'_> {
         self.suffice();
     }
 
-    /// Values that are written twice, and nodes that have two.
+    /// Finds values that the pool has twice, and nodes with two reservations.
     fn values(&mut self, key: &str, text: &str, pool: &Pool) {
         let Ok(root) = yaml::parse(text) else { return };
         let mut owners: HashMap<&str, &str> = HashMap::new();
@@ -70,7 +70,7 @@ impl Check<'_> {
             if let Some(owner) = reserved.get(value) {
                 if let Some(first) = owners.insert(owner, value) {
                     let message = format!(
-                        "'{value}' is reserved for the node '{owner}', which has '{first}'"
+                        "'{value}' is reserved for the node '{owner}', and so is '{first}'"
                     );
                     self.add(Finding::at(
                         FindingKind::DuplicateReservation,
@@ -87,7 +87,7 @@ impl Check<'_> {
                 .iter()
                 .find(|(range, alone)| *range != value && alone.contains(value));
             if let Some((range, _)) = range {
-                let message = format!("'{value}' is in '{range}', too");
+                let message = format!("'{value}' is also in '{range}'");
                 self.add(Finding::at(
                     FindingKind::DuplicateValue,
                     key,
@@ -98,10 +98,10 @@ impl Check<'_> {
         }
     }
 
-    /// Whether every node of which it is known that it will ask can get a value.
+    /// Finds pools with fewer values than nodes that are certain to ask for one.
     fn suffice(&mut self) {
         let users = std::mem::take(&mut self.static_users);
-        let short: BTreeMap<&String, Short<'_>> = users
+        let short: BTreeMap<&String, Shortage<'_>> = users
             .iter()
             .filter_map(|(name, nodes)| {
                 let pool = self.pools.get(name)?;
@@ -115,17 +115,17 @@ impl Check<'_> {
                     .take(asking.len().saturating_mul(2))
                     .map(|value| value.into_owned())
                     .collect();
-                let short = Short {
-                    there: open.len(),
+                let short = Shortage {
+                    available: open.len(),
                     asking,
                     network: pool.network().map(str::to_owned),
                 };
-                (short.there < short.asking.len()).then_some((name, short))
+                (short.available < short.asking.len()).then_some((name, short))
             })
             .collect();
         for (name, short) in short {
-            let Short {
-                there,
+            let Shortage {
+                available,
                 asking,
                 network,
             } = short;
@@ -139,13 +139,13 @@ impl Check<'_> {
                 more => format!(" and {more} more"),
             };
             let message = format!(
-                "{} that no value is reserved for will ask for one ({}{more}), and there are {}",
+                "{} without a reservation will ask for a value ({}{more}), and the pool has {}",
                 match asking.len() {
                     1 => "1 node".to_owned(),
                     many => format!("{many} nodes"),
                 },
                 shown.join(", "),
-                there
+                available
             );
             let key = Document::Pool(name).to_string();
             let finding = Finding::of_file(FindingKind::ExhaustedPool, key, message);
@@ -161,9 +161,9 @@ impl Check<'_> {
 }
 
 /// A pool with fewer values than nodes that ask it.
-struct Short<'u> {
-    there: usize,
+struct Shortage<'u> {
+    available: usize,
     asking: Vec<&'u String>,
-    /// A key of which the operator may mean the addresses.
+    /// A key that is one value, though the operator may mean every address in it.
     network: Option<String>,
 }

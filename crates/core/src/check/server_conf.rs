@@ -1,4 +1,4 @@
-//! ztpserver.conf: the settings of a ZTPServer, as the [vars] that mean the same here.
+//! ztpserver.conf: the settings of a ZTPServer, and the `[vars]` of wrangler.toml with the same meaning.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,15 @@ use super::Check;
 
 use super::SERVER_CONF as KEY;
 
-/// What a ztpserver.conf sets, by section and option.
+/// The values of a ztpserver.conf, by section and option.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ServerConf {
     options: BTreeMap<(String, String), (Position, String)>,
-    /// Lines that Python's RawConfigParser stops at.
+    /// Lines that Python's RawConfigParser rejects.
     problems: Vec<Diagnostic>,
 }
 
-/// The settings that mean something here, as ZTPServer calls them in `[default]`, and as we do.
+/// The settings with a counterpart here: ZTPServer's option in `[default]`, and our variable.
 const VARS: [(&str, &str); 3] = [
     ("server_url", "SERVER_URL"),
     ("identifier", "IDENTIFIER"),
@@ -63,7 +63,7 @@ impl ServerConf {
                 continue;
             };
             let Some(section) = &section else {
-                conf.problem(at(1), "this stands before the first section");
+                conf.problem(at(1), "this line is before the first section");
                 continue;
             };
             let option = (section.clone(), name.trim().to_lowercase());
@@ -88,7 +88,7 @@ impl ServerConf {
         self.options.get(&(section.to_owned(), option.to_owned()))
     }
 
-    /// What the folder of a node is called after, if the file says so and is right.
+    /// The fact that names a node, if the file has a valid value.
     pub fn identifier(&self) -> Option<Identifier> {
         let (_, value) = self.get("default", "identifier")?;
         value.parse().ok()
@@ -113,16 +113,16 @@ impl Check<'_> {
             };
             let read = Settings::read(|name| (name == var).then(|| value.clone()));
             if let Err(error) = read {
-                // What follows in that sentence is how to mend a deployed Worker.
+                // The rest of that sentence is how to fix a deployed Worker.
                 let error = error.to_string();
                 let problem = error.split(';').next().unwrap_or(&error);
-                let message = format!("'{option}' has no counterpart here: {problem}");
+                let message = format!("'{option}' cannot be used here: {problem}");
                 let finding = Finding::at(FindingKind::BadServerConf, KEY, *position, message);
                 self.add(finding);
                 continue;
             }
             vars.push(if var == "SERVER_URL" && value == DEFAULT_SERVER_URL {
-                format!("{var} = \"auto\"  # {value} is ZTPServer's default; auto is the URL that is asked")
+                format!("{var} = \"auto\"  # {value} is ZTPServer's default; auto is the URL that was requested")
             } else {
                 format!("{var} = {}", serde_json::Value::from(value.as_str()))
             });
@@ -132,21 +132,21 @@ impl Check<'_> {
                 continue;
             };
             if name != usual {
-                let message = format!("the {section} file is called '{name}'");
+                let message = format!("the name of the {section} file is '{name}'");
                 let key = match section {
                     "bootstrap" => "bootstrap/bootstrap",
                     _ => "neighbordb",
                 };
                 let finding = Finding::at(FindingKind::RenamedFile, KEY, *position, message);
                 self.add(finding.with_help(format!(
-                    "rename the file to {key}: here the name cannot be set"
+                    "rename the file to {key}: its name cannot be configured here"
                 )));
             }
         }
         if !vars.is_empty() {
             vars.insert(0, "[vars]".to_owned());
             self.notes.push(Note {
-                text: "ztpserver.conf becomes, in wrangler.toml:".to_owned(),
+                text: "the settings of ztpserver.conf, for wrangler.toml:".to_owned(),
                 lines: vars,
             });
         }
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_read_as_python_reads_it() {
+    fn a_server_conf_is_read_as_python_reads_it() {
         let conf = ServerConf::parse(
             "# comment\n[default]\nIdentifier: systemmac\nserver_url =\n  http://a\n; x\n[a]\nidentifier=b\n",
         );
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_python_stops_at_are_problems() {
+    fn lines_that_python_rejects_are_problems() {
         let conf = ServerConf::parse("a = 1\n[b\n[c]\nd\ne = 1\ne = 2\n");
         let lines: Vec<_> = conf
             .problems

@@ -78,7 +78,7 @@ pub fn compile(root: &DataRoot) -> Validation {
                 })
             }
             Verdict::Good { main } if is_action && !main => {
-                let message = "the action defines no main";
+                let message = "the action does not define main";
                 Some(Finding::of_file(FindingKind::NoMain, key, message))
             }
             Verdict::Good { .. } => None,
@@ -107,5 +107,5 @@ fn ask_python(paths: &[&str]) -> Result<Answer, String> {
         return Err(format!("python3 ended with {}: {last}", done.status));
     }
     serde_json::from_slice(&done.stdout)
-        .map_err(|error| format!("python3 answered what is not understood: {error}"))
+        .map_err(|error| format!("the output of python3 is not valid: {error}"))
 }
