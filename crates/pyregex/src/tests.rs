@@ -1,4 +1,4 @@
-use super::{Budget, PyRegex, Undecided};
+use super::{Budget, Indeterminate, PyRegex};
 
 fn is_match(pattern: &str, text: &str) -> bool {
     PyRegex::new(pattern)
@@ -74,12 +74,12 @@ fn refuses_what_python_refuses_or_means_otherwise() {
 }
 
 #[test]
-fn a_catastrophic_expression_ends_undecided() {
+fn a_catastrophic_expression_ends_indeterminate() {
     let regex = PyRegex::new(r"(a*)*(a*)*\1\2b").unwrap();
     let text = "a".repeat(200);
     assert_eq!(
         regex.is_match(&text, &mut Budget::new(100_000)),
-        Err(Undecided::TooManySteps)
+        Err(Indeterminate::TooManySteps)
     );
 }
 
@@ -91,10 +91,10 @@ fn nested_repetitions_without_back_references_are_linear() {
 }
 
 #[test]
-fn a_text_that_cannot_be_classified_is_undecided() {
+fn a_text_that_cannot_be_classified_is_indeterminate() {
     let regex = PyRegex::new(r"\d").unwrap();
     assert_eq!(
         regex.is_match("½", &mut Budget::new(100)),
-        Err(Undecided::Character('½'))
+        Err(Indeterminate::Character('½'))
     );
 }

@@ -4,7 +4,7 @@ use super::mismatch::{Mismatch, Reason, Seen};
 use super::{Constraint, Pattern, Sense};
 use crate::interface::InterfaceName;
 use crate::node::{Neighbor, NodeFacts};
-use crate::pyregex::{Budget, Undecided};
+use crate::pyregex::{Budget, Indeterminate};
 
 /// A node's interfaces, made ready to be held against any number of patterns.
 pub(crate) struct Wiring<'a> {
@@ -101,7 +101,7 @@ impl Pattern {
         &'a self,
         wiring: &Wiring<'a>,
         budget: &mut Budget,
-    ) -> Result<Option<Reason<'a>>, (&'a Constraint, Undecided)> {
+    ) -> Result<Option<Reason<'a>>, (&'a Constraint, Indeterminate)> {
         let mut lines: Vec<Line<'a>> = self
             .constraints
             .iter()
@@ -162,7 +162,7 @@ fn place(constraint: &Constraint, name: Option<InterfaceName>) -> Option<usize> 
     }
 }
 
-fn undecided(constraint: &Constraint, why: Undecided) -> Reason<'static> {
+fn undecided(constraint: &Constraint, why: Indeterminate) -> Reason<'static> {
     Reason::Undecided {
         what: constraint.to_string(),
         why,
@@ -173,7 +173,7 @@ fn forbidden<'a>(
     constraint: &'a Constraint,
     wiring: &Wiring<'a>,
     budget: &mut Budget,
-) -> Result<Option<Reason<'a>>, Undecided> {
+) -> Result<Option<Reason<'a>>, Indeterminate> {
     for &(name, written, neighbors) in &wiring.interfaces {
         if place(constraint, name).is_none() {
             continue;
@@ -194,7 +194,7 @@ fn missing<'a>(
     constraint: &'a Constraint,
     wiring: &Wiring<'a>,
     budget: &mut Budget,
-) -> Result<Option<Reason<'a>>, Undecided> {
+) -> Result<Option<Reason<'a>>, Indeterminate> {
     let reason = |interface, saw| Reason::Missing {
         interface,
         wants: constraint.neighbor(),

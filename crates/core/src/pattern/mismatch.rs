@@ -6,7 +6,7 @@ use crate::function::Function;
 use crate::interface::InterfaceName;
 use crate::node::Neighbor;
 use crate::printable::Printable;
-use crate::pyregex::Undecided;
+use crate::pyregex::Indeterminate;
 
 /// Most neighbors that a mismatch names.
 const MAX_SEEN: usize = 3;
@@ -46,7 +46,7 @@ pub enum Reason<'a> {
         saw: &'a Neighbor,
     },
     /// It cannot be told; then no other pattern may catch the node either.
-    Undecided { what: String, why: Undecided },
+    Undecided { what: String, why: Indeterminate },
 }
 
 /// A kind of neighbor; `None` is any.
