@@ -1,12 +1,12 @@
-//! Foreign text in messages.
+//! Text from content and requests in messages.
 
 use std::fmt::{self, Write};
 
-/// Most characters that a message shows of a text.
+/// Limit of the characters that a message shows of a text.
 const MAX_SHOWN: usize = 256;
 
-/// Shows a text on one line: what is not printable is escaped, quotes and backslashes stay as the operator wrote them, and
-/// a text that is too long for a message is cut off.
+/// Displays a text on one line. Escapes what is not printable, keeps quotes and backslashes as the operator wrote them, and
+/// truncates a text that is too long for a message.
 pub struct Printable<'a>(pub &'a str);
 
 impl fmt::Display for Printable<'_> {
@@ -27,7 +27,7 @@ mod tests {
     use super::Printable;
 
     #[test]
-    fn escapes_only_what_is_not_printable() {
+    fn escapes_only_unprintable_characters() {
         assert_eq!(
             Printable("regex('\\d\"') ü\n\u{1b}").to_string(),
             "regex('\\d\"') ü\\n\\u{1b}"
@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_off_what_is_too_long() {
+    fn truncates_a_long_text() {
         let shown = Printable(&"é".repeat(1000)).to_string();
         assert_eq!(shown, "é".repeat(256) + "…");
     }
