@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::MAX_SUBJECT;
 use crate::search::Frame;
+use crate::{MAX_ALTERNATIVES, MAX_MARKS, MAX_SUBJECT};
 
 /// The steps that matching may still take, and the memory that it works in. Share one budget between all matches of one
 /// decision: then the decision as a whole is bounded.
@@ -19,8 +19,8 @@ use crate::search::Frame;
 pub struct Budget {
     steps: u64,
     /// One bit for each pair of an instruction and a position in the text that the search has tried.
-    pub(crate) visited: Vec<u64>,
-    pub(crate) stack: Vec<Frame>,
+    visited: Vec<u64>,
+    stack: Vec<Frame>,
 }
 
 impl Budget {
@@ -31,6 +31,61 @@ impl Budget {
             visited: Vec::new(),
             stack: Vec::new(),
         }
+    }
+
+    /// The number of alternatives on the stack.
+    pub(crate) fn alternatives(&self) -> usize {
+        self.stack.len()
+    }
+
+    pub(crate) fn push(&mut self, frame: Frame) -> Result<(), Indeterminate> {
+        if self.stack.len() == MAX_ALTERNATIVES {
+            return Err(Indeterminate::TooMuchMemory);
+        }
+        self.stack.push(frame);
+        Ok(())
+    }
+
+    /// The alternative to try next, if the stack has more than `floor`.
+    pub(crate) fn pop(&mut self, floor: usize) -> Option<Frame> {
+        if self.stack.len() > floor {
+            self.stack.pop()
+        } else {
+            None
+        }
+    }
+
+    /// Discards the alternatives above `floor`.
+    pub(crate) fn discard(&mut self, floor: usize) {
+        self.stack.truncate(floor);
+    }
+
+    /// Adds `bits` unset marks and returns the place of the first. Clearing them costs steps.
+    pub(crate) fn add_marks(&mut self, bits: usize) -> Result<usize, Indeterminate> {
+        let start = self.visited.len();
+        let end = start + bits.div_ceil(64);
+        if end > MAX_MARKS / size_of::<u64>() {
+            return Err(Indeterminate::TooMuchMemory);
+        }
+        self.spend((end - start) as u64 / 8)?;
+        self.visited.resize(end, 0);
+        Ok(start)
+    }
+
+    /// Sets a mark, and returns whether it was unset.
+    pub(crate) fn mark(&mut self, start: usize, bit: usize) -> bool {
+        match self.visited.get_mut(start + bit / 64) {
+            Some(word) if *word & (1 << (bit % 64)) == 0 => {
+                *word |= 1 << (bit % 64);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Removes the marks from `start` on.
+    pub(crate) fn remove_marks(&mut self, start: usize) {
+        self.visited.truncate(start);
     }
 
     /// Subtracts `steps`.
@@ -56,6 +111,8 @@ impl Budget {
 pub enum Indeterminate {
     /// The [`Budget`] is spent.
     TooManySteps,
+    /// The search exceeds [`MAX_MARKS`] or [`MAX_ALTERNATIVES`].
+    TooMuchMemory,
     /// The text exceeds [`MAX_SUBJECT`]. Contains its length in bytes.
     TooLong(usize),
     /// It is not known whether Python counts this character as a letter or as a digit.
@@ -68,6 +125,10 @@ impl fmt::Display for Indeterminate {
             Indeterminate::TooManySteps => write!(
                 f,
                 "it takes too many steps; simplify the expression, for instance its nested repetitions"
+            ),
+            Indeterminate::TooMuchMemory => write!(
+                f,
+                "it takes too much memory; simplify the expression, for instance its look-arounds and counted repetitions"
             ),
             Indeterminate::TooLong(length) => {
                 write!(f, "the text has {length} bytes; the limit is {MAX_SUBJECT}")

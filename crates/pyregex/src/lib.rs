@@ -21,6 +21,11 @@ pub const MAX_PROGRAM: usize = 4096;
 pub const MAX_SUBJECT: usize = 4096;
 /// Limit of the nesting of groups.
 pub const MAX_GROUP_DEPTH: usize = 50;
+/// Limit of the memory in which a search marks what it has tried, in bytes. The largest program and text need 2 MiB, and
+/// as much again in each look-around that is open.
+pub const MAX_MARKS: usize = 4 * 1024 * 1024;
+/// Limit of the alternatives that a search has yet to try, at most 24 bytes each.
+pub const MAX_ALTERNATIVES: usize = 1 << 18;
 
 /// A compiled regular expression.
 ///
@@ -78,7 +83,8 @@ impl PyRegex {
     /// Whether Python's `re.match(pattern, text)` finds a match: it starts at the start of the text and may end anywhere.
     ///
     /// # Errors
-    /// The answer is not known: the budget is spent, the text exceeds [`MAX_SUBJECT`], or the answer depends on a character
+    /// The answer is not known: the budget is spent, the text exceeds [`MAX_SUBJECT`], the search exceeds [`MAX_MARKS`] or
+    /// [`MAX_ALTERNATIVES`], or the answer depends on a character
     /// whose class in Python is not known here.
     ///
     /// ```

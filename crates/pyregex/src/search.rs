@@ -45,45 +45,45 @@ impl<'a> Search<'a> {
         at: usize,
         budget: &mut Budget,
     ) -> Result<bool, Indeterminate> {
-        let floor = budget.stack.len();
+        let floor = budget.alternatives();
         // A look-around has marks of its own: a pair that fails in its body may succeed outside.
-        let marks = self.slots.is_empty().then_some(budget.visited.len());
+        let marks = if self.slots.is_empty() {
+            let pairs = self.program.instructions.len() * (self.text.len() + 1);
+            Some(budget.add_marks(pairs)?)
+        } else {
+            None
+        };
+        let found = self.search(pc, at, floor, marks, budget);
+        budget.discard(floor);
         if let Some(marks) = marks {
-            let words = (self.program.instructions.len() * (self.text.len() + 1)).div_ceil(64);
-            budget.spend(words as u64 / 8)?;
-            budget.visited.resize(marks + words, 0);
-        }
-        budget.stack.push(Frame::Try { pc, at });
-        let found = self.search(floor, marks, budget);
-        budget.stack.truncate(floor);
-        if let Some(marks) = marks {
-            budget.visited.truncate(marks);
+            budget.remove_marks(marks);
         }
         found
     }
 
     fn search(
         &mut self,
+        pc: usize,
+        at: usize,
         floor: usize,
         marks: Option<usize>,
         budget: &mut Budget,
     ) -> Result<bool, Indeterminate> {
-        while budget.stack.len() > floor {
-            let (mut pc, mut at) = match budget.stack.pop() {
-                Some(Frame::Try { pc, at }) => (pc, at),
-                Some(Frame::Restore { slot, value }) => {
+        budget.push(Frame::Try { pc, at })?;
+        while let Some(frame) = budget.pop(floor) {
+            let (mut pc, mut at) = match frame {
+                Frame::Try { pc, at } => (pc, at),
+                Frame::Restore { slot, value } => {
                     self.set(slot, value);
                     continue;
                 }
-                None => break,
             };
             loop {
                 budget.spend(1)?;
                 if let Some(marks) = marks {
                     let bit = pc * (self.text.len() + 1) + at;
-                    match budget.visited.get_mut(marks + bit / 64) {
-                        Some(word) if *word & (1 << (bit % 64)) == 0 => *word |= 1 << (bit % 64),
-                        _ => break,
+                    if !budget.mark(marks, bit) {
+                        break;
                     }
                 }
                 match self.step(pc, at, budget)? {
@@ -134,15 +134,15 @@ impl<'a> Search<'a> {
                 } else {
                     (*other, pc + 1)
                 };
-                budget.stack.push(Frame::Try { pc: second, at });
+                budget.push(Frame::Try { pc: second, at })?;
                 Step::Continue { pc: first, at }
             }
             Instruction::Jump(target) => Step::Continue { pc: *target, at },
             Instruction::Save(slot) => {
-                budget.stack.push(Frame::Restore {
+                budget.push(Frame::Restore {
                     slot: *slot,
                     value: self.slot(*slot),
-                });
+                })?;
                 self.set(*slot, Some(at));
                 next(at)
             }
@@ -166,7 +166,7 @@ impl<'a> Search<'a> {
                     // The captures of the body remain in force until the search backtracks to before it.
                     for (slot, value) in before.into_iter().enumerate() {
                         if self.slot(slot) != value {
-                            budget.stack.push(Frame::Restore { slot, value });
+                            budget.push(Frame::Restore { slot, value })?;
                         }
                     }
                 } else {

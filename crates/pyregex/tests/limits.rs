@@ -1,7 +1,8 @@
 //! Each limit, at it and one beyond.
 
 use pyregex::{
-    Budget, Indeterminate, MAX_GROUP_DEPTH, MAX_PATTERN, MAX_PROGRAM, MAX_SUBJECT, PyRegex,
+    Budget, Indeterminate, MAX_ALTERNATIVES, MAX_GROUP_DEPTH, MAX_MARKS, MAX_PATTERN, MAX_PROGRAM,
+    MAX_SUBJECT, PyRegex,
 };
 
 fn error(pattern: &str) -> String {
@@ -90,4 +91,32 @@ fn the_steps_of_a_budget_are_limited() {
         regex.is_match("a", &mut shared),
         Err(Indeterminate::TooManySteps)
     );
+}
+
+#[test]
+fn the_marks_of_a_search_are_limited() {
+    // `(?=` and `a{4000})` are a program of 4,000 instructions, and `Look` and `Match` for each level. Each level keeps one
+    // bit for each instruction and position.
+    let result = |levels: usize| {
+        let pattern = format!("{}a{{4000}}{}", "(?=".repeat(levels), ")".repeat(levels));
+        let bytes = (levels + 1) * ((4001 + 2 * levels) * (MAX_SUBJECT + 1)).div_ceil(64) * 8;
+        let regex = PyRegex::new(&pattern).unwrap();
+        let result = regex.is_match(&"a".repeat(MAX_SUBJECT), &mut Budget::new(1_000_000));
+        (bytes <= MAX_MARKS, result)
+    };
+    assert_eq!(result(1), (true, Ok(true)));
+    assert_eq!(result(2), (false, Err(Indeterminate::TooMuchMemory)));
+}
+
+#[test]
+fn the_alternatives_of_a_search_are_limited() {
+    // Each repetition of the outer group leaves 1,000 inner alternatives and its own; so does the last, which fails.
+    let repetitions = MAX_ALTERNATIVES / 1001;
+    let regex = PyRegex::new("(?:(?:|x){1000}a)*").unwrap();
+    let mut budget = Budget::new(10_000_000);
+    let mut result = |length: usize| regex.is_match(&"a".repeat(length), &mut budget);
+    assert_eq!(result(repetitions - 1), Ok(true));
+    assert_eq!(result(repetitions), Err(Indeterminate::TooMuchMemory));
+    // The memory is free again.
+    assert_eq!(result(repetitions - 1), Ok(true));
 }
