@@ -67,7 +67,7 @@ pub struct Refusal<'a> {
 
 impl<'a> Refusal<'a> {
     fn add(&mut self, mismatch: Mismatch<'a>) {
-        if self.mismatches.len() < MAX_MISMATCHES || mismatch.is_undecided() {
+        if self.mismatches.len() < MAX_MISMATCHES || mismatch.is_indeterminate() {
             self.mismatches.push(mismatch);
         } else {
             self.more += 1;
@@ -97,7 +97,9 @@ impl<'a> Refusal<'a> {
         let size = |text: &str| text.chars().map(width).sum::<usize>();
         let mut budget = Budget::new(MAX_HINT_STEPS);
         let (last, others) = match self.mismatches.split_last() {
-            Some((last, others)) if last.is_undecided() => (Some(last.text(&mut budget)), others),
+            Some((last, others)) if last.is_indeterminate() => {
+                (Some(last.text(&mut budget)), others)
+            }
             _ => (None, self.mismatches.as_slice()),
         };
         let mut hidden = others.len() + self.more;
@@ -210,7 +212,7 @@ impl Neighbordb {
             let outcome = entry.pattern.check_wiring(&wiring, &mut budget);
             decided = match &outcome {
                 Ok(()) => true,
-                Err(mismatch) => mismatch.is_undecided(),
+                Err(mismatch) => mismatch.is_indeterminate(),
             };
             Some((entry, outcome))
         })

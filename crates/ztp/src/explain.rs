@@ -247,7 +247,7 @@ impl Story<'_> {
                 Err(mismatch) => {
                     let line = format!("  line {}: {mismatch}", pattern.position.line);
                     self.line(&line);
-                    if mismatch.is_undecided() {
+                    if mismatch.is_indeterminate() {
                         return Err(Refused("it cannot be told whether a pattern fits".into()));
                     }
                 }
