@@ -1,6 +1,6 @@
 // Every difference from ztpserver 2.1.0 that is wanted. Nothing else may differ.
 //
-// `text` is the row of the README's table. A difference covers what it says and no more:
+// `text` is the row of the table in docs/differences.md. A difference covers what it says and no more:
 //   answer   a field in which two answers differ: status, type, location, body, range, length
 //   stored   a record of a node that is stored differently
 //   without  a neighbordb and facts from which its cause is taken away. It covers a pair that the
@@ -283,7 +283,7 @@ function withPort(line) {
   return Object.fromEntries(Object.entries(line).map(([local, peer]) => [local, fill(peer)]));
 }
 
-/** The rows of the README's table of differences. */
+/** The rows of the table in docs/differences.md. */
 export function table() {
   return ["| | What differs from ztpserver 2.1.0 |", "|---|---|", ...differences.map(({ id, text }) => `| \`${id}\` | ${text} |`)];
 }
