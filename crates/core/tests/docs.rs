@@ -56,6 +56,60 @@ fn the_page_of_stock_actions_is_made_of_their_docstrings() {
 }
 
 #[test]
+fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let docs = std::fs::read_dir(root.join("docs")).unwrap();
+    let mut pages: Vec<_> = docs.map(|page| page.unwrap().path()).collect();
+    pages.extend(["README.md", "SECURITY.md"].map(|page| root.join(page)));
+    let mut count = 0;
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let links = text.split("](").skip(1);
+        for link in links.filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = match file {
+                "" => page.clone(),
+                file => page.parent().unwrap().join(file),
+            };
+            let shown = page.display();
+            assert!(target.exists(), "{shown}: {link} does not exist");
+            if !heading.is_empty() {
+                let text = std::fs::read_to_string(&target).unwrap();
+                let known = text
+                    .lines()
+                    .filter(|line| line.starts_with('#'))
+                    .map(anchor);
+                assert!(
+                    known.into_iter().any(|known| known == heading),
+                    "{shown}: {link} has no such heading"
+                );
+            }
+            count += 1;
+        }
+    }
+    assert!(count >= 50, "only {count} links");
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = include_str!("../../../README.md").lines().count();
+    assert!(lines <= 150, "{lines} lines: move some of them to docs/");
+}
+
+/// The anchor that GitHub makes of a heading.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    words
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | ' '))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+#[test]
 fn an_example_that_is_not_true_is_found() {
     for page in [
         "```yaml neighbordb\npatterns: []\n```\n```yaml outcomes\n- {match: leaf}\n```\n",
@@ -236,7 +290,8 @@ impl Example {
             }
             None => Err("the example has no pool".to_owned()),
         };
-        Ok(rendered.resolve(|_| value.clone())?)
+        let sent = rendered.resolve(|_| value.clone());
+        Ok(sent.map_err(|error| format!("{error:?}"))?)
     }
 }
 
