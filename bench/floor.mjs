@@ -74,13 +74,20 @@ async function object(env, shape, key) {
   return answer(env, shape, keep(key, await stored.arrayBuffer()));
 }
 
-/** POST /nodes: 1 bulk read; of a new node also neighbordb and definition, unless kept, and 3 writes. */
+/** Whether there is a startup-config, without reading it: 1 KV read. */
+async function hasConfig(env, id) {
+  const body = await env.ZTP_DATA.get(`nodes/${id}/startup-config`, "stream");
+  await body?.cancel();
+  return body !== null;
+}
+
+/** POST /nodes: 1 bulk read and 1 look; of a new node also neighbordb and definition, unless kept, and 3 writes. */
 async function create(request, env) {
   const facts = await request.text();
   const { serialnumber } = JSON.parse(facts);
   const record = (name) => `nodes/${serialnumber}/${name}`;
-  const records = await env.ZTP_DATA.get([".node", "definition", "startup-config"].map(record));
-  if (records.get(record("definition")) !== null) return answer(env, "POST /nodes 409", null);
+  const [records, known] = await Promise.all([env.ZTP_DATA.get([".node", "definition"].map(record)), hasConfig(env, serialnumber)]);
+  if (known || records.get(record("definition")) !== null) return answer(env, "POST /nodes 409", null);
   const neighbordb = await document(env, "neighbordb");
   const definition = await document(env, "definitions/leaf");
   await env.ZTP_DATA.put(record(".node"), facts);
@@ -89,10 +96,10 @@ async function create(request, env) {
   return answer(env, "POST /nodes 201", null);
 }
 
-/** GET /nodes/{id}: 1 bulk read. */
+/** GET /nodes/{id}: 1 bulk read and 1 look. */
 async function definition(env, id) {
-  const names = [".node", "pattern", "startup-config", "definition", "attributes"];
-  const records = await env.ZTP_DATA.get(names.map((name) => `nodes/${id}/${name}`));
+  const keys = [".node", "pattern", "definition", "attributes"].map((name) => `nodes/${id}/${name}`);
+  const [records] = await Promise.all([env.ZTP_DATA.get(keys), hasConfig(env, id)]);
   return answer(env, "GET /nodes", records.get(`nodes/${id}/definition`));
 }
 
@@ -101,11 +108,10 @@ async function getConfig(env, id) {
   return answer(env, "GET startup-config", await env.ZTP_DATA.get(`nodes/${id}/startup-config`));
 }
 
-/** PUT startup-config: 1 KV read, and 1 write if it changed. */
+/** PUT startup-config: 1 KV write. */
 async function putConfig(request, env, id) {
   const key = `nodes/${id}/startup-config`;
-  const [config, stored] = await Promise.all([request.text(), env.ZTP_DATA.get(key)]);
-  if (config !== stored) await env.ZTP_DATA.put(key, config);
+  await env.ZTP_DATA.put(key, await request.arrayBuffer());
   return answer(env, "PUT startup-config", null);
 }
 

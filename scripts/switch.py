@@ -26,9 +26,9 @@ DEFAULT_URL = "http://localhost:8787/bootstrap"
 # What the waits of a boot are multiplied by: 35 seconds for neighbours that never come are 0.7.
 WAIT_SCALE = 0.02
 
-# Runs as FastCli: answers what a boot asks, and writes every command to commands.log. What EOS
-# says about itself is in facts.json, in the shape of `show ... | json`; both are beside the folder
-# that this is in.
+# Runs as FastCli: answers what a boot asks, writes every command to commands.log, and what it is
+# configured with to running-config. What EOS says about itself is in facts.json, in the shape of
+# `show ... | json`; all are beside the folder that this is in.
 FASTCLI = '''#!{python} -S
 import json, os, re, sys
 
@@ -37,6 +37,16 @@ with open(os.path.join(home, "facts.json")) as source:
     facts = json.load(source)
 commands = sys.argv[sys.argv.index("-c") + 1].split("\\n")
 configuring = False
+running = os.path.join(home, "running-config")
+startup = os.path.join(facts["flash"], "startup-config")
+open(running, "a").close()
+
+
+def copy(source, target, mode):
+    if not os.path.isfile(source):
+        refuse("{{}}: no such file".format(source))
+    with open(source, "rb") as content, open(target, mode) as output:
+        output.write(content.read())
 
 
 def refuse(message):
@@ -71,6 +81,15 @@ for command in commands:
             refuse("{{}}: no such file".format(image))
         with open(os.path.join(facts["flash"], "boot-config"), "w") as boot_config:
             boot_config.write("SWI=flash:/{{}}\\n".format(image))
+    elif show in ("write", "write memory", "copy running-config startup-config"):
+        copy(running, startup, "wb")
+    elif show == "copy startup-config running-config":
+        copy(startup, running, "ab")
+    elif show in ("configure", "end"):
+        configuring = show == "configure"
+    elif configuring:
+        with open(running, "a") as output:
+            output.write(command + "\\n")
 '''
 
 

@@ -4,6 +4,7 @@ mod cache;
 mod objects;
 mod pools;
 mod records;
+mod writes;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt::Display;
@@ -20,7 +21,8 @@ use cache::{
 };
 
 pub use objects::{Description, Found};
-pub use records::{Records, Value};
+pub use records::Records;
+pub use writes::Value;
 
 /// Storage operations of one request, for its log line.
 #[derive(Debug, Clone, Copy, Default)]

@@ -11,8 +11,7 @@ use ztp_core::hex;
 use ztp_core::key::ObjectKey;
 
 use super::cache::{Cache, Flights, MAX_HASH_MS, MAX_OBJECT_BYTES};
-use super::records::Value;
-use super::{FLIGHTS, Storage, now};
+use super::{FLIGHTS, Storage, Value, now};
 use crate::error::Error;
 use crate::stream::{self, Buffer};
 

@@ -168,7 +168,7 @@ def main(attributes):
     except Exception as error:
         assert "'a'" in str(error), error
     assert not node.has_startup_config()
-    assert node.startup_config() == os.path.join(node.flash(), "startup-config")
+    assert node.startup_config() == os.path.join(node.flash(), "startup-config.ztp-new")
     assert node.rc_eos() == os.path.join(node.flash(), "rc.eos")
     node.append_rc_eos_lines(["echo 1"])
     node.append_rc_eos_lines(["echo 2"])

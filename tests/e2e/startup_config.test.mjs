@@ -18,7 +18,6 @@ describe("PUT /nodes/{id}/startup-config", () => {
     ["text", Buffer.from("! Command: show running-config\nhostname jpe1\n")],
     ["CR LF, tabs and no last newline", Buffer.from("a\r\n\tb")],
     ["bytes that are not UTF-8", Buffer.from([0x00, 0xff, 0xfe, 0x0a])],
-    ["nothing", Buffer.alloc(0)],
     ["what looks like JSON", Buffer.from('{"a": 1}')],
   ]) {
     for (const chunked of [false, true]) {
@@ -47,6 +46,21 @@ describe("PUT /nodes/{id}/startup-config", () => {
     for (const body of ["one", "two"]) await worker.request("PUT", PATH, { body });
     assert.equal((await worker.request("GET", PATH)).text, "two");
   });
+
+  for (const [what, body] of [
+    ["nothing", ""],
+    ["only white space", " \t\r\n\v\f\n"],
+  ]) {
+    for (const chunked of [false, true]) {
+      test(`refuses ${what}${chunked ? ", of unknown length" : ""}, and keeps what was there`, async () => {
+        assertRefusal(await worker.request("PUT", PATH, { body, chunked }), 400, /startup-config sent for JPE1 is empty/);
+        assert.deepEqual((await worker.kv.list()).keys, []);
+        await worker.request("PUT", PATH, { body: "mine" });
+        assertRefusal(await worker.request("PUT", PATH, { body, chunked }), 400, /startup-config sent for JPE1 is empty/);
+        assert.equal((await worker.request("GET", PATH)).text, "mine");
+      });
+    }
+  }
 
   test("takes an odd id", async () => {
     await worker.request("PUT", "/nodes/a%20b%C3%BC/startup-config", { body: "x" });

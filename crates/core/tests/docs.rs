@@ -279,7 +279,7 @@ impl Example {
 
     /// What the node JPE1234 is sent; each call has the pool's value for it.
     fn sent(&self, definition: Definition) -> Result<Json> {
-        let rendered = definition.render(&Attributes::parse(&self.attributes)?);
+        let rendered = definition.render(&Attributes::parse(&self.attributes)?)?;
         let value = match &self.pool {
             Some(pool) => {
                 let pool = Pool::parse(pool, Identifier::SerialNumber)?;
