@@ -7,7 +7,7 @@ use worker::web_sys::ReadableStream;
 use ztp_core::key::{Record, folder};
 use ztp_core::node::NodeId;
 
-use super::{Storage, Value};
+use super::{Storage, Value, message};
 use crate::error::Error;
 
 impl Storage {
@@ -50,7 +50,7 @@ impl Storage {
         let keys: Vec<String> = nodes.iter().map(|node| Record::Site.key(node)).collect();
         let found = self.bindings.data.get_bulk(&keys).text().await;
         let mut found =
-            found.map_err(|cause| Error::storage("reading the sites of nodes", cause))?;
+            found.map_err(|cause| Error::storage("reading the sites of nodes", message(&cause)))?;
         Ok(keys.iter().map(|key| found.remove(key)?).collect())
     }
 
@@ -63,7 +63,7 @@ impl Storage {
         let page = self.bindings.data.list().prefix(prefix.clone()).execute();
         let page = page
             .await
-            .map_err(|cause| Error::storage(format!("listing {prefix}"), cause))?;
+            .map_err(|cause| Error::storage(format!("listing {prefix}"), message(&cause)))?;
         let names = page.keys.into_iter().map(|key| key.name);
         Ok((names.collect(), page.list_complete))
     }
@@ -76,7 +76,7 @@ impl Storage {
         self.count(|n| n.kv_reads += 1);
         let keys: Vec<String> = records.iter().map(|record| record.key(node)).collect();
         let read = self.bindings.data.get_bulk(&keys).text().await;
-        let mut found = read.map_err(|cause| match cause.to_string() {
+        let mut found = read.map_err(|cause| match message(&cause) {
             cause if is_too_large(&cause) => too_large(node, records),
             cause => Error::storage(format!("reading {}", folder(node)), cause),
         })?;
@@ -98,7 +98,7 @@ impl Storage {
         self.count(|n| n.kv_reads += 1);
         let key = record.key(node);
         let read = self.bindings.data.get(&key).stream().await;
-        read.map_err(|cause| Error::storage(format!("reading {key}"), cause))
+        read.map_err(|cause| Error::storage(format!("reading {key}"), message(&cause)))
     }
 
     /// Stores records of a node, all at once: their order is undefined. Waits for every write.

@@ -9,7 +9,7 @@ use worker::Delay;
 use worker::js_sys::Math;
 use worker::kv::KvError;
 
-use super::{Storage, now};
+use super::{Storage, message, now};
 use crate::error::Error;
 use crate::stream::Buffer;
 
@@ -111,7 +111,7 @@ impl Storage {
             };
             let retry_pause = RETRY_PAUSE_MS + (Math::random() * JITTER_MS) as u64;
             if !is_rate_limited(&cause) || !turn.has_time(retry_pause) {
-                return Err(Error::storage(format!("writing {key}"), cause));
+                return Err(Error::storage(format!("writing {key}"), message(&cause)));
             }
             pause(retry_pause).await;
         }
@@ -123,7 +123,7 @@ impl Storage {
     /// [`Error::Storage`].
     pub(super) async fn put_once(&self, key: &str, value: Value<'_>) -> Result<(), Error> {
         let put = self.try_put(key, value).await;
-        put.map_err(|cause| Error::storage(format!("writing {key}"), cause))
+        put.map_err(|cause| Error::storage(format!("writing {key}"), message(&cause)))
     }
 
     fn try_put(
@@ -149,5 +149,5 @@ async fn pause(milliseconds: u64) {
 }
 
 fn is_rate_limited(error: &KvError) -> bool {
-    error.to_string().contains("429")
+    message(error).contains("429")
 }

@@ -213,7 +213,7 @@ describe("the rate-limiting binding", () => {
     for (let count = 0; count < 8; count += 1) answers.push(await ask("JPE1"));
     assert.equal(answers[0].status, 200);
     const refused = answers.find(({ status }) => status === 429);
-    assertRefusal(refused, 429, /too many requests/);
+    assertRefusal(refused, 429, /rate limit exceeded/);
     assert.equal(refused.headers["retry-after"], "60");
     assert.equal((await ask("JPE2")).status, 200);
     assert.ok(worker.lines().some((line) => line.status === 429 && line.site === "amsterdam"));

@@ -169,7 +169,7 @@ describe("POST /nodes", () => {
     test(`refuses more than 1 MiB${chunked ? " of unknown length" : ""}`, async () => {
       const body = JSON.stringify({ ...facts("JPE1"), config: "x".repeat(1 << 20) });
       const answer = await worker.request("POST", "/nodes", { body, chunked });
-      assertRefusal(answer, 413, /larger than the 1048576 bytes/);
+      assertRefusal(answer, 413, /exceeds the limit of 1048576 bytes/);
       assert.deepEqual(await keys(), []);
     });
   }

@@ -67,19 +67,27 @@ describe("PUT /nodes/{id}/startup-config", () => {
     assert.equal(await worker.kv.get("nodes/a bü/startup-config"), "x");
   });
 
-  test("keeps 25 MiB, and the node can still be asked what to do", async () => {
-    const body = Buffer.alloc(25 << 20, "x");
+  test("stores 8 MiB", async () => {
+    const body = Buffer.alloc(8 << 20, "x");
     assert.equal((await worker.request("PUT", PATH, { body })).status, 201);
     const got = await worker.request("GET", PATH);
     assert.ok(got.bytes.equals(body));
+  });
+
+  test("serves 25 MiB that an operator stored, with their length, and the node's definition", async () => {
+    const body = Buffer.alloc(25 << 20, "x");
+    await worker.kv.put("nodes/JPE1/startup-config", body);
+    const got = await worker.request("GET", PATH);
+    assert.ok(got.bytes.equals(body));
+    assert.equal(got.headers["content-length"], String(25 << 20));
     assert.equal((await worker.request("GET", "/nodes/JPE1")).status, 200);
   });
 
   for (const chunked of [false, true]) {
-    test(`refuses more than 25 MiB${chunked ? " of unknown length" : ""}, and keeps what was there`, async () => {
+    test(`refuses more than 8 MiB${chunked ? " of unknown length" : ""}, and keeps what was there`, async () => {
       await worker.request("PUT", PATH, { body: "mine" });
-      const body = Buffer.alloc((25 << 20) + 1, "x");
-      assertRefusal(await worker.request("PUT", PATH, { body, chunked }), 413, /larger than the 26214400 bytes/);
+      const body = Buffer.alloc((8 << 20) + 1, "x");
+      assertRefusal(await worker.request("PUT", PATH, { body, chunked }), 413, /exceeds the limit of 8388608 bytes/);
       assert.equal((await worker.request("GET", PATH)).text, "mine");
     });
   }
