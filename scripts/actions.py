@@ -26,9 +26,10 @@ HEAD = """\
 <!-- Made by scripts/actions.py from the docstrings in assets/actions: edit those. -->
 
 An action is a Python script with `main(attributes)` that the switch downloads and runs; a
-[definition](definitions.md) names it and gives its attributes. These ship inside and are served until `actions/NAME` in R2
-replaces them. A URL is relative to the server, `files/images/EOS.swi`, or absolute. A value in parentheses is the default of an
-attribute; one that is not marked `optional` and has no default is required. How to write your own: [client.md](client.md#actions).
+[definition](definitions.md) names it and gives its attributes. These ship inside and are served
+until `actions/NAME` in R2 replaces them. A URL is relative to the server, `files/images/EOS.swi`,
+or absolute. A value in parentheses is the default of an attribute; one that is not marked
+`optional` and has no default is required. How to write your own: [client.md](client.md#actions).
 
 """
 
