@@ -1,102 +1,88 @@
-// Measures the Worker against a floor and against ztpserver 2.1.0, and prints one table.
+// Measures the Worker, a floor (bench/floor) and ztpserver 2.1.0 on this machine, and prints one table. Only ratios
+// travel to other machines.
 //
-//   npm run bench                 all of it, about eight minutes
-//   npm run bench -- --quick      about one minute, for a first look
-//
-// Everything runs on this machine, on 127.0.0.1. With two CPUs or more the load generator has one
-// for itself. Only ratios travel to other machines.
+//   npm run bench                 about six minutes
+//   npm run bench -- --short      about one minute, to see that it works
+//   npm run bench -- --write      also writes the tables into docs/costs.md and README.md
 
-import { mkdtempSync, readFileSync, rmSync, statfsSync } from "node:fs";
-import { constants, cpus, freemem, tmpdir } from "node:os";
+import { mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { constants, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { fail, npmBin, root, run } from "../scripts/run.mjs";
-import { measureImages, measureMemory, measureStarts } from "./large.mjs";
-import { MIB } from "./content.mjs";
-import { measureBoots, measureRows } from "./measure.mjs";
-import { becomeGenerator, division } from "./process.mjs";
+import { exchange } from "./load.mjs";
+import { measureDepth, measureImage, measureLoad, measureMemory, sample } from "./measure.mjs";
 import { report } from "./report.mjs";
-import { startServers } from "./servers.mjs";
+import { KINDS, MIB, boots, fill } from "./requests.mjs";
+import { becomeGenerator, startReference, startWorkerd } from "./servers.mjs";
 
-// Many short turns rather than few long ones: neighbours on the machine then meet all servers alike.
-const FULL = {
-  rounds: 24,
-  seconds: 0.25,
-  boots: { rounds: 12, seconds: 1 },
-  imageRounds: 3,
-  memoryBytes: 1024 * MIB,
-};
-const QUICK = {
-  rounds: 2,
-  seconds: 0.15,
-  boots: { rounds: 2, seconds: 0.5 },
-  imageRounds: 1,
-  memoryBytes: 256 * MIB,
-};
-/** A folder in memory: what is measured is not how fast this machine's disk says that it has written. */
-const MEMORY_FOLDER = "/dev/shm";
-const ROOM_BYTES = 6 * 1024 * MIB;
-
-const args = process.argv.slice(2);
-if (args.some((arg) => arg !== "--quick")) fail(`usage: npm run bench [-- --quick], not ${args.join(" ")}`);
+const FULL = { boots: { rounds: 16, seconds: 1 }, kinds: { rounds: 12, seconds: 0.25 }, images: 5, memory: 1024 * MIB };
+const SHORT = { boots: { rounds: 3, seconds: 0.5 }, kinds: { rounds: 2, seconds: 0.15 }, images: 1, memory: 256 * MIB };
+const NEEDED_BYTES = 3 * 1024 * MIB;
+const flags = process.argv.slice(2);
+if (flags.some((flag) => !["--short", "--write"].includes(flag))) fail("usage: npm run bench [-- --short] [--write]");
 if (process.platform !== "linux") fail("the bench reads CPU and memory from /proc, which only Linux has");
-const quick = args.includes("--quick");
-const options = { ...(quick ? QUICK : FULL), progress: (what) => console.error(what) };
+const options = flags.includes("--short") ? SHORT : FULL;
 
 run(npmBin("node"), ["scripts/bundle.mjs"], { stdio: ["ignore", "ignore", "inherit"] });
 becomeGenerator();
+// In memory: the speed of this machine's disk is no property of a server.
+const { bavail, bsize } = statfsSync("/dev/shm");
+const place = mkdtempSync(join(bavail * bsize > NEEDED_BYTES ? "/dev/shm" : tmpdir(), "ztp-edge-bench-"));
+process.on("exit", () => rmSync(place, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(128 + constants.signals[signal]));
 
-const inMemory = hasRoom(MEMORY_FOLDER);
-const place = mkdtempSync(join(inMemory ? MEMORY_FOLDER : tmpdir(), "ztp-edge-bench-"));
-const started = [];
-process.on("exit", cleanUp);
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-  process.on(signal, () => process.exit(128 + constants.signals[signal]));
+let [answers, started] = [{}, 0];
+const folder = () => join(place, `${(started += 1)}`);
+const launch = {
+  worker: ({ cold, delayMs } = {}) => startWorkerd(folder(), cold ? "build/bundle-forgetful" : "build/bundle", { delayMs }),
+  floor({ cold, delayMs } = {}) {
+    return startWorkerd(folder(), "bench/floor", { delayMs, bindings: { ANSWERS: answers, KEPT_MS: cold ? 0 : 10_000 } });
+  },
+  reference: () => startReference(folder()),
+};
+
+const worker = await launch.worker();
+await fill(worker);
+for (const { name, next } of KINDS) {
+  const { status, headers } = await exchange(worker.port, next());
+  answers[name] = { status, headers: headers.filter(([header]) => !/^(content-length|connection)$/i.test(header)) };
+}
+const servers = { worker, floor: await launch.floor(), reference: await launch.reference() };
+await fill(servers.floor);
+await fill(servers.reference);
+await measureLoad(servers, boots, { rounds: 1, seconds: 1 });
+const measured = { boots: await measureLoad(servers, boots, options.boots), kinds: {} };
+for (const { name, next, servers: names = Object.keys(servers) } of KINDS) {
+  console.error(name);
+  const some = Object.fromEntries(names.map((server) => [server, servers[server]]));
+  measured.kinds[name] = await measureLoad(some, () => next, options.kinds);
+}
+console.error("files, memory, starts, depth");
+measured.image = await measureImage(place, servers, options.images);
+for (const { stop } of Object.values(servers)) await stop();
+measured.memory = await measureMemory(place, launch, options.memory);
+measured.starts = await sample(launch, 2 * options.images, async (start) => {
+  const { startMs, stop } = await start();
+  await stop();
+  return startMs;
+});
+measured.depth = { worker: await measureDepth(launch.worker), floor: await measureDepth(launch.floor) };
+measured.gzipped = gzipSync(readFileSync(join(root, "build", "index_bg.wasm")), { level: 9 }).length;
+
+const { full, short, verdicts } = report(measured);
+const conditions = `${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0].model}.`;
+console.log(`${conditions}\n\n${full}\n\n${verdicts}`);
+if (flags.includes("--write")) {
+  write("docs/costs.md", "bench", `${conditions}\n\n${full}`);
+  write("README.md", "bench-short", short);
 }
 
-try {
-  options.progress("starting the Worker, the floor and ztpserver");
-  const servers = await startServers(place, started);
-  const { lines, empty } = await measureRows(servers, options);
-  const boots = await measureBoots(servers, { ...options, ...options.boots });
-  const images = await measureImages(servers, { ...options, rounds: options.imageRounds });
-  const starts = await measureStarts(servers, { ...options, rounds: options.imageRounds });
-  const memory = await measureMemory(servers, { ...options, size: options.memoryBytes });
-  const { notes } = servers;
-  const wasm = wasmSize();
-  console.log(report({ lines, empty, boots, images, memory, starts, wasm, notes, conditions: conditions() }));
-} finally {
-  for (const server of started) await server.stop();
-}
-
-/** How and where this was measured. */
-function conditions() {
-  const [{ model }] = cpus();
-  const share = division ? "one of them the load generator's" : "shared with the load generator";
-  return [
-    `${new Date().toISOString().slice(0, 10)}, ${division?.cpus ?? 1} × ${model}, ${share}; 16 connections;`,
-    `${options.rounds} rounds of ${options.seconds} s, medians; files in ${inMemory ? "memory" : "a folder on disk"}.`,
-    "workerd has the Worker on its socket and its stores behind it, with nothing between. ztpserver takes one request per",
-    "connection; the others keep theirs, except in boots, which are as switches do them.",
-  ].join(" ");
-}
-
-function wasmSize() {
-  const wasm = readFileSync(join(root, "build", "index_bg.wasm"));
-  return { bytes: wasm.length, gzipped: gzipSync(wasm, { level: 9 }).length };
-}
-
-function hasRoom(folder) {
-  try {
-    const { bavail, bsize } = statfsSync(folder);
-    return Math.min(bavail * bsize, freemem()) > ROOM_BYTES;
-  } catch {
-    return false;
-  }
-}
-
-/** Ends what may still run when this ends early, and leaves no file behind. */
-function cleanUp() {
-  for (const server of started) server.kill();
-  rmSync(place, { recursive: true, force: true });
+/** Replaces the text between two comments of a page. */
+function write(page, name, text) {
+  const path = join(root, page);
+  const between = new RegExp(`(<!-- ${name} -->\n)[^]*(<!-- /${name} -->)`);
+  const before = readFileSync(path, "utf8");
+  if (!between.test(before)) fail(`${page} has no <!-- ${name} --> and <!-- /${name} -->`);
+  writeFileSync(path, before.replace(between, (_, start, end) => `${start}${text}\n${end}`));
 }

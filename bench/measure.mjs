@@ -1,114 +1,103 @@
-// Rounds of measurements. Servers take turns within a round, so that whatever else this machine
-// does meets all of them; results are medians, and ratios are medians of the ratios of each round.
+// Measurements. Samples are by server, one for each round; in a round the servers take turns, so that other work of
+// this machine disturbs all of them alike.
 
-import { createHash } from "node:crypto";
-import { forgetNewNodes } from "./content.mjs";
-import { drive } from "./load.mjs";
-import { cpuMicroseconds } from "./process.mjs";
-import { BOOT_LENGTH, boots, emptyRequests, rows } from "./requests.mjs";
+import { randomFillSync } from "node:crypto";
+import { createWriteStream, linkSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { drive, request, time } from "./load.mjs";
+import { KINDS, MIB, boot, fill, forgetNewNodes } from "./requests.mjs";
+import { cpuMicroseconds, memory, resetPeak } from "./servers.mjs";
 
-const AT_ONCE = 16;
+export const IMAGE_BYTES = 256 * MIB;
+const DELAY_MS = 50;
+/** Of each request whose depth is measured. */
+const ATTEMPTS = 3;
 
-/**
- * Requests of one kind to one server: how many, per second, CPU microseconds of all, the share of one
- * CPU that the server and the generator had, latencies in milliseconds.
- */
-async function sample(server, each, seconds) {
-  const before = cpuMicroseconds(server.pid);
-  const result = await drive(server.port, each, { connections: AT_ONCE, seconds });
-  const taken = cpuMicroseconds(server.pid) - before;
-  return {
-    count: result.count,
-    perSecond: result.perSecond,
-    cpu: taken,
-    share: (taken * result.perSecond) / result.count / 1e6,
-    p50: percentile(result.latencies, 0.5),
-    p99: percentile(result.latencies, 0.99),
-    generator: result.generator,
-  };
-}
-
-/**
- * Measures every row under its clocks on all servers. Resolves to `lines`, each
- * { row, clock, cost, samples: { worker: [...], floor: [...], reference: [...] } }, and to what the
- * floor did without any storage operation, `empty`.
- */
-export async function measureRows(servers, { rounds, seconds, progress }) {
-  const lines = rows.flatMap((row) =>
-    Object.entries(row.clocks).map(([clock, cost]) => ({ row, clock, cost, samples: byServer() })),
-  );
-  const empty = { silent: [], logged: [] };
-  for (let round = 0; round <= rounds; round += 1) {
-    const warmUp = round === 0;
-    progress(warmUp ? "warming up" : `round ${round} of ${rounds}`);
-    for (const { row, clock, samples } of shuffled(lines, round)) {
-      const all = [servers.worker[clock], servers.floor[clock], servers.reference];
-      for (const server of turn(round, all)) {
-        const next = row.next(server);
-        const taken = await sample(server, () => next, seconds);
-        if (!warmUp) samples[server.name].push(taken);
-        if (server.loaderPort) await forgetNewNodes(server);
-      }
-    }
-    for (const [kind, next] of Object.entries(emptyRequests)) {
-      const taken = await sample(servers.floor.warm, () => next, seconds);
-      if (!warmUp) empty[kind].push(taken);
-    }
-  }
-  return { lines, empty };
-}
-
-/** Complete boots per second of distinct new nodes, 16 at once. */
-export async function measureBoots(servers, { rounds, seconds, progress }) {
-  const samples = byServer();
-  for (let round = 1; round <= rounds; round += 1) {
-    progress(`boots, round ${round} of ${rounds}`);
-    for (const server of turn(round, [servers.worker.warm, servers.floor.warm, servers.reference])) {
-      const taken = await sample(server, () => boots(server), seconds);
-      const { count, perSecond } = taken;
-      samples[server.name].push({ ...taken, count: count / BOOT_LENGTH, perSecond: perSecond / BOOT_LENGTH });
-      if (server.loaderPort) await forgetNewNodes(server);
+/** Samples by server; `measure` makes one. */
+export async function sample(servers, rounds, measure) {
+  const names = Object.keys(servers);
+  const samples = Object.fromEntries(names.map((name) => [name, []]));
+  for (let round = 0; round < rounds; round += 1) {
+    for (let index = 0; index < names.length; index += 1) {
+      const name = names[(round + index) % names.length];
+      samples[name].push(await measure(servers[name], round));
     }
   }
   return samples;
 }
 
-const byServer = () => ({ worker: [], floor: [], reference: [] });
-
-/** What a series of measurements says: the median of one of its figures. */
-export const median = (samples, figure) => middle(samples.map((sample) => sample[figure]));
-
-/** CPU microseconds of a request, over all samples: the kernel counts in hundredths of a second. */
-export const cpu = (samples) => sum(samples, "cpu") / sum(samples, "count");
-
-const sum = (samples, figure) => samples.reduce((total, sample) => total + sample[figure], 0);
-
-/** The median of the ratios of each round. */
-export const ratio = (samples, others, figure = "perSecond") =>
-  middle(samples.map((sample, round) => sample[figure] / others[round][figure]));
-
-/** A value out of a sorted list. */
-function percentile(sorted, share) {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+/** Requests for some seconds: how many per second, CPU microseconds of each, and the share of a CPU that sending them took. */
+export function measureLoad(servers, each, { rounds, seconds }) {
+  return sample(servers, rounds, async (server) => {
+    const before = cpuMicroseconds(server.pid);
+    const { count, perSecond, generator } = await drive(server.port, each, seconds);
+    const cpu = (cpuMicroseconds(server.pid) - before) / count;
+    await forgetNewNodes(server);
+    return { perSecond, cpu, generator };
+  });
 }
 
-function middle(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const half = sorted.length / 2;
-  return sorted.length % 2 ? sorted[Math.floor(half)] : (sorted[half - 1] + sorted[half]) / 2;
+/** Seconds of the download of a file, and of the first meta of it; each round has an upload of its own. */
+export async function measureImage(place, servers, rounds) {
+  const image = await makeImage(place, IMAGE_BYTES);
+  const path = (round) => `files/images/EOS-${round}.swi`;
+  for (const { dataRoot } of Object.values(servers)) {
+    for (let round = 0; round < rounds; round += 1) linkSync(image, join(dataRoot, path(round)));
+  }
+  const download = ({ port }, round) => time(port, request("GET", `/${path(round)}`), IMAGE_BYTES);
+  const meta = ({ port }, round) => time(port, request("GET", `/meta/${path(round)}`));
+  return { download: await sample(servers, rounds, download), meta: await sample(servers, rounds, meta) };
 }
 
 /**
- * The same in another order for each round, and in the same for the same. A collection of garbage takes
- * as long as some hundred requests, and would else always fall on the same row.
+ * MiB of a new process that has served and hashed a file of 256 MiB, and how many more it takes at most while it
+ * does the same with one of `bytes` bytes: the memory for compiled code is no growth.
  */
-function shuffled(values, round) {
-  const place = (index) => createHash("sha256").update(`${round} ${index}`).digest("hex");
-  const placed = values.map((value, index) => [place(index), value]);
-  return placed.sort(([one], [other]) => (one < other ? -1 : 1)).map(([, value]) => value);
+export async function measureMemory(place, launch, bytes) {
+  const files = { "first.swi": await makeImage(place, IMAGE_BYTES), "second.swi": await makeImage(place, bytes) };
+  return sample(launch, 1, async (start) => {
+    const server = await start();
+    const serveAndHash = async (name) => {
+      linkSync(files[name], join(server.dataRoot, "files", name));
+      await time(server.port, request("GET", `/files/${name}`));
+      await time(server.port, request("GET", `/meta/files/${name}`));
+    };
+    await serveAndHash("first.swi");
+    resetPeak(server.pid);
+    const idle = memory(server.pid, "VmRSS");
+    await serveAndHash("second.swi");
+    const growth = memory(server.pid, "VmHWM") - idle;
+    await server.stop();
+    return { idle, growth };
+  });
 }
 
-/** The servers, beginning with another one in every round. */
-export function turn(round, servers) {
-  return servers.map((_, index) => servers[(round + index) % servers.length]);
+/** For how many storage operations a request waits one after the other, by its name: cold and warm. */
+export async function measureDepth(launch) {
+  const depths = {};
+  for (const cold of [true, false]) {
+    const server = await launch({ cold, delayMs: DELAY_MS });
+    await fill(server);
+    for (const { name, next } of [...KINDS, { name: "boot", next: boot }]) {
+      const seconds = [];
+      for (let attempt = 0; attempt <= ATTEMPTS; attempt += 1) {
+        seconds.push(0);
+        for (const wanted of [next()].flat()) seconds[attempt] += await time(server.port, wanted);
+      }
+      // The first one fills the cache. Of the others the fastest counts: other work of this machine only adds.
+      (depths[name] ??= []).push((Math.min(...seconds.slice(1)) * 1000) / DELAY_MS);
+    }
+    await server.stop();
+  }
+  return depths;
+}
+
+/** A file of bytes that do not compress. */
+async function makeImage(place, bytes) {
+  const path = join(place, `${bytes}.swi`);
+  const block = randomFillSync(Buffer.alloc(MIB));
+  await pipeline(Readable.from(Array(bytes / MIB).fill(block)), createWriteStream(path));
+  return path;
 }
