@@ -5,20 +5,20 @@
 //   npm run bench -- --short      about one minute, to see that it works
 //   npm run bench -- --write      also writes the tables into docs/costs.md and README.md
 
-import { mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { appendFileSync, existsSync, linkSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { constants, cpus, tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { fail, npmBin, root, run } from "../scripts/run.mjs";
-import { exchange } from "./load.mjs";
-import { measureDepth, measureImage, measureLoad, measureMemory, sample } from "./measure.mjs";
+import { drive, exchange, request, time } from "./load.mjs";
 import { report } from "./report.mjs";
-import { KINDS, MIB, boots, fill } from "./requests.mjs";
-import { becomeGenerator, startReference, startWorkerd } from "./servers.mjs";
+import { KINDS, MIB, NEW, boot, boots, fill } from "./requests.mjs";
+import { becomeGenerator, cpuMicroseconds, memory, resetPeak, startReference, startWorkerd } from "./servers.mjs";
 
-const FULL = { boots: { rounds: 16, seconds: 1 }, kinds: { rounds: 12, seconds: 0.25 }, images: 5, memory: 1024 * MIB };
-const SHORT = { boots: { rounds: 3, seconds: 0.5 }, kinds: { rounds: 2, seconds: 0.15 }, images: 1, memory: 256 * MIB };
-const NEEDED_BYTES = 3 * 1024 * MIB;
+const FULL = { boots: { rounds: 16, seconds: 1 }, kinds: { rounds: 12, seconds: 0.25 }, images: 5 };
+const SHORT = { boots: { rounds: 3, seconds: 0.5 }, kinds: { rounds: 2, seconds: 0.15 }, images: 1 };
+const DELAY_MS = 50;
 const flags = process.argv.slice(2);
 if (flags.some((flag) => !["--short", "--write"].includes(flag))) fail("usage: npm run bench [-- --short] [--write]");
 if (process.platform !== "linux") fail("the bench reads CPU and memory from /proc, which only Linux has");
@@ -27,15 +27,14 @@ const options = flags.includes("--short") ? SHORT : FULL;
 run(npmBin("node"), ["scripts/bundle.mjs"], { stdio: ["ignore", "ignore", "inherit"] });
 becomeGenerator();
 // In memory: the speed of this machine's disk is no property of a server.
-const { bavail, bsize } = statfsSync("/dev/shm");
-const place = mkdtempSync(join(bavail * bsize > NEEDED_BYTES ? "/dev/shm" : tmpdir(), "ztp-edge-bench-"));
+const place = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "ztp-edge-bench-"));
 process.on("exit", () => rmSync(place, { recursive: true, force: true }));
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(128 + constants.signals[signal]));
 
-let [answers, started] = [{}, 0];
-const folder = () => join(place, `${(started += 1)}`);
+const answers = {};
+const folder = () => mkdtempSync(join(place, "server-"));
 const launch = {
-  worker: ({ cold, delayMs } = {}) => startWorkerd(folder(), cold ? "build/bundle-forgetful" : "build/bundle", { delayMs }),
+  worker: ({ cold, delayMs } = {}) => startWorkerd(folder(), `build/bundle${cold ? "-forgetful" : ""}`, { delayMs }),
   floor({ cold, delayMs } = {}) {
     return startWorkerd(folder(), "bench/floor", { delayMs, bindings: { ANSWERS: answers, KEPT_MS: cold ? 0 : 10_000 } });
   },
@@ -51,21 +50,24 @@ for (const { name, next } of KINDS) {
 const servers = { worker, floor: await launch.floor(), reference: await launch.reference() };
 await fill(servers.floor);
 await fill(servers.reference);
+// The first requests compile code.
 await measureLoad(servers, boots, { rounds: 1, seconds: 1 });
-const measured = { boots: await measureLoad(servers, boots, options.boots), kinds: {} };
+const measured = { kinds: {} };
 for (const { name, next, servers: names = Object.keys(servers) } of KINDS) {
   console.error(name);
   const some = Object.fromEntries(names.map((server) => [server, servers[server]]));
   measured.kinds[name] = await measureLoad(some, () => next, options.kinds);
 }
-console.error("files, memory, starts, depth");
-measured.image = await measureImage(place, servers, options.images);
+console.error("boots, files, memory, starts, depth");
+measured.boots = await measureLoad(servers, boots, options.boots);
+const [image, large] = [makeImage(256 * MIB), makeImage(1024 * MIB)];
+measured.image = await measureImage(image, servers, options.images);
 for (const { stop } of Object.values(servers)) await stop();
-measured.memory = await measureMemory(place, launch, options.memory);
+measured.memory = await measureMemory([image, large]);
 measured.starts = await sample(launch, 2 * options.images, async (start) => {
-  const { startMs, stop } = await start();
-  await stop();
-  return startMs;
+  const server = await start();
+  await server.stop();
+  return server.startMs;
 });
 measured.depth = { worker: await measureDepth(launch.worker), floor: await measureDepth(launch.floor) };
 measured.gzipped = gzipSync(readFileSync(join(root, "build", "index_bg.wasm")), { level: 9 }).length;
@@ -85,4 +87,93 @@ function write(page, name, text) {
   const before = readFileSync(path, "utf8");
   if (!between.test(before)) fail(`${page} has no <!-- ${name} --> and <!-- /${name} -->`);
   writeFileSync(path, before.replace(between, (_, start, end) => `${start}${text}\n${end}`));
+}
+
+/**
+ * Samples by server, one for each round; `measure` makes one. In a round the servers take turns, so that other work
+ * of this machine disturbs all of them alike.
+ */
+async function sample(servers, rounds, measure) {
+  const names = Object.keys(servers);
+  const samples = Object.fromEntries(names.map((name) => [name, []]));
+  for (let round = 0; round < rounds; round += 1) {
+    for (let index = 0; index < names.length; index += 1) {
+      const name = names[(round + index) % names.length];
+      samples[name].push(await measure(servers[name], round));
+    }
+  }
+  return samples;
+}
+
+/** Requests per second, and CPU microseconds of each. */
+function measureLoad(servers, each, { rounds, seconds }) {
+  return sample(servers, rounds, async (server) => {
+    const before = cpuMicroseconds(server.pid);
+    const { count, perSecond } = await drive(server.port, each, seconds);
+    const cpu = (cpuMicroseconds(server.pid) - before) / count;
+    // Memory that piles up costs time whenever it is collected.
+    if (server.storesPort) await exchange(server.storesPort, request("DELETE", `/kv/nodes/${NEW}`));
+    return { perSecond, cpu };
+  });
+}
+
+/** Seconds of the download of a file, and of the first meta of it; each round has an upload of its own. */
+async function measureImage(image, servers, rounds) {
+  const path = (round) => `files/images/EOS-${round}.swi`;
+  const download = ({ port, dataRoot }, round) => {
+    linkSync(image, join(dataRoot, path(round)));
+    return time(port, request("GET", `/${path(round)}`), 256 * MIB);
+  };
+  const meta = ({ port }, round) => time(port, request("GET", `/meta/${path(round)}`));
+  return { download: await sample(servers, rounds, download), meta: await sample(servers, rounds, meta) };
+}
+
+/**
+ * MiB of a new process that has served and hashed a file, and how many more it takes at most while it does the same
+ * with a larger one: the memory for compiled code is no growth.
+ */
+function measureMemory([image, large]) {
+  return sample(launch, 1, async (start) => {
+    const server = await start();
+    const serveAndHash = async (file) => {
+      linkSync(file, join(server.dataRoot, "files", basename(file)));
+      await time(server.port, request("GET", `/files/${basename(file)}`));
+      await time(server.port, request("GET", `/meta/files/${basename(file)}`));
+    };
+    await serveAndHash(image);
+    resetPeak(server.pid);
+    const idle = memory(server.pid, "VmRSS");
+    await serveAndHash(large);
+    const growth = memory(server.pid, "VmHWM") - idle;
+    await server.stop();
+    return { idle, growth };
+  });
+}
+
+/** For how many storage operations a request waits one after the other, by its name: cold and warm. */
+async function measureDepth(start) {
+  const depths = {};
+  for (const cold of [true, false]) {
+    const server = await start({ cold, delayMs: DELAY_MS });
+    await fill(server);
+    for (const { name, next } of [...KINDS, { name: "boot", next: boot }]) {
+      const attempt = async () => {
+        const started = performance.now();
+        for (const wanted of [next()].flat()) await time(server.port, wanted);
+        return (performance.now() - started) / DELAY_MS;
+      };
+      // The first one fills the cache. Of the others the fastest counts: other work of this machine only adds.
+      await attempt();
+      (depths[name] ??= []).push(Math.min(await attempt(), await attempt(), await attempt()));
+    }
+    await server.stop();
+  }
+  return depths;
+}
+
+/** A file of bytes that do not compress. */
+function makeImage(bytes) {
+  const [path, block] = [join(place, `${bytes}.swi`), randomBytes(MIB)];
+  for (let at = 0; at < bytes; at += MIB) appendFileSync(path, block);
+  return path;
 }

@@ -10,8 +10,9 @@ export const MIB = 1024 * 1024;
 const TEMPLATE = "templates/leaf.template";
 const LARGE = "files/images/extension.swix";
 const KNOWN_NODES = 64;
-/** Serial numbers: of a node that has a value of a pool, one that has a startup-config, those that nobody knows. */
-const [POOLED, SAVED, NEW] = ["POOL000001", "SAVED000001", "NEW"];
+/** Serial numbers: of a node with a value of a pool, of one with a startup-config; the start of unknown ones. */
+const [POOLED, SAVED] = ["POOL000001", "SAVED000001"];
+export const NEW = "NEW";
 
 const range = (count, make) => Array.from({ length: count }, (_, index) => make(index + 1)).join("");
 
@@ -41,19 +42,14 @@ actions:
     onstart: installing the base configuration
     onsuccess: the base configuration is installed
 `;
-const BOOTSTRAP_CONF = `logging:
-  - {destination: "ztps.example.net:514", level: DEBUG}
-  - {destination: "file:/tmp/ztps-log", level: DEBUG}
-`;
 /** About 4 KiB. */
-const CONFIGURATION = `hostname $hostname
-ip domain-name $domain
+const CONFIGURATION = `ip domain-name $domain
 ntp server $ntp
 ${range(48, (port) => `interface Ethernet${port}\n   description rack port ${port}\n   switchport access vlan 100\n!\n`)}`;
 
 const CONTENT = {
   "bootstrap/bootstrap": readFileSync(join(root, "assets", "bootstrap")),
-  "bootstrap/bootstrap.conf": BOOTSTRAP_CONF,
+  "bootstrap/bootstrap.conf": 'logging: [{destination: "ztps.example.net:514", level: DEBUG}]\n',
   neighbordb: NEIGHBORDB,
   "definitions/leaf": definition("192.0.2.1/24"),
   [`nodes/${POOLED}/definition`]: definition("allocate('mgmt')"),
@@ -63,6 +59,7 @@ const CONTENT = {
   [`files/${TEMPLATE}`]: CONFIGURATION,
   [LARGE]: Buffer.alloc(MIB, "a megabyte of extension "),
 };
+
 let made = 0;
 const newNode = () => `${NEW}${String((made += 1)).padStart(8, "0")}`;
 const knownNode = () => `KNOWN${String((made += 1) % KNOWN_NODES).padStart(6, "0")}`;
@@ -70,7 +67,7 @@ const get = (path) => request("GET", path);
 
 function post(serialnumber, status) {
   const spine = (number) => [{ device: `spine${number}.dc1`, port: "Ethernet7/1" }];
-  const neighbors = { "Ethernet49/1": spine(1), "Ethernet50/1": spine(2), Management1: [{ device: "mgmt-sw4", port: "Ethernet12" }] };
+  const neighbors = { "Ethernet49/1": spine(1), "Ethernet50/1": spine(2), Management1: spine(3) };
   const facts = { model: "DCS-7050TX-64", serialnumber, systemmac: "00:1c:73:aa:bb:cc", version: "4.28.0F", neighbors };
   return request("POST", "/nodes", { body: JSON.stringify(facts), type: "application/json", statuses: [status] });
 }
@@ -78,10 +75,7 @@ function post(serialnumber, status) {
 /** ztpserver 2.1.0 sends 200, the specification says 201. */
 const putConfig = (node) => request("PUT", `/nodes/${node}/startup-config`, { body: CONFIGURATION, statuses: [201, 200] });
 
-/**
- * Every kind of request. `depth`: for how many storage operations it waits one after the other, cold and warm, as
- * the table of costs has it. `next()` makes a request.
- */
+/** Every kind of request. `depth`: for how many storage operations it waits one after the other, cold and warm. */
 export const KINDS = [
   { name: "GET /bootstrap", depth: [1, 0], next: () => get("/bootstrap") },
   { name: "GET /bootstrap/config", depth: [1, 0], next: () => get("/bootstrap/config") },
@@ -125,9 +119,4 @@ export async function fill(server) {
     }
   }
   for (let count = 0; count < KNOWN_NODES; count += 1) await exchange(server.port, post(knownNode(), 201));
-}
-
-/** Has a server forget the new nodes: memory that piles up costs time whenever it is collected. */
-export async function forgetNewNodes({ storesPort }) {
-  if (storesPort) await exchange(storesPort, request("DELETE", `/kv/nodes/${NEW}`));
 }

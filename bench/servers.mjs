@@ -13,6 +13,8 @@ import { SERVER_URL, exchange, request } from "./load.mjs";
 
 // Not the command of the same name, which is a script around this program.
 const { default: WORKERD } = createRequire(import.meta.url)("workerd");
+const children = [];
+process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
 const TICKS_PER_SECOND = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
 
 /** Which CPUs do what, if there are two or more: the load generator has the last one for itself. */
@@ -25,9 +27,8 @@ export function becomeGenerator() {
 }
 
 /**
- * Starts the Worker of the folder `source` (a path in the project) in the folder `place`, with empty stores;
- * `<place>/data/files` has large files. `delayMs` is added to each storage operation. Resolves to a server, with
- * the port of its stores.
+ * Starts the Worker of the folder `source` in the folder `place`, with empty stores; `<place>/data/files` has large
+ * files. `delayMs` is added to each storage operation. Resolves to a server, with the port of its stores.
  */
 export async function startWorkerd(place, source, { bindings = {}, delayMs = 0 } = {}) {
   const dataRoot = join(place, "data");
@@ -100,32 +101,25 @@ export async function startReference(place) {
   const [port, config] = [await freePort(), join(place, "ztpserver.conf")];
   const lines = ["[default]", `data_root = ${dataRoot}`, `server_url = ${SERVER_URL}`];
   writeFileSync(config, [...lines, "[server]", "interface = 127.0.0.1", `port = ${port}`, ""].join("\n"));
-  const { ZTPS_CONFIG, ZTPS_DEFAULT_DATAROOT, ZTPS_DEFAULT_SERVER, ...env } = process.env;
   const main = "import sys; from ztpserver.app import main; sys.exit(main())";
-  return { ...(await start(pythonWithZtpserver(), ["-c", main, "--conf", config], port, env)), dataRoot };
+  return { ...(await start(pythonWithZtpserver(), ["-c", main, "--conf", config], port)), dataRoot };
 }
 
 /**
  * Starts a program on the CPUs of the servers. Resolves to `{ port, pid, startMs, stop }` once it responds to
  * GET /bootstrap; `startMs` is the time until then.
  */
-async function start(program, args, port, env = process.env) {
+async function start(program, args, port) {
   const command = division ? ["taskset", "--cpu-list", division.servers, program, ...args] : [program, ...args];
   const started = performance.now();
-  const child = spawn(command[0], command.slice(1), { stdio: "ignore", env: { ...env, PYTHONUTF8: "1" } });
+  const child = spawn(command[0], command.slice(1), { stdio: "ignore", env: { PATH: process.env.PATH, PYTHONUTF8: "1" } });
+  children.push(child);
   const ended = new Promise((resolve, reject) => child.on("error", reject).on("exit", resolve));
-  const kill = () => child.kill("SIGKILL");
-  process.once("exit", kill);
-  const stop = () => {
-    process.off("exit", kill);
-    kill();
-    return ended;
-  };
   for (;;) {
     try {
       // ztpserver without content responds with 400.
       await exchange(port, request("GET", "/bootstrap", { statuses: [200, 400] }));
-      return { port, pid: child.pid, startMs: performance.now() - started, stop };
+      return { port, pid: child.pid, startMs: performance.now() - started, stop: () => child.kill("SIGKILL") && ended };
     } catch (error) {
       if (child.exitCode !== null) throw new Error(`${command.join(" ")} ended with ${child.exitCode}`);
       // Reset: where nobody listens yet, the kernel may have connected the port with itself.

@@ -5,30 +5,32 @@
 
 const values = new Map();
 const objects = new Map();
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+
 /** The service of `kvNamespace` bindings. */
 export const kv = {
   async fetch(request, env) {
     if (env.DELAY_MS > 0) await scheduler.wait(env.DELAY_MS);
     if (request.method === "POST") {
       const { keys } = await request.json();
-      const text = (key) => (values.has(key) ? decoder.decode(values.get(key)) : null);
-      return Response.json(Object.fromEntries(keys.map((key) => [key, text(key)])));
+      const found = keys.map((key) => [key, values.has(key) ? decoder.decode(values.get(key)) : null]);
+      return Response.json(Object.fromEntries(found));
     }
     // https://host/<key>?urlencoded=true
     const start = request.url.indexOf("/", 8) + 1;
     const key = decodeURIComponent(request.url.slice(start).split("?", 1)[0]);
     if (request.method === "PUT") values.set(key, await request.arrayBuffer());
-    return values.has(key) ? new Response(values.get(key)) : new Response(null, { status: 404 });
+    const value = request.method === "PUT" ? null : values.get(key);
+    return new Response(value, { status: value === undefined ? 404 : 200 });
   },
 };
 
-/** The service of `r2Bucket` bindings. */
+/** The service of `r2Bucket` bindings: an object is its metadata `head`, then its body. */
 export const r2 = {
   async fetch(request, env, context) {
     const { method, object: key } = JSON.parse(request.headers.get("cf-r2-request"));
     if (env.DELAY_MS > 0) await scheduler.wait(env.DELAY_MS);
+    const respond = (head, body) => new Response(body, { headers: { "cf-r2-metadata-size": `${head.byteLength}` } });
     const found = objects.get(key);
     if (found) return respond(found.head, method === "head" ? found.head : found.whole);
     const file = await env.FOLDER.fetch(`http://folder/${key}`, { method: method === "head" ? "HEAD" : "GET" });
@@ -37,21 +39,25 @@ export const r2 = {
     if (method === "head") return respond(head, head);
     // Passed through: never in memory as a whole.
     const { readable, writable } = new FixedLengthStream(head.byteLength + size);
-    const send = async () => {
-      const writer = writable.getWriter();
-      await writer.write(head);
+    const writer = writable.getWriter();
+    const sent = writer.write(head).then(() => {
       writer.releaseLock();
-      await file.body.pipeTo(writable);
-    };
-    context.waitUntil(send());
+      return file.body.pipeTo(writable);
+    });
+    context.waitUntil(sent);
     return respond(head, readable);
   },
 };
 
+function describe(name, size, uploaded) {
+  const [version, etag] = [`${name} ${size} ${uploaded}`, "0123456789abcdef0123456789abcdef"];
+  const head = { name, version, size, etag, uploaded, httpFields: {}, customFields: [], checksums: {} };
+  return new TextEncoder().encode(JSON.stringify(head));
+}
+
 export default {
   async fetch(request) {
-    const [, store, ...segments] = new URL(request.url).pathname.split("/");
-    const key = segments.join("/");
+    const [, store, key] = /^\/(\w+)\/(.*)$/.exec(new URL(request.url).pathname);
     const body = new Uint8Array(await request.arrayBuffer());
     if (request.method === "DELETE") {
       for (const name of values.keys()) if (name.startsWith(key)) values.delete(name);
@@ -59,21 +65,8 @@ export default {
       values.set(key, body);
     } else {
       const head = describe(key, body.byteLength, Date.now());
-      const whole = new Uint8Array(head.byteLength + body.byteLength);
-      whole.set(head);
-      whole.set(body, head.byteLength);
-      objects.set(key, { head, whole });
+      objects.set(key, { head, whole: await new Blob([head, body]).arrayBuffer() });
     }
     return new Response();
   },
 };
-
-/** An object as a binding reads it: its metadata `head`, then its body. */
-function respond(head, body) {
-  return new Response(body, { headers: { "cf-r2-metadata-size": String(head.byteLength) } });
-}
-
-function describe(name, size, uploaded) {
-  const [version, etag] = [`${name} ${size} ${uploaded}`, "0123456789abcdef0123456789abcdef"];
-  return encoder.encode(JSON.stringify({ name, version, size, etag, uploaded, httpFields: {}, customFields: [], checksums: {} }));
-}

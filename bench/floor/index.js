@@ -26,27 +26,22 @@ export default {
   },
 };
 
-/** Knows one value, and whose it is. */
+/** Has a value for every node. */
 export class ResourcePool {
-  constructor({ storage }) {
-    this.storage = storage;
-  }
-
   async fetch(request) {
-    const { node } = await request.json();
-    return Response.json({ value: this.storage.kv.get(node) ?? "192.0.2.10/24" });
+    return Response.json({ ...(await request.json()), value: "192.0.2.10/24" });
   }
 }
 
 /** The Worker's response but for its body, and a log line like the Worker's. */
 function respond(env, name, body) {
   const answer = env.ANSWERS[name];
-  const operations = { kv_reads: 0, kv_writes: 0, r2_reads: 0, pool_calls: 0 };
-  console.log(JSON.stringify({ method: "GET", route: name, status: answer.status, duration_ms: 0, ...operations }));
+  const operations = { duration_ms: 0, kv_reads: 0, kv_writes: 0, r2_reads: 0, pool_calls: 0 };
+  console.log(JSON.stringify({ method: "GET", route: name, status: answer.status, ...operations }));
   return new Response(body, answer);
 }
 
-/** What was loaded in the last KEPT_MS, else what `load` resolves to: the latter is kept unless it is a stream. */
+/** What was loaded in the last KEPT_MS, else what `load` resolves to: that is kept unless it is a stream. */
 async function kept(env, key, load) {
   const found = cache.get(key);
   if (found && Date.now() - found.since < env.KEPT_MS) return found.value;
@@ -79,7 +74,7 @@ async function records(env, id, names) {
 /** POST /nodes: the records; of a new node also neighbordb and definition, and 3 writes, the last by itself. */
 async function create(request, env) {
   const facts = await request.text();
-  const { serialnumber: id } = JSON.parse(facts);
+  const id = JSON.parse(facts).serialnumber;
   const stored = await records(env, id, [".node", "definition"]);
   if (stored.get(`nodes/${id}/definition`) !== null) return respond(env, "POST /nodes, known", null);
   const neighbordb = await document(env, "neighbordb");
