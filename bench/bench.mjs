@@ -1,5 +1,4 @@
-// Measures the Worker, a floor (bench/floor) and ztpserver 2.1.0 on this machine, and prints one table. Only ratios
-// travel to other machines.
+// Measures the Worker, a floor (bench/floor) and ztpserver 2.1.0. Only ratios travel to other machines.
 //
 //   npm run bench                 about six minutes
 //   npm run bench -- --short      about one minute, to see that it works
@@ -89,10 +88,7 @@ function write(page, name, text) {
   writeFileSync(path, before.replace(between, (_, start, end) => `${start}${text}\n${end}`));
 }
 
-/**
- * Samples by server, one for each round; `measure` makes one. In a round the servers take turns, so that other work
- * of this machine disturbs all of them alike.
- */
+/** Samples by server, one in each round. Servers take turns, so that other work of this machine disturbs all alike. */
 async function sample(servers, rounds, measure) {
   const names = Object.keys(servers);
   const samples = Object.fromEntries(names.map((name) => [name, []]));
@@ -128,10 +124,7 @@ async function measureImage(image, servers, rounds) {
   return { download: await sample(servers, rounds, download), meta: await sample(servers, rounds, meta) };
 }
 
-/**
- * MiB of a new process that has served and hashed a file, and how many more it takes at most while it does the same
- * with a larger one: the memory for compiled code is no growth.
- */
+/** MiB of a process that has served and hashed a file, and how many more it takes while it does so with a larger one. */
 function measureMemory([image, large]) {
   return sample(launch, 1, async (start) => {
     const server = await start();

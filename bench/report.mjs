@@ -26,7 +26,7 @@ const digits = (value) => (value < 100 ? value.toPrecision(3) : value.toFixed(0)
 const pair = (depth) => depth.map((operations) => operations.toFixed(1)).join(" / ");
 
 function table(rows) {
-  const cell = (value) => (typeof value === "number" ? digits(value) : (value ?? ""));
+  const cell = (value) => (Number.isFinite(value) ? digits(value) : typeof value === "string" ? value : "");
   const lines = rows.map((one) => COLUMNS.map((column) => cell(one[column])));
   const rule = HEAD.map((name) => (name === "" ? "---" : "---:"));
   return [HEAD, rule, ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
@@ -42,7 +42,6 @@ export function report({ boots, kinds, image, memory, starts, depth, gzipped }) 
   const meta = row("first meta of 256 MiB, MB/s", image.meta, (seconds) => MB / seconds);
   const idle = row("memory when idle, MiB", memory, (one) => one.idle);
   const growth = row("memory above idle, serving and hashing 1 GiB, MiB", memory, (one) => one.growth);
-  Object.assign(growth, { toFloor: "", toReference: "" });
   const start = row("process start to first response, ms", starts, (milliseconds) => milliseconds);
   const wasm = { name: "wasm, KB gzipped", worker: gzipped / 1000 };
   const rounded = (server, name) => depth[server][name].map(Math.round).join(" / ");

@@ -43,12 +43,12 @@ export async function startWorkerd(place, source, { bindings = {}, delayMs = 0 }
     modules.unshift("delayed.js");
   }
   const bound = [
-    ...Object.entries({ ...wanted.vars, ...bindings }).map(([name, value]) => bind(name, "json", text(JSON.stringify(value)))),
+    ...Object.entries({ ...wanted.vars, ...bindings }).map(([name, value]) => bind(name, "json", json(value))),
     ...wanted.kv_namespaces.map(({ binding }) => bind(binding, "kvNamespace", service("kv"))),
     ...wanted.r2_buckets.map(({ binding }) => bind(binding, "r2Bucket", service("r2"))),
     ...objects.map(({ name, class_name }) => bind(name, "durableObjectNamespace", text(class_name))),
   ];
-  const namespaces = objects.map(({ class_name: name }) => `(className = "${name}", uniqueKey = "${name}", enableSql = true)`);
+  const namespace = ({ class_name: name }) => `(className = "${name}", uniqueKey = "${name}", enableSql = true)`;
   const [port, storesPort, config] = [await freePort(), await freePort(), join(place, "workerd.capnp")];
   writeFileSync(
     config,
@@ -66,11 +66,11 @@ const config :Workerd.Config = (
 const measured :Workerd.Worker = (
   modules = [${modules.map(embed).join(", ")}], compatibilityDate = "${wanted.compatibility_date}",
   bindings = [${bound.join(", ")}],
-  durableObjectNamespaces = [${namespaces.join(", ")}], durableObjectStorage = (localDisk = "objects"),
+  durableObjectNamespaces = [${objects.map(namespace).join(", ")}], durableObjectStorage = (localDisk = "objects"),
 );
 const stores :Workerd.Worker = (
   modules = [${embed("stores.js")}], compatibilityDate = "${wanted.compatibility_date}",
-  bindings = [${bind("FOLDER", "service", text("data"))}, ${bind("DELAY_MS", "json", text(`${delayMs}`))}],
+  bindings = [${bind("FOLDER", "service", text("data"))}, ${bind("DELAY_MS", "json", json(delayMs))}],
 );
 `,
   );
@@ -93,6 +93,7 @@ const bind = (name, kind, value) => `(name = "${name}", ${kind} = ${value})`;
 const service = (entrypoint) => `(name = "stores", entrypoint = "${entrypoint}")`;
 /** A string as Cap'n Proto writes it: JSON's escapes, but for those of characters beyond ASCII. */
 const text = (value) => JSON.stringify(value);
+const json = (value) => text(JSON.stringify(value));
 
 /** Starts ztpserver in a folder, with its data in `<place>/data`; its log goes nowhere. */
 export async function startReference(place) {
@@ -105,10 +106,7 @@ export async function startReference(place) {
   return { ...(await start(pythonWithZtpserver(), ["-c", main, "--conf", config], port)), dataRoot };
 }
 
-/**
- * Starts a program on the CPUs of the servers. Resolves to `{ port, pid, startMs, stop }` once it responds to
- * GET /bootstrap; `startMs` is the time until then.
- */
+/** Starts a program on the CPUs of the servers; resolves when it responds to GET /bootstrap, `startMs` later. */
 async function start(program, args, port) {
   const command = division ? ["taskset", "--cpu-list", division.servers, program, ...args] : [program, ...args];
   const started = performance.now();
