@@ -23,10 +23,12 @@ import urllib.parse
 import urllib.request
 
 DEFAULT_URL = "http://localhost:8787/bootstrap"
+# What the waits of a boot are multiplied by: 35 seconds for neighbours that never come are 0.7.
+WAIT_SCALE = 0.02
 
-# Runs as FastCli: answers what a boot asks, and writes every command to commands.log. What EOS
-# says about itself is in facts.json, in the shape of `show ... | json`; both are beside the folder
-# that this is in.
+# Runs as FastCli: answers what a boot asks, writes every command to commands.log, and what it is
+# configured with to running-config. What EOS says about itself is in facts.json, in the shape of
+# `show ... | json`; all are beside the folder that this is in.
 FASTCLI = '''#!{python} -S
 import json, os, re, sys
 
@@ -35,6 +37,16 @@ with open(os.path.join(home, "facts.json")) as source:
     facts = json.load(source)
 commands = sys.argv[sys.argv.index("-c") + 1].split("\\n")
 configuring = False
+running = os.path.join(home, "running-config")
+startup = os.path.join(facts["flash"], "startup-config")
+open(running, "a").close()
+
+
+def copy(source, target, mode):
+    if not os.path.isfile(source):
+        refuse("{{}}: no such file".format(source))
+    with open(source, "rb") as content, open(target, mode) as output:
+        output.write(content.read())
 
 
 def refuse(message):
@@ -46,6 +58,10 @@ for command in commands:
     with open(os.path.join(home, "commands.log"), "a") as log:
         log.write(command + "\\n")
     show, _, pipe = (part.strip() for part in command.partition("|"))
+    if show == "show lldp neighbors" and facts["readings"]:
+        with open(os.path.join(home, "commands.log")) as log:
+            number = [line.partition("|")[0].strip() for line in log].count(show)
+        facts[show] = {{"lldpNeighbors": (facts["readings"][:number] or [[]])[-1]}}
     if show in facts:
         if pipe == "json":
             print(json.dumps(facts[show], indent=4))
@@ -55,6 +71,8 @@ for command in commands:
             print("\\n".join("{{}}: {{}}".format(*item) for item in facts[show].items()))
     elif show == "show management api http-commands":
         print("Enabled: Yes, running")
+    elif show in facts["messages"]:
+        refuse(facts["messages"][show])
     elif show in facts["refused"] or show.startswith("show "):
         refuse("Invalid input at '{{}}'".format(show))
     elif show.startswith("install source flash:"):
@@ -63,6 +81,15 @@ for command in commands:
             refuse("{{}}: no such file".format(image))
         with open(os.path.join(facts["flash"], "boot-config"), "w") as boot_config:
             boot_config.write("SWI=flash:/{{}}\\n".format(image))
+    elif show in ("write", "write memory", "copy running-config startup-config"):
+        copy(running, startup, "wb")
+    elif show == "copy startup-config running-config":
+        copy(startup, running, "ab")
+    elif show in ("configure", "end"):
+        configuring = show == "configure"
+    elif configuring:
+        with open(running, "a") as output:
+            output.write(command + "\\n")
 '''
 
 
@@ -76,10 +103,18 @@ def neighbor(value):
     return local, device, port
 
 
+def lldp(neighbors):
+    """(local port, device, remote port) of each neighbour, as `show lldp neighbors` has them."""
+    return [{"port": local, "neighborDevice": device, "neighborPort": port}
+            for local, device, port in neighbors]
+
+
 class Switch:
     """A folder that looks like a switch to the bootstrap client.
 
-    `flash` is its flash; commands.log gets every CLI command. `facts` may be changed before boot.
+    `flash` is its flash; commands.log gets every CLI command. `facts` may be changed before boot:
+    `refused` lists CLI commands that fail, `messages` has EOS's words for some, and `readings`, if
+    there are any, are the neighbours that LLDP shows at the first reading, the second and so on.
     """
 
     def __init__(self, home, serial="SAMPLE01", mac="00:1c:73:00:00:01", model="vEOS",
@@ -96,10 +131,10 @@ class Switch:
         self.facts = {
             "show version": {"modelName": model, "version": version, "serialNumber": serial,
                              "systemMacAddress": mac},
-            "show lldp neighbors": {"lldpNeighbors": [
-                {"port": local, "neighborDevice": device, "neighborPort": port}
-                for local, device, port in neighbors]},
+            "show lldp neighbors": {"lldpNeighbors": lldp(neighbors)},
+            "readings": [],
             "refused": [],
+            "messages": {},
             "flash": str(self.flash),
         }
 
@@ -146,6 +181,11 @@ def main():
     parser.add_argument(
         "--neighbor", type=neighbor, action="append", default=[], metavar="LOCAL=DEVICE:PORT",
         help="an LLDP neighbour, such as Ethernet1=spine1:Ethernet7; may be repeated")
+    parser.add_argument(
+        "--wait-scale", type=float, metavar="FACTOR",
+        default=os.environ.get("ZTP_WAIT_SCALE", str(WAIT_SCALE)),
+        help="what the waits of the boot are multiplied by, 1 for those of a real switch"
+             " (%(default)s)")
     parser.add_argument("--keep", metavar="DIR",
                         help="where to keep the switch: DIR/flash is its flash, and stays")
     options = parser.parse_args()
@@ -161,7 +201,7 @@ def main():
             sys.exit(f"switch: GET {options.url}: {error.code}: {reason}")
         except (OSError, ValueError) as error:
             sys.exit(f"switch: GET {options.url}: {error}: is the server running?")
-        process = switch.start()
+        process = switch.start(environment={"ZTP_WAIT_SCALE": str(options.wait_scale)})
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # The client gets it too, and cleans up.
         status = process.wait()
         config = switch.flash / "startup-config"

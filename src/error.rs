@@ -9,6 +9,8 @@ use std::fmt;
 pub enum Error {
     /// The request, or the content that it depends on, cannot be used.
     BadRequest(String),
+    /// No pattern of neighbordb matches. The log has fewer of the reasons.
+    NoPattern { response: String, log: String },
     /// An operator's path without the operator's token.
     Unauthorized(String),
     /// This caller may not, or nobody may now.
@@ -60,6 +62,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadRequest(reason)
+            | Self::NoPattern {
+                response: reason, ..
+            }
             | Self::Unauthorized(reason)
             | Self::Forbidden(reason)
             | Self::Conflict(reason)

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use worker::wasm_bindgen::JsValue;
 use worker::web_sys::{self, Headers, ReadableStream, ResponseInit};
 
+use ztp_core::neighbordb::{MAX_LOGGED_REFUSAL, MAX_REFUSAL};
+use ztp_core::printable::cut;
+
 use crate::error::Error;
 use crate::stream::Buffer;
 
@@ -90,16 +93,19 @@ impl Response {
         }
     }
 
-    /// An error whose body is the reason, escaped: it may repeat what a client sent.
+    /// An error whose body is the reason, escaped: it may repeat what a client sent. At most
+    /// [`MAX_REFUSAL`] bytes.
     pub fn refusal(status: u16, reason: String) -> Self {
-        let body = format!("{}\n", escape_html(&reason));
+        let body = escape_html(&cut(&reason, MAX_REFUSAL - "\n".len(), width_in_html)) + "\n";
         Self::refused(status, body, reason)
     }
 
     /// An error whose body is a JSON object of an HTML type: clients parse the body of /meta before
     /// they look at its status, and accept the status only with that type.
     pub fn refusal_as_json(status: u16, reason: String) -> Self {
-        let body = json!({ "error": reason }).to_string();
+        let frame = json!({ "error": "" }).to_string().len();
+        let body = cut(&reason, MAX_REFUSAL - frame, width_in_json);
+        let body = json!({ "error": body }).to_string();
         // In a JSON string each of these may also be written as an escape.
         let body = body
             .replace('<', "\\u003c")
@@ -110,10 +116,15 @@ impl Response {
 
     /// No cache may keep a refusal: it concerns one caller, and its cause may be fixed by now.
     fn refused(status: u16, body: String, reason: String) -> Self {
-        let mut response = Self::new(status, content_type::HTML, Body::Bytes(body.into_bytes()))
+        let response = Self::new(status, content_type::HTML, Body::Bytes(body.into_bytes()))
             .with_header("Cache-Control", "no-store");
-        response.reason = Some(reason);
-        response
+        response.with_logged_reason(reason)
+    }
+
+    /// The same response with another reason in the log, of at most [`MAX_LOGGED_REFUSAL`] bytes.
+    fn with_logged_reason(mut self, reason: String) -> Self {
+        self.reason = Some(cut(&reason, MAX_LOGGED_REFUSAL, char::len_utf8).into_owned());
+        self
     }
 
     /// Adds a header. Content-Type, Content-Length and the headers of every response are set already.
@@ -168,6 +179,7 @@ impl From<Error> for Response {
         let reason = error.to_string();
         match error {
             Error::BadRequest(_) => Self::refusal(400, reason),
+            Error::NoPattern { log, .. } => Self::refusal(400, reason).with_logged_reason(log),
             Error::Unauthorized(_) => {
                 Self::refusal(401, reason).with_header("WWW-Authenticate", "Bearer")
             }
@@ -222,6 +234,27 @@ fn with_stream(
     init: &ResponseInit,
 ) -> Result<web_sys::Response, JsValue> {
     web_sys::Response::new_with_opt_readable_stream_and_init(stream, init)
+}
+
+/// The bytes that a character of a reason takes in an HTML body.
+pub fn width_in_html(c: char) -> usize {
+    match c {
+        '&' => "&amp;".len(),
+        '<' => "&lt;".len(),
+        '>' => "&gt;".len(),
+        '"' => "&quot;".len(),
+        c => c.len_utf8(),
+    }
+}
+
+/// The bytes that it takes in a JSON string in which the characters of HTML are escaped.
+fn width_in_json(c: char) -> usize {
+    match c {
+        '&' | '<' | '>' => "\\u0026".len(),
+        '"' | '\\' => 2,
+        c if c.is_control() => "\\u0000".len(),
+        c => c.len_utf8(),
+    }
 }
 
 fn escape_html(text: &str) -> String {

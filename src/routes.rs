@@ -44,7 +44,7 @@ enum Who {
 struct Route {
     /// GET serves HEAD, too.
     method: &'static str,
-    /// `{name}` is one segment, `{*name}` at the end all that follow.
+    /// `{name}` is one segment, `{*name}` at the end all that follow, `{*name?}` also if none does.
     path: &'static str,
     who: Who,
     handler: Handler,
@@ -64,10 +64,11 @@ const ROUTES: &[Route] = &[
     route("GET", "/files/{*path}", Switch, |context| Box::pin(files::get(context))),
     route("GET", "/meta/actions/{*name}", Switch, |context| Box::pin(meta::action(context))),
     route("GET", "/meta/files/{*path}", Switch, |context| Box::pin(meta::file(context))),
-    route("GET", "/meta/nodes/{id}/{*record}", Switch, |context| Box::pin(meta::record(context))),
+    route("GET", "/meta/nodes/{id}/{*record?}", Switch, |context| Box::pin(meta::record(context))),
     route("GET", "/openapi.yaml", Switch, |context| Box::pin(openapi::get(context))),
     route("GET", "/admin/pools", Operator, |context| Box::pin(admin::list(context))),
-    route("GET", "/admin/pools/{*pool}", Operator, |context| Box::pin(admin::show(context))),
+    route("GET", "/admin/pools/{pool}", Operator, |context| Box::pin(admin::show(context))),
+    route("GET", "/admin/pools/{pool}/{*value}", Operator, |context| Box::pin(admin::show(context))),
     route("DELETE", "/admin/pools/{pool}", Operator, |context| Box::pin(admin::release_node(context))),
     route("PUT", "/admin/pools/{pool}/{*value}", Operator, |context| Box::pin(admin::assign(context))),
     route("DELETE", "/admin/pools/{pool}/{*value}", Operator, |context| Box::pin(admin::release_value(context))),
@@ -87,7 +88,7 @@ const fn route(method: &'static str, path: &'static str, who: Who, handler: Hand
 impl Route {
     /// Its path as the specification and the README write it: `/files/{path}`.
     fn shape(&self) -> String {
-        self.path.replace('*', "")
+        self.path.replace(['*', '?'], "")
     }
 
     /// The parameters of a path of this shape.
@@ -96,7 +97,7 @@ impl Route {
         let mut rest = segments;
         for wanted in self.path.split('/').skip(1) {
             if let Some(name) = wanted.strip_prefix("{*") {
-                if rest.is_empty() {
+                if rest.is_empty() && !name.ends_with("?}") {
                     return None;
                 }
                 parameters.add(name, rest.join("/"));
@@ -125,7 +126,7 @@ pub struct Parameters(Vec<(&'static str, String)>);
 
 impl Parameters {
     fn add(&mut self, name: &'static str, value: String) {
-        self.0.push((name.trim_end_matches('}'), value));
+        self.0.push((name.trim_end_matches(['}', '?']), value));
     }
 
     /// The value of a name; empty if the route has no such name.
@@ -370,6 +371,12 @@ mod tests {
                 &[("path", "a//b")],
             ),
             ("GET", &["files", ""], "/files/{path}", &[("path", "")]),
+            (
+                "GET",
+                &["meta", "nodes", "JPE1"],
+                "/meta/nodes/{id}/{record}",
+                &[("id", "JPE1"), ("record", "")],
+            ),
         ] {
             let (found, values) = found(Switch, method, segments).unwrap();
             assert_eq!(found, shape);

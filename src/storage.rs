@@ -4,13 +4,15 @@ mod cache;
 mod objects;
 mod pools;
 mod records;
+mod writes;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt::Display;
 use std::rc::Rc;
 use std::thread::LocalKey;
 
-use worker::kv::KvStore;
+use worker::kv::{KvError, KvStore};
+use worker::wasm_bindgen::JsCast;
 use worker::{Bucket, Date, Env, ObjectNamespace, RateLimiter};
 use ztp_core::key::Document;
 
@@ -20,7 +22,8 @@ use cache::{
 };
 
 pub use objects::{Description, Found};
-pub use records::{Records, Value};
+pub use records::Records;
+pub use writes::Value;
 
 /// Storage operations of one request, for its log line.
 #[derive(Debug, Clone, Copy, Default)]
@@ -262,7 +265,7 @@ impl Storage {
     async fn value(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         self.count(|n| n.kv_reads += 1);
         let read = self.bindings.data.get(key).bytes().await;
-        read.map_err(|cause| Error::storage(format!("reading {key}"), cause))
+        read.map_err(|cause| Error::storage(format!("reading {key}"), message(&cause)))
     }
 
     fn warn(&self, warning: String) {
@@ -300,6 +303,17 @@ pub fn parse_once<T: 'static, E: Display>(
 /// Milliseconds since 1970. A Worker's clock advances only while it waits for storage or the network.
 pub fn now() -> u64 {
     Date::now().as_millis()
+}
+
+/// The runtime's message about a failure of KV. `KvError` would add the stack trace.
+fn message(error: &KvError) -> String {
+    match error {
+        KvError::JavaScript(value) => match value.dyn_ref::<worker::js_sys::Error>() {
+            Some(error) => error.message().into(),
+            None => format!("{value:?}"),
+        },
+        other => other.to_string(),
+    }
 }
 
 fn text_of(document: Document<'_>, bytes: Vec<u8>) -> Result<String, String> {

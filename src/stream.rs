@@ -53,13 +53,15 @@ impl Buffer {
         self.0.length() as usize
     }
 
-    /// Whether all bytes are ASCII white space; true if there are none.
+    /// Whether all bytes are white space, as Python's `bytes.isspace` has it; true if there are none.
     pub fn is_blank(&self) -> bool {
         const STEP: u32 = 4096;
         let length = self.0.length();
         (0..length).step_by(STEP as usize).all(|start| {
             let part = self.0.subarray(start, length.min(start + STEP));
-            part.to_vec().iter().all(u8::is_ascii_whitespace)
+            part.to_vec()
+                .iter()
+                .all(|b| matches!(b, b' ' | b'\t'..=b'\r'))
         })
     }
 

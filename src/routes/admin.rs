@@ -24,7 +24,7 @@ pub async fn list(context: Context<'_>) -> Result<Response, Error> {
 ///
 /// 400 if the pool cannot be used; 503 if storage fails.
 pub async fn show(context: Context<'_>) -> Result<Response, Error> {
-    let pool = context.parameters.get("pool");
+    let pool = &whole(&context);
     let Reply::Listing(listing) = call(&context, pool, Command::List).await? else {
         return Err(unexpected(pool));
     };

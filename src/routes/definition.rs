@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ztp_core::definition::{Attributes, Definition};
+use ztp_core::definition::{Attributes, Definition, Unresolved};
 use ztp_core::key::{Document, Record, is_pool_name};
 use ztp_core::node::{NodeFacts, NodeId};
 use ztp_core::path;
@@ -71,13 +71,18 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
             _ => shared.definition.render(&attributes.unwrap_or_default()),
         }
     };
+    let rendered = rendered.map_err(|error| broken(&node, Record::Definition, error))?;
     warn_of_undefined(&mut context, rendered.undefined());
-    let values = allocate(&mut context, &node, &rendered.calls()).await?;
+    let values = allocate(&mut context, &node, rendered.calls()).await?;
     let answer = rendered.resolve(|call| {
         values
             .get(&call.pool)
             .cloned()
             .ok_or_else(|| no_plugin(&node, call))
+    });
+    let answer = answer.map_err(|error| match error {
+        Unresolved::Value(error) => error,
+        Unresolved::TooLarge => broken(&node, Record::Definition, Unresolved::<Error>::TooLarge),
     })?;
     Ok(respond(Body::Bytes(answer.to_string().into_bytes())))
 }

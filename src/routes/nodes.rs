@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use ztp_core::credentials::Caller;
 use ztp_core::key::{Document, Record};
-use ztp_core::neighbordb::{Entry, Neighbordb, Selection};
+use ztp_core::neighbordb::{Entry, MAX_LOGGED_REFUSAL, MAX_REFUSAL, Neighbordb, Selection};
 use ztp_core::node::{MAX_FACTS, NodeFacts, NodeId, Post};
 use ztp_core::path;
 use ztp_core::printable::Printable;
@@ -12,7 +12,7 @@ use ztp_core::printable::Printable;
 use super::published::{DEFINITIONS, NEIGHBORDB, SharedDefinition, TEXTS};
 use super::{Context, similar};
 use crate::error::Error;
-use crate::response::Response;
+use crate::response::{Response, width_in_html};
 use crate::storage::{Storage, Value, parse_once};
 
 /// Finds or makes the node that sent its facts, and says under which URL it is told what to do
@@ -192,9 +192,16 @@ async fn match_neighbordb(
         Selection::Matched(entry) => load(storage, entry).await,
         Selection::Refused(refusal) => {
             let similar = similar::mention(context, node, facts).await;
-            Err(Error::BadRequest(format!(
-                "the node {node} is not known here{similar}, and no pattern fits it:\n{refusal}"
-            )))
+            let head =
+                format!("the node {node} is not known here{similar}, and no pattern fits it:\n");
+            let room = |max: usize| {
+                max.saturating_sub(head.chars().map(width_in_html).sum::<usize>() + "\n".len())
+            };
+            let reasons = |max, width: fn(char) -> usize| refusal.text(room(max), width);
+            Err(Error::NoPattern {
+                response: format!("{head}{}", reasons(MAX_REFUSAL, width_in_html)),
+                log: format!("{head}{}", reasons(MAX_LOGGED_REFUSAL, char::len_utf8)),
+            })
         }
     }
 }

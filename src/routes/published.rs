@@ -85,9 +85,13 @@ impl SharedDefinition {
     /// As [`Definition::parse`].
     pub fn parse(text: &str) -> Result<Self, DefinitionError> {
         let definition = Definition::parse(text)?;
-        let rendered = definition.render(&Attributes::default());
-        let undefined = rendered.undefined().to_owned();
-        let json = rendered.resolve(|_| Err(())).ok();
+        // A node that receives it is refused if it cannot be rendered: its own attributes count, too.
+        let rendered = definition.render(&Attributes::default()).ok();
+        let undefined = rendered
+            .as_ref()
+            .map(|rendered| rendered.undefined().to_owned());
+        let undefined = undefined.unwrap_or_default();
+        let json = rendered.and_then(|rendered| rendered.resolve(|_| Err(())).ok());
         let json = json.map(|json| Buffer::new(json.to_string().as_bytes()));
         Ok(Self {
             definition,

@@ -11,8 +11,7 @@ use ztp_core::hex;
 use ztp_core::key::ObjectKey;
 
 use super::cache::{Cache, Flights, MAX_HASH_MS, MAX_OBJECT_BYTES};
-use super::records::Value;
-use super::{FLIGHTS, Storage, now};
+use super::{FLIGHTS, Storage, Value, now};
 use crate::error::Error;
 use crate::stream::{self, Buffer};
 
@@ -215,8 +214,9 @@ impl Storage {
             Some(cached) if cached.is_fresh() => return Ok(cached.value),
             before => before,
         };
-        let found = match self.find_digest(key, &digest_key).await {
-            Ok(found) => found.map(|digest| Rc::new(ObjectDigest::from(digest))),
+        let known = before.as_ref().and_then(|cached| cached.value.clone());
+        let found = match self.find_digest(key, &digest_key, known).await {
+            Ok(found) => found,
             Err(error) => return self.instead(&digest_key, before, error),
         };
         if found.is_some() || remember_missing {
@@ -233,12 +233,17 @@ impl Storage {
         &self,
         key: &ObjectKey,
         digest_key: &str,
-    ) -> Result<Option<StoredDigest>, Error> {
+        known: Option<Rc<ObjectDigest>>,
+    ) -> Result<Option<Rc<ObjectDigest>>, Error> {
         let Some((head, description)) = self.head(key).await? else {
             return Ok(None);
         };
+        // At any age: the digest of an upload never changes.
+        if let Some(known) = known.filter(|known| known.version == description.version) {
+            return Ok(Some(known));
+        }
         if let Some(digest) = uploaded_digest(&description, &head) {
-            return Ok(Some(digest));
+            return Ok(Some(Rc::new(digest.into())));
         }
         // The stored digest spares a hash. Without it the answer is the same.
         match self.value(digest_key).await {
@@ -246,7 +251,7 @@ impl Storage {
                 let stored = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
                 let same = |digest: &StoredDigest| digest.version == description.version;
                 if let Some(digest) = stored.filter(same) {
-                    return Ok(Some(digest));
+                    return Ok(Some(Rc::new(digest.into())));
                 }
             }
             Err(error) => self.warn(format!(
@@ -267,7 +272,7 @@ impl Storage {
                 key.as_str()
             ));
         }
-        Ok(Some(digest))
+        Ok(Some(Rc::new(digest.into())))
     }
 
     /// Hashes an object while its body streams past: no byte enters wasm.

@@ -2,7 +2,7 @@
 
 use ztp_core::key::POOLS;
 
-use super::Storage;
+use super::{Storage, message};
 use crate::error::Error;
 use crate::objects::pool::protocol::{Call, Command, Reply};
 
@@ -49,7 +49,7 @@ impl Storage {
             let page = list
                 .execute()
                 .await
-                .map_err(|cause| Error::storage("listing the pools", cause))?;
+                .map_err(|cause| Error::storage("listing the pools", message(&cause)))?;
             let found = page.keys.iter();
             names.extend(found.filter_map(|key| Some(key.name.strip_prefix(POOLS)?.to_owned())));
             cursor = page.cursor;

@@ -1,34 +1,14 @@
 //! The records of one node: `nodes/<id>/*` in KV.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::time::Duration;
 
 use futures_util::future::{join_all, try_join};
-use worker::Delay;
-use worker::kv::KvError;
 use worker::web_sys::ReadableStream;
 use ztp_core::key::{Record, folder};
 use ztp_core::node::NodeId;
 
-use super::Storage;
+use super::{Storage, Value, message};
 use crate::error::Error;
-use crate::stream::Buffer;
-
-/// Pauses before each retry of a write that KV refuses because the key was written within the last
-/// second (429).
-const WRITE_BACKOFF: [Duration; 3] = [
-    Duration::from_millis(1_100),
-    Duration::from_millis(1_500),
-    Duration::from_millis(2_000),
-];
-
-/// A value to write.
-#[derive(Debug, Clone, Copy)]
-pub enum Value<'a> {
-    Text(&'a str),
-    Buffer(&'a Buffer),
-}
 
 impl Storage {
     /// The `wanted` records of a node that are stored. A startup-config may be large: of that one, only
@@ -70,7 +50,7 @@ impl Storage {
         let keys: Vec<String> = nodes.iter().map(|node| Record::Site.key(node)).collect();
         let found = self.bindings.data.get_bulk(&keys).text().await;
         let mut found =
-            found.map_err(|cause| Error::storage("reading the sites of nodes", cause))?;
+            found.map_err(|cause| Error::storage("reading the sites of nodes", message(&cause)))?;
         Ok(keys.iter().map(|key| found.remove(key)?).collect())
     }
 
@@ -83,7 +63,7 @@ impl Storage {
         let page = self.bindings.data.list().prefix(prefix.clone()).execute();
         let page = page
             .await
-            .map_err(|cause| Error::storage(format!("listing {prefix}"), cause))?;
+            .map_err(|cause| Error::storage(format!("listing {prefix}"), message(&cause)))?;
         let names = page.keys.into_iter().map(|key| key.name);
         Ok((names.collect(), page.list_complete))
     }
@@ -96,7 +76,7 @@ impl Storage {
         self.count(|n| n.kv_reads += 1);
         let keys: Vec<String> = records.iter().map(|record| record.key(node)).collect();
         let read = self.bindings.data.get_bulk(&keys).text().await;
-        let mut found = read.map_err(|cause| match cause.to_string() {
+        let mut found = read.map_err(|cause| match message(&cause) {
             cause if is_too_large(&cause) => too_large(node, records),
             cause => Error::storage(format!("reading {}", folder(node)), cause),
         })?;
@@ -118,7 +98,7 @@ impl Storage {
         self.count(|n| n.kv_reads += 1);
         let key = record.key(node);
         let read = self.bindings.data.get(&key).stream().await;
-        read.map_err(|cause| Error::storage(format!("reading {key}"), cause))
+        read.map_err(|cause| Error::storage(format!("reading {key}"), message(&cause)))
     }
 
     /// Stores records of a node, all at once: their order is undefined. Waits for every write.
@@ -135,43 +115,6 @@ impl Storage {
             .map(|(record, value)| self.put(record.key(node), *value));
         join_all(writes).await.into_iter().collect()
     }
-
-    /// Stores a value, with retries while KV refuses a second write of the key within a second.
-    async fn put(&self, key: String, value: Value<'_>) -> Result<(), Error> {
-        let mut backoff = WRITE_BACKOFF.iter();
-        loop {
-            match self.try_put(&key, value).await {
-                Ok(()) => return Ok(()),
-                Err(cause) => match backoff.next() {
-                    Some(pause) if is_rate_limited(&cause) => Delay::from(*pause).await,
-                    _ => return Err(Error::storage(format!("writing {key}"), cause)),
-                },
-            }
-        }
-    }
-
-    /// Stores a value, without retries.
-    pub(super) async fn put_once(&self, key: &str, value: Value<'_>) -> Result<(), Error> {
-        let put = self.try_put(key, value).await;
-        put.map_err(|cause| Error::storage(format!("writing {key}"), cause))
-    }
-
-    fn try_put(
-        &self,
-        key: &str,
-        value: Value<'_>,
-    ) -> impl Future<Output = Result<(), KvError>> + use<> {
-        self.count(|n| n.kv_writes += 1);
-        let data = &self.bindings.data;
-        let put = match value {
-            Value::Text(text) => data.put(key, text),
-            Value::Buffer(buffer) => match buffer.stream() {
-                Ok(stream) => data.put_stream(key, stream),
-                Err(error) => Err(KvError::InvalidKvStore(error.to_string())),
-            },
-        };
-        async { put?.execute().await }
-    }
 }
 
 fn too_large(node: &NodeId, records: &[Record]) -> Error {
@@ -185,10 +128,6 @@ fn too_large(node: &NodeId, records: &[Record]) -> Error {
 
 fn is_too_large(cause: &str) -> bool {
     cause.contains("413") || cause.contains("exceeds the limit")
-}
-
-fn is_rate_limited(error: &KvError) -> bool {
-    error.to_string().contains("429")
 }
 
 /// The records of a node.

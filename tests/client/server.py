@@ -181,14 +181,18 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    def reply(self, status, headers, body, break_after=None):
-        """Send a response, or only its first bytes, as HTTP/1.0: the connection ends with it."""
+    def reply(self, status, headers, body, break_after=None, length=""):
+        """Send a response, or only its first bytes, as HTTP/1.0: the connection ends with it.
+
+        `length` is the Content-Length that it has instead of the right one; None: it has none.
+        """
         self.send_response(status)
         skipped = ("content-length", "transfer-encoding", "connection", "date", "server")
         for name, value in headers.items():
             if name.lower() not in skipped:
                 self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        if length is not None:
+            self.send_header("Content-Length", length or str(len(body)))
         self.end_headers()
         self.wfile.write(body if break_after is None else body[:break_after])
         self.wfile.flush()

@@ -75,6 +75,43 @@ class Actions(BootCase):
         self.fails("add_config", {"url": "files/add.t", "variables": ["x"]}, "not a mapping")
         self.fails("add_config", {}, "'url' is missing")
 
+    def test_add_config_refuses_a_null_variable_that_the_template_uses(self):
+        server.put_file("null.t", "! $$hostname\nhostname ${hostname}\n")
+        for mode in ("loose", "strict"):
+            null = {"url": "files/null.t", "variables": {"hostname": None},
+                    "substitution_mode": mode}
+            self.fails("add_config", null, "files/null.t, line 2: the variable 'hostname' is null")
+        unused = {"url": "files/null.t", "variables": {"hostname": "x", "other": None}}
+        self.run_action("add_config", unused)
+        self.assertEqual(self.config, "! $hostname\nhostname x\nhostname end\n")
+
+    def test_scripts_and_commands_refuse_a_null_variable_that_they_use(self):
+        server.put_file("grün.t", "show version\nshow $what\n")
+        for action in ("run_bash_script", "run_cli_commands"):
+            null = {"url": "files/grün.t", "variables": {"what": None}}
+            self.fails(action, null, "files/grün.t, line 2: the variable 'what' is null")
+
+    def test_add_config_logs_what_has_no_value_with_file_and_line(self):
+        config = ("hostname $name\nip route $mgmt via ${gw}\n$$done\n"
+                  "enable secret sha512 $6$salt$hash\nradius-server key pa$word\n")
+        server.put_file("undefined.grün", config)
+        self.run_action("add_config", {"url": "files/undefined.grün", "variables": {"name": "x"}})
+        self.assertTrue(self.config.startswith(
+            config.replace("$name", "x").replace("$$", "$")), self.config)
+        logged = [line.split("add_config: ", 1)[1] for line in self.output.splitlines()
+                  if "stays as it is" in line]
+        self.assertEqual(logged, [f"files/undefined.grün, line {at} has no value and stays as it is"
+                                  for at in ("2: $mgmt", "2: $gw", "4: a variable",
+                                             "4: a variable", "5: a variable")])
+
+    def test_add_config_logs_at_most_20_variables_without_a_value(self):
+        for number in (20, 21):
+            name = f"undefined.{number}"
+            server.put_file(name, "".join(f"! $v{at}\n" for at in range(number)))
+            self.run_action("add_config", {"url": "files/" + name})
+            self.assertEqual(self.output.count("stays as it is"), 20)
+            self.assertEqual(f"files/{name}: and 1 more" in self.output, number == 21)
+
     def test_replace_config(self):
         server.put_file("replace.c", b"hostname bytes \xff\x00\n\n")
         server.define(self.serial, ("replace_config", {"url": "files/replace.c"}))
@@ -142,6 +179,26 @@ class Actions(BootCase):
         self.assertIn("EOS-4.9.10.swi", tree(switch.flash))
         self.fails("install_image", {"url": "files/images/a.swi"}, "'version' is missing")
         self.fails("install_image", dict(image, version="new", downgrade=False), "not a version")
+
+    def test_install_image_compares_versions_as_eos_writes_them(self):
+        server.put_file("images/b.swi", b"an image")
+        build = "4.31.1F-34554157.4311F (engineering build)"
+        for wanted, running, installs in (
+                ("4.31.1F", build, False), ("4.31.1f", build, False),
+                ("4.31.1F-34554157.4311F", build, False), (build, build, False),
+                ("4.31.1F-34554158.4311F", build, True), ("4.31.10F", build, True),
+                ("4.31.1M", build, True), ("4.31.1", build, True),
+                ("4.31.1F-34554157.4311F", "4.31.1F", True),
+                ("4.22.3M", "4.22.3M-INT", True), ("4.22.3M-INT", "4.22.3M-INT", False),
+                ("4.22.3M-INT", "4.22.3M-INT-1234567.4223M", False),
+                ("4.21.8M-2GB", "4.21.8M-2GB", False), ("4.21.8M", "4.21.8M-2GB", True),
+                ("lab", "lab", False), ("lab", "4.31.1F", True)):
+            image = {"url": "files/images/b.swi", "version": wanted}
+            switch = self.run_action("install_image", image, self.switch(version=running))
+            self.assertEqual("boot-config" in tree(switch.flash), installs, (wanted, running))
+        image = {"url": "files/images/b.swi", "version": "4.30.1F", "downgrade": False}
+        switch = self.run_action("install_image", image, self.switch(version=build))
+        self.assertEqual(sorted(tree(switch.flash)), ["startup-config"])
 
     def test_verify_image(self):
         server.put_file("images/a.swi", b"an image")

@@ -18,6 +18,15 @@ patterns:
       - Ethernet1:
           device: regex('spine\\d+')
           port: Ethernet7
+  - name: late
+    definition: late
+    interfaces:
+      - Ethernet49: regex('spine\\d+'):any
+      - Ethernet50: regex('spine\\d+'):any
+  - name: rest
+    definition: quarantine
+    interfaces:
+      - Management1: oob1:any
 """
 LEAF = """\
 name: leaf
@@ -108,6 +117,20 @@ class Conversation(BootCase):
         self.assertEqual(self.boots(switch), "! one\n! two\n")
         self.assertIn("probe saw everything", self.output)
 
+    def test_the_log_names_an_entry_by_its_name_and_its_action(self):
+        server.put_file("named", "hostname named\n")
+        server.define(self.serial, {"action": "add_config", "name": "grüne Basis",
+                                    "onsuccess": "went well", "attributes": {"url": "files/named"}})
+        self.boots(self.switch())
+        for line in ("definition for " + self.serial + ": add_config (grüne Basis)",
+                     "action add_config (grüne Basis)",
+                     "action add_config (grüne Basis): went well",
+                     "action add_config (grüne Basis) succeeded"):
+            self.assertIn(line, self.output)
+        server.define(self.serial, {"action": "add_config", "name": "no url"})
+        booted = self.boot(self.switch())
+        self.assertIn("action add_config (no url) failed: the attribute 'url' is", booted.output)
+
     def test_a_stored_action_wins_over_the_stock_one(self):
         server.put_action("verify_image", "def main(attributes):\n"
                           "    attributes.get('NODE').append_startup_config_lines(['! mine'])\n")
@@ -145,7 +168,7 @@ def main(attributes):
     except Exception as error:
         assert "'a'" in str(error), error
     assert not node.has_startup_config()
-    assert node.startup_config() == os.path.join(node.flash(), "startup-config")
+    assert node.startup_config() == os.path.join(node.flash(), "startup-config.ztp-new")
     assert node.rc_eos() == os.path.join(node.flash(), "rc.eos")
     node.append_rc_eos_lines(["echo 1"])
     node.append_rc_eos_lines(["echo 2"])

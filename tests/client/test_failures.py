@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 import server
 from boots import BootCase, tree, used_flash
@@ -17,11 +16,13 @@ def main(attributes):
     node.append_startup_config_lines(["hostname half"])
     node.append_rc_eos_lines(["echo half"])
     os.makedirs(flash + "/.extensions")
-    os.makedirs(flash + "/new/folder")
+    node.make_folder(flash + "/new/folder")
     for name in ("boot-extensions", ".extensions/old.swix", ".extensions/new.swix", "boot-config",
                  "new/folder/file"):
+        node.keep(flash + "/" + name)
         with open(flash + "/" + name, "w") as output:
             output.write("half")
+    node.keep(flash + "/link")
     os.symlink("/etc", flash + "/link")
     node.retrieve_url("files/small", flash + "/EOS-old.swi")
     node.retrieve_url("files/small", "/mnt/flash/notes/rack.txt")
@@ -74,7 +75,28 @@ class Failures(BootCase):
     def test_no_startup_config_at_the_end(self):
         server.put_file("blank", " \n\n")
         server.define(self.serial, ("replace_config", {"url": "files/blank"}))
-        self.refused(self.used, "no action left a startup-config")
+        self.refused(self.used, "no action left a startup-config: files/blank is empty")
+
+    def test_an_empty_stored_startup_config_is_named_as_the_cause(self):
+        for content in (b"", b" \n\t\n"):
+            server.put_kv(f"nodes/{self.serial}/startup-config", content)
+            reason = f"/nodes/{self.serial}/startup-config is empty on the server"
+            self.assertIn(reason, self.refused(self.used, "no action left a startup-config: "))
+
+    def test_an_url_that_is_not_http_is_refused(self):
+        for url in ("file:///etc/passwd", "FILE:/etc/passwd", "data:text/plain,hostname%20x",
+                    "ftp://127.0.0.1/config", "image:EOS.swi"):
+            server.define(self.serial, ("replace_config", {"url": url}))
+            started = time.monotonic()
+            self.refused(self.used, f"'{url}' is not an http or https URL")
+            self.assertLess(time.monotonic() - started, 30)
+
+    def test_a_location_that_is_not_http_is_refused(self):
+        for location in ("file:///etc/passwd", "data:application/json,%7B%7D"):
+            proxy = self.proxy(lambda request, location=location: request.local_path == "/nodes"
+                               and (request.reply(201, {"Content-Type": "text/html",
+                                                        "Location": location}, b"") or True))
+            self.refused(self.used, f"'{location}' is not an http or https URL", proxy.url)
 
     def test_an_unknown_node(self):
         proxy = self.proxy()
@@ -159,7 +181,6 @@ class Failures(BootCase):
         process.wait()
         process.stdout.close()
         self.assertNotIn("startup-config", os.listdir(self.used.flash))
-        (self.used.flash / ".EOS-new.swi.ztp-part").write_bytes(b"half of it")
         server.define(self.serial, ("no_such_action", {}))
         self.assertEqual(self.boot(self.used).status, 1)
         self.assertEqual(tree(self.used.flash), before)
@@ -220,12 +241,12 @@ class Retries(BootCase):
 
     def test_a_new_definition_does_not_lag_for_ever(self):
         proxy = self.created(201, 1000)
-        started = time.monotonic()
-        self.refused(self.switch(), "no definition yet", proxy.url)
-        self.assertLess(time.monotonic() - started, 60)
-        self.assertGreater(len(proxy.paths(f"^/nodes/{self.serial}$")), 4)
+        self.refused(self.switch(), "no definition yet (gave up after", proxy.url)
+        # 180 seconds of waits of at most 10, of which 1, 2, 4 and 8 are the first.
+        self.assertGreater(len(proxy.paths(f"^/nodes/{self.serial}$")), 16)
+        self.assertEqual(proxy.paths("^/nodes$"), ["/nodes"])
 
-    def test_the_definition_of_a_known_node_does_not_lag(self):
-        proxy = self.created(409, 1)
-        self.refused(self.switch(), "the server answered 400: no definition yet", proxy.url)
-        self.assertEqual(len(proxy.paths(f"^/nodes/{self.serial}$")), 1)
+    def test_the_definition_of_a_known_node_may_lag(self):
+        proxy = self.created(409, 12)
+        self.assertEqual(self.boots(self.switch(), proxy.url), "hostname new\n")
+        self.assertEqual(len(proxy.paths(f"^/nodes/{self.serial}$")), 13)

@@ -50,6 +50,17 @@ class SwitchCommand(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("is the server running?", output)
 
+    def test_its_waits_are_short(self):
+        """35 seconds for neighbours that do not come would not be for the desk."""
+        server.put_action("waits", "import os\ndef main(attributes):\n"
+                          "    raise RuntimeError('scale ' + os.environ['ZTP_WAIT_SCALE'])\n")
+        server.define("JPE1234", ("waits", {}))
+        for arguments, scale in (((), "0.02"), (("--wait-scale", "0.5"), "0.5")):
+            near = ("--neighbor", "Ethernet1=spine1:Ethernet7")
+            status, output = self.run_switch("--serial", "JPE1234", *near, *arguments)
+            self.assertEqual(status, 1, output)
+            self.assertIn(f"action waits failed: scale {scale}\n", output)
+
     def test_refuses_a_neighbour_it_cannot_read(self):
         status, output = self.run_switch("--neighbor", "spine1")
         self.assertEqual(status, 2)

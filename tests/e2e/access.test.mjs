@@ -186,6 +186,15 @@ describe("the URL of a node", () => {
     assert.equal(await ask({ "X-Arista-Serial": "JPE1" }, OLD), nodeToken("amsterdam", OLD, "JPE1"));
   });
 
+  test("is for the digits of the MAC address, if the switch has no serial number", async () => {
+    const own = nodeToken("amsterdam", AMSTERDAM, "001c73000001");
+    for (const serial of ["", "   "]) {
+      for (const mac of ["00:1c:73:00:00:01", "001C.7300.0001"]) {
+        assert.equal(await ask({ "X-Arista-Serial": serial, "X-Arista-SystemMAC": mac }), own);
+      }
+    }
+  });
+
   test("is not, if the switch does not say so, or says what can be no id", async () => {
     for (const headers of [
       {},

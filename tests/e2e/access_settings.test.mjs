@@ -84,6 +84,18 @@ test("REQUIRE_NODE_TOKEN refuses the records of nodes to the token of a site", a
   }
 });
 
+test("REQUIRE_NODE_TOKEN serves vEOS without a serial number: its MAC address is its id, as for its client", async (t) => {
+  const worker = await guarded(t, { vars: { REQUIRE_NODE_TOKEN: "True" } });
+  await worker.kv.put("nodes/001c73010203/startup-config", "x");
+  const headers = { "X-Arista-Serial": "", "X-Arista-SystemMAC": "00:1C:73:01:02:03" };
+  const script = (await worker.under(AMSTERDAM, "GET", "/bootstrap", { headers })).text;
+  const [, credential] = script.match(/\/t\/([^"]+)"/);
+  // What the client sends where EOS has no serial number.
+  const body = JSON.stringify(facts("001c73010203", { systemmac: "00:1C:73:01:02:03" }));
+  assert.equal((await worker.under(credential, "POST", "/nodes", { body })).status, 409);
+  assert.equal((await worker.under(credential, "GET", "/nodes/001c73010203")).status, 200);
+});
+
 describe("READ_ONLY", () => {
   for (const [what, secrets, prefix, site] of [
     ["with sites", {}, `/t/${AMSTERDAM}`, "amsterdam"],
@@ -109,11 +121,23 @@ describe("READ_ONLY", () => {
 
       // What is there is served, and a POST that would change nothing is answered.
       await worker.kv.put("nodes/JPE1/startup-config", "x");
-      assertRefusal(await ask("POST", "/nodes", post()), 403, /READ_ONLY is set/);
-      const kept = { model: "DCS-7050TX-64-F", systemmac: "001c73010203", serialnumber: "JPE1", version: "4.28.0F", neighbors: { Ethernet1: [{ device: "spine1", port: "Ethernet7" }] } };
+      const kept = { neighbors: { Ethernet2: [], Ethernet1: [{ port: "Ethernet7", device: "spine1" }] }, serialnumber: "JPE1", systemmac: "001c73010203", version: "4.28.0F", model: "DCS-7050TX-64-F" };
+      const neighbors = { Ethernet1: [{ device: "spine1", port: "Ethernet7" }], Ethernet2: [] };
+      const stored = async () => Promise.all((await worker.kv.list({ prefix: "nodes/" })).keys.map(async ({ name }) => [name, await worker.kv.get(name)]));
+      const asked = async (facts) => {
+        const before = await stored();
+        worker.logs();
+        assert.equal((await ask("POST", "/nodes", post(facts))).status, 409);
+        assert.deepEqual(await stored(), before);
+        return worker.logs().map((line) => JSON.parse(line)).find((line) => line.method).warning;
+      };
+      // A node that is known receives its 409. That its facts changed is not stored, and logged.
+      assert.match(await asked({ neighbors }), /facts.*are not stored \(READ_ONLY is set\)/);
       await worker.kv.put("nodes/JPE1/.node", JSON.stringify(kept));
+      assert.equal(await asked({ neighbors }), undefined);
       if (site) await worker.kv.put("nodes/JPE1/site", site);
-      assert.equal((await ask("POST", "/nodes", post())).status, 409);
+      assert.equal(await asked({ neighbors }), undefined);
+      assert.match(await asked({ neighbors, version: "4.29.0F" }), /facts.*are not stored/);
       for (const path of ["/bootstrap", "/nodes/JPE1", "/nodes/JPE1/startup-config", "/meta/nodes/JPE1/.node", "/actions/add_config"]) {
         assert.equal((await ask("GET", path)).status, 200, path);
       }
@@ -134,20 +158,21 @@ describe("READ_ONLY", () => {
 
 describe("a secret that protects nothing", () => {
   for (const [what, secrets, reason, hidden] of [
-    ["a short token", { ZTP_TOKENS: "amsterdam=s3cret-s3cret" }, /ZTP_TOKENS.*token of the site amsterdam/, "s3cret"],
-    ["a token of odd characters", { ZTP_TOKENS: "amsterdam=s3cret/s3cret/s3cret" }, /ZTP_TOKENS.*token of the site amsterdam/, "s3cret"],
+    ["a short token", { ZTP_TOKENS: "amsterdam=s3cret-s3cret" }, /ZTP_TOKENS.*token of line 1/, "s3cret"],
+    ["a token of odd characters", { ZTP_TOKENS: "amsterdam=s3cret/s3cret/s3cret" }, /ZTP_TOKENS.*token of line 1/, "s3cret"],
     ["a line that is none", { ZTP_TOKENS: "s3cret-s3cret-s3cret" }, /ZTP_TOKENS.*line 1 is not site=token/, "s3cret"],
-    ["one token for two sites", { ZTP_TOKENS: "a=s3cret-s3cret-s3cret\nb=s3cret-s3cret-s3cret" }, /ZTP_TOKENS.*another site/, "s3cret"],
+    ["one token for two sites", { ZTP_TOKENS: "amsterdam=s3cret-s3cret-s3cret\nlondon=s3cret-s3cret-s3cret" }, /ZTP_TOKENS.*another site/, "s3cret"],
     ["a short admin token", { ZTP_ADMIN_TOKEN: "s3cret" }, /ZTP_ADMIN_TOKEN/, "s3cret"],
-    ["a site's token as admin token", { ZTP_TOKENS: `a=${AMSTERDAM}`, ZTP_ADMIN_TOKEN: AMSTERDAM }, /ZTP_ADMIN_TOKEN.*also the token of a site/, AMSTERDAM],
+    ["a site's token as admin token", { ZTP_TOKENS: `berlin=${AMSTERDAM}`, ZTP_ADMIN_TOKEN: AMSTERDAM }, /ZTP_ADMIN_TOKEN.*also the token of a site/, AMSTERDAM],
   ]) {
-    test(`is refused by a 500 that does not repeat it: ${what}`, async (t) => {
+    test(`is refused by a 500 that repeats neither it nor a site: ${what}`, async (t) => {
       const worker = await startWorker({ secrets });
       t.after(() => worker.stop());
       for (const path of ["/bootstrap", "/admin/pools", "/nothing"]) {
         const answer = await worker.request("GET", path);
         assertRefusal(answer, 500, reason);
         assert.ok(!answer.text.includes(hidden));
+        assert.doesNotMatch(answer.text, /amsterdam|london|berlin/);
       }
       assert.ok(!worker.logs().join("\n").includes(hidden));
     });
@@ -188,7 +213,7 @@ describe("the rate-limiting binding", () => {
     for (let count = 0; count < 8; count += 1) answers.push(await ask("JPE1"));
     assert.equal(answers[0].status, 200);
     const refused = answers.find(({ status }) => status === 429);
-    assertRefusal(refused, 429, /too many requests/);
+    assertRefusal(refused, 429, /rate limit exceeded/);
     assert.equal(refused.headers["retry-after"], "60");
     assert.equal((await ask("JPE2")).status, 200);
     assert.ok(worker.lines().some((line) => line.status === 429 && line.site === "amsterdam"));

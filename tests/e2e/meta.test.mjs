@@ -92,7 +92,7 @@ describe("GET /meta", () => {
       const answer = await worker.request("GET", path);
       assert.equal(answer.status, 500);
       assert.match(answer.headers["content-type"], /^text\/html(;|$)/);
-      assert.match(answer.json.error, /there is no/);
+      assert.match(answer.json.error, /is not stored/);
       await assertSameForHead(worker, path, { ...answer, headers: { ...answer.headers, "content-length": String(answer.bytes.length) } });
     });
   }

@@ -88,6 +88,35 @@ describe("POST /nodes", () => {
     assert.equal(JSON.parse(await worker.kv.get("nodes/JPE1/.node")).version, "4.99");
   });
 
+  test("compares facts as values: the order of interfaces, neighbours and keys means nothing", async () => {
+    await worker.kv.put("nodes/JPE1/definition", DEFINITION);
+    const peers = [{ device: "spine1", port: "Ethernet7" }, { device: "spine2", port: "Ethernet7" }];
+    const [one, two] = peers;
+    const stored = JSON.stringify({ neighbors: { Ethernet2: [], Ethernet1: [{ port: two.port, device: two.device }, one] }, version: "4.28.0F", serialnumber: "JPE1", model: "DCS-7050TX-64-F", systemmac: "001c73010203" });
+    await worker.kv.put("nodes/JPE1/.node", stored);
+    await post(facts("JPE1", { neighbors: { Ethernet1: peers, Ethernet2: [] } }));
+    assert.equal(await worker.kv.get("nodes/JPE1/.node"), stored);
+    for (const neighbors of [{ Ethernet1: [one] }, { Ethernet1: [one, one], Ethernet2: [] }, { Ethernet1: [one], Ethernet2: [two] }]) {
+      await post(facts("JPE1", { neighbors }));
+      assert.deepEqual(JSON.parse(await worker.kv.get("nodes/JPE1/.node")).neighbors, neighbors);
+    }
+  });
+
+  test("warns of another switch under a known serial number: another MAC address and model", async () => {
+    await worker.kv.put("nodes/JPE1/definition", DEFINITION);
+    const warning = async (others) => {
+      worker.logs();
+      assert.equal((await post(facts("JPE1", others))).status, 409);
+      return worker.logs().map((line) => JSON.parse(line)).find((line) => line.method).warning;
+    };
+    const other = { systemmac: "00:1c:73:99:99:99", model: "DCS-7280SR-48C6-F" };
+    assert.equal(await warning({}), undefined);
+    assert.equal(await warning({ systemmac: other.systemmac }), undefined);
+    assert.equal(await warning({ systemmac: other.systemmac, model: other.model, version: "4.99" }), undefined);
+    assert.match(await warning({}), /another switch has this id now: it was a DCS-7280SR-48C6-F with the MAC address 001c73999999, and is a DCS-7050TX-64-F with 001c73010203/);
+    assert.equal(await warning({ version: "4.99" }), undefined);
+  });
+
   test("takes neighbours as the specification writes them", async () => {
     await worker.kv.put("nodes/JPE1/definition", DEFINITION);
     const neighbors = { Ethernet1: [{ device: "spine1", remote_interface: "Ethernet7" }] };
@@ -140,7 +169,7 @@ describe("POST /nodes", () => {
     test(`refuses more than 1 MiB${chunked ? " of unknown length" : ""}`, async () => {
       const body = JSON.stringify({ ...facts("JPE1"), config: "x".repeat(1 << 20) });
       const answer = await worker.request("POST", "/nodes", { body, chunked });
-      assertRefusal(answer, 413, /larger than the 1048576 bytes/);
+      assertRefusal(answer, 413, /exceeds the limit of 1048576 bytes/);
       assert.deepEqual(await keys(), []);
     });
   }
@@ -179,6 +208,34 @@ describe("GET /nodes/{id}", () => {
       ],
     });
     await assertSameForHead(worker, "/nodes/JPE1", answer);
+  });
+
+  test("warns of attributes that it uses and nobody has, and sends null for them", async () => {
+    const warning = async () => {
+      worker.logs();
+      const answer = await worker.request("GET", "/nodes/JPE1");
+      assert.equal(answer.status, 200);
+      const line = worker.logs().map((text) => JSON.parse(text)).find((entry) => entry.method);
+      return { warning: line.warning, actions: answer.json.actions };
+    };
+    const definition = (attributes) => `attributes: {domain: example.net, set: null}\nactions:\n- action: a\n  attributes: ${attributes}\n`;
+    await worker.kv.put("nodes/JPE1/definition", definition("{variables: {hostname: $hostnam}, mgmt: $mgmt, same: $mgmt, domain: $domain, set: $set}"));
+    for (const attributes of [undefined, "hostname: jpe1\n"]) {
+      if (attributes) await worker.kv.put("nodes/JPE1/attributes", attributes);
+      const told = await warning();
+      assert.match(told.warning, /uses \$hostnam, \$mgmt, which neither the node's attributes nor the definition's have.*null/);
+      assert.deepEqual(told.actions[0].attributes, { variables: { hostname: null }, mgmt: null, same: null, domain: "example.net", set: null });
+    }
+    await worker.kv.put("nodes/JPE1/definition", definition("{domain: $domain, set: $set, hostname: $hostname}"));
+    assert.equal((await warning()).warning, undefined);
+    // Also beside a startup-config.
+    await worker.kv.put("nodes/JPE1/startup-config", "x");
+    await worker.kv.put("nodes/JPE1/definition", "actions:\n- action: a\n  always_execute: true\n  attributes: {x: $absent}\n");
+    assert.match((await warning()).warning, /uses \$absent, which/);
+    const many = Array.from({ length: 12 }, (_, index) => `k${index}: $absent${index}`);
+    await worker.kv.put("nodes/JPE1/definition", definition(`{${many}}`));
+    await worker.kv.delete("nodes/JPE1/startup-config");
+    assert.match((await warning()).warning, /\$absent9 and 2 more, which/);
   });
 
   test("is autogenerated if there is a startup-config", async () => {

@@ -120,6 +120,53 @@ describe("POST /nodes of an unknown node", () => {
     assert.match(JSON.parse(worker.logs().at(-1)).reason, /pattern 'leaf': /);
   });
 
+  test("bounds what it says of many patterns, in the answer and in the log", async () => {
+    const patterns = Array.from({ length: 1000 }, (_, index) => `- {name: rack ${index}, definition: leaf, interfaces: [any: "regex('spine<${index}>')"]}\n`);
+    await store({ ...CONTENT, neighbordb: `patterns:\n${patterns.join("")}` });
+    const long = "\u001b<&".repeat(300);
+    const neighbors = { Ethernet1: Array.from({ length: 3 }, () => ({ device: long, port: long })) };
+    const answer = await post(facts("JPE1", { neighbors }));
+    assertRefusal(answer, 400, /no pattern fits it:\npattern 'rack 0': .*\nand \d+ more patterns\n$/s);
+    assert.ok(answer.bytes.length <= 64 * 1024 && answer.bytes.length > 60 * 1024, `${answer.bytes.length}`);
+    const { reason } = JSON.parse(worker.logs().at(-1));
+    assert.match(reason, /no pattern fits it:\npattern 'rack 0': .*\nand \d+ more patterns$/s);
+    assert.ok(Buffer.byteLength(reason) <= 4096, `${reason.length}`);
+  });
+
+  test("bounds every other reason as well", async () => {
+    await store({ "nodes/JPE1/definition": `actions:\n- action: a\n  attributes: {x: "allocate('${"<".repeat(200_000)}')"}\n` });
+    const answer = await worker.request("GET", "/nodes/JPE1");
+    assertRefusal(answer, 400, /…\n$/);
+    assert.ok(answer.bytes.length <= 64 * 1024, `${answer.bytes.length}`);
+    const { reason } = JSON.parse(worker.logs().at(-1));
+    assert.ok(Buffer.byteLength(reason) <= 4096 && reason.endsWith("…"), reason);
+  });
+
+  test("refuses a definition that grows too large", async () => {
+    const attributes = Array.from({ length: 1000 }, (_, index) => `k${index}: $long`).join(", ");
+    await store({
+      "nodes/JPE1/definition": `actions:\n- action: a\n  attributes: {${attributes}}\n`,
+      "nodes/JPE1/attributes": `long: ${"x".repeat(10_000)}\n`,
+    });
+    assertRefusal(await worker.request("GET", "/nodes/JPE1"), 400, /nodes\/JPE1\/definition is broken: line 2, column 3: the definition has more than 2097152 bytes/);
+  });
+
+  test("matches a node that sends sixty thousand interfaces without neighbours", async () => {
+    await store(CONTENT);
+    const empty = Object.fromEntries(Array.from({ length: 60_000 }, (_, index) => [`E${index}`, []]));
+    assert.equal((await post(facts("JPE1", { neighbors: { ...empty, ...see("spine1", "spine2", "spine3") } }))).status, 201);
+    assert.deepEqual(Object.keys(JSON.parse(await worker.kv.get("nodes/JPE1/.node")).neighbors), Object.keys(see("spine1", "spine2", "spine3")));
+  });
+
+  test("takes a serial number with blanks around it for the one without", async () => {
+    await store({ "nodes/JPE1/definition": LEAF });
+    const answer = await post(facts(" JPE1 "));
+    assert.equal(answer.status, 409);
+    assert.equal(answer.headers.location, `${worker.url.origin}/nodes/JPE1`);
+    assert.equal(JSON.parse(await worker.kv.get("nodes/JPE1/.node")).serialnumber, "JPE1");
+    assert.equal((await worker.request("GET", "/nodes/JPE1%20")).status, 200);
+  });
+
   for (const [name, content, reason] of [
     ["there is no neighbordb", { neighbordb: undefined }, /there is no neighbordb/],
     ["neighbordb is empty", { neighbordb: "" }, /no pattern for this node/],

@@ -18,7 +18,6 @@ describe("PUT /nodes/{id}/startup-config", () => {
     ["text", Buffer.from("! Command: show running-config\nhostname jpe1\n")],
     ["CR LF, tabs and no last newline", Buffer.from("a\r\n\tb")],
     ["bytes that are not UTF-8", Buffer.from([0x00, 0xff, 0xfe, 0x0a])],
-    ["nothing", Buffer.alloc(0)],
     ["what looks like JSON", Buffer.from('{"a": 1}')],
   ]) {
     for (const chunked of [false, true]) {
@@ -48,24 +47,47 @@ describe("PUT /nodes/{id}/startup-config", () => {
     assert.equal((await worker.request("GET", PATH)).text, "two");
   });
 
+  for (const [what, body] of [
+    ["nothing", ""],
+    ["only white space", " \t\r\n\v\f\n"],
+  ]) {
+    for (const chunked of [false, true]) {
+      test(`refuses ${what}${chunked ? ", of unknown length" : ""}, and keeps what was there`, async () => {
+        assertRefusal(await worker.request("PUT", PATH, { body, chunked }), 400, /startup-config sent for JPE1 is empty/);
+        assert.deepEqual((await worker.kv.list()).keys, []);
+        await worker.request("PUT", PATH, { body: "mine" });
+        assertRefusal(await worker.request("PUT", PATH, { body, chunked }), 400, /startup-config sent for JPE1 is empty/);
+        assert.equal((await worker.request("GET", PATH)).text, "mine");
+      });
+    }
+  }
+
   test("takes an odd id", async () => {
     await worker.request("PUT", "/nodes/a%20b%C3%BC/startup-config", { body: "x" });
     assert.equal(await worker.kv.get("nodes/a bü/startup-config"), "x");
   });
 
-  test("keeps 25 MiB, and the node can still be asked what to do", async () => {
-    const body = Buffer.alloc(25 << 20, "x");
+  test("stores 8 MiB", async () => {
+    const body = Buffer.alloc(8 << 20, "x");
     assert.equal((await worker.request("PUT", PATH, { body })).status, 201);
     const got = await worker.request("GET", PATH);
     assert.ok(got.bytes.equals(body));
+  });
+
+  test("serves 25 MiB that an operator stored, with their length, and the node's definition", async () => {
+    const body = Buffer.alloc(25 << 20, "x");
+    await worker.kv.put("nodes/JPE1/startup-config", body);
+    const got = await worker.request("GET", PATH);
+    assert.ok(got.bytes.equals(body));
+    assert.equal(got.headers["content-length"], String(25 << 20));
     assert.equal((await worker.request("GET", "/nodes/JPE1")).status, 200);
   });
 
   for (const chunked of [false, true]) {
-    test(`refuses more than 25 MiB${chunked ? " of unknown length" : ""}, and keeps what was there`, async () => {
+    test(`refuses more than 8 MiB${chunked ? " of unknown length" : ""}, and keeps what was there`, async () => {
       await worker.request("PUT", PATH, { body: "mine" });
-      const body = Buffer.alloc((25 << 20) + 1, "x");
-      assertRefusal(await worker.request("PUT", PATH, { body, chunked }), 413, /larger than the 26214400 bytes/);
+      const body = Buffer.alloc((8 << 20) + 1, "x");
+      assertRefusal(await worker.request("PUT", PATH, { body, chunked }), 413, /exceeds the limit of 8388608 bytes/);
       assert.equal((await worker.request("GET", PATH)).text, "mine");
     });
   }

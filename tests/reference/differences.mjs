@@ -77,11 +77,23 @@ export const differences = [
     stored: ({ key, reference, worker }) => isRecord("definition")({ key }) && sameButOrder(reference, worker),
   },
   {
+    id: "same-facts",
+    text: "Facts are stored if one of them changed; there at every POST, if only in another order.",
+    everywhere: true,
+    stored: ({ key, reference, worker }) => isRecord(".node")({ key }) && sameButOrder(reference, worker),
+  },
+  {
     id: "put-created",
     text: "PUT of a startup-config is 201, also for a node never seen before; there it is 200, and 500 for a node that has no folder yet.",
     answer: ({ field, reference, worker, request }) =>
       request.method === "PUT" && worker.status === 201 && (reference.status === 200 ? field === "status" : reference.status === 500),
     stored: appears("startup-config"),
+  },
+  {
+    id: "empty-config",
+    text: "PUT of a startup-config of nothing, or only white space, is 400, and what is stored stays; there it is stored.",
+    answer: ({ worker, request }) => request.method === "PUT" && worker.status === 400 && /startup-config sent for .* is empty/.test(worker.text),
+    stored: ({ key, reference }) => isRecord("startup-config")({ key }) && reference !== undefined && text(reference).trim() === "",
   },
   {
     id: "bytes-kept",
@@ -153,6 +165,13 @@ export const differences = [
       isProvisioned({ key, reference }) ||
       (isRecord(".node")({ key }) && /^[0-9a-f]+$/.test(worker?.systemmac)) ||
       isRecord("startup-config")({ key }),
+  },
+  {
+    id: "trimmed-serials",
+    text: "Blanks around a serial number are removed, in a POST, in a path and as `node:`; there they are part of the name.",
+    answer: ({ field, reference, worker }) =>
+      (isError(reference) && [200, 201, 409].includes(worker.status)) || (field === "location" && !/%20/.test(worker.headers.location)),
+    stored: ({ key, reference, worker }) => (reference === undefined || worker === undefined) && /^nodes\/ *n1 *\//.test(key),
   },
   {
     id: "config-keeps-facts",

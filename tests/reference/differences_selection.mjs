@@ -50,6 +50,12 @@ export const selection = [
     stored: isProvisioned,
   },
   {
+    id: "management-0",
+    text: "`Management0` is an interface, as a chassis and cEOS have it; there it makes neighbordb unusable.",
+    answer: isAccepted,
+    stored: isProvisioned,
+  },
+  {
     id: "number-names",
     text: "A number as `node:`, `definition:`, `name:` or variable is the same as its text; there it fits no node, or stops all matching.",
     without: ({ neighbordb, facts }) => ({
@@ -78,7 +84,7 @@ export const selection = [
   },
   {
     id: "checked-neighbordb",
-    text: "What could never be met as it is meant makes neighbordb unusable, and the answer says why and where: a call without quotes or with something behind it, a bad regular expression, a peer with two `:`, a boolean or an unknown key as peer, `none: none:none`, a keyword in a variable where it makes a line that cannot be met; there it is taken as text, cut off, or found out when it is used.",
+    text: "What could never be met as it is meant makes neighbordb unusable, and the answer says why and where: a call without quotes or with something behind it, a bad regular expression, a peer with two `:`, a boolean or an unknown key as peer, a keyword in a variable where it makes a line that cannot be met; there it is taken as text, cut off, or found out when it is used.",
     without: (pair) => withLines(pair, (lines) => lines.filter((line) => !isTrap(line))),
     answer: isRefused,
     stored: isNotProvisioned,
@@ -130,10 +136,14 @@ const isTrapPeer = (peer) => TRAPS.peer.some((trap) => JSON.stringify(trap) === 
 function isTrap({ local, device, port }) {
   if (device === undefined || TRAPS.local.includes(local) || [device, port].includes("regex('('")) return true;
   if (local === "any") return device === "none" || (device === "any" && port === "none");
+  if (isLonely({ local, device, port })) return false;
   return local === "none" && (device === "none" || (device === "any" && ["any", "none"].includes(port)));
 }
 
-/** Whether a line forbids something, as ztpserver's documentation lists the forms. */
+/** Whether a line says that no other interface has a neighbour. */
+const isLonely = ({ local, device, port }) => local === "none" && device === "none" && port === "none";
+
+/** Whether a line forbids something whatever stands above it, as ztpserver's documentation lists the forms. */
 function forbids({ local, device, port }) {
-  return local === "none" || device === "none" || port === "none";
+  return !isLonely({ local, device, port }) && (local === "none" || device === "none" || port === "none");
 }

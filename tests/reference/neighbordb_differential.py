@@ -58,6 +58,8 @@ def random_name(rng, names, local="Ethernet1"):
 def random_peer(rng, local):
     if rng.random() < 0.02:
         return rng.choice(PEER_TRAPS)
+    if local == "none" and rng.random() < 0.4:
+        return rng.choice(["none", "none:none", {"device": "none", "port": "none"}, "$own:none"])
     kind = rng.random()
     if kind < 0.2 and not (local in ("any", "none") and rng.random() < 0.9):
         return rng.choice(["any", "none"])

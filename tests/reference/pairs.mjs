@@ -90,6 +90,7 @@ function pattern(random, name, facts) {
 /** One line of `interfaces`; more often than not one that the node could meet. */
 function line(random, facts) {
   if (random.chance(0.02)) return { [random.one(TRAPS.local)]: random.one(DEVICES) };
+  if (random.chance(0.06)) return { none: random.one(["none", "none:none", { device: "none", port: "none" }]) };
   const seen = Object.entries(facts.neighbors).filter(([, peers]) => peers.length > 0);
   if (seen.length > 0 && random.chance(0.6)) {
     const [interface_, peers] = random.one(seen);

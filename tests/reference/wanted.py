@@ -24,7 +24,8 @@ RULES = {
     "no-model": "a node that sent no model does not match a model, and is not an error",
     "keywords": "any and none are whole words, so that a device may be called anycast1",
     "blanks": "a call of a function that a variable stands for may hold blanks",
-    "no-neighbors": "none: none:none is refused, as ztpserver's documentation has it",
+    "management-0": "Management0 is an interface",
+    "around": "blanks around a serial number are removed",
     "variables": "an empty 'variables' or 'patterns' is none, and what a variable stands for is checked like what is written in its place",
 }
 
@@ -33,7 +34,6 @@ _active = set()
 _match = topology.InterfacePattern.match
 _is_positive = topology.InterfacePattern.is_positive_constraint
 _match_node = topology.Pattern.match_node
-_validate = validators.InterfacePatternValidator._validate_pattern
 _substitution = topology.Pattern.variable_substitution
 
 
@@ -55,15 +55,10 @@ def match_node(self, node):
         for interface, neighbors in node.neighbors.items():
             for entry in self.interfaces:
                 for line in entry["patterns"]:
-                    if not line.is_positive_constraint() and line.match(interface, neighbors) is False:
+                    lonely = (line.interface, line.remote_device, line.remote_interface) == ("none", "none", "none")
+                    if not lonely and not line.is_positive_constraint() and line.match(interface, neighbors) is False:
                         return False
     return _match_node(self, node)
-
-
-def validate_line(self, interface, device, port):
-    if "no-neighbors" in _active and (interface, device, port) == ("none", "none", "none"):
-        raise validators.ValidationError("none: none:none")
-    _validate(self, interface, device, port)
 
 
 def variable_substitution(self):
@@ -78,7 +73,6 @@ topology.InterfacePattern.match = match
 topology.InterfacePattern.is_positive_constraint = is_positive_constraint
 topology.Pattern.match_node = match_node
 topology.Pattern.variable_substitution = variable_substitution
-validators.InterfacePatternValidator._validate_pattern = validate_line
 
 _CALL = topology.FUNC_RE
 _KEYWORDS = (validators.KW_ANY_RE, validators.KW_NONE_RE, list(validators.INVALID_INTERFACE_PATTERNS), list(validators.OPTIONAL_PATTERN_ATTRIBUTES))
@@ -123,12 +117,21 @@ def normalized(mac):
     return re.sub("[:.-]", "", mac).lower()
 
 
+def ordinary(text):
+    """The same text with a number that ztpserver takes in place of that of Management0."""
+    return text.replace("Management0", "Management98765")
+
+
 def create_node(facts, active, identifier):
     facts = {key: value for key, value in facts.items() if key != "config"}
     facts["neighbors"] = {
         interface: [{"device": peer["device"], "port": peer.get("port", peer.get("remote_interface"))} for peer in peers]
         for interface, peers in (facts.get("neighbors") or {}).items()
     }
+    if "management-0" in active:
+        facts["neighbors"] = {ordinary(interface): peers for interface, peers in facts["neighbors"].items()}
+    if "around" in active and isinstance(facts.get("serialnumber"), str):
+        facts["serialnumber"] = facts["serialnumber"].strip()
     node = topology.create_node(facts)
     if "mac" in active and node.systemmac:
         node.systemmac = normalized(node.systemmac)
@@ -138,6 +141,8 @@ def create_node(facts, active, identifier):
 def select(neighbordb, identifier, facts, active=()):
     """What ztpserver decides: ("match", name), ("refused",) or ("error",)."""
     runtime.set_value("identifier", identifier, "default")
+    if "management-0" in active:
+        neighbordb = ordinary(neighbordb)
     with rules(active):
         try:
             contents = yaml.load(neighbordb, Loader=_AsWritten if "written" in active else yaml.SafeLoader)
@@ -149,6 +154,10 @@ def select(neighbordb, identifier, facts, active=()):
                     for mapping in [contents, *patterns]:
                         if "variables" in mapping and mapping["variables"] is None:
                             mapping["variables"] = {}
+                if "around" in active:
+                    for pattern in patterns:
+                        if isinstance(pattern.get("node"), str):
+                            pattern["node"] = pattern["node"].strip()
                 if "mac" in active and identifier == "systemmac":
                     for pattern in patterns:
                         if isinstance(pattern.get("node"), str):
@@ -169,6 +178,8 @@ def select(neighbordb, identifier, facts, active=()):
 def check(pattern, facts, active=()):
     """What ztpserver decides about a stored pattern."""
     runtime.set_value("identifier", "serialnumber", "default")
+    if "management-0" in active:
+        pattern = ordinary(pattern)
     with rules(active):
         try:
             loaded = topology.load_pattern(yaml.safe_load(pattern), node_id="node")

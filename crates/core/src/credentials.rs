@@ -50,7 +50,8 @@ impl Sites {
     /// if there is no line.
     ///
     /// # Errors
-    /// The line that is wrong, by its number and site, never with the token.
+    /// The line that is wrong, by its number: whoever asks receives the text, and learns neither a token nor
+    /// the name of a site from it.
     pub fn parse(text: &str) -> Result<Option<Self>, String> {
         let mut sites = Vec::new();
         for (index, line) in text.lines().enumerate() {
@@ -70,8 +71,8 @@ impl Sites {
             }
             if !is_word(token) || token.len() < MIN_TOKEN_LENGTH {
                 return Err(format!(
-                    "the token of the site {name} (line {number}) must be at least \
-                     {MIN_TOKEN_LENGTH} letters, digits, - and _"
+                    "the token of line {number} must be at least {MIN_TOKEN_LENGTH} letters, digits, \
+                     - and _"
                 ));
             }
             if sites
@@ -79,7 +80,7 @@ impl Sites {
                 .any(|site: &Site| site.token == token && site.name != name)
             {
                 return Err(format!(
-                    "the site {name} (line {number}) has another site's token"
+                    "the token of line {number} is also that of another site"
                 ));
             }
             sites.push(Site {
@@ -344,22 +345,24 @@ mod tests {
     }
 
     #[test]
-    fn rejects_what_would_protect_nothing_and_never_repeats_a_token() {
+    fn rejects_what_would_protect_nothing_and_repeats_neither_token_nor_site() {
         for (text, reason) in [
             ("amsterdam", "line 1 is not site=token"),
-            ("\na=0123456789abcde", "token of the site a (line 2)"),
-            ("a=0123456789abcde!", "token of the site a"),
+            ("\nberlin=0123456789abcde", "token of line 2"),
+            ("berlin=0123456789abcde!", "token of line 1"),
             ("a b=0123456789abcdef", "the site of line 1"),
             ("=0123456789abcdef", "the site of line 1"),
             ("a.b=0123456789abcdef", "the site of line 1"),
             (
-                "a=0123456789abcdef\nb=0123456789abcdef",
-                "another site's token",
+                "berlin=0123456789abcdef\nparis=0123456789abcdef",
+                "the token of line 2 is also that of another site",
             ),
         ] {
             let error = Sites::parse(text).unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");
-            assert!(!error.contains("0123456789"), "{error}");
+            for hidden in ["0123456789", "berlin", "paris"] {
+                assert!(!error.contains(hidden), "{error}");
+            }
         }
         assert_eq!(Sites::parse(" \n# none yet\n"), Ok(None));
     }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::printable::Printable;
 use super::yaml::{self, Node, Position, Value};
 
-pub use render::Rendered;
+pub use render::{MAX_CALL_PLACES, MAX_CALLS, MAX_RENDERED, Rendered, Unresolved};
 
 /// What is read of a definition, here and by clients.
 pub const KEYS: [&str; 3] = ["name", "actions", "attributes"];
@@ -20,7 +20,7 @@ pub struct Definition {
     actions: Vec<Action>,
     /// What `$names` in actions are looked up in, after the node's own attributes.
     attributes: Attributes,
-    /// The whole definition, as it is sent.
+    /// The whole definition, as it is sent, but for its actions, which are null here.
     body: Map<String, Json>,
 }
 
@@ -93,9 +93,6 @@ impl Definition {
                 ),
             ));
         }
-        let Json::Object(body) = root.to_json()? else {
-            return Err(DefinitionError::at(&root, "a definition must be a mapping"));
-        };
         let actions = match root.get("actions").map(|node| (node, &node.value)) {
             Some((_, Value::List(actions))) => actions
                 .iter()
@@ -124,6 +121,22 @@ impl Definition {
             .map(|node| Attributes::from_node(node, "'attributes' of the definition"))
             .transpose()?
             .unwrap_or_default();
+        // The actions are kept by themselves; here is their place.
+        let mut outside = root;
+        if let Value::Mapping(entries) = &mut outside.value {
+            let actions = entries
+                .iter_mut()
+                .find(|(key, _)| key.as_str() == Some("actions"));
+            if let Some((_, actions)) = actions {
+                actions.value = Value::Null;
+            }
+        }
+        let Json::Object(body) = outside.to_json()? else {
+            return Err(DefinitionError::at(
+                &outside,
+                "a definition must be a mapping",
+            ));
+        };
         Ok(Definition {
             actions,
             attributes,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::printable::Printable;
+use super::printable::{Expression, Printable};
 use super::pyregex::{Budget, PyRegex, Undecided};
 
 /// What a device or port must be like.
@@ -75,7 +75,8 @@ impl Function {
     /// # Errors
     /// A regular expression cannot decide; see [`PyRegex::is_match`].
     pub fn accepts(&self, name: &str, budget: &mut Budget) -> Result<bool, Undecided> {
-        budget.spend(1)?;
+        // Searching a name looks at all of it.
+        budget.spend(1 + name.len() as u64 / 32)?;
         match self {
             Function::Exact(wanted) => Ok(**wanted == *name),
             Function::Regex(regex) => regex.is_match(name, budget),
@@ -88,10 +89,10 @@ impl Function {
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Function::Exact(wanted) => write!(f, "'{wanted}'"),
-            Function::Regex(regex) => write!(f, "regex('{}')", regex.as_str()),
-            Function::Includes(part) => write!(f, "includes('{part}')"),
-            Function::Excludes(part) => write!(f, "excludes('{part}')"),
+            Function::Exact(wanted) => write!(f, "'{}'", Expression(wanted)),
+            Function::Regex(regex) => write!(f, "regex('{}')", Expression(regex.as_str())),
+            Function::Includes(part) => write!(f, "includes('{}')", Expression(part)),
+            Function::Excludes(part) => write!(f, "excludes('{}')", Expression(part)),
         }
     }
 }

@@ -11,7 +11,7 @@ pub const MAX_INTERFACES: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InterfaceName {
     kind: Kind,
-    /// One to three numbers from 1 up; 0 where there is none.
+    /// One to three numbers from 1 up; 0 where there is none, but for the only number of `Management0`.
     numbers: [u32; 3],
 }
 
@@ -47,11 +47,17 @@ impl InterfaceName {
             .into_iter()
             .find_map(|kind| Some((kind, name.strip_prefix(kind.as_str())?)))?;
         // `Ethernet01` is not what a switch calls its first port.
-        if numbers.split('/').any(|number| number.starts_with('0')) {
+        if numbers != "0" && numbers.split('/').any(|number| number.starts_with('0')) {
             return None;
         }
-        let Numbers(numbers) = Numbers::parse(numbers)?;
-        Some(InterfaceName { kind, numbers })
+        InterfaceName::new(kind, Numbers::parse(numbers)?)
+    }
+
+    /// A chassis calls the port that its supervisors share `Management0`, and so does cEOS its only one. No other interface
+    /// has the number 0.
+    fn new(kind: Kind, numbers: Numbers) -> Option<InterfaceName> {
+        let Numbers(numbers) = numbers;
+        (numbers != [0; 3] || kind == Kind::Management).then_some(InterfaceName { kind, numbers })
     }
 }
 
@@ -68,13 +74,16 @@ impl fmt::Display for InterfaceName {
     }
 }
 
-/// The numbers of a name, from 1 up, 0 behind the last.
+/// The numbers of a name, from 1 up, 0 behind the last; or a 0 alone.
 #[derive(Clone, Copy)]
 struct Numbers([u32; 3]);
 
 impl Numbers {
     fn parse(text: &str) -> Option<Numbers> {
         let mut numbers = [0; 3];
+        if text.bytes().all(|b| b == b'0') && !text.is_empty() {
+            return Some(Numbers(numbers));
+        }
         let mut parts = text.split('/');
         for number in &mut numbers {
             let Some(part) = parts.next() else { break };
@@ -118,12 +127,18 @@ pub fn parse_list(list: &str) -> Result<Vec<InterfaceName>, String> {
             ));
         };
         kind = Some(of_kind);
-        let name = |numbers| InterfaceName {
-            kind: of_kind,
-            numbers,
+        let no_interface = || {
+            format!(
+                "'{shown}' is no interface: write Ethernet1, Ethernet1/2, Ethernet1-4, Management1, any or none"
+            )
         };
+        let first = InterfaceName::new(of_kind, numbers).ok_or_else(no_interface)?;
+        let too_many = || format!("'{shown}' makes more than {MAX_INTERFACES} interfaces");
         let Some(last) = last else {
-            names.push(name(numbers.0));
+            if names.len() >= MAX_INTERFACES {
+                return Err(too_many());
+            }
+            names.push(first);
             continue;
         };
         let end = match read(last) {
@@ -146,14 +161,12 @@ pub fn parse_list(list: &str) -> Result<Vec<InterfaceName>, String> {
             return Err(format!("the range '{shown}' does not increase"));
         }
         if names.len() + (to - from) as usize >= MAX_INTERFACES {
-            return Err(format!(
-                "'{shown}' makes more than {MAX_INTERFACES} interfaces"
-            ));
+            return Err(too_many());
         }
         names.extend((from..=to).map(|number| {
-            let mut numbers = numbers.0;
-            numbers[place] = number;
-            name(numbers)
+            let mut name = first;
+            name.numbers[place] = number;
+            name
         }));
     }
     names.sort_unstable();
@@ -179,7 +192,7 @@ fn read(text: &str) -> Option<(Option<Kind>, Numbers)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{InterfaceName, parse_list};
+    use super::{InterfaceName, MAX_INTERFACES, parse_list};
 
     fn names(list: &str) -> Result<String, String> {
         Ok(parse_list(list)?
@@ -201,6 +214,10 @@ mod tests {
             ("Management1", "Management1"),
             ("Ma1/1", "Management1/1"),
             ("m1", "Management1"),
+            ("Management0", "Management0"),
+            ("ma0", "Management0"),
+            ("Management0-2", "Management0 Management1 Management2"),
+            ("Management1,0", "Management0 Management1"),
             ("Ethernet1-2", "Ethernet1 Ethernet2"),
             ("Ethernet1,3", "Ethernet1 Ethernet3"),
             (
@@ -229,6 +246,12 @@ mod tests {
             "Ethernet",
             "Ethernet0",
             "Ethernet1/0",
+            "Ethernet0-2",
+            "Ethernet1,0",
+            "Management0/1",
+            "Management1/0",
+            "Management0-0",
+            "0",
             "Ethernet1/2/3/4",
             "1",
             "1-2",
@@ -256,10 +279,23 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_bounded_however_it_is_written() {
+        let singles = |count: usize| format!("Ethernet1{}", ",1".repeat(count - 1));
+        assert!(parse_list(&singles(MAX_INTERFACES)).is_ok());
+        assert!(parse_list(&singles(MAX_INTERFACES + 1)).is_err());
+        assert!(parse_list(&format!("Ethernet1-{MAX_INTERFACES}")).is_ok());
+        assert!(parse_list(&format!("Ethernet1-{MAX_INTERFACES},1")).is_err());
+    }
+
+    #[test]
     fn a_switch_uses_the_full_name() {
         for (name, known) in [
             ("Ethernet1", true),
             ("Management1/1", true),
+            ("Management0", true),
+            ("Management00", false),
+            ("Management0/1", false),
+            ("Ethernet0", false),
             ("et1", false),
             ("Ethernet01", false),
             ("Vlan1", false),

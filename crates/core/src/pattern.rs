@@ -6,6 +6,7 @@
 mod constraint;
 mod matching;
 mod mismatch;
+mod near;
 mod read;
 mod write;
 
@@ -17,13 +18,18 @@ use super::pyregex::{Budget, PyRegex};
 use super::yaml::{self, Position};
 
 pub use constraint::{Constraint, Sense};
-pub use mismatch::{Kind, Mismatch, Reason, Seen};
+pub use mismatch::{Kind, MAX_HINT_STEPS, MAX_SEEN, Mismatch, Reason, Seen};
 
 pub(super) use matching::Wiring;
-pub(super) use read::{Globals, read_entry, read_globals};
+pub(super) use read::{Globals, Totals, read_entry, read_globals};
 
-/// Most steps that one decision about a node may take: some tens of milliseconds.
-pub const MAX_STEPS: u64 = 4_000_000;
+/// Most steps that one decision about a node may take: some ten milliseconds. A thousand patterns, each held against the 48
+/// neighbors of a switch, take a tenth of that.
+pub const MAX_STEPS: u64 = 1_000_000;
+/// Most bytes of devices, ports, models and variables in all patterns of a file, each variable counted where it is used.
+pub const MAX_WRITTEN_OUT: usize = 2 * yaml::MAX_TEXT;
+/// Largest that the regular expressions of all patterns of a file may be together, as [`PyRegex::size`] counts.
+pub const MAX_EXPRESSIONS: usize = 500_000;
 /// Most interfaces that all patterns of a file may name together.
 pub const MAX_NAMED_INTERFACES: usize = 100_000;
 

@@ -27,6 +27,7 @@ pub enum Piece<'a> {
 /// Takes a text apart into its calls and what stands around them, which is kept: `allocate('net')/24` is a call and `/24`.
 pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
+    let mut arguments = Arguments::of(text);
     let mut begin = 0;
     let mut at = 0;
     while let Some(name) = next_word(text, at) {
@@ -34,8 +35,9 @@ pub fn pieces(text: &str) -> Vec<Piece<'_>> {
         let known = text
             .get(name.clone())
             .is_some_and(|word| PLUGINS.contains(&word));
-        let Some((pool, end)) =
-            argument(text, name.end, known).filter(|_| known || name.start == 0)
+        let Some((pool, end)) = arguments
+            .at(name.end, known)
+            .filter(|_| known || name.start == 0)
         else {
             continue;
         };
@@ -74,26 +76,71 @@ fn next_word(text: &str, from: usize) -> Option<std::ops::Range<usize>> {
     Some(start..start + length)
 }
 
-/// The quoted argument of a call whose `(` stands at `open`, and where the call ends. Either quote opens and closes, as in
-/// ztpserver 2.1.0. Its rule that no blank may stand in a call is kept only for plugins that are not known.
-fn argument(text: &str, open: usize, known: bool) -> Option<(&str, usize)> {
-    let quoted = text
-        .get(open..)?
-        .strip_prefix('(')?
-        .strip_prefix(['\'', '"'])?;
-    let start = text.len() - quoted.len();
-    let length = quoted
-        .match_indices(['\'', '"'])
-        .map(|(at, _)| at)
-        .find(|&at| {
-            at > 0
-                && quoted
-                    .get(at + 1..)
-                    .is_some_and(|rest| rest.starts_with(')'))
-        })?;
-    let argument = quoted.get(..length)?;
-    let plain = !argument.contains('\n') && (known || !argument.contains(char::is_whitespace));
-    plain.then_some((argument, start + length + "')".len()))
+/// The arguments of calls in a text, which are asked for from its beginning to its end. What ends an argument, or breaks it,
+/// is searched for once: a text of openings without an end takes no longer than any other.
+struct Arguments<'t> {
+    text: &'t str,
+    /// A quote, with a `)` behind it.
+    closing: Ahead<'t>,
+    newline: Ahead<'t>,
+    blank: Ahead<'t>,
+}
+
+impl<'t> Arguments<'t> {
+    fn of(text: &'t str) -> Self {
+        let ahead = |is| Ahead {
+            text,
+            is,
+            found: None,
+        };
+        Arguments {
+            text,
+            closing: ahead(|rest| rest.starts_with("')") || rest.starts_with("\")")),
+            newline: ahead(|rest| rest.starts_with('\n')),
+            blank: ahead(|rest| rest.starts_with(char::is_whitespace)),
+        }
+    }
+
+    /// The quoted argument of a call whose `(` stands at `open`, and where the call ends. Either quote opens and closes, as
+    /// in ztpserver 2.1.0. Its rule that no blank may stand in a call is kept only for plugins that are not known.
+    fn at(&mut self, open: usize, known: bool) -> Option<(&'t str, usize)> {
+        let text = self.text;
+        let quoted = text
+            .get(open..)?
+            .strip_prefix('(')?
+            .strip_prefix(['\'', '"'])?;
+        let start = text.len() - quoted.len();
+        // An argument has at least one character.
+        let first = quoted.chars().next()?;
+        let end = self.closing.from(start + first.len_utf8())?;
+        let breaks = |ahead: &mut Ahead<'_>| ahead.from(start).is_some_and(|at| at < end);
+        let plain = !breaks(&mut self.newline) && (known || !breaks(&mut self.blank));
+        plain.then_some((text.get(start..end)?, end + "')".len()))
+    }
+}
+
+/// The next place in a text of which `is` is true, asked for from places that only grow.
+struct Ahead<'t> {
+    text: &'t str,
+    is: fn(&str) -> bool,
+    /// What was found last.
+    found: Option<Option<usize>>,
+}
+
+impl Ahead<'_> {
+    fn from(&mut self, from: usize) -> Option<usize> {
+        match self.found {
+            Some(None) => None,
+            Some(Some(at)) if at >= from => Some(at),
+            _ => {
+                let rest = self.text.get(from..)?;
+                let mut places = rest.char_indices().map(|(at, _)| from + at);
+                let found = places.find(|&at| self.text.get(at..).is_some_and(self.is));
+                self.found = Some(found);
+                found
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +155,20 @@ mod tests {
                 Piece::Call(Call { plugin, pool }) => format!("<{plugin} {pool}>"),
             })
             .collect()
+    }
+
+    #[test]
+    fn calls_without_an_end_take_no_longer_than_others() {
+        let text = "allocate('".repeat(100_000);
+        assert_eq!(pieces(&text), [Piece::Text(text.as_str())]);
+        for (end, calls) in [("\n')", 0), ("')", 1)] {
+            let text = "x allocate('".repeat(100_000) + "pool" + end;
+            let found = pieces(&text);
+            let found = found.iter().filter(|piece| matches!(piece, Piece::Call(_)));
+            assert_eq!(found.count(), calls, "{end:?}");
+        }
+        let text = "a('".repeat(300_000) + "b c')";
+        assert_eq!(pieces(&text), [Piece::Text(text.as_str())]);
     }
 
     #[test]
@@ -131,6 +192,12 @@ mod tests {
             ("allocate(net)", "[allocate(net)]"),
             ("allocate('net'", "[allocate('net']"),
             ("allocate('it's')", "<allocate it's>"),
+            ("allocate('')')", "<allocate ')>"),
+            (
+                "allocate('a\n') allocate('b')",
+                "[allocate('a\n') ]<allocate b>",
+            ),
+            ("allocate('a' allocate('b')", "<allocate a' allocate('b>"),
             ("allocate ('net')", "[allocate ('net')]"),
             ("ü allocate('ü')ü", "[ü ]<allocate ü>[ü]"),
             ("print('two words')", "[print('two words')]"),

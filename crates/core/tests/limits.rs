@@ -1,10 +1,17 @@
 //! What would take for ever, or more memory than there is, ends in a clear error.
 
 use ztp_core::interface::MAX_INTERFACES;
-use ztp_core::neighbordb::{Neighbordb, Selection};
-use ztp_core::node::{FactsError, Identifier, MAX_FACTS, MAX_NEIGHBORS, Neighbor, NodeFacts, Post};
-use ztp_core::pattern::{MAX_NAMED_INTERFACES, Reason};
-use ztp_core::pyregex::{MAX_PATTERN, MAX_SUBJECT, PyRegex, Undecided};
+use ztp_core::neighbordb::{
+    MAX_LOGGED_REFUSAL, MAX_MISMATCHES, MAX_REFUSAL, Neighbordb, Selection,
+};
+use ztp_core::node::{
+    FactsError, Identifier, MAX_FACTS, MAX_NEIGHBORS, MAX_NODE_INTERFACES, Neighbor, NodeFacts,
+    Post,
+};
+use ztp_core::pattern::{
+    MAX_EXPRESSIONS, MAX_NAMED_INTERFACES, MAX_STEPS, MAX_WRITTEN_OUT, Pattern, Reason,
+};
+use ztp_core::pyregex::{MAX_CLASS_PARTS, MAX_PATTERN, MAX_SUBJECT, PyRegex, Undecided};
 use ztp_core::yaml::{self, MAX_DEPTH, MAX_TEXT};
 
 fn yaml_error(text: &str) -> String {
@@ -154,4 +161,291 @@ fn node_facts_are_bounded() {
         Post::parse("[".repeat(10_000).as_bytes()),
         Err(FactsError::Malformed(_))
     ));
+}
+
+/// A neighbordb of patterns that a node without model and neighbors does not match.
+fn patterns(count: usize, name: &str) -> Neighbordb {
+    let patterns: String = (0..count)
+        .map(|index| {
+            format!("- {{name: {name}{index}, definition: a, interfaces: [Ethernet1: spine1]}}\n")
+        })
+        .collect();
+    Neighbordb::parse(&format!("patterns:\n{patterns}"), Identifier::SerialNumber).unwrap()
+}
+
+fn refusal(neighbordb: &Neighbordb, facts: &NodeFacts, max: usize) -> String {
+    match neighbordb.select(&"SN1".parse().unwrap(), facts) {
+        Selection::Refused(refusal) => refusal.text(max, char::len_utf8),
+        Selection::Matched(entry) => panic!("{} matches", entry.pattern.name),
+    }
+}
+
+#[test]
+fn a_refusal_is_bounded_and_counts_what_it_leaves_out() {
+    let facts = NodeFacts::default();
+    let line = "pattern 'p0': Ethernet1 wants device 'spine1', saw no neighbor";
+    assert_eq!(refusal(&patterns(1, "p"), &facts, MAX_LOGGED_REFUSAL), line);
+    for max in [MAX_LOGGED_REFUSAL, MAX_REFUSAL] {
+        let text = refusal(&patterns(4_000, "p"), &facts, max);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(text.len() <= max, "{}", text.len());
+        assert!(text.len() > max - 2 * line.len(), "{}", text.len());
+        assert_eq!(lines[0], line);
+        let shown = lines.len() - 1;
+        assert_eq!(lines[shown], format!("and {} more patterns", 4_000 - shown));
+    }
+    // Just as many as fit, and one more.
+    let three = refusal(&patterns(3, "p"), &facts, MAX_REFUSAL);
+    let ending = "\nand 3 more patterns".len();
+    let room = three.len() + "\n".len() + ending;
+    assert_eq!(refusal(&patterns(3, "p"), &facts, room), three);
+    let cut = refusal(&patterns(3, "p"), &facts, room - 1);
+    assert_eq!(cut.lines().count(), 3);
+    assert!(cut.ends_with("\nand 1 more pattern"), "{cut}");
+}
+
+#[test]
+fn a_refusal_keeps_no_more_mismatches_than_it_can_show() {
+    let facts = NodeFacts::default();
+    for (count, more) in [(MAX_MISMATCHES, 0), (MAX_MISMATCHES + 1, 1)] {
+        let neighbordb = patterns(count, "");
+        let Selection::Refused(refusal) = neighbordb.select(&"SN1".parse().unwrap(), &facts) else {
+            panic!("a pattern matched");
+        };
+        assert_eq!(refusal.mismatches.len(), MAX_MISMATCHES);
+        assert_eq!(refusal.more, more);
+        assert!(refusal.to_string().len() <= MAX_REFUSAL);
+        assert!(refusal.to_string().lines().count() < MAX_MISMATCHES);
+    }
+}
+
+#[test]
+fn names_of_any_length_make_no_larger_refusal() {
+    let long = |c: char| c.to_string().repeat(1024 / c.len_utf8());
+    for c in ['x', '\u{1b}', '\u{10ffff}', '<'] {
+        let neighbor = Neighbor {
+            device: long(c),
+            port: long(c),
+        };
+        let facts = NodeFacts {
+            neighbors: vec![("Ethernet1".to_owned(), vec![neighbor; 3])],
+            ..NodeFacts::default()
+        };
+        let neighbordb = patterns(1_000, &"n".repeat(200));
+        for max in [MAX_LOGGED_REFUSAL, MAX_REFUSAL] {
+            let text = refusal(&neighbordb, &facts, max);
+            assert!(text.len() <= max, "{}", text.len());
+            assert!(text.ends_with("more patterns"), "{text}");
+        }
+        let Selection::Refused(refusal) = neighbordb.select(&"SN1".parse().unwrap(), &facts) else {
+            panic!("a pattern matched");
+        };
+        let escaped = refusal.text(MAX_REFUSAL, |c| if c == '<' { 4 } else { c.len_utf8() });
+        assert!(escaped.replace('<', "&lt;").len() <= MAX_REFUSAL);
+    }
+}
+
+#[test]
+fn a_line_that_is_longer_than_the_refusal_is_cut() {
+    let wants = "w".repeat(2_000);
+    let text = format!(
+        "patterns:\n- {{name: p, definition: a, interfaces: [Ethernet1: {{device: {wants}, port: {wants}}}]}}\n- {{name: q, definition: a, interfaces: [any: any]}}\n"
+    );
+    let neighbordb = Neighbordb::parse(&text, Identifier::SerialNumber).unwrap();
+    let text = refusal(&neighbordb, &NodeFacts::default(), 1_000);
+    assert!(text.len() <= 1_000 && text.len() > 900, "{}", text.len());
+    assert!(text.ends_with("…\nand 1 more pattern"), "{text}");
+}
+
+#[test]
+fn a_pattern_that_cannot_be_decided_is_always_among_those_shown() {
+    let before = patterns(MAX_MISMATCHES + 10, "p");
+    let text: String = (0..before.entries().len())
+        .map(|index| {
+            format!("- {{name: p{index}, definition: a, interfaces: [Ethernet2: spine1]}}\n")
+        })
+        .collect();
+    let slow = "- name: slow\n  definition: a\n  interfaces:\n  - none: regex('(a*)*(a*)*(a*)*\\1\\2\\3b')\n";
+    let neighbordb = Neighbordb::parse(
+        &format!("patterns:\n{text}{slow}"),
+        Identifier::SerialNumber,
+    )
+    .unwrap();
+    let facts = one_neighbor("a".repeat(100));
+    for max in [MAX_LOGGED_REFUSAL, MAX_REFUSAL] {
+        let text = refusal(&neighbordb, &facts, max);
+        assert!(text.len() <= max);
+        assert!(
+            text.contains("\npattern 'slow': cannot decide on none"),
+            "{text}"
+        );
+        assert!(text.ends_with("more patterns"), "{text}");
+    }
+}
+
+#[test]
+fn of_too_many_interfaces_those_without_a_neighbor_are_left_out() {
+    let facts = |empty: usize| {
+        let empty: String = (1..=empty)
+            .map(|port| format!("\"Ethernet2/{port}\": [], "))
+            .collect();
+        let seen = r#""Ethernet1": [{"device": "spine1", "port": "Ethernet7"}]"#;
+        let body = format!("{{\"serialnumber\": \"SN1\", \"neighbors\": {{{empty}{seen}}}}}");
+        Post::parse(body.as_bytes()).unwrap().facts
+    };
+    assert_eq!(
+        facts(MAX_NODE_INTERFACES - 1).neighbors.len(),
+        MAX_NODE_INTERFACES
+    );
+    assert_eq!(facts(MAX_NODE_INTERFACES).neighbors.len(), 1);
+    let many = facts(40_000);
+    assert_eq!(many.neighbors.len(), 1);
+    let pattern = Pattern::parse_stored("interfaces: [any: spine1, none: none]").unwrap();
+    assert_eq!(pattern.check(&many), Ok(()));
+    assert_eq!(pattern.check(&facts(100)), Ok(()));
+}
+
+/// Whether a pattern whose lines and interfaces are many can be decided at all.
+fn decides(lines: usize, interfaces: usize) -> Result<(), Reason<'static>> {
+    let lines: String = (0..lines).map(|_| "- any: any\n").collect();
+    let pattern = Pattern::parse_stored(&format!("interfaces:\n{lines}")).unwrap();
+    let neighbors = (0..interfaces).map(|port| {
+        let neighbor = Neighbor {
+            device: "spine1".to_owned(),
+            port: String::new(),
+        };
+        (format!("Ethernet{}", port + 1), vec![neighbor])
+    });
+    let facts = NodeFacts {
+        neighbors: neighbors.collect(),
+        ..NodeFacts::default()
+    };
+    match pattern.check(&facts) {
+        Ok(()) => Ok(()),
+        Err(mismatch) => Err(match mismatch.reason {
+            Reason::Undecided { what, why } => Reason::Undecided { what, why },
+            reason => panic!("{reason}"),
+        }),
+    }
+}
+
+#[test]
+fn each_line_that_is_held_against_an_interface_is_a_step() {
+    // The n-th interface meets the n-th line, having passed those before.
+    let most = (1_usize..).find(|count| count * (count + 1) / 2 + 2 * count > MAX_STEPS as usize);
+    let most = most.unwrap() - 1;
+    assert_eq!(decides(most, most), Ok(()));
+    assert!(decides(most + 50, most + 50).is_err());
+}
+
+#[test]
+fn variables_are_bounded_where_they_are_put_in() {
+    let neighbordb = |length: usize, uses: usize| {
+        let lines: String = (0..uses).map(|_| "  - any: $long\n").collect();
+        let long = "x".repeat(length);
+        let text = format!(
+            "variables: {{long: {long}}}\npatterns:\n- name: p\n  definition: d\n  interfaces:\n{lines}"
+        );
+        Neighbordb::parse(&text, Identifier::SerialNumber).map(drop)
+    };
+    // Once for each line with the `any` of its port, and once to be stored with the pattern.
+    let uses = 2_000;
+    let fits = (MAX_WRITTEN_OUT - 3 * uses) / (uses + 1);
+    assert_eq!(neighbordb(fits, uses), Ok(()));
+    let error = neighbordb(fits + 1, uses).unwrap_err();
+    assert!(
+        error.message.contains("more than 2097152 bytes of names"),
+        "{error}"
+    );
+    assert!(neighbordb(500_000, 15_000).is_err());
+}
+
+#[test]
+fn many_variables_are_found_at_once() {
+    let names: String = (0..8_000).map(|index| format!("  v{index}: x\n")).collect();
+    let lines: String = (0..8_000)
+        .map(|index| format!("  - any: $v{index}:$v{index}\n"))
+        .collect();
+    let text =
+        format!("variables:\n{names}patterns:\n- name: p\n  definition: d\n  interfaces:\n{lines}");
+    let neighbordb = Neighbordb::parse(&text, Identifier::SerialNumber).unwrap();
+    assert_eq!(neighbordb.entries()[0].pattern.variables.len(), 8_000);
+}
+
+#[test]
+fn the_expressions_of_all_patterns_are_bounded_together() {
+    // 1,000 characters and the end.
+    let size = PyRegex::new(".{1000}").unwrap().size();
+    let neighbordb = |count: usize| {
+        let lines: String = (0..count).map(|_| "  - any: regex('.{1000}')\n").collect();
+        let text = format!("patterns:\n- name: p\n  definition: d\n  interfaces:\n{lines}");
+        Neighbordb::parse(&text, Identifier::SerialNumber).map(drop)
+    };
+    let most = MAX_EXPRESSIONS / size;
+    assert_eq!(neighbordb(most), Ok(()));
+    let error = neighbordb(most + 1).unwrap_err();
+    assert!(
+        error
+            .message
+            .contains("too large: they have more than 500000 parts"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_classes_of_an_expression_are_bounded() {
+    let class = |parts: usize, times: usize| {
+        let ranges: String = "a-zA-Z0-9_./+=".chars().collect();
+        assert_eq!(parts, 8);
+        PyRegex::new(&format!("[{ranges}]{{{times}}}"))
+    };
+    let most = MAX_CLASS_PARTS / 8;
+    assert!(class(8, most).is_ok());
+    assert!(class(8, most + 1).is_err());
+}
+
+#[test]
+fn the_documentation_has_every_limit() {
+    use ztp_core::{definition, neighbordb, node, pattern, printable, pyregex, yaml};
+    let documented = include_str!("../../../docs/limits.md");
+    let rows = documented.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `MAX_")?.split(" | ");
+        let name = cells.next()?.trim_end_matches('`');
+        Some((name, cells.next()?.parse::<u64>().ok()?))
+    });
+    let known = [
+        ("FACTS", node::MAX_FACTS),
+        ("FACT", node::MAX_FACT),
+        ("NEIGHBORS", node::MAX_NEIGHBORS),
+        ("NODE_INTERFACES", node::MAX_NODE_INTERFACES),
+        ("VALUES", node::MAX_VALUES),
+        ("NODE_ID", node::MAX_NODE_ID),
+        ("TEXT", yaml::MAX_TEXT),
+        ("DEPTH", yaml::MAX_DEPTH),
+        ("NODES", yaml::MAX_NODES),
+        ("EXPANDED_TEXT", yaml::MAX_EXPANDED_TEXT),
+        ("INTERFACES", MAX_INTERFACES),
+        ("NAMED_INTERFACES", pattern::MAX_NAMED_INTERFACES),
+        ("WRITTEN_OUT", pattern::MAX_WRITTEN_OUT),
+        ("PATTERN", pyregex::MAX_PATTERN),
+        ("PROGRAM", pyregex::MAX_PROGRAM),
+        ("CLASS_PARTS", pyregex::MAX_CLASS_PARTS),
+        ("GROUP_DEPTH", pyregex::MAX_GROUP_DEPTH),
+        ("EXPRESSIONS", pattern::MAX_EXPRESSIONS),
+        ("SUBJECT", pyregex::MAX_SUBJECT),
+        ("STEPS", pattern::MAX_STEPS as usize),
+        ("MISMATCHES", neighbordb::MAX_MISMATCHES),
+        ("REFUSAL", neighbordb::MAX_REFUSAL),
+        ("LOGGED_REFUSAL", neighbordb::MAX_LOGGED_REFUSAL),
+        ("SHOWN", printable::MAX_SHOWN),
+        ("SHOWN_EXPRESSION", printable::MAX_SHOWN_EXPRESSION),
+        ("SEEN", pattern::MAX_SEEN),
+        ("HINT_STEPS", pattern::MAX_HINT_STEPS as usize),
+        ("RENDERED", definition::MAX_RENDERED),
+        ("CALLS", definition::MAX_CALLS),
+        ("CALL_PLACES", definition::MAX_CALL_PLACES),
+    ];
+    let known: Vec<_> = known.map(|(name, value)| (name, value as u64)).to_vec();
+    assert_eq!(rows.collect::<Vec<_>>(), known);
+    assert_eq!(printable::MAX_SHOWN_EXPRESSION, pyregex::MAX_PATTERN);
 }

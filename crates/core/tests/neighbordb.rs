@@ -32,6 +32,41 @@ fn every_fixture_is_decided_as_it_says() {
     );
 }
 
+#[test]
+fn the_advice_on_a_near_neighbor_takes_it_and_the_one_wanted() {
+    for (wanted, taken, saw) in [
+        ("spine1", "spine1", "spine1.example.net"),
+        ("spine1", "spine1", "SPINE1"),
+        ("spine1.example.net", "spine1.example.net", "Spine1"),
+        ("sw(1)+x", "sw(1)+x", "SW(1)+X"),
+        (r"regex('spine\d+$')", "spine1", "spine1.example.net"),
+        (r"regex('spine\d+\Z')", "spine1", "SPINE1.example.net"),
+        ("regex('a$|b$')", "a", "B"),
+        ("regex('a|b$')", "b", "b.example.net"),
+    ] {
+        let pattern = |peer: &str| {
+            Pattern::parse_stored(&format!("interfaces:\n- Ethernet1: {peer}\n")).unwrap()
+        };
+        let node = |device: &str| NodeFacts {
+            neighbors: vec![(
+                "Ethernet1".to_owned(),
+                vec![Neighbor {
+                    device: device.to_owned(),
+                    port: String::new(),
+                }],
+            )],
+            ..NodeFacts::default()
+        };
+        let first = pattern(wanted);
+        assert_eq!(first.check(&node(taken)), Ok(()), "{wanted}");
+        let refused = first.check(&node(saw)).unwrap_err().to_string();
+        let (_, advice) = refused.rsplit_once("write ").expect(&refused);
+        for device in [taken, saw] {
+            assert_eq!(pattern(advice).check(&node(device)), Ok(()), "{advice}");
+        }
+    }
+}
+
 fn check(fixture: &Node) -> Result<()> {
     let text = |node: &Node, key: &str| node.get(key).and_then(Node::as_str).map(str::to_owned);
     let identifier: Identifier = text(fixture, "identifier")

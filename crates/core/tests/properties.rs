@@ -169,7 +169,7 @@ proptest! {
             let _ = Neighbordb::parse(&text, identifier);
         }
         if let Ok(definition) = Definition::parse(&text) {
-            prop_assert!(definition.render(&Attributes::default()).resolve(|_| Ok::<_, ()>(String::new())).is_ok());
+            prop_assert!(definition.render(&Attributes::default()).unwrap().resolve(|_| Ok::<_, ()>(String::new())).is_ok());
         }
     }
 

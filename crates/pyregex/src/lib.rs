@@ -24,6 +24,8 @@ pub use program::{Budget, Undecided};
 pub const MAX_PATTERN: usize = 2048;
 /// Most instructions that an expression may compile to; counted repetitions are written out.
 pub const MAX_PROGRAM: usize = 4096;
+/// Most characters, ranges and named classes that the `[...]` of an expression may have together, repetitions written out.
+pub const MAX_CLASS_PARTS: usize = 4 * MAX_PROGRAM;
 /// Longest text that is matched, in bytes. LLDP carries at most 255 in a name.
 pub const MAX_SUBJECT: usize = 4096;
 /// Deepest nesting of groups.
@@ -63,6 +65,11 @@ impl PyRegex {
     /// The expression as written.
     pub fn as_str(&self) -> &str {
         &self.pattern
+    }
+
+    /// How much it takes to keep and to compile: its instructions, and the parts of classes in them.
+    pub fn size(&self) -> usize {
+        self.program.size()
     }
 
     /// Whether `re.match(pattern, text)` finds a match: one that begins at the beginning of the text, and ends anywhere.

@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::class::{Category, Class, fold};
 use super::parse::{Assertion, Ast, Parsed};
-use super::{MAX_PROGRAM, MAX_SUBJECT};
+use super::{MAX_CLASS_PARTS, MAX_PROGRAM, MAX_SUBJECT};
 
 #[derive(Clone)]
 pub(super) struct Program {
@@ -16,6 +16,8 @@ pub(super) struct Program {
     /// Places kept while matching: two for each group, one for each loop that may match nothing. None without
     /// back-references.
     slots: usize,
+    /// The parts of all classes.
+    class_parts: usize,
     /// What every match begins with: most texts fail there, at the cost of a comparison.
     prefix: Box<str>,
 }
@@ -58,7 +60,7 @@ enum Instruction {
     Match,
 }
 
-/// `None` if it would have more than [`MAX_PROGRAM`] instructions.
+/// `None` if it would have more than [`MAX_PROGRAM`] instructions or [`MAX_CLASS_PARTS`] parts of classes.
 pub(super) fn compile(parsed: &Parsed) -> Option<Program> {
     let slots = if parsed.back_references {
         2 * (parsed.groups + 1)
@@ -67,6 +69,7 @@ pub(super) fn compile(parsed: &Parsed) -> Option<Program> {
     };
     let mut compiler = Compiler {
         instructions: Vec::new(),
+        class_parts: 0,
         slots,
         captures: parsed.back_references,
     };
@@ -87,12 +90,14 @@ pub(super) fn compile(parsed: &Parsed) -> Option<Program> {
     Some(Program {
         instructions: compiler.instructions,
         slots: compiler.slots,
+        class_parts: compiler.class_parts,
         prefix,
     })
 }
 
 struct Compiler {
     instructions: Vec<Instruction>,
+    class_parts: usize,
     slots: usize,
     captures: bool,
 }
@@ -141,6 +146,10 @@ impl Compiler {
                 })?;
             }
             Ast::Class(class) => {
+                self.class_parts += class.items.len();
+                if self.class_parts > MAX_CLASS_PARTS {
+                    return None;
+                }
                 self.push(Instruction::Class(class.clone()))?;
             }
             &Ast::Any { newline } => {
@@ -321,6 +330,11 @@ enum Frame {
 }
 
 impl Program {
+    /// Its instructions, each part of a class counted as one more.
+    pub fn size(&self) -> usize {
+        self.instructions.len() + self.class_parts
+    }
+
     pub fn is_match(&self, text: &str, budget: &mut Budget) -> Result<bool, Undecided> {
         if text.len() > MAX_SUBJECT {
             return Err(Undecided::TooLong(text.len()));
@@ -328,6 +342,7 @@ impl Program {
         if !text.starts_with(&*self.prefix) {
             return Ok(false);
         }
+        budget.spend(self.slots as u64 / 16)?;
         let mut search = Search {
             program: self,
             text,
@@ -427,7 +442,10 @@ impl Search<'_> {
                 None => Step::Fail,
             },
             Instruction::Class(class) => match next_char {
-                Some(c) => consume(class.contains(c)?, c),
+                Some(c) => {
+                    budget.spend(class.items.len() as u64 / 4)?;
+                    consume(class.contains(c)?, c)
+                }
                 None => Step::Fail,
             },
             Instruction::Any { newline } => match next_char {
@@ -483,6 +501,8 @@ impl Search<'_> {
                 negated,
                 next,
             } => {
+                // The slots are copied, and a look-behind counts its characters.
+                budget.spend((self.slots.len() + behind.unwrap_or_default()) as u64 / 4)?;
                 let from = match behind {
                     None => Some(at),
                     Some(0) => Some(at),

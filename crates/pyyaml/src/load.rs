@@ -1,8 +1,8 @@
 //! From libyaml's events to a tree: anchors, tags, merge keys and duplicate keys, as PyYAML's composer and constructor
 //! treat them.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use super::events::{Event, EventData, Events};
 use super::scalar::{self, Tag};
@@ -416,7 +416,29 @@ impl Identity {
     }
 }
 
+/// Mappings of so few keys are compared key by key, which takes less than hashing.
+const FEW: usize = 8;
+
+/// Whether each key is a text, and no other is the same.
+fn are_different_texts(entries: &[(Node, Node)]) -> bool {
+    let texts = || entries.iter().map(|(key, _)| key.as_str());
+    if !texts().all(|text| text.is_some()) {
+        return false;
+    }
+    if entries.len() <= FEW {
+        return (1..entries.len()).all(|at| {
+            let key = texts().nth(at);
+            !texts().take(at).any(|before| Some(before) == key)
+        });
+    }
+    let mut known = HashSet::with_capacity(entries.len());
+    texts().all(|text| known.insert(text))
+}
+
 fn unique(entries: Vec<(Node, Node)>) -> Result<Vec<(Node, Node)>, Error> {
+    if are_different_texts(&entries) {
+        return Ok(entries);
+    }
     let mut places: HashMap<Identity, usize> = HashMap::with_capacity(entries.len());
     let mut kept: Vec<(Node, Node)> = Vec::with_capacity(entries.len());
     for (key, value) in entries {

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use ztp_core::definition::{Attributes, Definition};
+use ztp_core::definition::{Attributes, Definition, Unresolved};
 use ztp_core::key::{Document, Record};
-use ztp_core::neighbordb::{Entry, Neighbordb};
+use ztp_core::neighbordb::Neighbordb;
 use ztp_core::node::{Identifier, MAX_FACTS, NodeFacts, NodeId, Post};
 use ztp_core::path;
-use ztp_core::pattern::{Pattern, Reason};
+use ztp_core::pattern::Pattern;
 use ztp_core::plugin::{Call, PLUGINS};
 use ztp_core::pool::Pool;
 
@@ -227,26 +227,16 @@ impl Story<'_> {
         let neighbordb = Neighbordb::parse(&text, self.identifier)
             .map_err(|error| Refused(format!("neighbordb is broken: {error}")))?;
         self.line("POST /nodes: the node is not known; the patterns of neighbordb, in order:");
-        let own = neighbordb
-            .entries()
-            .iter()
-            .find(|entry| entry.pattern.node.as_deref() == Some(self.id.as_str()));
-        if let Some(own) = own {
-            self.line(&format!(
-                "  (only '{}' is tried: it is for this node alone)",
-                own.pattern.name
-            ));
-        }
-        let candidates: Vec<&Entry> = match own {
-            Some(own) => vec![own],
-            None => {
-                let all = neighbordb.entries().iter();
-                all.filter(|entry| entry.pattern.node.is_none()).collect()
-            }
-        };
-        for entry in candidates {
+        let facts = self.facts.clone();
+        for (entry, outcome) in neighbordb.tries(&self.id, &facts) {
             let pattern = &entry.pattern;
-            match pattern.check(&self.facts) {
+            if pattern.node.is_some() {
+                self.line(&format!(
+                    "  (only '{}' is tried: it is for this node alone)",
+                    pattern.name
+                ));
+            }
+            match outcome {
                 Ok(()) => {
                     self.line(&format!(
                         "  line {}: pattern '{}' fits: definitions/{}",
@@ -255,10 +245,9 @@ impl Story<'_> {
                     return Ok(content::definition_key(entry.definition.as_str()));
                 }
                 Err(mismatch) => {
-                    let undecided = matches!(mismatch.reason, Reason::Undecided { .. });
                     let line = format!("  line {}: {mismatch}", pattern.position.line);
                     self.line(&line);
-                    if undecided {
+                    if mismatch.is_undecided() {
                         return Err(Refused("it cannot be told whether a pattern fits".into()));
                     }
                 }
@@ -293,7 +282,13 @@ impl Story<'_> {
             false => definition.ok_or_else(|| Refused("there is no definition".to_owned()))?,
         };
         let rendered = definition.render(&attributes.unwrap_or_default());
-        let answer = rendered.resolve(|call| self.value_of(call))?;
+        let rendered =
+            rendered.map_err(|error| Refused(format!("the definition is broken: {error}")))?;
+        let answer = rendered.resolve(|call| self.value_of(call));
+        let answer = answer.map_err(|error| match error {
+            Unresolved::Value(refused) => refused,
+            Unresolved::TooLarge => Refused(Unresolved::<String>::TooLarge.to_string()),
+        })?;
         self.line(&format!("it is told:\n{answer:#}"));
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! Sites in a data_root: which one a node belongs to, and which file its calls of a pool read.
 
 use ztp_core::credentials;
-use ztp_core::printable::Printable;
 use ztp_core::key::{Document, Record};
+use ztp_core::printable::Printable;
 
 use crate::content::Place;
 use crate::data_root::DataRoot;

@@ -1,11 +1,20 @@
 //! What is asked of the object of a pool, what it answers, and how it is asked.
 
 use serde::{Deserialize, Serialize};
-use worker::{Method, Request, RequestInit, Stub};
+use worker::web_sys::{self, AbortSignal, RequestInit};
+use worker::{Stub, wasm_bindgen::JsValue};
 
 use crate::error::Error;
 
-/// What is asked of a pool.
+/// How long a call may take, in milliseconds. An object that panics answers nothing, and its caller would
+/// wait for ever.
+const MAX_CALL_MS: u32 = if cfg!(feature = "panics") {
+    1_000
+} else {
+    10_000
+};
+
+/// A call of a pool's object.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Call {
     /// Its name under `resources/`.
@@ -78,11 +87,11 @@ impl Call {
     pub async fn send(&self, stub: &Stub) -> Result<Reply, Error> {
         let failed = |cause| Error::storage(format!("asking the pool '{}'", self.pool), cause);
         let body = serde_json::to_string(self).map_err(|error| failed(error.into()))?;
-        let mut init = RequestInit::new();
-        init.with_method(Method::Post).with_body(Some(body.into()));
-        // The host is nobody's: a Durable Object is reached through its stub alone.
-        let request = Request::new_with_init("http://pool/", &init).map_err(failed)?;
-        let mut response = stub.fetch_with_request(request).await.map_err(failed)?;
+        let request = request(&body).map_err(|cause| failed(cause.into()))?;
+        let mut response = stub
+            .fetch_with_request(request.into())
+            .await
+            .map_err(failed)?;
         let text = response.text().await.map_err(failed)?;
         match serde_json::from_str(&text).map_err(|error| failed(error.into()))? {
             Reply::Refused(reason) => Err(Error::BadRequest(reason)),
@@ -90,4 +99,13 @@ impl Call {
             reply => Ok(reply),
         }
     }
+}
+
+fn request(body: &str) -> Result<web_sys::Request, JsValue> {
+    let init = RequestInit::new();
+    init.set_method("POST");
+    init.set_body(&body.into());
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(MAX_CALL_MS)));
+    // A Durable Object is reached through its stub alone: the host means nothing.
+    web_sys::Request::new_with_str_and_init("http://pool/", &init)
 }

@@ -46,7 +46,6 @@ const VARIED = {
 const FORMS = ["any", "none", "Ethernet1"].flatMap((local) =>
   ["any", "none", "spine1"].flatMap((device) =>
     ["any", "none", "Ethernet7"].map((port) => {
-      if (local === "none" && device === "none" && port === "none") return { local, device, port, shows: ["checked-neighbordb"] };
       const neverMet = port === "none" && (local === "any" ? device === "spine1" : local === "Ethernet1" && device !== "none");
       return { local, device, port, shows: neverMet ? ["port-none"] : [] };
     }),
@@ -125,7 +124,45 @@ export default [
     neighbordb: pattern(["none: {device: anycast1, port: anyport}"]),
     seen: { n1: spines, n2: sees({ Ethernet1: "anycast1:anyport" }) },
   }),
-  matching("none: none", { shows: ["checked-neighbordb"], neighbordb: pattern(["none: none"]), seen: { n1: {}, n2: spines } }),
+  ...[
+    ["none: none"],
+    ["none: 'none:none'", "none: none"],
+    ["none: none", "none: core1", "Ethernet1: none"],
+    ["none: none", "Ethernet1: spine1"],
+    ["none: none", "any: any"],
+    ["Ethernet1: spine1", "none: none"],
+    ["any: any", "none: none"],
+    ["any: any", "none: none", "any: any"],
+    ["Ethernet1-2: any", "none: none"],
+    ["any: \"regex('spine')\"", "none: none", "none: spine2"],
+    ["none: '$nobody:$nobody'"],
+    ["none: {device: $nobody, port: none}"],
+    ["none: {device: none, port: $nobody}"],
+    ["none: 'none:none '"],
+    ["any: 'none:none'"],
+    ["Ethernet1: 'none:none'"],
+  ].map((lines) =>
+    matching(`no neighbours: ${lines.join(", ")}`, {
+      neighbordb: `variables: {nobody: none}\n${pattern(lines)}`,
+      seen: {
+        n1: {},
+        n2: sees({ Ethernet1: "spine1:x" }),
+        n3: sees({ Ethernet1: "spine1:x", Ethernet2: "spine2:x" }),
+        n4: sees({ Ethernet2: "spine2:x", Ethernet1: "spine1:x" }),
+        n5: sees({ Ethernet1: "", Management1: "oob:7" }),
+        n6: sees({ Ethernet1: "", Ethernet2: "" }),
+      },
+    }),
+  ),
+  matching("Management0", {
+    shows: ["management-0"],
+    neighbordb: pattern(["Management0: oob1"]),
+    seen: { n1: sees({ Management0: "oob1:Ethernet7" }), n2: sees({ Management1: "oob1:Ethernet7" }) },
+  }),
+  matching("the world of a node without neighbours and one with", {
+    neighbordb: "patterns:\n- {name: nothing connected, definition: leaf, interfaces: [none: 'none:none']}\n- {name: anything connected, definition: spine, interfaces: [any: 'any:any']}\n",
+    seen: { n1: {}, n2: spines, n3: sees({ Ethernet1: "" }) },
+  }),
   ...["regex(spine)", "regex('spine1", "regex('spine1')x", "'spine1:Ethernet7:x'", "{device: spine1, prot: x}", "exact('')"].map((peer) =>
     matching(`a peer that is meant otherwise, ${peer}`, {
       shows: ["checked-neighbordb"],
@@ -252,6 +289,8 @@ export default [
     ["that fits", "name: x\ninterfaces:\n- Ethernet1: spine1\n", []],
     ["that does not fit", "name: x\ninterfaces:\n- Ethernet1: core1\n", []],
     ["that forbids", "interfaces:\n- none: spine2\n", []],
+    ["that forbids every neighbour", "interfaces:\n- none: none:none\n", []],
+    ["that forbids every other neighbour", "interfaces:\n- Ethernet1: spine1\n- Ethernet2: spine2\n- none: none:none\n", []],
     ["with a variable", "interfaces:\n- Ethernet1: $s\nvariables: {s: \"includes('pine')\"}\n", []],
     ["with a variable that is not there", "interfaces:\n- Ethernet1: $s\n", []],
     ["as ztpserver stores it", "config-handler: null\ninterfaces:\n- Ethernet1: spine1\nmodel: null\nname: p\n", []],

@@ -360,6 +360,12 @@ unicode: "ü\\U0001F600\\x41"
     requests: [post(facts(12345))],
   },
   {
+    name: "blanks around a serial number",
+    shows: ["trimmed-serials"],
+    content: { "nodes/n1/definition": "actions: []\n" },
+    requests: [post(facts("n1 ")), get("/nodes/n1%20"), get("/nodes/n1")],
+  },
+  {
     name: "ids that cannot be a folder's name",
     shows: ["folder-escape"],
     requests: ["a/b", "..", ".", "../../x", "a\nb"].map((id) => post({ ...facts(id), config: "x" })),
@@ -380,11 +386,16 @@ unicode: "ü\\U0001F600\\x41"
     requests: [put("/nodes/n1/startup-config", "hostname ü\n! end\n", "text/plain"), get("/nodes/n1/startup-config"), get("/meta/nodes/n1/startup-config"), get("/nodes/n1")],
   },
   {
-    name: "PUT of an empty startup-config, with odd types",
+    name: "PUT of an empty startup-config",
+    shows: ["empty-config"],
+    content: node("n1", { "startup-config": "old" }),
+    requests: [put("/nodes/n1/startup-config", "", "text/plain"), put("/nodes/n1/startup-config", " \n", "text/plain")],
+  },
+  {
+    name: "PUT of a startup-config with odd types",
     shows: ["put-created"],
     content: node("n1", { "startup-config": "old" }),
     requests: [
-      put("/nodes/n1/startup-config", "", "text/plain"), get("/nodes/n1/startup-config"),
       put("/nodes/n1/startup-config", "a", undefined), get("/nodes/n1/startup-config"),
       put("/nodes/n1/startup-config", "b", "text/plain; charset=utf-8"), put("/nodes/n1/startup-config", "c", "application/octet-stream"), get("/nodes/n1/startup-config"),
     ],

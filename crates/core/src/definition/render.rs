@@ -1,54 +1,190 @@
 //! From a definition to what a node is sent: look-up of `$names`, then the calls of plugins.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use serde_json::{Map, Value as Json};
 
-use super::{Attributes, Definition};
+use super::{Attributes, Definition, DefinitionError};
 use crate::plugin::{self, Call, Piece};
+use crate::yaml::Position;
+
+/// Most bytes of JSON that a node is sent as its definition, look-up and pool values put in.
+pub const MAX_RENDERED: usize = 2 * 1024 * 1024;
+/// Most different calls of plugins in the definition of a node: each is a round trip to a pool.
+pub const MAX_CALLS: usize = 256;
+/// Most places of a definition where calls stand.
+pub const MAX_CALL_PLACES: usize = 4096;
 
 impl Definition {
     /// The definition for one node, ready but for plugin calls.
     ///
     /// A string that begins with `$`, as an attribute of an action or one mapping down, is the name of an attribute: the
     /// node's own, else the definition's, else null. What is found is put in as it is, and not looked up again.
-    pub fn render(&self, node: &Attributes) -> Rendered {
-        let mut undefined = Vec::new();
-        let mut named = HashSet::new();
-        let mut look_up = |value: &Json| {
+    ///
+    /// # Errors
+    /// It would have more than [`MAX_RENDERED`] bytes, [`MAX_CALLS`] different calls, or [`MAX_CALL_PLACES`] of them.
+    pub fn render(&self, node: &Attributes) -> Result<Rendered, DefinitionError> {
+        let mut room = Room(MAX_RENDERED);
+        let mut undefined = Undefined::default();
+        let mut actions = Vec::with_capacity(self.actions.len());
+        for action in &self.actions {
+            let mut body = action.body.clone();
+            self.look_up_all(&mut body, node, &mut undefined, &mut room)
+                .map_err(|limit| limit.at(action.position))?;
+            actions.push(Json::Object(body));
+        }
+        let mut body = self.body.clone();
+        room.take_object(&body).map_err(|limit| limit.at(None))?;
+        // In the place that it has, so that the order of keys stays.
+        body.insert("actions".to_owned(), Json::Array(actions));
+        let calls = calls(&body).map_err(|limit| limit.at(None))?;
+        Ok(Rendered {
+            body,
+            calls,
+            undefined: undefined.names,
+            room,
+        })
+    }
+
+    /// Puts what `$names` stand for into an action, and takes the room that the action needs.
+    fn look_up_all(
+        &self,
+        action: &mut Map<String, Json>,
+        node: &Attributes,
+        undefined: &mut Undefined,
+        room: &mut Room,
+    ) -> Result<(), Limit> {
+        let mut find = |value: &Json| {
             let name = value.as_str()?.strip_prefix('$')?;
             let found = node.get(name).or_else(|| self.attributes.get(name));
-            if found.is_none() && named.insert(name.to_owned()) {
-                undefined.push(name.to_owned());
+            if found.is_none() {
+                undefined.add(name);
             }
-            Some(found.cloned().unwrap_or(Json::Null))
+            Some(found.unwrap_or(&Json::Null))
         };
-        let actions = self.actions.iter().map(|action| {
-            let mut body = action.body.clone();
-            if let Some(Json::Object(attributes)) = body.get_mut("attributes") {
-                for value in attributes.values_mut() {
-                    match value {
-                        Json::Object(inner) => {
-                            for value in inner.values_mut() {
-                                if let Some(found) = look_up(value) {
-                                    *value = found;
+        let mut look_up = |value: &mut Json, room: &mut Room| {
+            let found = find(value);
+            // Before it is copied.
+            room.take_value(found.unwrap_or(value))?;
+            if let Some(found) = found.cloned() {
+                *value = found;
+            }
+            Ok(())
+        };
+        for (key, value) in action {
+            room.take_key(key)?;
+            match value {
+                Json::Object(attributes) if key == "attributes" => {
+                    for (key, value) in attributes {
+                        room.take_key(key)?;
+                        match value {
+                            Json::Object(inner) => {
+                                for (key, value) in inner {
+                                    room.take_key(key)?;
+                                    look_up(value, room)?;
                                 }
                             }
-                        }
-                        value => {
-                            if let Some(found) = look_up(value) {
-                                *value = found;
-                            }
+                            value => look_up(value, room)?,
                         }
                     }
                 }
+                value => room.take_value(value)?,
             }
-            Json::Object(body)
-        });
-        let actions = actions.collect();
-        let mut body = self.body.clone();
-        body.insert("actions".to_owned(), Json::Array(actions));
-        Rendered { body, undefined }
+        }
+        Ok(())
+    }
+}
+
+/// The names that no attribute has, each once, in order.
+#[derive(Default)]
+struct Undefined {
+    names: Vec<String>,
+    known: HashSet<String>,
+}
+
+impl Undefined {
+    fn add(&mut self, name: &str) {
+        if self.known.insert(name.to_owned()) {
+            self.names.push(name.to_owned());
+        }
+    }
+}
+
+/// How many bytes of JSON there may still be. Commas, colons and brackets are not all counted.
+#[derive(Clone, Debug, PartialEq)]
+struct Room(usize);
+
+impl Room {
+    fn take(&mut self, bytes: usize) -> Result<(), Limit> {
+        self.0 = self.0.checked_sub(bytes).ok_or(Limit::Size)?;
+        Ok(())
+    }
+
+    fn take_key(&mut self, key: &str) -> Result<(), Limit> {
+        self.take(length(key) + ":,".len())
+    }
+
+    fn take_value(&mut self, value: &Json) -> Result<(), Limit> {
+        match value {
+            Json::Null | Json::Bool(_) => self.take("null".len()),
+            Json::Number(number) => self.take(number.to_string().len()),
+            Json::String(text) => self.take(length(text)),
+            Json::Array(items) => {
+                self.take("[]".len() + items.len())?;
+                items.iter().try_for_each(|item| self.take_value(item))
+            }
+            Json::Object(entries) => self.take_object(entries),
+        }
+    }
+
+    fn take_object(&mut self, entries: &Map<String, Json>) -> Result<(), Limit> {
+        self.take("{}".len())?;
+        entries.iter().try_for_each(|(key, value)| {
+            self.take_key(key)?;
+            self.take_value(value)
+        })
+    }
+}
+
+/// How many bytes a text takes as a JSON string.
+fn length(text: &str) -> usize {
+    let escaped = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
+        ..0x20 => 5,
+        _ => 0,
+    });
+    "\"\"".len() + text.len() + escaped.sum::<usize>()
+}
+
+/// What a definition has too much of for one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Limit {
+    Size,
+    Calls,
+}
+
+impl Limit {
+    fn at(self, position: Option<Position>) -> DefinitionError {
+        DefinitionError {
+            position: position.unwrap_or(Position::START),
+            message: self.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Limit::Size => write!(
+                f,
+                "the definition has more than {MAX_RENDERED} bytes once attributes and pool values are put in"
+            ),
+            Limit::Calls => write!(
+                f,
+                "the definition has more than {MAX_CALLS} different calls of plugins, or more than {MAX_CALL_PLACES} in all"
+            ),
+        }
     }
 }
 
@@ -56,8 +192,31 @@ impl Definition {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
     body: Map<String, Json>,
+    calls: Vec<Call>,
     undefined: Vec<String>,
+    /// What is left for the values of calls.
+    room: Room,
 }
+
+/// Why a definition cannot be resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unresolved<E> {
+    /// What was asked for a value said why not.
+    Value(E),
+    /// Over [`MAX_RENDERED`].
+    TooLarge,
+}
+
+impl<E: fmt::Display> fmt::Display for Unresolved<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unresolved::Value(error) => error.fmt(f),
+            Unresolved::TooLarge => Limit::Size.fmt(f),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> std::error::Error for Unresolved<E> {}
 
 impl Rendered {
     /// The attributes that actions name and nobody has, each once, in order: the node gets null for them.
@@ -66,77 +225,104 @@ impl Rendered {
     }
 
     /// The plugin calls in the attributes of actions, each once, in order.
-    pub fn calls(&self) -> Vec<Call> {
-        let mut calls = Vec::new();
-        let mut collect = |text: &str| {
-            for call in plugin::calls(text) {
-                if !calls.contains(&call) {
-                    calls.push(call);
-                }
-            }
-        };
-        if let Some(Json::Array(actions)) = self.body.get("actions") {
-            for attributes in actions.iter().filter_map(|action| action.get("attributes")) {
-                each_text(attributes, &mut collect);
-            }
-        }
-        calls
+    pub fn calls(&self) -> &[Call] {
+        &self.calls
     }
 
     /// What the node is sent, with the value that `value_of` gives in place of each call. It is asked once for each of
     /// [`calls`](Self::calls).
     ///
     /// # Errors
-    /// The first error of `value_of`.
+    /// The first error of `value_of`; the whole would be over [`MAX_RENDERED`].
     pub fn resolve<E>(
         mut self,
         mut value_of: impl FnMut(&Call) -> Result<String, E>,
-    ) -> Result<Json, E> {
+    ) -> Result<Json, Unresolved<E>> {
         let mut values = HashMap::new();
-        for call in self.calls() {
-            let value = value_of(&call)?;
+        for call in self.calls {
+            let value = value_of(&call).map_err(Unresolved::Value)?;
             values.insert(call, value);
+        }
+        if values.is_empty() {
+            return Ok(Json::Object(self.body));
         }
         if let Some(Json::Array(actions)) = self.body.get_mut("actions") {
             for attributes in actions
                 .iter_mut()
                 .filter_map(|action| action.get_mut("attributes"))
             {
-                replace_calls(attributes, &values);
+                replace_calls(attributes, &values, &mut self.room)
+                    .map_err(|_| Unresolved::TooLarge)?;
             }
         }
         Ok(Json::Object(self.body))
     }
 }
 
+fn calls(body: &Map<String, Json>) -> Result<Vec<Call>, Limit> {
+    let mut calls = Vec::new();
+    let mut known = HashSet::new();
+    let mut places = 0;
+    let mut collect = |text: &str| {
+        for call in plugin::calls(text) {
+            places += 1;
+            if !known.contains(&call) {
+                known.insert(call.clone());
+                calls.push(call);
+            }
+            if places > MAX_CALL_PLACES || calls.len() > MAX_CALLS {
+                return Err(Limit::Calls);
+            }
+        }
+        Ok(())
+    };
+    if let Some(Json::Array(actions)) = body.get("actions") {
+        for attributes in actions.iter().filter_map(|action| action.get("attributes")) {
+            each_text(attributes, &mut collect)?;
+        }
+    }
+    Ok(calls)
+}
+
 /// Visits every string but the keys, in order.
-fn each_text(value: &Json, visit: &mut impl FnMut(&str)) {
+fn each_text(value: &Json, visit: &mut impl FnMut(&str) -> Result<(), Limit>) -> Result<(), Limit> {
     match value {
         Json::String(text) => visit(text),
-        Json::Array(items) => items.iter().for_each(|item| each_text(item, visit)),
-        Json::Object(entries) => entries.values().for_each(|value| each_text(value, visit)),
-        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+        Json::Array(items) => items.iter().try_for_each(|item| each_text(item, visit)),
+        Json::Object(entries) => entries
+            .values()
+            .try_for_each(|value| each_text(value, visit)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => Ok(()),
     }
 }
 
-fn replace_calls(value: &mut Json, values: &HashMap<Call, String>) {
+fn replace_calls(
+    value: &mut Json,
+    values: &HashMap<Call, String>,
+    room: &mut Room,
+) -> Result<(), Limit> {
     match value {
         Json::String(text) => {
-            let replaced: String = plugin::pieces(text)
-                .into_iter()
-                .map(|piece| match piece {
-                    Piece::Text(text) => text,
-                    Piece::Call(call) => values.get(&call).map_or("", String::as_str),
-                })
-                .collect();
+            let mut replaced = String::new();
+            for piece in plugin::pieces(text) {
+                match piece {
+                    Piece::Text(text) => replaced.push_str(text),
+                    Piece::Call(call) => {
+                        let value = values.get(&call).map_or("", String::as_str);
+                        room.take(length(value))?;
+                        replaced.push_str(value);
+                    }
+                }
+            }
             *text = replaced;
+            Ok(())
         }
         Json::Array(items) => items
             .iter_mut()
-            .for_each(|item| replace_calls(item, values)),
+            .try_for_each(|item| replace_calls(item, values, room)),
         Json::Object(entries) => entries
             .values_mut()
-            .for_each(|value| replace_calls(value, values)),
-        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+            .try_for_each(|value| replace_calls(value, values, room)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => Ok(()),
     }
 }

@@ -10,7 +10,9 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::printable::Printable;
 
-use json::{Json, get};
+use json::{Json, JsonError, get};
+
+pub use json::MAX_VALUES;
 
 use super::{Identifier, InvalidNodeId, NodeId, normalize_mac};
 
@@ -21,6 +23,9 @@ pub const MAX_FACTS: usize = 1024 * 1024;
 pub const MAX_FACT: usize = 1024;
 /// Most LLDP neighbors of one node, all interfaces together.
 pub const MAX_NEIGHBORS: usize = 4096;
+/// Most interfaces of one node. Of a node that sends more, those without a neighbor are left out: they say nothing that a
+/// pattern asks for. As each of the others has a neighbor, no more than [`MAX_NEIGHBORS`] are left.
+pub const MAX_NODE_INTERFACES: usize = MAX_NEIGHBORS;
 
 /// What one LLDP neighbor says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -58,7 +63,7 @@ impl Post {
     ///
     /// # Errors
     /// What is no JSON object, has a fact of the wrong type or a neighbor without device or port, or is over
-    /// [`MAX_FACTS`], [`MAX_FACT`] or [`MAX_NEIGHBORS`].
+    /// [`MAX_FACTS`], [`MAX_FACT`], [`MAX_NEIGHBORS`] or [`MAX_VALUES`].
     pub fn parse(body: &[u8]) -> Result<Post, FactsError> {
         let object = read_object(body)?;
         let config = match get(&object, "config") {
@@ -85,7 +90,8 @@ impl NodeFacts {
     fn from_object(object: &Object<'_>) -> Result<NodeFacts, FactsError> {
         Ok(NodeFacts {
             model: text(object, "model")?,
-            serialnumber: text(object, "serialnumber")?,
+            // Trimmed like the id that is made of it.
+            serialnumber: text(object, "serialnumber")?.map(|serial| serial.trim().to_owned()),
             systemmac: text(object, "systemmac")?.map(|mac| normalize_mac(&mac)),
             version: text(object, "version")?,
             neighbors: neighbors(get(object, "neighbors"))?,
@@ -186,11 +192,11 @@ fn read_object(text: &[u8]) -> Result<Object<'_>, FactsError> {
     if text.len() > MAX_FACTS {
         return Err(FactsError::TooLarge(text.len()));
     }
-    // serde_json stops at 128 levels by itself.
-    match serde_json::from_slice(text) {
+    match Json::parse(text) {
         Ok(Json::Object(object)) => Ok(object),
         Ok(other) => Err(FactsError::NotAnObject(other.kind())),
-        Err(error) => Err(FactsError::Malformed(error.to_string())),
+        Err(JsonError::Malformed(error)) => Err(FactsError::Malformed(error.to_string())),
+        Err(JsonError::TooMany) => Err(FactsError::TooManyValues),
     }
 }
 
@@ -230,9 +236,15 @@ fn neighbors(value: Option<&Json<'_>>) -> Result<Vec<(String, Vec<Neighbor>)>, F
         Some(Json::Object(interfaces)) => interfaces,
         Some(other) => return Err(wrong_type("neighbors", "an object", other)),
     };
+    let keep_empty = interfaces.len() <= MAX_NODE_INTERFACES;
+    let is_kept = |seen: &Json<'_>| match seen {
+        Json::List(seen) => keep_empty || !seen.is_empty(),
+        _ => true,
+    };
     let mut total = 0;
     interfaces
         .iter()
+        .filter(|(_, seen)| is_kept(seen))
         .map(|(interface, seen)| {
             let interface = interface.clone().into_owned();
             let interface = bounded(interface, || "the name of an interface".to_owned())?;
@@ -310,6 +322,8 @@ pub enum FactsError {
         length: usize,
     },
     TooManyNeighbors,
+    /// Over [`MAX_VALUES`].
+    TooManyValues,
     NoIdentifier(Identifier),
     BadIdentifier(Identifier, InvalidNodeId),
 }
@@ -337,6 +351,9 @@ impl fmt::Display for FactsError {
             ),
             FactsError::TooManyNeighbors => {
                 write!(f, "the node has more than {MAX_NEIGHBORS} neighbors")
+            }
+            FactsError::TooManyValues => {
+                write!(f, "the node facts have more than {MAX_VALUES} values")
             }
             FactsError::NoIdentifier(Identifier::SerialNumber) => {
                 write!(

@@ -9,7 +9,7 @@ use crate::printable::Printable;
 pub const MAX_NODE_ID: usize = 200;
 
 /// The id of one node, safe as a segment of a key: never empty, no `/`, no control character, neither `.` nor `..`, at
-/// most [`MAX_NODE_ID`] bytes.
+/// most [`MAX_NODE_ID`] bytes. Blanks around it are removed, wherever it comes from: some switches pad their serial number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NodeId(String);
 
@@ -29,14 +29,7 @@ impl FromStr for NodeId {
     type Err = InvalidNodeId;
 
     fn from_str(id: &str) -> Result<Self, InvalidNodeId> {
-        NodeId::try_from(id.to_owned())
-    }
-}
-
-impl TryFrom<String> for NodeId {
-    type Error = InvalidNodeId;
-
-    fn try_from(id: String) -> Result<Self, InvalidNodeId> {
+        let id = id.trim();
         if id.is_empty() {
             return Err(InvalidNodeId::Empty);
         }
@@ -44,9 +37,17 @@ impl TryFrom<String> for NodeId {
             return Err(InvalidNodeId::TooLong(id.len()));
         }
         if id == "." || id == ".." || id.contains('/') || id.contains(char::is_control) {
-            return Err(InvalidNodeId::Unsafe(id));
+            return Err(InvalidNodeId::Unsafe(id.to_owned()));
         }
-        Ok(NodeId(id))
+        Ok(NodeId(id.to_owned()))
+    }
+}
+
+impl TryFrom<String> for NodeId {
+    type Error = InvalidNodeId;
+
+    fn try_from(id: String) -> Result<Self, InvalidNodeId> {
+        id.parse()
     }
 }
 
@@ -141,10 +142,11 @@ impl fmt::Display for InvalidIdentifier {
 
 impl std::error::Error for InvalidIdentifier {}
 
-/// A MAC address as ids and records have it: without `:`, `.` and `-`, in lower case. Whether it is a MAC address is not
+/// A MAC address as ids and records have it: without `:`, `.`, `-` and blanks around it, in lower case. Whether it is a MAC address is not
 /// looked at: a virtual switch may send anything.
 pub fn normalize_mac(mac: &str) -> String {
-    mac.chars()
+    mac.trim()
+        .chars()
         .filter(|c| !matches!(c, ':' | '.' | '-'))
         .flat_map(char::to_lowercase)
         .collect()

@@ -1,7 +1,8 @@
 //! One line of a pattern's `interfaces`: which of the node's interfaces must, or must not, see which neighbor.
 //!
 //! A line has three parts, each of which may be the keyword `any` or `none`: local interfaces, device, port. ztpserver's
-//! documentation lists what the 27 combinations mean: eight want a neighbor, ten forbid one, and nine could never be met.
+//! documentation lists what the 27 combinations mean: eight want a neighbor, ten forbid one, one says that there is none, and
+//! eight could never be met.
 
 use std::fmt;
 
@@ -9,6 +10,7 @@ use super::mismatch::Kind;
 use crate::function::Function;
 use crate::interface::{self, InterfaceName};
 use crate::node::Neighbor;
+use crate::printable::{Expression, Printable};
 use crate::pyregex::{Budget, Undecided};
 use crate::yaml::Position;
 
@@ -43,6 +45,9 @@ pub enum Sense {
     Wants,
     /// None of the interfaces may see such a neighbor.
     Forbids,
+    /// `none: none:none`: no interface may see any neighbor, but for those that a line above has used up. ztpserver 2.1.0
+    /// decides in the order of the file, so that behind `Ethernet1: spine1` it means that nothing else is connected.
+    ForbidsOthers,
 }
 
 /// The local side of a line.
@@ -90,19 +95,18 @@ pub(super) struct Meaning {
 /// # Errors
 /// The three can never be met together; the text says what to write in place of them.
 pub(super) fn meaning(local: Local, device: Wanted, port: Wanted) -> Result<Meaning, &'static str> {
-    use Sense::{Forbids, Wants};
+    use Sense::{Forbids, ForbidsOthers, Wants};
     use Wanted::{Any, Like, None as No};
     let (sense, interfaces, device, port) = match (local, device, port) {
-        (Local::None, No, No) => {
-            return Err("to say that no interface has a neighbor, write none: \"regex('.*')\"");
-        }
         (Local::Any, Any, No) | (Local::Any, No, _) => {
             return Err(
                 "to forbid a neighbor, name the interfaces, or write none: <device>:<port>",
             );
         }
-        (Local::None, Any, Any | No) | (Local::None, No, _) => {
-            return Err("after 'none:' comes the device or the port that no interface may see");
+        (Local::None, Any, Any | No) | (Local::None, No, Any | Like(_)) => {
+            return Err(
+                "after 'none:' comes the device or the port that no interface may see, or none:none for any neighbor",
+            );
         }
 
         (Local::Any, Any, Any) => (Wants, None, None, None),
@@ -116,6 +120,7 @@ pub(super) fn meaning(local: Local, device: Wanted, port: Wanted) -> Result<Mean
             (Wants, Some(names), Some(device), Some(port))
         }
 
+        (Local::None, No, No) => (ForbidsOthers, None, None, None),
         (Local::Any | Local::None, Like(device), No) => (Forbids, None, Some(device), None),
         (Local::None, Like(device), Any) => (Forbids, None, Some(device), None),
         (Local::None, Any, Like(port)) => (Forbids, None, None, Some(port)),
@@ -175,10 +180,12 @@ impl Constraint {
 
 impl fmt::Display for Constraint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.written)?;
+        write!(f, "{}: ", Printable(&self.written))?;
         match &self.peer {
-            Peer::Text(text) => f.write_str(text),
-            Peer::Mapping { device, port } => write!(f, "{device}:{port}"),
+            Peer::Text(text) => Expression(text).fmt(f),
+            Peer::Mapping { device, port } => {
+                write!(f, "{}:{}", Expression(device), Expression(port))
+            }
         }
     }
 }

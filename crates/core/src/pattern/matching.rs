@@ -9,7 +9,8 @@ use crate::pyregex::{Budget, Undecided};
 /// A node's interfaces, made ready to be held against any number of patterns.
 pub(crate) struct Wiring<'a> {
     facts: &'a NodeFacts,
-    /// The name as patterns know it, the name as sent, the neighbors; in the order of the facts.
+    /// The name as patterns know it, the name as sent, the neighbors; in the order of the facts. An interface without
+    /// neighbors meets no line and breaks none, so it is left out.
     interfaces: Vec<(Option<InterfaceName>, &'a str, &'a [Neighbor])>,
     /// Those that patterns can name, by that name.
     by_name: Vec<(InterfaceName, &'a [Neighbor])>,
@@ -20,6 +21,7 @@ impl<'a> Wiring<'a> {
         let interfaces: Vec<_> = facts
             .neighbors
             .iter()
+            .filter(|(_, neighbors)| !neighbors.is_empty())
             .map(|(name, neighbors)| {
                 (
                     InterfaceName::from_switch(name),
@@ -51,7 +53,8 @@ impl Pattern {
     /// As [`Pattern::check`], within a budget that several patterns share.
     ///
     /// A line that forbids holds for every neighbor of every interface that it speaks of. Of the lines that want
-    /// something, each interface meets the first in the order of the file that is not met yet, and no more than that one.
+    /// something, each interface meets the first in the order of the file that is not met yet, and no more than that one;
+    /// one that has met none when `none: none:none` comes may see no neighbor.
     pub(crate) fn check_wiring<'a>(
         &'a self,
         wiring: &Wiring<'a>,
@@ -84,6 +87,8 @@ impl Pattern {
             let result = match constraint.sense {
                 Sense::Forbids => forbidden(constraint, wiring, budget),
                 Sense::Wants => missing(constraint, wiring, budget),
+                // Which interfaces it speaks of is known only when those above have taken theirs.
+                Sense::ForbidsOthers => Ok(None),
             };
             if let Some(reason) = result.unwrap_or_else(|why| Some(undecided(constraint, why))) {
                 return Err(mismatch(reason));
@@ -96,7 +101,8 @@ impl Pattern {
         }
     }
 
-    /// Gives each interface in turn the first line that it meets, and says which line is left over.
+    /// Gives each interface in turn the first line that it meets, and says which line is left over, or which interface
+    /// sees a neighbor that no line has asked for when there must not be others.
     fn unmet<'a>(
         &'a self,
         wiring: &Wiring<'a>,
@@ -105,11 +111,19 @@ impl Pattern {
         let mut lines: Vec<Line<'a>> = self
             .constraints
             .iter()
-            .filter(|constraint| constraint.sense == Sense::Wants)
+            .filter(|constraint| constraint.sense != Sense::Forbids)
             .map(Line::new)
             .collect();
-        for &(name, _, neighbors) in &wiring.interfaces {
+        for &(name, written, neighbors) in &wiring.interfaces {
             for Line { constraint, met } in &mut lines {
+                budget.spend(1).map_err(|why| (*constraint, why))?;
+                if let (Sense::ForbidsOthers, Some(saw)) = (constraint.sense, neighbors.first()) {
+                    return Ok(Some(Reason::Forbidden {
+                        interface: written,
+                        forbids: constraint.neighbor(),
+                        saw,
+                    }));
+                }
                 let Some(met) = place(constraint, name)
                     .and_then(|place| met.get_mut(place))
                     .filter(|met| !**met)
@@ -126,7 +140,10 @@ impl Pattern {
                 }
             }
         }
-        let left = lines.iter().find_map(|Line { constraint, met }| {
+        let mut wanted = lines
+            .iter()
+            .filter(|line| line.constraint.sense == Sense::Wants);
+        let left = wanted.find_map(|Line { constraint, met }| {
             Some((constraint, met.iter().position(|met| !met)?))
         });
         Ok(left.map(|(constraint, place)| {
@@ -175,6 +192,7 @@ fn forbidden<'a>(
     budget: &mut Budget,
 ) -> Result<Option<Reason<'a>>, Undecided> {
     for &(name, written, neighbors) in &wiring.interfaces {
+        budget.spend(1)?;
         if place(constraint, name).is_none() {
             continue;
         }
@@ -206,18 +224,12 @@ fn missing<'a>(
                 return Ok(None);
             }
         }
-        let saw = Seen::of(
-            wiring
-                .interfaces
-                .iter()
-                .flat_map(|(_, _, neighbors)| *neighbors),
-        );
-        return Ok(Some(reason(None, saw)));
+        return Ok(Some(reason(None, Seen::Anywhere(&wiring.facts.neighbors))));
     };
     for &name in names {
         let neighbors = wiring.at(name);
         if constraint.find(neighbors, budget)?.is_none() {
-            return Ok(Some(reason(Some(name), Seen::of(neighbors))));
+            return Ok(Some(reason(Some(name), Seen::There(neighbors))));
         }
     }
     Ok(None)

@@ -2,14 +2,17 @@
 
 use std::fmt;
 
+use super::near;
 use crate::function::Function;
 use crate::interface::InterfaceName;
 use crate::node::Neighbor;
-use crate::printable::Printable;
-use crate::pyregex::Undecided;
+use crate::printable::{Expression, Printable};
+use crate::pyregex::{Budget, Undecided};
 
 /// Most neighbors that a mismatch names.
-const MAX_SEEN: usize = 3;
+pub const MAX_SEEN: usize = 3;
+/// Most steps that looking for neighbors which are near to the one wanted may take, over all of a refusal: some milliseconds.
+pub const MAX_HINT_STEPS: u64 = 200_000;
 
 /// What is not as a pattern wants it. Its text is one line: `pattern 'leaf': Ethernet1 wants device regex('spine\d+'), saw
 /// 'core1'`.
@@ -57,28 +60,55 @@ pub struct Kind<'a> {
 }
 
 /// The neighbors that there are in place of the one wanted.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Seen<'a> {
-    /// The first three of them.
-    pub first: Vec<&'a Neighbor>,
-    /// How many there are beside.
-    pub more: usize,
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Seen<'a> {
+    /// Of one interface.
+    There(&'a [Neighbor]),
+    /// Of all interfaces.
+    Anywhere(&'a [(String, Vec<Neighbor>)]),
 }
 
 impl<'a> Seen<'a> {
-    pub(super) fn of(neighbors: impl IntoIterator<Item = &'a Neighbor>) -> Self {
-        let mut neighbors = neighbors.into_iter();
-        let first = neighbors.by_ref().take(MAX_SEEN).collect();
-        Seen {
-            first,
-            more: neighbors.count(),
+    /// They themselves, in the order in which the switch sent them.
+    pub fn neighbors(self) -> impl Iterator<Item = &'a Neighbor> {
+        let (there, anywhere) = match self {
+            Seen::There(neighbors) => (neighbors, &[][..]),
+            Seen::Anywhere(interfaces) => (&[][..], interfaces),
+        };
+        let anywhere = anywhere.iter().flat_map(|(_, neighbors)| neighbors);
+        there.iter().chain(anywhere)
+    }
+
+    fn count(self) -> usize {
+        match self {
+            Seen::There(neighbors) => neighbors.len(),
+            Seen::Anywhere(interfaces) => interfaces.iter().map(|(_, seen)| seen.len()).sum(),
         }
+    }
+}
+
+impl Mismatch<'_> {
+    /// Whether it is not known if the pattern matches.
+    pub fn is_undecided(&self) -> bool {
+        matches!(self.reason, Reason::Undecided { .. })
+    }
+
+    /// The text, within a budget that several share: it ends with advice on a neighbor that is near to the one wanted, as
+    /// long as there are steps left to look for one.
+    pub fn text(&self, budget: &mut Budget) -> String {
+        let mut text = format!("pattern '{}': {}", Printable(self.pattern), self.reason);
+        if let Reason::Missing { wants, saw, .. } = self.reason
+            && let Ok(Some(near)) = near::find(wants, saw, budget)
+        {
+            text += &near.to_string();
+        }
+        text
     }
 }
 
 impl fmt::Display for Mismatch<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pattern '{}': {}", Printable(self.pattern), self.reason)
+        f.write_str(&self.text(&mut Budget::new(MAX_HINT_STEPS)))
     }
 }
 
@@ -88,8 +118,14 @@ impl fmt::Display for Reason<'_> {
             Reason::Model {
                 wants,
                 saw: Some(saw),
-            } => write!(f, "wants model regex('{wants}'), saw '{}'", Printable(saw)),
+            } => write!(
+                f,
+                "wants model regex('{}'), saw '{}'",
+                Expression(wants),
+                Printable(saw)
+            ),
             Reason::Model { wants, saw: None } => {
+                let wants = Expression(wants);
                 write!(f, "wants model regex('{wants}'), and the node sent none")
             }
             Reason::Missing {
@@ -98,16 +134,14 @@ impl fmt::Display for Reason<'_> {
                 saw,
             } => {
                 write!(f, "{} wants {wants}, saw ", Place(*interface))?;
-                if saw.first.is_empty() {
-                    return f.write_str("no neighbor");
-                }
-                for (index, neighbor) in saw.first.iter().enumerate() {
+                for (index, neighbor) in saw.neighbors().take(MAX_SEEN).enumerate() {
                     f.write_str(if index == 0 { "" } else { ", " })?;
                     seen(f, neighbor, wants.port.is_some())?;
                 }
-                match saw.more {
-                    0 => Ok(()),
-                    more => write!(f, " and {more} more"),
+                match saw.count() {
+                    0 => f.write_str("no neighbor"),
+                    1..=MAX_SEEN => Ok(()),
+                    count => write!(f, " and {} more", count - MAX_SEEN),
                 }
             }
             Reason::UsedUp { interface, wants } => {

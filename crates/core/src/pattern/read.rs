@@ -1,8 +1,13 @@
 //! From YAML to a [`Pattern`].
 
+use std::collections::{HashMap, HashSet};
+
 use super::constraint::{Local, Meaning, Peer, Wanted, meaning};
-use super::{Constraint, MAX_NAMED_INTERFACES, Pattern, PatternError};
+use super::{
+    Constraint, MAX_EXPRESSIONS, MAX_NAMED_INTERFACES, MAX_WRITTEN_OUT, Pattern, PatternError,
+};
 use crate::content_name::ContentName;
+use crate::function::Function;
 use crate::node::{Identifier, normalize_mac};
 use crate::printable::Printable;
 use crate::pyregex::PyRegex;
@@ -17,7 +22,39 @@ enum PatternSource {
 }
 
 /// The variables of a whole neighbordb, by name.
-pub(crate) type Globals<'y> = Vec<(&'y str, &'y Node)>;
+pub(crate) type Globals<'y> = HashMap<&'y str, &'y Node>;
+
+/// What the patterns of a file hold together, variables put in.
+#[derive(Default)]
+pub(crate) struct Totals {
+    interfaces: usize,
+    /// Bytes of devices, ports, models and variables.
+    text: usize,
+    /// The sizes of their regular expressions.
+    expressions: usize,
+}
+
+impl Totals {
+    fn add_text(&mut self, text: &str) -> Result<(), String> {
+        self.text += text.len();
+        match self.text > MAX_WRITTEN_OUT {
+            true => Err(format!(
+                "the patterns have more than {MAX_WRITTEN_OUT} bytes of names and expressions once variables are put in"
+            )),
+            false => Ok(()),
+        }
+    }
+
+    fn add_expression(&mut self, regex: &PyRegex) -> Result<(), String> {
+        self.expressions += regex.size();
+        match self.expressions > MAX_EXPRESSIONS {
+            true => Err(format!(
+                "the regular expressions of all patterns together are too large: they have more than {MAX_EXPRESSIONS} parts, repetitions written out"
+            )),
+            false => Ok(()),
+        }
+    }
+}
 
 /// `config_handler` is what ztpserver's validator calls it.
 const KEYS: [&str; 8] = [
@@ -34,7 +71,7 @@ const KEYS: [&str; 8] = [
 /// Reads a mapping of variables; an absent or empty one holds none.
 pub(crate) fn read_globals(variables: Option<&Node>) -> Result<Globals<'_>, PatternError> {
     let Some(node) = variables.filter(|node| !node.is_null()) else {
-        return Ok(Vec::new());
+        return Ok(HashMap::new());
     };
     if !matches!(node.value, Value::Mapping(_)) {
         return Err(PatternError::new(
@@ -61,20 +98,20 @@ pub(crate) fn read_globals(variables: Option<&Node>) -> Result<Globals<'_>, Patt
         .collect()
 }
 
-/// Reads one pattern of neighbordb, with its definition and its config-handler. `named` counts the interfaces that
-/// patterns name, over all of the file.
+/// Reads one pattern of neighbordb, with its definition and its config-handler. `totals` are those of the file so far.
 pub(crate) fn read_entry(
     node: &Node,
     identifier: Identifier,
     globals: &Globals<'_>,
-    named: &mut usize,
+    totals: &mut Totals,
 ) -> Result<(Pattern, ContentName, Option<ContentName>), PatternError> {
     let mut reader = Reader {
         node,
         source: PatternSource::Neighbordb(identifier),
         globals,
-        named,
+        totals,
         used: Vec::new(),
+        used_names: HashSet::new(),
     };
     reader.named_error(|reader| {
         let pattern = reader.pattern()?;
@@ -90,9 +127,10 @@ pub(crate) fn read_stored(node: &Node) -> Result<Pattern, PatternError> {
     let mut reader = Reader {
         node,
         source: PatternSource::Stored,
-        globals: &Vec::new(),
-        named: &mut 0,
+        globals: &HashMap::new(),
+        totals: &mut Totals::default(),
         used: Vec::new(),
+        used_names: HashSet::new(),
     };
     reader.named_error(Reader::pattern)
 }
@@ -101,9 +139,10 @@ struct Reader<'y> {
     node: &'y Node,
     source: PatternSource,
     globals: &'y Globals<'y>,
-    named: &'y mut usize,
-    /// The variables that were asked for.
+    totals: &'y mut Totals,
+    /// The variables that were asked for, and their names.
     used: Vec<(String, String)>,
+    used_names: HashSet<String>,
 }
 
 impl<'y> Reader<'y> {
@@ -146,12 +185,18 @@ impl<'y> Reader<'y> {
         let identity = self.identity()?;
         let model = match self.name("model")? {
             None => None,
-            Some(model) => Some(PyRegex::new(model).map_err(|reason| {
-                self.at(
-                    "model",
-                    format!("'model' cannot be used as a regular expression: {reason}"),
-                )
-            })?),
+            Some(model) => {
+                let regex = PyRegex::new(model).map_err(|reason| {
+                    self.at(
+                        "model",
+                        format!("'model' cannot be used as a regular expression: {reason}"),
+                    )
+                })?;
+                let added = self.totals.add_text(model);
+                let added = added.and_then(|()| self.totals.add_expression(&regex));
+                added.map_err(|reason| self.at("model", reason))?;
+                Some(regex)
+            }
         };
         if identity.is_some() && model.is_some() {
             return Err(PatternError::new(
@@ -243,7 +288,7 @@ impl<'y> Reader<'y> {
             return Ok(None);
         };
         if self.source != PatternSource::Neighbordb(Identifier::SystemMac) {
-            return Ok(Some(node.to_owned()));
+            return Ok(Some(node.trim().to_owned()));
         }
         let mac = normalize_mac(node);
         if mac.is_empty() || !mac.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -300,8 +345,8 @@ impl<'y> Reader<'y> {
         let local = Local::parse(written)
             .map_err(|reason| PatternError::new(interface.position, reason))?;
         if let Local::Named(names) = &local {
-            *self.named += names.len();
-            if *self.named > MAX_NAMED_INTERFACES {
+            self.totals.interfaces += names.len();
+            if self.totals.interfaces > MAX_NAMED_INTERFACES {
                 return Err(PatternError::new(
                     interface.position,
                     format!(
@@ -312,13 +357,19 @@ impl<'y> Reader<'y> {
         }
         let (written_peer, device, port) = self.peer(written, peer)?;
         let mut wanted = |text: &str| {
-            let text = self.substituted(text, variables).map_err(|reason| {
-                PatternError::new(peer.position, format!("{written}: {reason}"))
-            })?;
-            Wanted::parse(&text)
+            let wanted = self.wanted(text, variables);
+            wanted
                 .map_err(|reason| PatternError::new(peer.position, format!("{written}: {reason}")))
         };
         let line = format!("{written}: {device}:{port}");
+        if written == "none" && device == "none" && port.starts_with('$') {
+            // ztpserver 2.1.0 decides on the form of a line before it puts variables in.
+            let message = format!(
+                "'{}' cannot have a variable as its port; write none: none:none, or name a device",
+                Printable(&line)
+            );
+            return Err(PatternError::new(interface.position, message));
+        }
         let (device, port) = (wanted(&device)?, wanted(&port)?);
         let Meaning {
             sense,
@@ -417,32 +468,41 @@ impl<'y> Reader<'y> {
         ))
     }
 
-    /// The text that a variable stands for, if it is one; the pattern's own variables come before the global ones.
-    fn substituted(&mut self, text: &str, variables: &Globals<'_>) -> Result<String, String> {
-        let Some(name) = text.strip_prefix('$') else {
-            return Ok(text.to_owned());
+    /// What a device or port must be like, its variable put in.
+    fn wanted(&mut self, text: &str, variables: &Globals<'y>) -> Result<Wanted, String> {
+        let value = match text.strip_prefix('$') {
+            None => text,
+            Some(name) => self.value_of(name, variables)?,
         };
-        let find = |variables: &Globals<'_>| {
-            variables
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, node)| (*node).clone())
-        };
-        let Some(value) = find(variables).or_else(|| find(self.globals)) else {
+        self.totals.add_text(value)?;
+        let wanted = Wanted::parse(value)?;
+        if let Wanted::Like(Function::Regex(regex)) = &wanted {
+            self.totals.add_expression(regex)?;
+        }
+        Ok(wanted)
+    }
+
+    /// The text that a variable stands for; the pattern's own variables come before the global ones.
+    fn value_of(&mut self, name: &str, variables: &Globals<'y>) -> Result<&'y str, String> {
+        let Some(value) = variables.get(name).or_else(|| self.globals.get(name)) else {
             return Err(format!("the variable '{}' is not defined", Printable(name)));
         };
         match value.as_name() {
             Some(value) if value.starts_with('$') => Err(format!(
-                "the variable '{name}' stands for another variable, '{value}'; only one step is followed"
+                "the variable '{}' stands for another variable, '{}'; only one step is followed",
+                Printable(name),
+                Printable(value)
             )),
             Some(value) if !value.is_empty() => {
-                if !self.used.iter().any(|(known, _)| known == name) {
+                if self.used_names.insert(name.to_owned()) {
+                    self.totals.add_text(value)?;
                     self.used.push((name.to_owned(), value.to_owned()));
                 }
-                Ok(value.to_owned())
+                Ok(value)
             }
             _ => Err(format!(
-                "the variable '{name}' must be a text (quote it), not {}",
+                "the variable '{}' must be a text (quote it), not {}",
+                Printable(name),
                 value.shown()
             )),
         }

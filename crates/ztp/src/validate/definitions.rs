@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 
 use ztp_core::assets;
-use ztp_core::definition::{Action, Attributes, Definition, KEYS, Rendered};
-use ztp_core::plugin::{self, PLUGINS};
-use ztp_core::yaml::{self, Node, Value};
+use ztp_core::definition::{Action, Attributes, Definition, DefinitionError, KEYS, Rendered};
 use ztp_core::key::{self, Record};
 use ztp_core::path;
+use ztp_core::plugin::{self, PLUGINS};
+use ztp_core::yaml::{self, Node, Value};
 
 use crate::content::{self, Place};
 use crate::finding::{Finding, Kind};
@@ -84,6 +84,15 @@ impl Check<'_> {
                     (Scope::Node(own), self.site_of(&node))
                 }
                 _ => {
+                    // As it is sent to a node without attributes of its own; the others are looked at one by one.
+                    if let Err(error) = definition.render(&Attributes::default()) {
+                        self.find(Finding::at(
+                            Kind::BadDefinition,
+                            key,
+                            error.position,
+                            error.message,
+                        ));
+                    }
                     let all = self.attributes.values().flat_map(Attributes::names);
                     let all = Scope::Shared(all.map(str::to_owned).collect());
                     (all, self.site.map(str::to_owned))
@@ -303,8 +312,26 @@ impl Check<'_> {
         }
     }
 
-    /// Notes which pools a node asks for a value.
-    pub(super) fn uses_pools(&mut self, node: &str, rendered: &Rendered) {
+    /// Notes which pools a node asks for a value, or that the definition in `key` grows too large for it.
+    pub(super) fn uses_pools(
+        &mut self,
+        node: &str,
+        key: &str,
+        rendered: Result<Rendered, DefinitionError>,
+    ) {
+        let rendered = match rendered {
+            Ok(rendered) => rendered,
+            Err(error) => {
+                let message = format!("for the node '{node}', {}", error.message);
+                self.find(Finding::at(
+                    Kind::BadDefinition,
+                    key,
+                    error.position,
+                    message,
+                ));
+                return;
+            }
+        };
         let site = self.site_of(node);
         for call in rendered.calls() {
             if PLUGINS.contains(&call.plugin.as_str())

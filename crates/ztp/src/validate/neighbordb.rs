@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use ztp_core::key::Document;
 use ztp_core::neighbordb::{self, Entry, Neighbordb};
 use ztp_core::node::NodeId;
 use ztp_core::yaml::{self, Node, Value};
-use ztp_core::key::Document;
 
 use crate::content::{self, Place};
 use crate::finding::{Finding, Kind};
@@ -177,7 +177,7 @@ impl Check<'_> {
         let attributes = self.attributes.get(node).cloned().unwrap_or_default();
         if let Some(definition) = self.definitions.get(&key) {
             let rendered = definition.render(&attributes);
-            self.uses_pools(node, &rendered);
+            self.uses_pools(node, &key, rendered);
         }
     }
 

@@ -55,9 +55,22 @@ impl Check<'_> {
 
     /// Whether a switch can have the id that its folder is called by.
     fn id_is_sent(&mut self, node: &str) {
-        let sent = normalize_mac(node);
-        if self.identifier == Identifier::SystemMac && sent != node {
-            let message = format!("with IDENTIFIER systemmac the node '{node}' is called '{sent}'");
+        let (sent, message) = match self.identifier {
+            Identifier::SystemMac => {
+                let sent = normalize_mac(node);
+                let message =
+                    format!("with IDENTIFIER systemmac the node '{node}' is called '{sent}'");
+                (sent, message)
+            }
+            Identifier::SerialNumber => {
+                let sent = node.trim().to_owned();
+                let message = format!(
+                    "the blanks around a serial number are removed: the node '{node}' is called '{sent}'"
+                );
+                (sent, message)
+            }
+        };
+        if sent != node {
             let key = format!("nodes/{node}");
             let finding = Finding::of_file(Kind::BadNodeId, key, message);
             self.find(finding.with_help(format!("rename the folder to nodes/{sent}")));
@@ -129,6 +142,10 @@ impl Check<'_> {
             }
         };
         let attributes = self.attributes.get(node).cloned().unwrap_or_default();
-        self.uses_pools(node, &definition.render(&attributes));
+        self.uses_pools(
+            node,
+            &key(Record::Definition),
+            definition.render(&attributes),
+        );
     }
 }

@@ -5,11 +5,14 @@
 //!
 //! - an interface that two lines want a neighbor on (each interface meets one line only);
 //! - a line that wants what another line of the pattern forbids at the same place;
+//! - a line that wants a neighbor below `none: none:none`: an interface that sees one gets no further;
 //! - a later pattern without `node` that has every condition of an earlier one: the same model or
 //!   none in the earlier one; every line that forbids, as strict or stricter; and of the lines that
 //!   want something the same ones, or lines that name interfaces where the earlier one has each
 //!   interface in one line only, or a single `any` line. A condition is as strict as another if it
 //!   is written alike, if the other takes anything, or if it is one exact name that the other takes.
+//!   An earlier `none: none:none` is met by nodes without neighbors, which a later one takes alone,
+//!   and where the lines that want something and it are the same ones in both.
 
 use std::collections::HashMap;
 
@@ -23,6 +26,16 @@ use ztp_core::yaml::Position;
 pub fn contradiction(pattern: &Pattern) -> Option<(Position, String)> {
     let wants = lines(pattern, Sense::Wants);
     let forbids = lines(pattern, Sense::Forbids);
+    let mut in_order = pattern.constraints.iter();
+    if let Some(lonely) = in_order.find(|line| line.sense == Sense::ForbidsOthers)
+        && let Some(want) = in_order.find(|line| line.sense == Sense::Wants)
+    {
+        let reason = format!(
+            "'{want}' wants a neighbor, and '{lonely}' above it, in line {}, forbids all that no line above that one wants",
+            lonely.position.line
+        );
+        return Some((want.position, reason));
+    }
     let mut taken: HashMap<InterfaceName, &Constraint> = HashMap::new();
     for want in wants {
         for name in want.interfaces.iter().flatten() {
@@ -62,16 +75,44 @@ pub fn covers(earlier: &Pattern, later: &Pattern) -> bool {
         (Some(earlier), Some(later)) => earlier == later,
         (Some(_), None) => false,
     };
+    if !same_model {
+        return false;
+    }
+    let wants = lines(earlier, Sense::Wants);
+    let lonely = |pattern| !lines(pattern, Sense::ForbidsOthers).is_empty();
+    if lonely(later) && lines(later, Sense::Wants).is_empty() {
+        // Only nodes without neighbors, which break no line and meet none.
+        return wants.is_empty();
+    }
     let stricter = lines(later, Sense::Forbids);
     let forbids = lines(earlier, Sense::Forbids);
-    same_model
-        && forbids.iter().all(|forbid| {
-            stricter.iter().any(|stricter| {
-                implies_neighbor(forbid, stricter)
-                    && within(&forbid.interfaces, &stricter.interfaces)
-            })
+    forbids.iter().all(|forbid| {
+        stricter.iter().any(|stricter| {
+            implies_neighbor(forbid, stricter) && within(&forbid.interfaces, &stricter.interfaces)
         })
-        && covers_wants(&lines(earlier, Sense::Wants), &lines(later, Sense::Wants))
+    }) && match lonely(earlier) {
+        true => same_in_order(earlier, later),
+        false => covers_wants(&wants, &lines(later, Sense::Wants)),
+    }
+}
+
+/// Whether two patterns give their interfaces out alike.
+fn same_in_order(earlier: &Pattern, later: &Pattern) -> bool {
+    let ordered = |pattern: &'_ Pattern| -> Vec<_> {
+        let lines = pattern.constraints.iter();
+        let lines = lines.filter(|line| line.sense != Sense::Forbids);
+        lines
+            .map(|line| {
+                (
+                    line.sense,
+                    line.interfaces.clone(),
+                    line.device.clone(),
+                    line.port.clone(),
+                )
+            })
+            .collect()
+    };
+    ordered(earlier) == ordered(later)
 }
 
 /// Whether the lines that `earlier` wants are met wherever those of `later` are.
@@ -167,6 +208,15 @@ mod tests {
             ("[Ethernet1: none]", "[Ethernet1-4: none]"),
             ("[none: 'core:Ethernet1']", "[none: core]"),
             ("[Ethernet3: 'none:Ethernet1']", "[Ethernet1-5: 'none:any']"),
+            ("[]", "[none: none]"),
+            ("[none: none]", "[none: 'none:none']"),
+            ("[none: none]", "[none: none, none: core]"),
+            ("[none: core, Ethernet1: none]", "[none: none]"),
+            (
+                "[Ethernet1: a, none: none]",
+                "[Ethernet1: a, none: none, none: core]",
+            ),
+            ("[Ethernet1: a]", "[Ethernet1: a, none: none]"),
         ] {
             assert!(
                 covers(&pattern(earlier), &pattern(later)),
@@ -187,6 +237,17 @@ mod tests {
             ("[Ethernet1-4: none]", "[Ethernet1: none]"),
             ("[none: core]", "[none: 'core:Ethernet1']"),
             ("[none: core]", "[]"),
+            ("[none: none]", "[]"),
+            ("[none: none]", "[any: any]"),
+            ("[any: any]", "[none: none]"),
+            ("[none: none]", "[none: \"regex('.')\"]"),
+            ("[Ethernet1: a, none: none]", "[none: none]"),
+            ("[none: none]", "[Ethernet1: a, none: none]"),
+            ("[Ethernet1: a, none: none]", "[Ethernet1: a]"),
+            (
+                "[Ethernet1: a, none: none]",
+                "[Ethernet1: a, Ethernet2: b, none: none]",
+            ),
         ] {
             assert!(
                 !covers(&pattern(earlier), &pattern(later)),
@@ -211,6 +272,8 @@ mod tests {
             ("[Ethernet1: a, Ethernet1: none]", "'Ethernet1: none'"),
             ("[Ethernet1: 'a:b', none: a]", "'none: a'"),
             ("[any: spine1, none: \"regex('spine')\"]", "'none: regex"),
+            ("[none: none, any: any]", "'any: any' wants"),
+            ("[Ethernet1: a, none: none, any: any]", "'any: any' wants"),
         ] {
             let (_, reason) = contradiction(&pattern(interfaces)).unwrap();
             assert!(reason.contains(part), "{interfaces}: {reason}");
@@ -220,6 +283,9 @@ mod tests {
             "[Ethernet1: a, Ethernet2: none]",
             "[any: a, Ethernet1: none]",
             "[Ethernet1: any, none: core]",
+            "[none: none]",
+            "[Ethernet1: any, none: none]",
+            "[none: none, none: core, none: none]",
         ] {
             assert_eq!(contradiction(&pattern(interfaces)), None, "{interfaces}");
         }

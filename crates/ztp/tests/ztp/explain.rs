@@ -88,6 +88,43 @@ fn a_known_node_that_no_longer_fits_is_refused() {
 }
 
 #[test]
+fn none_none_none_is_a_node_without_neighbors() {
+    let scratch = Scratch::new("explain-lonely");
+    scratch.write(
+        "root/neighbordb",
+        "patterns:\n- {name: nothing connected, definition: all, interfaces: [none: 'none:none']}\n- {name: anything connected, definition: all, interfaces: [any: 'any:any']}\n",
+    );
+    scratch.write("root/definitions/all", "actions: []\n");
+    scratch.write("root/nodes/KNOWN01/startup-config", "hostname known01\n");
+    scratch.write(
+        "root/nodes/KNOWN01/pattern",
+        "name: stored\ninterfaces:\n  - none: none:none\n",
+    );
+    let facts = |serial: &str, neighbors: &str| {
+        format!(r#"{{"serialnumber": "{serial}", "neighbors": {{{neighbors}}}}}"#)
+    };
+    let sees = r#""Ethernet1": [{"device": "spine1", "port": "Ethernet1"}]"#;
+    for (serial, neighbors, status, part) in [
+        ("NEW01", "", 0, "pattern 'nothing connected' fits"),
+        ("NEW02", sees, 0, "pattern 'anything connected' fits"),
+        ("KNOWN01", "", 0, "the node fits its pattern"),
+        (
+            "KNOWN01",
+            sees,
+            1,
+            "pattern 'stored': Ethernet1 must not see a neighbor, saw 'spine1' port 'Ethernet1'",
+        ),
+    ] {
+        scratch.write("facts.json", facts(serial, neighbors));
+        let (code, text) = scratch.ztp(&["explain", "root", "--node", "facts.json"]);
+        assert_eq!(code, status, "{text}");
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let (status, text) = scratch.ztp(&["validate", "root"]);
+    assert_eq!(status, 0, "{text}");
+}
+
+#[test]
 fn what_is_not_understood_says_how_it_is_written() {
     let scratch = root("explain-usage");
     let args = ["explain", "root", "--serial", "A", "--neighbor", "spine1"];

@@ -2,12 +2,15 @@
 //! them has a handful of keys. [`serde_json::Value`] hashes and copies all of them.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
+/// Most values in the facts of one node: a few for each neighbor, and one for each interface that may be sent.
+pub const MAX_VALUES: usize = 131_072;
 /// Entries of an object that are looked through one by one; more get an index.
 const MAX_UNINDEXED: usize = 32;
 
@@ -46,15 +49,50 @@ pub fn get<'j, 'a>(object: &'j [(Cow<'a, str>, Json<'a>)], key: &str) -> Option<
     Some(value)
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Values)
+/// Why a text is not read.
+#[derive(Debug)]
+pub enum JsonError {
+    Malformed(serde_json::Error),
+    /// Over [`MAX_VALUES`].
+    TooMany,
+}
+
+impl<'a> Json<'a> {
+    /// Reads a text. serde_json stops at 128 levels by itself.
+    ///
+    /// # Errors
+    /// Bad JSON, and more than [`MAX_VALUES`] values.
+    pub fn parse(text: &'a [u8]) -> Result<Json<'a>, JsonError> {
+        let left = Cell::new(MAX_VALUES);
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        let value = Values { left: &left }.deserialize(&mut reader);
+        let value = value.and_then(|value| reader.end().map(|()| value));
+        value.map_err(|error| match left.get() {
+            0 => JsonError::TooMany,
+            _ => JsonError::Malformed(error),
+        })
     }
 }
 
-struct Values;
+/// Reads values, as long as some are left.
+#[derive(Clone, Copy)]
+struct Values<'c> {
+    left: &'c Cell<usize>,
+}
 
-impl<'de> Visitor<'de> for Values {
+impl<'de> DeserializeSeed<'de> for Values<'_> {
+    type Value = Json<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
+        match self.left.get() {
+            0 => return Err(D::Error::custom("too many values")),
+            left => self.left.set(left - 1),
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Values<'_> {
     type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,7 +129,7 @@ impl<'de> Visitor<'de> for Values {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
         Ok(Json::List(list))
@@ -100,7 +138,8 @@ impl<'de> Visitor<'de> for Values {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json<'de>, A::Error> {
         let mut object: Vec<(Cow<'de, str>, Json<'de>)> = Vec::new();
         let mut index: HashMap<Cow<'de, str>, usize> = HashMap::new();
-        while let Some((Key(key), value)) = entries.next_entry()? {
+        while let Some(Key(key)) = entries.next_key()? {
+            let value = entries.next_value_seed(self)?;
             if index.is_empty() && object.len() == MAX_UNINDEXED {
                 let keys = object.iter().map(|(key, _)| key.clone());
                 index = keys.zip(0..).collect();
@@ -137,7 +176,7 @@ mod tests {
         for others in [0, MAX_UNINDEXED, 2 * MAX_UNINDEXED] {
             let filling: String = (0..others).map(|n| format!("\"k{n}\":{n},")).collect();
             let text = format!("{{\"a\":1,{filling}\"\\u0061\":2,\"z\":3}}");
-            let Json::Object(object) = serde_json::from_str(&text).unwrap() else {
+            let Json::Object(object) = Json::parse(text.as_bytes()).unwrap() else {
                 panic!("{text} is an object");
             };
             assert_eq!(object.len(), others + 2, "{text}");
@@ -147,9 +186,21 @@ mod tests {
     }
 
     #[test]
+    fn values_are_bounded() {
+        let list = |values: usize| format!("[{}]", vec!["[]"; values - 1].join(","));
+        assert!(Json::parse(list(MAX_VALUES - 1).as_bytes()).is_ok());
+        for values in [MAX_VALUES + 1, 4 * MAX_VALUES] {
+            let parsed = Json::parse(list(values).as_bytes()).map(drop);
+            assert!(matches!(parsed, Err(JsonError::TooMany)), "{values}");
+        }
+        let malformed = Json::parse(b"[1] 2").map(drop);
+        assert!(matches!(malformed, Err(JsonError::Malformed(_))));
+    }
+
+    #[test]
     fn borrows_what_has_no_escapes() {
         let text = r#"{"a":"b","c":"\n"}"#;
-        let Json::Object(object) = serde_json::from_str(text).unwrap() else {
+        let Json::Object(object) = Json::parse(text.as_bytes()).unwrap() else {
             panic!("{text} is an object");
         };
         assert!(matches!(

@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::{FactsError, Neighbor, NodeFacts, Post};
 use crate::node::Identifier::{self, SerialNumber, SystemMac};
+use crate::node::NodeId;
 
 fn parse(body: &str) -> Result<NodeFacts, FactsError> {
     Post::parse(body.as_bytes()).map(|post| post.facts)
@@ -57,6 +58,36 @@ fn the_id_is_the_fact_that_the_setting_names() {
     let facts = parse(r#"{"serialnumber": "SN1", "systemmac": "00:1c:73:AA:bb:cc"}"#).unwrap();
     assert_eq!(facts.id(SerialNumber).unwrap().as_str(), "SN1");
     assert_eq!(facts.id(SystemMac).unwrap().as_str(), "001c73aabbcc");
+}
+
+#[test]
+fn blanks_around_a_serial_number_are_removed_everywhere() {
+    let facts =
+        parse(r#"{"serialnumber": " JPE1 \t", "systemmac": " 00:1c:73:AA:bb:cc "}"#).unwrap();
+    assert_eq!(facts.serialnumber.as_deref(), Some("JPE1"));
+    assert_eq!(facts.systemmac.as_deref(), Some("001c73aabbcc"));
+    assert_eq!(facts.id(SerialNumber).unwrap().as_str(), "JPE1");
+    assert_eq!(facts.id(SystemMac).unwrap().as_str(), "001c73aabbcc");
+    assert_eq!("JPE1 ".parse::<NodeId>().unwrap().as_str(), "JPE1");
+    assert_eq!(
+        NodeId::try_from("\u{a0}JPE1".to_owned()).unwrap().as_str(),
+        "JPE1"
+    );
+    let stored = r#"{"serialnumber":"JPE1 ","neighbors":{}}"#;
+    assert_eq!(
+        NodeFacts::parse_stored(stored)
+            .unwrap()
+            .serialnumber
+            .as_deref(),
+        Some("JPE1")
+    );
+    assert!(
+        parse(r#"{"serialnumber": "  "}"#)
+            .unwrap()
+            .id(SerialNumber)
+            .is_err()
+    );
+    assert!("  ".parse::<NodeId>().is_err());
 }
 
 #[test]

@@ -1,0 +1,244 @@
+// A Worker on real workerd whose KV can fail.
+//
+// The runtime's own KV binding speaks HTTP to a KV in this process, as it does to Cloudflare's. There each
+// operation passes rules that delay it, let it fail, or answer it with an old value. The Worker cannot tell
+// this KV from a real one; R2, Durable Objects and the rate limiter are the local ones of the test harness.
+
+import { once } from "node:events";
+import { readFileSync, readdirSync } from "node:fs";
+import http from "node:http";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Miniflare, convertV4MiniflareOptions } from "miniflare";
+import { unstable_getMiniflareWorkerOptions } from "wrangler";
+import { freePort, root } from "../../scripts/run.mjs";
+import { send } from "./harness.mjs";
+
+/** The most bytes of values in the answer of a bulk read. */
+const MAX_BULK_BYTES = 25 << 20;
+/** The most keys in a page of a list. */
+const MAX_PAGE = 1000;
+/** How much is sent at once, in bytes. */
+const PART = 64 << 10;
+
+/**
+ * A KV namespace with faults. Every rule can be changed at any time:
+ *
+ * - `oneWritePerSecond`: a second write (or deletion) of a key within a second of the last one that was
+ *   taken is answered 429.
+ * - `failEvery`: every n-th operation is answered 500; 0: none is.
+ * - `fails({ operation, keys })`: a status that this operation fails with, or nothing. `operation` is
+ *   `get`, `bulk`, `put`, `delete` or `list` (its only key is the prefix).
+ * - `delay({ operation, keys })`: milliseconds until it is answered.
+ * - `staleFor`: for so many milliseconds after a key was read, reads answer what it held then, also that it
+ *   held nothing.
+ *
+ * `operations` lists all that the Worker has asked: `{ operation, keys, status, at }`; `sent` is how many
+ * bytes of values it has read, some megabytes of them in buffers on the way. A test reads and writes past the rules with `get`, `put`, `delete` and `list`, as on a KV binding.
+ */
+export class FaultyKv {
+  oneWritePerSecond = false;
+  failEvery = 0;
+  fails = () => undefined;
+  delay = () => 0;
+  staleFor = 0;
+  operations = [];
+  sent = 0;
+
+  #values = new Map();
+  #written = new Map();
+  #read = new Map();
+  #count = 0;
+  #server = http.createServer((request, response) => this.#serve(request, response));
+
+  constructor(rules = {}) {
+    Object.assign(this, rules);
+  }
+
+  /** Starts to serve; resolves to the URL that a binding is given. */
+  async start() {
+    await new Promise((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    return new URL(`http://127.0.0.1:${this.#server.address().port}`);
+  }
+
+  async stop() {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async get(key) {
+    return this.#values.get(key)?.toString("utf8") ?? null;
+  }
+
+  async put(key, value) {
+    this.#values.set(key, Buffer.from(value));
+  }
+
+  async delete(key) {
+    this.#values.delete(key);
+  }
+
+  /** All keys that begin with `prefix`, in order. */
+  async list({ prefix = "" } = {}) {
+    const names = [...this.#values.keys()].filter((name) => name.startsWith(prefix));
+    return { keys: names.sort().map((name) => ({ name })), list_complete: true };
+  }
+
+  /** How many operations of that kind there were on keys that begin with `prefix`. */
+  count(operation, prefix = "") {
+    return this.operations.filter((done) => done.operation === operation && done.keys.some((key) => key.startsWith(prefix))).length;
+  }
+
+  async #serve(request, response) {
+    try {
+      const chunks = [];
+      for await (const chunk of request) chunks.push(chunk);
+      // Where the proxy of the binding sends a request on, it says what was asked in headers of its own.
+      const url = new URL(request.headers["mf-url"] ?? request.url, "http://kv");
+      const asked = read(request.method, url, Buffer.concat(chunks));
+      const done = { operation: asked.operation, keys: asked.keys, status: 0, at: Date.now() };
+      this.operations.push(done);
+      const wait = this.delay(asked);
+      if (wait > 0) await sleep(wait);
+      const { status, body } = this.#answer(asked);
+      done.status = status;
+      response.writeHead(status, { "MF-Forwarded-Response": "1", "Content-Length": body.length });
+      await this.#send(response, body);
+    } catch (error) {
+      response.writeHead(400);
+      response.end(String(error));
+    }
+  }
+
+  /** Sends a body in parts, as long as it is read. */
+  async #send(response, body) {
+    for (let at = 0; at < body.length && !response.destroyed; at += PART) {
+      const part = body.subarray(at, at + PART);
+      this.sent += part.length;
+      if (!response.write(part)) await Promise.race([once(response, "drain"), once(response, "close")]);
+    }
+    response.end();
+  }
+
+  #answer(asked) {
+    const { operation, keys, body } = asked;
+    const answer = (status, text = "") => ({ status, body: Buffer.from(text) });
+    this.#count += 1;
+    const failed = this.fails(asked);
+    if (failed) return answer(failed, "this operation is to fail");
+    if (this.failEvery > 0 && this.#count % this.failEvery === 0) return answer(500, "this operation is to fail");
+    if (operation === "put" || operation === "delete") {
+      const [key] = keys;
+      const now = Date.now();
+      if (this.oneWritePerSecond && now - (this.#written.get(key) ?? 0) < 1000) return answer(429, "too many writes of one key");
+      this.#written.set(key, now);
+      if (operation === "put") this.#values.set(key, body);
+      else this.#values.delete(key);
+      return answer(200);
+    }
+    if (operation === "list") return answer(200, JSON.stringify(this.#page(asked)));
+    const values = keys.map((key) => this.#value(key));
+    if (operation === "get") return values[0] === undefined ? answer(404) : { status: 200, body: values[0] };
+    const bytes = values.reduce((sum, value) => sum + (value?.length ?? 0), 0);
+    if (bytes > MAX_BULK_BYTES) return answer(413, "Total size of request exceeds the limit of 25MB");
+    return answer(200, JSON.stringify(Object.fromEntries(keys.map((key, index) => [key, values[index]?.toString("utf8") ?? null]))));
+  }
+
+  /** What a read answers under a key. */
+  #value(key) {
+    if (this.staleFor === 0) return this.#values.get(key);
+    const now = Date.now();
+    const known = this.#read.get(key);
+    if (known && now - known.at < this.staleFor) return known.value;
+    const value = this.#values.get(key);
+    this.#read.set(key, { at: now, value });
+    return value;
+  }
+
+  #page({ keys: [prefix], limit, cursor }) {
+    const after = cursor === null ? "" : Buffer.from(cursor, "base64url").toString();
+    const names = [...this.#values.keys()].filter((name) => name.startsWith(prefix) && name > after).sort();
+    const page = names.slice(0, limit);
+    const found = page.map((name) => ({ name }));
+    if (page.length === names.length) return { keys: found, list_complete: true };
+    return { keys: found, list_complete: false, cursor: Buffer.from(page.at(-1)).toString("base64url") };
+  }
+}
+
+/** An operation as a KV binding sends it. */
+function read(method, url, body) {
+  const key = decodeURIComponent(url.pathname.slice(1));
+  if (method === "POST") return { operation: "bulk", keys: JSON.parse(body.toString()).keys };
+  if (method === "PUT") return { operation: "put", keys: [key], body };
+  if (method === "DELETE") return { operation: "delete", keys: [key] };
+  if (key !== "") return { operation: "get", keys: [key] };
+  const limit = Math.min(Number(url.searchParams.get("key_count_limit") ?? MAX_PAGE), MAX_PAGE);
+  return { operation: "list", keys: [url.searchParams.get("prefix") ?? ""], limit, cursor: url.searchParams.get("cursor") };
+}
+
+/** Lets the rate limiter fail, as it does where Cloudflare's service does not answer. */
+const FAILING_LIMITER = `
+import { env as bindings } from "cloudflare:workers";
+Object.getPrototypeOf(bindings.ZTP_RATE_LIMIT).limit = async () => {
+  throw new Error("this operation is to fail");
+};
+`;
+
+/**
+ * Starts the built Worker on a KV with faults; `rules` are those of FaultyKv. `bindings` (settings and
+ * secrets) are added to wrangler.toml's. `limit` binds a rate limiter with so many requests a minute, which
+ * always fails with `limiterFails`. A `forgetful` Worker is as in the harness.
+ */
+export async function startFaulty({ bindings = {}, rules = {}, forgetful = false, limit, limiterFails = false } = {}) {
+  const bundle = join(root, "build", forgetful ? "bundle-forgetful" : "bundle");
+  const kv = new FaultyKv(rules);
+  const [port, remote] = [await freePort(), await kv.start()];
+  const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
+  const entries = [];
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      structuredWorkerdLogs: true,
+      handleStructuredLogs: ({ level, message }) => entries.push({ level, message }),
+      workers: [
+        {
+          ...workerOptions,
+          name: "faulty",
+          modules: modules(bundle, limiterFails ? FAILING_LIMITER : ""),
+          bindings: { ...workerOptions.bindings, ...bindings },
+          kvNamespaces: { ZTP_DATA: { id: "ZTP_DATA", remoteProxyConnectionString: remote } },
+          ratelimits: limit === undefined ? {} : { ZTP_RATE_LIMIT: { namespace_id: "1001", simple: { limit, period: 60 } } },
+          unsafeDirectSockets: [{ host: "127.0.0.1", port }],
+        },
+      ],
+    }),
+  );
+  await miniflare.ready;
+  const url = new URL(`http://127.0.0.1:${port}`);
+  return {
+    url,
+    kv,
+    r2: await miniflare.getR2Bucket("ZTP_FILES", "faulty"),
+    request: (method, path, options = {}) => send(url, method, path, options),
+    /** What the Worker has logged since the last call: `{ level, message }`. */
+    logs: () => entries.splice(0),
+    /** The log lines about the last `count` requests, parsed, each with its `level`. A line may come after its answer. */
+    async lines(count = 1) {
+      const found = [];
+      for (let waited = 0; found.length < count && waited < 5000; waited += 10) {
+        for (const { level, message } of entries.splice(0)) if (message.startsWith('{"method"')) found.push({ level, ...JSON.parse(message) });
+        if (found.length < count) await sleep(10);
+      }
+      return found;
+    },
+    async stop() {
+      await miniflare.dispose();
+      await kv.stop();
+    },
+  };
+}
+
+function modules(bundle, appended) {
+  const names = readdirSync(bundle).filter((name) => name.endsWith(".wasm"));
+  const wasm = names.map((name) => ({ type: "CompiledWasm", path: name, contents: readFileSync(join(bundle, name)) }));
+  return [{ type: "ESModule", path: "index.js", contents: `${readFileSync(join(bundle, "index.js"))}${appended}` }, ...wasm];
+}

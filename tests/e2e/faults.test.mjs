@@ -1,0 +1,335 @@
+// What requests come to where KV refuses, fails, lags or answers late.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import http from "node:http";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ADMIN, AMSTERDAM, SECRETS, nodeToken } from "./credentials.mjs";
+import { startFaulty } from "./faults.mjs";
+import { assertRefusal, facts } from "./harness.mjs";
+
+const MIB = 1 << 20;
+/** Longer than anything is remembered. */
+const FORGOTTEN = 10_050;
+const sha1 = (bytes) => createHash("sha1").update(bytes).digest("hex");
+const post = (serial, others) => ({ body: JSON.stringify(facts(serial, others)) });
+
+/** A Worker for one test. */
+async function started(t, options) {
+  const worker = await startFaulty(options);
+  t.after(() => worker.stop());
+  return worker;
+}
+
+describe("GET /meta of an object without a checksum", () => {
+  const image = Buffer.alloc(5 * MIB, "image");
+  const isMemo = ({ keys }) => keys[0].startsWith("digests/");
+
+  test("answers although KV takes no memo of the hash, and hashes once", async (t) => {
+    const worker = await started(t, { rules: { fails: (asked) => asked.operation === "put" && isMemo(asked) && 429 } });
+    await worker.r2.put("files/x.swi", image);
+    for (const reads of [2, 0]) {
+      const answer = await worker.request("GET", "/meta/files/x.swi");
+      assert.equal(answer.status, 200, answer.text);
+      assert.deepEqual([answer.json.size, answer.json.sha1], [image.length, sha1(image)]);
+      const [line] = await worker.lines();
+      assert.deepEqual([line.status, line.r2_reads], [200, reads]);
+      if (reads > 0) assert.match(line.warning, /writing digests\/files\/x\.swi failed.*429/);
+    }
+    // Nor is it hashed again when what is in memory has to be checked.
+    await sleep(FORGOTTEN);
+    assert.equal((await worker.request("GET", "/meta/files/x.swi")).json.sha1, sha1(image));
+    assert.equal((await worker.lines())[0].r2_reads, 1);
+  });
+
+  test("answers although KV cannot be read", async (t) => {
+    const worker = await started(t, { rules: { fails: () => 500 } });
+    await worker.r2.put("files/x.swi", image);
+    const answer = await worker.request("GET", "/meta/files/x.swi");
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.json.sha1, sha1(image));
+    assert.match((await worker.lines())[0].warning, /reading digests\/files\/x\.swi failed.*500/);
+  });
+
+  test("hashes once for all who ask at the same time", async (t) => {
+    const worker = await started(t, { rules: { oneWritePerSecond: true, delay: (asked) => (isMemo(asked) ? 200 : 0) } });
+    await worker.r2.put("files/x.swi", image);
+    const answers = await Promise.all(Array.from({ length: 12 }, () => worker.request("GET", "/meta/files/x.swi")));
+    for (const answer of answers) {
+      assert.equal(answer.status, 200, answer.text);
+      assert.equal(answer.json.sha1, sha1(image));
+    }
+    const reads = (await worker.lines(answers.length)).reduce((sum, line) => sum + line.r2_reads, 0);
+    assert.ok(reads <= answers.length + 1, `${reads} R2 reads: ${answers.length} to look, and more than one to hash`);
+    assert.equal(worker.kv.count("put"), 1);
+  });
+});
+
+describe("PUT startup-config where KV takes one write of a key in a second", () => {
+  const PATH = "/nodes/JPE1/startup-config";
+  const put = (worker, body) => worker.request("PUT", PATH, { body });
+  let worker;
+  before(async () => {
+    worker = await startFaulty({ rules: { oneWritePerSecond: true } });
+  });
+  after(() => worker.stop());
+
+  test("stores the last of several within a second, and answers 201 to each", async () => {
+    for (const body of ["one", "two", "three"]) assert.equal((await put(worker, body)).status, 201, body);
+    assert.equal(await worker.kv.get("nodes/JPE1/startup-config"), "three");
+  });
+
+  test("stores the last that came, if they overlap", async () => {
+    await sleep(1000);
+    const answers = [];
+    for (const body of ["one", "two", "three"]) {
+      answers.push(put(worker, body));
+      await sleep(150);
+    }
+    for (const answer of await Promise.all(answers)) assert.equal(answer.status, 201, answer.text);
+    assert.equal(await worker.kv.get("nodes/JPE1/startup-config"), "three");
+  });
+
+  test("stores it although the client hangs up before KV takes it", async () => {
+    await sleep(1000);
+    await put(worker, "before");
+    await new Promise((resolve) => {
+      const request = http.request(new URL(PATH, worker.url), { method: "PUT", agent: false });
+      request.on("close", resolve);
+      request.on("error", () => {});
+      request.end("after");
+      setTimeout(() => request.destroy(), 300);
+    });
+    for (let waited = 0; waited < 4000 && (await worker.kv.get("nodes/JPE1/startup-config")) !== "after"; waited += 100) await sleep(100);
+    assert.equal(await worker.kv.get("nodes/JPE1/startup-config"), "after");
+  });
+
+  test("is 503 with Retry-After if KV takes it for seconds not at all", async (t) => {
+    const worker = await started(t, { rules: { fails: ({ operation }) => operation === "put" && 429 } });
+    const since = Date.now();
+    const answer = await put(worker, "x");
+    assertRefusal(answer, 503, /writing nodes\/JPE1\/startup-config failed/);
+    assert.ok(Number(answer.headers["retry-after"]) > 0);
+    assert.ok(Date.now() - since >= 3000 && Date.now() - since < 15_000, `${Date.now() - since} ms`);
+    assert.ok(worker.kv.count("put") >= 3);
+  });
+
+  test("retries nothing but a 429", async (t) => {
+    const worker = await started(t, { rules: { fails: ({ operation }) => operation === "put" && 500 } });
+    assertRefusal(await put(worker, "x"), 503, /writing/);
+    assert.equal(worker.kv.count("put"), 1);
+  });
+
+  test("a new node's POST is accepted although its records were written a moment ago", async () => {
+    await worker.kv.put("neighbordb", "patterns:\n- name: all\n  definition: leaf\n  interfaces:\n  - any: any:any\n");
+    await worker.kv.put("definitions/leaf", "actions: []");
+    assert.equal((await worker.request("POST", "/nodes", post("JPE9"))).status, 201);
+    await worker.kv.delete("nodes/JPE9/definition");
+    assert.equal((await worker.request("POST", "/nodes", post("JPE9", { version: "4.29.0F" }))).status, 201);
+    assert.match(await worker.kv.get("nodes/JPE9/.node"), /4\.29\.0F/);
+  });
+});
+
+test("PUT startup-config stores the last one although KV still answers an older one", async (t) => {
+  const worker = await started(t, { rules: { staleFor: 60_000 } });
+  await worker.kv.put("nodes/JPE1/startup-config", "one");
+  for (const body of ["two", "one"]) {
+    assert.equal((await worker.request("PUT", "/nodes/JPE1/startup-config", { body })).status, 201);
+    assert.equal(await worker.kv.get("nodes/JPE1/startup-config"), body);
+  }
+});
+
+describe("the records of a node", () => {
+  const PATH = "/nodes/JPE1";
+
+  test("that cannot be read are 503, once", async (t) => {
+    const worker = await started(t, { rules: { fails: ({ operation }) => operation === "bulk" && 500 } });
+    await worker.kv.put("nodes/JPE1/definition", "actions: []");
+    for (const [method, path, options] of [
+      ["GET", PATH, {}],
+      ["POST", "/nodes", post("JPE1")],
+    ]) {
+      const before = worker.kv.operations.length;
+      assertRefusal(await worker.request(method, path, options), 503, /reading nodes\/JPE1\/ failed/);
+      assert.ok(worker.kv.operations.length - before <= 2, "read one by one after that");
+    }
+  });
+
+  test("are too large if KV says so, and the refusal names them", async (t) => {
+    const worker = await started(t);
+    for (const name of ["definition", "attributes"]) await worker.kv.put(`nodes/JPE1/${name}`, Buffer.alloc(13 * MIB, "x"));
+    assertRefusal(await worker.request("GET", PATH), 400, /definition.*under nodes\/JPE1\/ exceed together the 25 MB/);
+  });
+
+  test("include a startup-config of 25 MiB, which is not read to learn that it is there", async (t) => {
+    const worker = await started(t, { bindings: SECRETS });
+    const config = Buffer.alloc(25 * MIB, "x");
+    await worker.kv.put("nodes/JPE1/startup-config", config);
+    await worker.kv.put("nodes/JPE1/site", "amsterdam");
+    const base = `/t/${nodeToken("amsterdam", AMSTERDAM, "JPE1")}`;
+    for (const [method, path, options, status] of [
+      ["GET", "/nodes/JPE1", {}, 200],
+      ["POST", "/nodes", post("JPE1"), 409],
+      ["PUT", "/nodes/JPE1/startup-config", { body: "hostname a" }, 201],
+    ]) {
+      worker.kv.sent = 0;
+      assert.equal((await worker.request(method, `${base}${path}`, options)).status, status, `${method} ${path}`);
+      assert.ok(worker.kv.sent < config.length / 2, `${method} ${path} read ${worker.kv.sent} bytes of KV`);
+    }
+    await worker.kv.put("nodes/JPE1/startup-config", config);
+    assert.ok((await worker.request("GET", `${base}/nodes/JPE1/startup-config`)).bytes.equals(config));
+    assert.equal((await worker.request("GET", `${base}/meta/nodes/JPE1/startup-config`)).json.sha1, sha1(config));
+  });
+
+  test("are all written before a failure of one is told", async (t) => {
+    const worker = await started(t, {
+      rules: {
+        fails: ({ operation, keys }) => operation === "put" && keys[0].endsWith("/pattern") && 500,
+        delay: ({ operation, keys }) => (operation === "put" && keys[0].endsWith("/.node") ? 500 : 0),
+      },
+    });
+    await worker.kv.put("neighbordb", "patterns:\n- name: all\n  definition: leaf\n  interfaces:\n  - any: any:any\n");
+    await worker.kv.put("definitions/leaf", "actions: []");
+    assertRefusal(await worker.request("POST", "/nodes", post("JPE1")), 503, /writing nodes\/JPE1\/pattern failed/);
+    assert.match(await worker.kv.get("nodes/JPE1/.node"), /JPE1/);
+    assert.equal(await worker.kv.get("nodes/JPE1/definition"), null);
+  });
+});
+
+test("nothing of a startup-config is read before its sender is authorized", async (t) => {
+  const worker = await started(t, { bindings: SECRETS });
+  await worker.kv.put("nodes/JPE1/definition", "actions: []");
+  await worker.kv.put("nodes/JPE1/site", "london");
+  const path = `/t/${AMSTERDAM}/nodes/JPE1/startup-config`;
+  const body = Buffer.alloc(4 * MIB, "x");
+  const headers = { "Content-Length": body.length };
+  const answered = new Promise((resolve, reject) => {
+    const request = http.request(new URL(path, worker.url), { method: "PUT", headers, agent: false });
+    request.on("error", reject);
+    request.on("response", (response) => resolve(response.resume().statusCode));
+    request.write(body.subarray(0, 1000));
+    // The site that the node belongs to is asked for while the body has not come.
+    setTimeout(() => {
+      const keys = worker.kv.operations.flatMap((done) => done.keys);
+      if (!keys.includes("nodes/JPE1/site")) reject(new Error(`asked for ${keys}`));
+      request.end(body.subarray(1000));
+    }, 500);
+  });
+  assert.equal(await answered, 403);
+  assert.equal(await worker.kv.get("nodes/JPE1/startup-config"), null);
+});
+
+test("nothing of the facts is kept if the URL of a site opens no node", async (t) => {
+  const worker = await started(t, { bindings: { ...SECRETS, REQUIRE_NODE_TOKEN: "True" } });
+  // Not even that they are too large, or none: that is not looked at.
+  for (const body of [Buffer.alloc(2 * MIB, "x"), "", "{"]) {
+    assertRefusal(await worker.request("POST", `/t/${AMSTERDAM}/nodes`, { body }), 403, /REQUIRE_NODE_TOKEN/);
+  }
+  assert.deepEqual(worker.kv.operations, []);
+});
+
+describe("what an instance remembers", () => {
+  const lastRead = (worker, key) => worker.kv.operations.filter(({ operation, keys }) => operation === "get" && keys[0] === key).length;
+
+  for (const [what, neighbordb, reason] of [
+    ["of the largest size", `patterns: []\n${"#".repeat(MIB - 13)}`, /no pattern/],
+    ["that is broken", "patterns:\n- name: [\n", /neighbordb is broken/],
+    ["that is too large", `patterns: []\n${"#".repeat(MIB - 12)}`, /neighbordb is broken.*1048577 bytes/],
+  ]) {
+    test(`has a neighbordb ${what}`, async (t) => {
+      const worker = await started(t);
+      await worker.kv.put("neighbordb", neighbordb);
+      for (let count = 0; count < 5; count += 1) assertRefusal(await worker.request("POST", "/nodes", post(`JPE${count}`)), 400, reason);
+      assert.equal(lastRead(worker, "neighbordb"), 1);
+      if (reason.source !== "no pattern") {
+        await worker.kv.put("neighbordb", "patterns: []");
+        await sleep(FORGOTTEN);
+        assertRefusal(await worker.request("POST", "/nodes", post("JPE1")), 400, /no pattern/);
+      }
+    });
+  }
+
+  test("is served with a warning while KV fails, however old it is", async (t) => {
+    const worker = await started(t);
+    await worker.kv.put("bootstrap/bootstrap", "print('mine')  # $SERVER\n");
+    await worker.kv.put("bootstrap/bootstrap.conf", "logging: [{destination: file:/tmp/ztp, level: DEBUG}]\n");
+    await worker.kv.put("neighbordb", "patterns:\n- name: all\n  definition: leaf\n  interfaces:\n  - any: any:any\n");
+    await worker.kv.put("definitions/leaf", "actions: []");
+    const paths = ["/bootstrap", "/bootstrap/config"];
+    const before = [];
+    for (const path of paths) before.push((await worker.request("GET", path)).text);
+    assert.equal((await worker.request("POST", "/nodes", post("JPE1"))).status, 201);
+    worker.kv.fails = ({ operation }) => operation === "get" && 500;
+    await sleep(FORGOTTEN);
+    worker.logs();
+    for (const [index, path] of paths.entries()) {
+      const answer = await worker.request("GET", path);
+      assert.equal(answer.status, 200, answer.text);
+      assert.equal(answer.text, before[index]);
+      assert.match((await worker.lines())[0].warning, /reading bootstrap\/bootstrap.* failed.*the copy of .* that was read \d+ s ago was served/);
+    }
+    // What this instance has never seen cannot be served.
+    worker.kv.fails = () => 500;
+    assertRefusal(await worker.request("GET", "/nodes/JPE1/startup-config"), 503, /failed/);
+    worker.kv.fails = () => undefined;
+    assert.equal((await worker.request("GET", "/bootstrap")).text, before[0]);
+  });
+
+  test("that nothing is stored counts while KV fails, too", async (t) => {
+    const worker = await started(t);
+    const script = (await worker.request("GET", "/bootstrap")).text;
+    worker.kv.fails = () => 500;
+    await sleep(FORGOTTEN);
+    assert.equal((await worker.request("GET", "/bootstrap")).text, script);
+  });
+});
+
+describe("the log", () => {
+  test("does not call a missing meta an error", async (t) => {
+    const worker = await started(t);
+    for (const path of ["/meta/files/x", "/meta/actions/x", "/meta/nodes/JPE1/startup-config"]) {
+      assert.equal((await worker.request("GET", path)).status, 500);
+      const [line] = await worker.lines();
+      assert.deepEqual([line.level, line.status], ["warn", 500], path);
+    }
+    worker.kv.fails = () => 500;
+    assert.equal((await worker.request("GET", "/meta/nodes/JPE1/startup-config")).status, 503);
+    assert.equal((await worker.lines())[0].level, "error");
+  });
+});
+
+describe("the rate limiter", () => {
+  test("counts wrong tokens, unknown paths and /admin, by address", async (t) => {
+    const worker = await started(t, { bindings: SECRETS, limit: 3 });
+    for (const [index, [what, path, status, others]] of [
+      ["wrong tokens", "/t/guessed-guessed-guessed/bootstrap", 404],
+      ["unknown paths", "/nothing", 404],
+      ["a path that cannot be decoded", "/%zz", 404],
+      ["unknown paths of a site", `/t/${AMSTERDAM}/nothing`, 404],
+      ["operators' paths", "/admin/pools", 404],
+      ["operators' paths with a token", "/admin/pools", 200, { Authorization: `Bearer ${ADMIN}` }],
+    ].entries()) {
+      const headers = { "CF-Connecting-IP": `192.0.2.${index}`, ...others };
+      const statuses = [];
+      for (let count = 0; count < 8; count += 1) statuses.push((await worker.request("GET", path, { headers })).status);
+      assert.equal(statuses[0], status, what);
+      assert.ok(statuses.includes(429), `${what}: ${statuses}`);
+    }
+    const own = nodeToken("amsterdam", AMSTERDAM, "JPE1");
+    assert.equal((await worker.request("GET", `/t/${own}/bootstrap`)).status, 200);
+  });
+
+  test("lets requests through with a warning while it fails", async (t) => {
+    const worker = await started(t, { bindings: SECRETS, limit: 3, limiterFails: true });
+    for (const [path, status] of [
+      [`/t/${AMSTERDAM}/bootstrap`, 200],
+      ["/nothing", 404],
+    ]) {
+      for (let count = 0; count < 5; count += 1) {
+        assert.equal((await worker.request("GET", path)).status, status);
+        assert.match((await worker.lines())[0].warning, /asking the rate limiter failed.*let through/);
+      }
+    }
+  });
+});
