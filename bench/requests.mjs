@@ -75,14 +75,14 @@ function post(serialnumber, status) {
 /** ztpserver 2.1.0 sends 200, the specification says 201. */
 const putConfig = (node) => request("PUT", `/nodes/${node}/startup-config`, { body: CONFIGURATION, statuses: [201, 200] });
 
-/** Every kind of request. `depth`: for how many storage operations it waits one after the other, cold and warm. */
+/** Every kind of request. `depth`: storage operations that it waits for one after the other, cold and warm. */
 export const KINDS = [
   { name: "GET /bootstrap", depth: [1, 0], next: () => get("/bootstrap") },
   { name: "GET /bootstrap/config", depth: [1, 0], next: () => get("/bootstrap/config") },
   { name: "GET /actions/{name}", depth: [1, 0], next: () => get("/actions/add_config") },
   { name: "GET /files/{path}, 4 KiB", depth: [1, 0], next: () => get(`/files/${TEMPLATE}`) },
   { name: "GET /files/{path}, 1 MiB", depth: [1, 1], next: () => get(`/${LARGE}`) },
-  { name: "GET /meta/files/{path}", depth: [2, 0], next: () => get(`/meta/files/${TEMPLATE}`) },
+  { name: "GET /meta/files/{path}", depth: [1, 0], next: () => get(`/meta/files/${TEMPLATE}`) },
   { name: "GET /meta/nodes/{id}/{record}", depth: [1, 1], next: () => get(`/meta/nodes/${SAVED}/startup-config`) },
   { name: "POST /nodes, known", depth: [1, 1], next: () => post(knownNode(), 409) },
   { name: "POST /nodes, new", depth: [5, 3], next: () => post(newNode(), 201) },

@@ -5,6 +5,7 @@
 const MAX_KEPT_BYTES = 64 * 1024;
 const HASH_STEP = 1024 * 1024;
 const cache = new Map();
+const digests = new Map();
 
 export default {
   async fetch(request, env) {
@@ -109,16 +110,17 @@ async function recordMeta(env, key) {
   return respond(env, "GET /meta/nodes/{id}/{record}", JSON.stringify({ size: value.byteLength, sha1 }));
 }
 
-/** Meta of an object: 1 R2 head and 1 KV read; the first of an upload also 1 R2 get, a hash, and 1 KV write. */
+/** Meta of an object: 1 R2 head; 1 KV read if its digest is not kept; of a new upload 1 R2 get and 1 KV write. */
 async function objectMeta(env, key) {
   const meta = await kept(env, `meta/${key}`, async () => {
     const { size, version } = await env.ZTP_FILES.head(key);
-    let digest = await env.ZTP_DATA.get(`digests/${key}`, "json");
+    let digest = digests.get(key) ?? (await env.ZTP_DATA.get(`digests/${key}`, "json"));
     if (digest?.version !== version) {
       const { body } = await env.ZTP_FILES.get(key);
       digest = { version, sha1: new Uint8Array(await hash(body)).toHex() };
       await env.ZTP_DATA.put(`digests/${key}`, JSON.stringify(digest));
     }
+    digests.set(key, digest);
     return JSON.stringify({ size, sha1: digest.sha1 });
   });
   return respond(env, "GET /meta/files/{path}", meta);
