@@ -1,7 +1,7 @@
 // Measures the Worker, a floor (bench/floor) and ztpserver 2.1.0. Only ratios travel to other machines.
 //
-//   npm run bench                 about six minutes
-//   npm run bench -- --short      about one minute, to see that it works
+//   npm run bench                 about five minutes
+//   npm run bench -- --short      one or two minutes, to see that it works
 //   npm run bench -- --write      also writes the tables into docs/costs.md and README.md
 
 import { randomBytes } from "node:crypto";
@@ -72,7 +72,7 @@ measured.depth = { worker: await measureDepth(launch.worker), floor: await measu
 measured.gzipped = gzipSync(readFileSync(join(root, "build", "index_bg.wasm")), { level: 9 }).length;
 
 const { full, short, verdicts } = report(measured);
-const conditions = `${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0].model}.`;
+const conditions = `${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0].model}${options === SHORT ? ", a short run" : ""}.`;
 console.log(`${conditions}\n\n${full}\n\n${verdicts}`);
 if (flags.includes("--write")) {
   write("docs/costs.md", "bench", `${conditions}\n\n${full}`);

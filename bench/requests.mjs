@@ -9,7 +9,7 @@ import { exchange, request } from "./load.mjs";
 export const MIB = 1024 * 1024;
 const TEMPLATE = "templates/leaf.template";
 const LARGE = "files/images/extension.swix";
-const KNOWN_NODES = 64;
+const KNOWN_NODES = 16;
 /** Serial numbers: of a node with a value of a pool, of one with a startup-config; the start of unknown ones. */
 const [POOLED, SAVED] = ["POOL000001", "SAVED000001"];
 export const NEW = "NEW";
