@@ -72,7 +72,8 @@ measured.depth = { worker: await measureDepth(launch.worker), floor: await measu
 measured.gzipped = gzipSync(readFileSync(join(root, "build", "index_bg.wasm")), { level: 9 }).length;
 
 const { full, short, verdicts } = report(measured);
-const conditions = `${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0].model}${options === SHORT ? ", a short run" : ""}.`;
+const day = `${new Date().toISOString().slice(0, 10)}${options === SHORT ? ", a short run" : ""}`;
+const conditions = `${day}, ${cpus().length} × ${cpus()[0].model}.`;
 console.log(`${conditions}\n\n${full}\n\n${verdicts}`);
 if (flags.includes("--write")) {
   write("docs/costs.md", "bench", `${conditions}\n\n${full}`);
