@@ -17,7 +17,6 @@ import { becomeGenerator, cpuMicroseconds, memory, resetPeak, startReference, st
 
 const FULL = { boots: { rounds: 16, seconds: 1 }, kinds: { rounds: 12, seconds: 0.25 }, images: 5 };
 const SHORT = { boots: { rounds: 3, seconds: 0.5 }, kinds: { rounds: 2, seconds: 0.15 }, images: 1 };
-const DELAY_MS = 50;
 const flags = process.argv.slice(2);
 if (flags.some((flag) => !["--short", "--write"].includes(flag))) fail("usage: npm run bench [-- --short] [--write]");
 if (process.platform !== "linux") fail("the bench reads CPU and memory from /proc, which only Linux has");
@@ -47,8 +46,7 @@ for (const { name, next } of KINDS) {
   answers[name] = { status, headers: headers.filter(([header]) => !/^(content-length|connection)$/i.test(header)) };
 }
 const servers = { worker, floor: await launch.floor(), reference: await launch.reference() };
-await fill(servers.floor);
-await fill(servers.reference);
+await Promise.all([fill(servers.floor), fill(servers.reference)]);
 // The first requests compile code.
 await measureLoad(servers, boots, { rounds: 1, seconds: 1 });
 const measured = { kinds: {} };
@@ -148,13 +146,13 @@ function measureMemory([image, large]) {
 async function measureDepth(start) {
   const depths = {};
   for (const cold of [true, false]) {
-    const server = await start({ cold, delayMs: DELAY_MS });
+    const server = await start({ cold, delayMs: 50 });
     await fill(server);
     for (const { name, next } of [...KINDS, { name: "boot", next: boot }]) {
       const attempt = async () => {
         const started = performance.now();
         for (const wanted of [next()].flat()) await time(server.port, wanted);
-        return (performance.now() - started) / DELAY_MS;
+        return (performance.now() - started) / 50;
       };
       // The first one fills the cache. Of the others the fastest counts: other work of this machine only adds.
       await attempt();

@@ -62,7 +62,7 @@ const CONTENT = {
 
 let made = 0;
 const newNode = () => `${NEW}${String((made += 1)).padStart(8, "0")}`;
-const knownNode = () => `KNOWN${String((made += 1) % KNOWN_NODES).padStart(6, "0")}`;
+const knownNode = (prefix = "KNOWN") => `${prefix}${String((made += 1) % KNOWN_NODES).padStart(6, "0")}`;
 const get = (path) => request("GET", path);
 
 function post(serialnumber, status) {
@@ -90,7 +90,7 @@ export const KINDS = [
   // The plugin that allocates for ztpserver 2.1.0 does not run in Python 3.
   { name: "GET /nodes/{id}, a pool", depth: [2, 2], next: () => get(`/nodes/${POOLED}`), servers: ["worker", "floor"] },
   { name: "GET startup-config", depth: [1, 1], next: () => get(`/nodes/${SAVED}/startup-config`) },
-  { name: "PUT startup-config", depth: [1, 1], next: () => putConfig(SAVED) },
+  { name: "PUT startup-config", depth: [1, 1], next: () => putConfig(knownNode("SAVES")) },
 ];
 
 /** The requests of a new node, from power-on to the backup of its configuration. */
@@ -118,5 +118,8 @@ export async function fill(server) {
       writeFileSync(join(server.dataRoot, key), value);
     }
   }
-  for (let count = 0; count < KNOWN_NODES; count += 1) await exchange(server.port, post(knownNode(), 201));
+  // Writes of one key wait for each other: many nodes have theirs written.
+  for (const prefix of ["KNOWN", "SAVES"]) {
+    for (let count = 0; count < KNOWN_NODES; count += 1) await exchange(server.port, post(knownNode(prefix), 201));
+  }
 }
