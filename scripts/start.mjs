@@ -1,11 +1,11 @@
-// Serves the Worker on this machine: builds what changed, loads the sample data_root into local
-// storage if that is empty, says what to try, and hands over to `wrangler dev`.
+// Serves the Worker on this machine: loads the sample data_root into local
+// storage if that is empty, says what to try, and hands over to `wrangler dev`, which builds what changed.
 //
 // Arguments are wrangler's: npm start -- --port 9000 --persist-to ../state
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { attend, npmBin, root, run } from "./run.mjs";
+import { attend, npmBin, root } from "./run.mjs";
 import { withStorage } from "./storage.mjs";
 
 const SAMPLE = join(root, "assets", "sample");
@@ -16,7 +16,6 @@ const state = option("--persist-to") ?? ".wrangler/state";
 // The runtime would ask the internet where it is, and complain where there is none.
 process.env.CLOUDFLARE_CF_FETCH_ENABLED ??= "false";
 
-run(npmBin("node"), ["scripts/build.mjs"]);
 await loadSample();
 sayWhatToTry();
 process.exitCode = await attend(npmBin("wrangler"), ["dev", ...(option("--port") ? [] : ["--port", port]), ...args]);

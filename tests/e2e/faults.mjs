@@ -190,7 +190,7 @@ Object.getPrototypeOf(bindings.ZTP_RATE_LIMIT).limit = async () => {
  * always fails with `limiterFails`. A `forgetful` Worker is as in the harness.
  */
 export async function startFaulty({ bindings = {}, rules = {}, forgetful = false, limit, limiterFails = false } = {}) {
-  const bundle = join(root, "build", forgetful ? "bundle-forgetful" : "bundle");
+  const bundle = join(root, "build", forgetful ? "bundle-forgetful" : "bundle-clock");
   const kv = new FaultyKv(rules);
   const [port, remote] = [await freePort(), await kv.start()];
   const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
@@ -219,6 +219,10 @@ export async function startFaulty({ bindings = {}, rules = {}, forgetful = false
     kv,
     r2: await miniflare.getR2Bucket("ZTP_FILES", "faulty"),
     request: (method, path, options = {}) => send(url, method, path, options),
+    /** Moves the Worker's clock, as if nobody had asked anything for so long. */
+    async advance(milliseconds) {
+      await send(url, "GET", "/", { headers: { "X-Clock-Advance": String(milliseconds) } });
+    },
     /** What the Worker has logged since the last call: `{ level, message }`. */
     logs: () => entries.splice(0),
     /** The log lines about the last `count` requests, parsed, each with its `level`. A line may come after its answer. */

@@ -7,7 +7,6 @@
 //! {"op": "check", "pattern": "<yaml>", "node": {<facts>}}  -> {"match": "<pattern>"} | {"refused": …} | {"error": …}
 //! {"op": "store", "neighbordb": …, "identifier": …, "node": …}  -> {"pattern": "<yaml>"} | {"error": …}
 //! {"op": "yaml", "text": "<yaml>"}                         -> {"json": <value>} | {"error": …}
-//! {"op": "regex", "pattern": "<re>", "text": "<text>"}     -> {"match": true|false} | {"error": …} | {"undecided": …}
 //! {"op": "template", "text": "<script>", "server": "<url>"} -> {"text": "<script>"}
 //! {"op": "render", "definition": "<yaml>", "attributes": "<yaml>", "startup_config_url": null | "<url>"}
 //!     -> {"json": <definition, each call resolved to itself in angle brackets>} | {"error": …}
@@ -22,7 +21,6 @@ use ztp_core::definition::{Attributes, Definition};
 use ztp_core::neighbordb::{MAX_REFUSAL, Neighbordb};
 use ztp_core::node::{Identifier, Post};
 use ztp_core::pattern::Pattern;
-use ztp_core::pyregex::{Budget, PyRegex};
 use ztp_core::template::Template;
 use ztp_core::yaml;
 
@@ -65,12 +63,6 @@ fn answer(question: &Value) -> Result<Value, Box<dyn Error>> {
             }
         }
         "yaml" => json!({"json": yaml::parse(text("text")?)?.to_json()?}),
-        "regex" => match PyRegex::new(text("pattern")?)?
-            .is_match(text("text")?, &mut Budget::new(1_000_000))
-        {
-            Ok(matched) => json!({"match": matched}),
-            Err(why) => json!({"undecided": why.to_string()}),
-        },
         "template" => {
             json!({"text": Template::parse(text("text")?.to_owned()).render(text("server")?)})
         }

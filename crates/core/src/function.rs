@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::printable::{Expression, Printable};
-use super::pyregex::{Budget, PyRegex, Undecided};
+use super::pyregex::{Budget, Indeterminate, PyRegex};
 
 /// What a device or port must be like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Function {
     ///
     /// # Errors
     /// A regular expression cannot decide; see [`PyRegex::is_match`].
-    pub fn accepts(&self, name: &str, budget: &mut Budget) -> Result<bool, Undecided> {
+    pub fn accepts(&self, name: &str, budget: &mut Budget) -> Result<bool, Indeterminate> {
         // Searching a name looks at all of it.
         budget.spend(1 + name.len() as u64 / 32)?;
         match self {

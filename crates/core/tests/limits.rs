@@ -9,7 +9,7 @@ use ztp_core::node::{
 use ztp_core::pattern::{
     MAX_EXPRESSIONS, MAX_NAMED_INTERFACES, MAX_STEPS, MAX_WRITTEN_OUT, Pattern, Reason,
 };
-use ztp_core::pyregex::{MAX_CLASS_PARTS, MAX_PATTERN, MAX_SUBJECT, PyRegex, Undecided};
+use ztp_core::pyregex::{Indeterminate, MAX_CLASS_PARTS, MAX_PATTERN, MAX_SUBJECT, PyRegex};
 use ztp_core::yaml::{self, MAX_DEPTH, MAX_TEXT};
 
 fn yaml_error(text: &str) -> String {
@@ -22,7 +22,7 @@ fn yaml_error(text: &str) -> String {
 fn a_yaml_text_over_1_mib_is_refused() {
     assert_eq!(
         yaml_error(&"a".repeat(MAX_TEXT + 1)),
-        "line 1, column 1: the text has 1048577 bytes, and 1048576 are the most that is read"
+        "line 1, column 1: the text has 1048577 bytes; the limit is 1048576"
     );
     assert!(yaml::parse(&"a".repeat(MAX_TEXT)).is_ok());
 }
@@ -33,11 +33,11 @@ fn deep_nesting_is_refused() {
         let nested = |depth: usize| format!("{}{}", open.repeat(depth), close.repeat(depth));
         assert!(yaml::parse(&nested(MAX_DEPTH)).is_ok(), "{open}");
         assert!(
-            yaml_error(&nested(MAX_DEPTH + 2)).contains("nested more than 64 deep"),
+            yaml_error(&nested(MAX_DEPTH + 2)).contains("nested more than 64 levels deep"),
             "{open}"
         );
         assert!(
-            yaml_error(&nested(MAX_TEXT / 8)).contains("nested more than 64 deep"),
+            yaml_error(&nested(MAX_TEXT / 8)).contains("nested more than 64 levels deep"),
             "{open}"
         );
     }
@@ -61,7 +61,7 @@ fn anchors_within_anchors_are_bounded() {
     let open: String = (0..60).map(|level| format!("&a{level} [")).collect();
     let nested = format!("{open}{}{}", "x,".repeat(40_000), "]".repeat(60));
     assert!(
-        yaml_error(&nested).contains("the anchors of the document hold more than 50000 values")
+        yaml_error(&nested).contains("the anchors of the document contain more than 50000 values")
     );
 }
 
@@ -79,7 +79,7 @@ fn a_bomb_of_long_texts_is_refused() {
 fn a_value_inside_of_its_own_anchor_is_refused() {
     assert_eq!(
         yaml_error("a: &x [*x]"),
-        "line 1, column 8: the alias 'x' stands inside of its own anchor"
+        "line 1, column 8: the alias 'x' is inside its own anchor"
     );
 }
 
@@ -108,10 +108,10 @@ fn what_cannot_be_decided_is_no_match_and_stops_the_search() {
     let text = "patterns:\n- name: slow\n  definition: a\n  interfaces:\n  - none: regex('(a*)*(a*)*(a*)*\\1\\2\\3b')\n- name: any\n  definition: b\n  node: SN2\n- name: later\n  definition: b\n  interfaces: []\n";
     let neighbordb = Neighbordb::parse(text, Identifier::SerialNumber).unwrap();
     for (device, why) in [
-        ("a".repeat(100), Undecided::TooManySteps),
+        ("a".repeat(100), Indeterminate::TooManySteps),
         (
             "a".repeat(MAX_SUBJECT + 1),
-            Undecided::TooLong(MAX_SUBJECT + 1),
+            Indeterminate::TooLong(MAX_SUBJECT + 1),
         ),
     ] {
         let facts = one_neighbor(device);
@@ -121,7 +121,7 @@ fn what_cannot_be_decided_is_no_match_and_stops_the_search() {
         assert_eq!(trace.candidates().len(), 1);
         let mismatch = trace.mismatches().next().unwrap();
         assert!(
-            matches!(&mismatch.reason, Reason::Undecided { why: actual, .. } if *actual == why),
+            matches!(&mismatch.reason, Reason::Indeterminate { why: actual, .. } if *actual == why),
             "{trace}"
         );
     }
@@ -321,7 +321,7 @@ fn decides(lines: usize, interfaces: usize) -> Result<(), Reason<'static>> {
     match pattern.check(&facts) {
         Ok(()) => Ok(()),
         Err(mismatch) => Err(match mismatch.reason {
-            Reason::Undecided { what, why } => Reason::Undecided { what, why },
+            Reason::Indeterminate { what, why } => Reason::Indeterminate { what, why },
             reason => panic!("{reason}"),
         }),
     }

@@ -40,7 +40,7 @@ impl Candidate<'_> {
     fn ends_the_search(&self) -> bool {
         match &self.outcome {
             Ok(()) => true,
-            Err(mismatch) => mismatch.is_undecided(),
+            Err(mismatch) => mismatch.is_indeterminate(),
         }
     }
 }
@@ -139,7 +139,9 @@ impl<'a> Trace<'a> {
         let size = |text: &str| text.chars().map(width).sum::<usize>();
         let mut budget = Budget::new(MAX_HINT_STEPS);
         let (last, others) = match mismatches.split_last() {
-            Some((last, others)) if last.is_undecided() => (Some(last.text(&mut budget)), others),
+            Some((last, others)) if last.is_indeterminate() => {
+                (Some(last.text(&mut budget)), others)
+            }
             _ => (None, mismatches.as_slice()),
         };
         let mut hidden = others.len() + self.omitted;

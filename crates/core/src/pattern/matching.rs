@@ -4,7 +4,7 @@ use super::mismatch::{Mismatch, Reason, Seen};
 use super::{Constraint, Pattern, Sense};
 use crate::interface::InterfaceName;
 use crate::node::{Neighbor, NodeFacts};
-use crate::pyregex::{Budget, Undecided};
+use crate::pyregex::{Budget, Indeterminate};
 
 /// A node's interfaces, made ready to be held against any number of patterns.
 pub(crate) struct Wiring<'a> {
@@ -76,7 +76,7 @@ impl Pattern {
                     }));
                 }
                 Err(why) => {
-                    return Err(mismatch(Reason::Undecided {
+                    return Err(mismatch(Reason::Indeterminate {
                         what: format!("model regex('{}')", model.as_str()),
                         why,
                     }));
@@ -90,14 +90,15 @@ impl Pattern {
                 // Which interfaces it speaks of is known only when those above have taken theirs.
                 Sense::ForbidsOthers => Ok(None),
             };
-            if let Some(reason) = result.unwrap_or_else(|why| Some(undecided(constraint, why))) {
+            if let Some(reason) = result.unwrap_or_else(|why| Some(indeterminate(constraint, why)))
+            {
                 return Err(mismatch(reason));
             }
         }
         match self.unmet(wiring, budget) {
             Ok(None) => Ok(()),
             Ok(Some(reason)) => Err(mismatch(reason)),
-            Err((constraint, why)) => Err(mismatch(undecided(constraint, why))),
+            Err((constraint, why)) => Err(mismatch(indeterminate(constraint, why))),
         }
     }
 
@@ -107,7 +108,7 @@ impl Pattern {
         &'a self,
         wiring: &Wiring<'a>,
         budget: &mut Budget,
-    ) -> Result<Option<Reason<'a>>, (&'a Constraint, Undecided)> {
+    ) -> Result<Option<Reason<'a>>, (&'a Constraint, Indeterminate)> {
         let mut lines: Vec<Line<'a>> = self
             .constraints
             .iter()
@@ -179,8 +180,8 @@ fn place(constraint: &Constraint, name: Option<InterfaceName>) -> Option<usize> 
     }
 }
 
-fn undecided(constraint: &Constraint, why: Undecided) -> Reason<'static> {
-    Reason::Undecided {
+fn indeterminate(constraint: &Constraint, why: Indeterminate) -> Reason<'static> {
+    Reason::Indeterminate {
         what: constraint.to_string(),
         why,
     }
@@ -190,7 +191,7 @@ fn forbidden<'a>(
     constraint: &'a Constraint,
     wiring: &Wiring<'a>,
     budget: &mut Budget,
-) -> Result<Option<Reason<'a>>, Undecided> {
+) -> Result<Option<Reason<'a>>, Indeterminate> {
     for &(name, written, neighbors) in &wiring.interfaces {
         budget.spend(1)?;
         if place(constraint, name).is_none() {
@@ -212,7 +213,7 @@ fn missing<'a>(
     constraint: &'a Constraint,
     wiring: &Wiring<'a>,
     budget: &mut Budget,
-) -> Result<Option<Reason<'a>>, Undecided> {
+) -> Result<Option<Reason<'a>>, Indeterminate> {
     let reason = |interface, saw| Reason::Missing {
         interface,
         wants: constraint.neighbor(),

@@ -7,7 +7,7 @@ use crate::function::Function;
 use crate::interface::InterfaceName;
 use crate::node::Neighbor;
 use crate::printable::{Expression, Printable};
-use crate::pyregex::{Budget, Undecided};
+use crate::pyregex::{Budget, Indeterminate};
 
 /// Most neighbors that a mismatch names.
 pub const MAX_SEEN: usize = 3;
@@ -49,7 +49,7 @@ pub enum Reason<'a> {
         saw: &'a Neighbor,
     },
     /// It cannot be told; then no other pattern may catch the node either.
-    Undecided { what: String, why: Undecided },
+    Indeterminate { what: String, why: Indeterminate },
 }
 
 /// A kind of neighbor; `None` is any.
@@ -89,8 +89,8 @@ impl<'a> Seen<'a> {
 
 impl Mismatch<'_> {
     /// Whether it is not known if the pattern matches.
-    pub fn is_undecided(&self) -> bool {
-        matches!(self.reason, Reason::Undecided { .. })
+    pub fn is_indeterminate(&self) -> bool {
+        matches!(self.reason, Reason::Indeterminate { .. })
     }
 
     /// The text, within a budget that several share: it ends with advice on a neighbor that is near to the one wanted, as
@@ -159,7 +159,7 @@ impl fmt::Display for Reason<'_> {
                 write!(f, "{} must not see {forbids}, saw ", Printable(interface))?;
                 seen(f, saw, true)
             }
-            Reason::Undecided { what, why } => write!(f, "cannot decide on {what}: {why}"),
+            Reason::Indeterminate { what, why } => write!(f, "cannot decide on {what}: {why}"),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::mismatch::{Kind, Seen};
 use crate::function::Function;
 use crate::node::Neighbor;
 use crate::printable::{Expression, Printable};
-use crate::pyregex::{Budget, PyRegex, Undecided};
+use crate::pyregex::{Budget, Indeterminate, PyRegex};
 
 /// The neighbor, and what to write in place of its device, its port, or both.
 pub(super) struct Near<'a> {
@@ -40,7 +40,7 @@ pub(super) fn find<'a>(
     wants: Kind<'_>,
     seen: Seen<'a>,
     budget: &mut Budget,
-) -> Result<Option<Near<'a>>, Undecided> {
+) -> Result<Option<Near<'a>>, Indeterminate> {
     for neighbor in seen.neighbors() {
         budget.spend(1)?;
         let device = match likeness(wants.device, &neighbor.device, true, budget)? {
@@ -69,7 +69,7 @@ fn likeness(
     saw: &str,
     is_device: bool,
     budget: &mut Budget,
-) -> Result<Likeness, Undecided> {
+) -> Result<Likeness, Indeterminate> {
     let Some(function) = wanted else {
         return Ok(Likeness::Same);
     };
@@ -114,7 +114,7 @@ fn near_expression(
     saw: &str,
     is_device: bool,
     budget: &mut Budget,
-) -> Result<Option<Instead>, Undecided> {
+) -> Result<Option<Instead>, Indeterminate> {
     let ends = ["$", r"\Z"];
     let body = ends
         .into_iter()
