@@ -6,7 +6,8 @@ use std::fmt;
 use super::content_name::ContentName;
 use super::node::{Identifier, NodeFacts, NodeId};
 use super::pattern::{
-    self, Globals, MAX_HINT_STEPS, MAX_STEPS, Mismatch, Pattern, PatternError, Totals, Wiring,
+    self, Globals, MAX_HINT_STEPS, MAX_STEPS, Mismatch, NeighborTable, Pattern, PatternError,
+    Totals,
 };
 use super::printable::cut;
 use super::pyregex::Budget;
@@ -195,7 +196,7 @@ impl Neighbordb {
         id: &NodeId,
         facts: &'a NodeFacts,
     ) -> impl Iterator<Item = (&'a Entry, Result<(), Mismatch<'a>>)> + use<'a> {
-        let wiring = Wiring::of(facts);
+        let table = NeighborTable::of(facts);
         let mut budget = Budget::new(MAX_STEPS);
         let candidates = self
             .by_node
@@ -209,7 +210,7 @@ impl Neighbordb {
             if decided {
                 return None;
             }
-            let outcome = entry.pattern.check_wiring(&wiring, &mut budget);
+            let outcome = entry.pattern.check_table(&table, &mut budget);
             decided = match &outcome {
                 Ok(()) => true,
                 Err(mismatch) => mismatch.is_indeterminate(),
