@@ -1,11 +1,11 @@
-// Builds the Worker into build/: build/index.js is wrangler.toml's `main`. wrangler runs this before
+// Builds the Worker into build/: build/index.js is `main` of wrangler.toml. wrangler runs this before
 // `wrangler dev` and `wrangler deploy`; npm scripts run it, too.
 //
-// worker-build compiles the crate and makes its JavaScript. It would download wasm-bindgen, wasm-opt and
-// esbuild; the pinned ones of the package registries are given to it instead. worker-build and
-// wasm-bindgen are compiled once, in the versions of Cargo.lock, into a cache that all checkouts share.
+// worker-build compiles the crate and generates its JavaScript. By default it downloads wasm-bindgen,
+// wasm-opt and esbuild; this script passes pinned ones from the package registries. It compiles worker-build
+// and wasm-bindgen once, in the versions of Cargo.lock, into a cache that all checkouts share.
 //
-// Arguments are passed to cargo: `-- --features panics`. OUT_DIR names another folder than build/.
+// Arguments are passed to cargo: `-- --features panics`. OUT_DIR replaces build/.
 
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -47,7 +47,7 @@ if (existsSync(stamp) && readFileSync(stamp, "utf8") === inputs) {
       WASM_BINDGEN_BIN: tool("wasm-bindgen-cli", "wasm-bindgen", lockedVersion("wasm-bindgen")),
       WASM_OPT_BIN: npmBin("wasm-opt"),
       ESBUILD_BIN: npmBin("esbuild"),
-      // A request goes on when its client disconnects: writes are finished, and nothing of it stays in memory.
+      // A request continues after its client disconnects: its writes complete, and its memory is released.
       RUN_TO_COMPLETION: "1",
     }),
   });
@@ -55,7 +55,7 @@ if (existsSync(stamp) && readFileSync(stamp, "utf8") === inputs) {
   console.log(`built ${outDir}/index.js (${size()})`);
 }
 
-/** One hash over everything that the build depends on. */
+/** A hash of all inputs of the build. */
 function fingerprint() {
   const hash = createHash("sha256").update(output("rustc", ["--version"])).update(JSON.stringify(args));
   const add = (path) => {
@@ -91,14 +91,14 @@ function tool(crate, binary, version) {
   return path;
 }
 
-/** Makes sure that Rust can compile for the Workers runtime. */
+/** Installs the Rust target of the Workers runtime, if it is missing. */
 function addTarget() {
   const sysroot = output("rustc", ["--print", "sysroot"]).trim();
   if (existsSync(join(sysroot, "lib", "rustlib", TARGET))) return;
   run("rustup", ["target", "add", TARGET]);
 }
 
-/** The size of the wasm as Cloudflare counts it; a larger one is an error. */
+/** The size of the wasm, gzipped as Cloudflare counts it; an error over the limit. */
 function size() {
   const wasm = readFileSync(join(build, "index_bg.wasm"));
   const gzipped = gzipSync(wasm, { level: 9 }).length;

@@ -1,4 +1,4 @@
-// What the scripts share: where the project is, and running other programs.
+// Shared by the scripts: the project's folder, and running other programs.
 
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -9,25 +9,25 @@ import { fileURLToPath } from "node:url";
 /** The project's folder. */
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Ends with a message for the person who started the script. */
+/** Prints an error and exits. */
 export function fail(message) {
   console.error(`error: ${message}`);
   process.exit(1);
 }
 
-/** The path of a program that an npm package of this project brings. */
+/** The path of a program from an npm package of this project. */
 export function npmBin(name) {
   const path = join(root, "node_modules", ".bin", name);
   return existsSync(path) ? path : fail(`${name} is not installed: run \`npm install\` first`);
 }
 
-/** An environment in which the `node` of node_modules comes first, as in npm's own scripts. */
+/** An environment whose PATH begins with node_modules, as in npm's own scripts. */
 export function environment(extra = {}) {
   const bin = join(root, "node_modules", ".bin");
   return { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}`, ...extra };
 }
 
-/** Runs a program in the project's folder, its output shown; ends this script if it fails. */
+/** Runs a program in the project's folder and shows its output; exits if it fails. */
 export function run(program, args, options = {}) {
   const done = spawnSync(program, args, { cwd: root, stdio: "inherit", env: environment(), ...options });
   if (done.error) fail(missing(program, done.error));
@@ -37,7 +37,7 @@ export function run(program, args, options = {}) {
   }
 }
 
-/** What a program prints; ends this script if it fails. */
+/** The output of a program; exits if it fails. */
 export function output(program, args) {
   const done = spawnSync(program, args, { cwd: root, encoding: "utf8", env: environment() });
   if (done.error) fail(missing(program, done.error));
@@ -45,7 +45,7 @@ export function output(program, args) {
   return done.stdout;
 }
 
-/** Runs a program to its end with this script's terminal; resolves to its exit status. */
+/** Runs a program with this script's terminal; resolves to its exit status. */
 export function attend(program, args, options = {}) {
   return new Promise((resolve) => {
     const child = spawn(program, args, { cwd: root, stdio: "inherit", env: environment(), ...options });
@@ -55,7 +55,7 @@ export function attend(program, args, options = {}) {
   });
 }
 
-/** A port that nobody listens on. */
+/** An unused port. */
 export function freePort() {
   return new Promise((resolve, reject) => {
     const server = net.createServer();

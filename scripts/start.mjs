@@ -1,7 +1,8 @@
-// Serves the Worker on this machine: loads the sample data_root into local
-// storage if that is empty, says what to try, and hands over to `wrangler dev`, which builds what changed.
+// Serves the Worker on this machine: loads the sample data_root into empty local
+// storage, prints the first commands to try, and runs `wrangler dev`,
+// which builds the Worker after a change.
 //
-// Arguments are wrangler's: npm start -- --port 9000 --persist-to ../state
+// Arguments are passed to wrangler: npm start -- --port 9000 --persist-to ../state
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +14,7 @@ const args = process.argv.slice(2);
 const port = option("--port") ?? "8787";
 const state = option("--persist-to") ?? ".wrangler/state";
 
-// The runtime would ask the internet where it is, and complain where there is none.
+// The runtime would request its location from the internet, and log an error without a connection.
 process.env.CLOUDFLARE_CF_FETCH_ENABLED ??= "false";
 
 await loadSample();
@@ -27,7 +28,7 @@ function option(name) {
   return args[at] === name ? args[at + 1] : args[at].slice(name.length + 1);
 }
 
-/** Puts the sample into the storage that wrangler will use, unless something is there already. */
+/** Loads the sample into the storage that wrangler will use, if it is empty. */
 function loadSample() {
   return withStorage(state, async ({ kv, r2 }) => {
     const [keys, objects] = await Promise.all([kv.list({ limit: 1 }), r2.list({ limit: 1 })]);

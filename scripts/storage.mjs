@@ -1,4 +1,4 @@
-// The local KV and R2 that `wrangler dev` uses, opened while nothing runs on them.
+// The local KV and R2 of `wrangler dev`, opened while it does not run.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,11 +6,11 @@ import { getPlatformProxy } from "wrangler";
 import { root } from "./run.mjs";
 
 /**
- * Lets `use` work with the storage in `state` (what `--persist-to` names): `{ kv, r2 }`.
+ * Calls `use` with the storage in `state`, the folder of `--persist-to`: `{ kv, r2 }`.
  */
 export async function withStorage(state, use) {
   const configPath = configWithout("durable_objects.bindings", "migrations");
-  // wrangler keeps local storage in a folder of its own below --persist-to.
+  // wrangler stores local data in its own folder below --persist-to.
   const proxy = await getPlatformProxy({ configPath, persist: { path: join(state, "v3") } });
   try {
     return await use({ kv: proxy.env.ZTP_DATA, r2: proxy.env.ZTP_FILES });

@@ -1,6 +1,6 @@
-// All tests: the domain and the command line on this machine, the built Worker on real workerd, the
-// client as a process, and the Worker beside ztpserver 2.1.0. The client's tests mostly wait, so
-// they run beside the others; what they print follows at the end.
+// All tests: the rules and the command line on this machine, the built Worker on workerd, the client as a
+// process, and the Worker compared with ztpserver 2.1.0. The client's tests mostly wait, so they run
+// concurrently; their output follows at the end.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -25,7 +25,7 @@ const { status, printed } = await client;
 process.stdout.write(printed);
 if (status !== 0) process.exit(1);
 
-/** Starts a program; resolves to its exit status and what it printed. */
+/** Starts a program; resolves to its exit status and its output. */
 async function start(program, args) {
   const child = spawn(program, args, { cwd: root, env: environment(), stdio: ["ignore", "pipe", "pipe"] });
   process.on("exit", () => child.kill());
@@ -35,7 +35,7 @@ async function start(program, args) {
   return { status: code, printed };
 }
 
-/** Runs a program to its end, its output shown; ends all tests if it fails. */
+/** Runs a program and shows its output; exits if it fails. */
 async function pass(program, args) {
   const status = await attend(program, args);
   if (status === 0) return;

@@ -1,8 +1,8 @@
 //! Conditional and partial requests (RFC 9110, sections 13 and 14), as far as files need them.
 
-use crate::range::{self, Selected};
+use crate::byte_range::{self, ByteRange};
 
-/// The headers of a request that say which answer is wanted.
+/// The headers of a request that select its response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conditions {
     pub if_none_match: Option<String>,
@@ -10,47 +10,47 @@ pub struct Conditions {
     pub range: Option<String>,
 }
 
-/// What there is to be sent.
+/// The stored object that a response would send (RFC 9110, 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stored<'a> {
+pub struct Representation<'a> {
     /// In bytes.
     pub size: u64,
     /// With its quotes.
     pub etag: &'a str,
-    /// As `Last-Modified` has it.
+    /// In the format of `Last-Modified`.
     pub last_modified: &'a str,
 }
 
-/// Which answer it is.
+/// The kind of response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// 304: the client has it.
+    /// 304: the client has the current version.
     NotModified,
-    /// The body, or a part of it, or none that is there.
-    Send(Selected),
+    /// 200, 206 or 416: the selected bytes.
+    Send(ByteRange),
 }
 
 impl Conditions {
-    /// Whether the answer depends on what is stored.
+    /// Whether the response depends on the stored version.
     pub fn any(&self) -> bool {
         self.if_none_match.is_some() || self.range.is_some()
     }
 
     /// Decides, in the order of RFC 9110, 13.2.2.
-    pub fn decide(&self, stored: Stored<'_>) -> Outcome {
+    pub fn decide(&self, stored: Representation<'_>) -> Outcome {
         if let Some(known) = &self.if_none_match
             && lists(known, stored.etag)
         {
             return Outcome::NotModified;
         }
-        // A range of something else than the client began with would be glued to it.
+        // The client appends the range to bytes that it has: both must be of one version.
         let same = self.if_range.as_deref().is_none_or(|condition| {
             let condition = condition.trim();
             condition == stored.etag || condition == stored.last_modified
         });
         Outcome::Send(match &self.range {
-            Some(header) if same => range::select(header, stored.size),
-            _ => Selected::Whole,
+            Some(header) if same => byte_range::select(header, stored.size),
+            _ => ByteRange::Whole,
         })
     }
 }
@@ -65,7 +65,7 @@ fn lists(header: &str, etag: &str) -> bool {
 mod tests {
     use super::*;
 
-    const STORED: Stored<'_> = Stored {
+    const STORED: Representation<'_> = Representation {
         size: 10,
         etag: "\"abc\"",
         last_modified: "Mon, 23 Nov 2026 10:00:00 GMT",
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_has_it_is_told_so() {
+    fn a_listed_etag_is_not_modified() {
         for header in ["\"abc\"", "W/\"abc\"", "\"x\", \"abc\"", "*"] {
             assert_eq!(
                 decide(header, "bytes=0-1", ""),
@@ -93,16 +93,16 @@ mod tests {
         for header in ["\"ab\"", "abc", "\"abc", "\"ABC\""] {
             assert_eq!(
                 decide(header, "", ""),
-                Outcome::Send(Selected::Whole),
+                Outcome::Send(ByteRange::Whole),
                 "{header}"
             );
         }
     }
 
     #[test]
-    fn a_range_counts_only_for_what_the_client_began_with() {
-        let part = Outcome::Send(Selected::Part { first: 4, last: 9 });
-        let whole = Outcome::Send(Selected::Whole);
+    fn a_range_applies_only_to_the_version_of_if_range() {
+        let part = Outcome::Send(ByteRange::Part { first: 4, last: 9 });
+        let whole = Outcome::Send(ByteRange::Whole);
         for (if_range, expected) in [
             ("", part),
             ("\"abc\"", part),

@@ -2,22 +2,22 @@
 
 use std::fmt;
 
-/// Why a request does not get what it asked for.
+/// Why a request is rejected or fails.
 ///
-/// `Display` is the reason in a sentence: it goes to the client and into the log.
+/// `Display` is the reason as a sentence, for the client and the log.
 #[derive(Debug)]
 pub enum Error {
-    /// The request, or the content that it depends on, cannot be used.
+    /// The request, or content that it depends on, is invalid.
     BadRequest(String),
-    /// No pattern of neighbordb matches. The log has fewer of the reasons.
+    /// No pattern of neighbordb matches. `log` contains fewer of the reasons than `response`.
     NoPattern { response: String, log: String },
-    /// An operator's path without the operator's token.
+    /// A request for an operator's path without the admin token.
     Unauthorized(String),
-    /// This caller may not, or nobody may now.
+    /// The caller has no access, or a setting forbids the request.
     Forbidden(String),
-    /// There is no such resource.
+    /// The resource does not exist.
     NotFound(String),
-    /// The path exists, but not for this method; `allow` lists the methods that it has.
+    /// The path does not support the method; `allow` lists the methods that it supports.
     MethodNotAllowed { allow: String },
     /// An operator's request contradicts the stored state.
     Conflict(String),
@@ -27,7 +27,7 @@ pub enum Error {
     RangeNotSatisfiable { size: u64 },
     /// Too many requests from one caller.
     RateLimited,
-    /// Meta-data of a resource that does not exist, which the specification answers with a status of its own.
+    /// Metadata of a resource that does not exist: the specification requires status 500.
     MetaNotFound(String),
     /// A binding or setting is wrong; the message says how to fix it.
     Misconfigured(String),
@@ -44,7 +44,7 @@ impl Error {
         }
     }
 
-    /// What failed and why, for the log: clients do not receive the cause.
+    /// The operation that failed and its cause, for the log: clients do not receive the cause.
     pub fn detail(&self) -> String {
         match self {
             Self::Storage { doing, cause } => format!("{doing} failed ({cause})"),
@@ -52,7 +52,7 @@ impl Error {
         }
     }
 
-    /// Whether the specification wants this where nothing is wrong with the server.
+    /// Whether the specification requires this response from a server without a fault.
     pub fn is_expected(&self) -> bool {
         matches!(self, Self::MetaNotFound(_))
     }

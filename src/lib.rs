@@ -1,11 +1,11 @@
 //! ztp-edge: ZTPServer's client-server API as one Cloudflare Worker.
 //!
-//! A switch that boots without a configuration fetches a script from here, reports who it is and which
-//! neighbors it sees, receives the definition that fits it, and runs the actions in it.
+//! A switch that boots without a configuration fetches a script from this Worker, sends its identity and
+//! its LLDP neighbors, receives the definition of the pattern that it matches, and runs the actions in it.
 //!
 //! In the order of a request:
 //!
-//! - [`routes`]: the table of paths. Each resource is a file: load, ask `ztp_core`, store, respond.
+//! - [`routes`]: the table of paths. Each resource is a file: load, apply a rule of `ztp_core`, store, respond.
 //! - [`storage`]: every KV, R2 and object call, and the cache.
 //! - [`objects`]: the Durable Objects.
 //! - [`request`], [`response`], [`error`], [`log`]: HTTP, and one log line per request.
@@ -13,11 +13,11 @@
 //!
 //! The rules are in the crate `ztp_core`.
 
+mod byte_range;
 mod conditions;
 mod error;
 mod log;
 mod objects;
-mod range;
 mod request;
 mod response;
 mod routes;

@@ -1,36 +1,36 @@
-//! One JSON line per request, in a shape that Workers Logs indexes field by field.
+//! One JSON line per request. Workers Logs indexes each of its fields.
 
 use serde::Serialize;
 
 use worker::{console_error, console_log, console_warn};
 
-/// What is said about a request.
+/// The fields of a request's log line.
 #[derive(Debug, Default, Serialize)]
-pub struct Entry {
+pub struct RequestLog {
     pub method: String,
-    /// The route's shape (`/nodes/{id}`), never the path that was asked for.
+    /// The path of the route (`/nodes/{id}`), never the requested path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
-    /// The site whose token the URL has; never the token.
+    /// The site of the credential in the URL; never the credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
-    /// The node that the request was about, once it is known.
+    /// The node that the request concerns, once it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
     pub status: u16,
-    /// Why it was refused.
+    /// The reason of a rejected or failed request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What pools gave the node for this answer: "pool: value".
+    /// The values from pools in the response: "pool: value".
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allocated: Vec<String>,
-    /// What an operator released: "pool: value".
+    /// The value that an operator released: "pool: value".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub released: Option<String>,
-    /// What the operator should know although it was answered.
+    /// A problem that did not fail the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
-    /// That its status is no fault, whatever it is.
+    /// Whether a status of 500 or more is not a fault of the server.
     #[serde(skip)]
     pub expected: bool,
     pub duration_ms: u64,
@@ -40,8 +40,8 @@ pub struct Entry {
     pub pool_calls: u32,
 }
 
-impl Entry {
-    /// Adds to what the operator should know.
+impl RequestLog {
+    /// Adds a warning.
     pub fn warn(&mut self, warning: impl Into<String>) {
         let warning = warning.into();
         self.warning = Some(match self.warning.take() {
@@ -50,12 +50,12 @@ impl Entry {
         });
     }
 
-    /// Writes the line, at the level that fits its status.
+    /// Writes the line, at the level of its status.
     pub fn write(&self) {
         let line = serde_json::to_string(self).unwrap_or_else(|error| error.to_string());
         match self.status {
             500.. if !self.expected => console_error!("{line}"),
-            // 409 means that the node is known: as good an answer as 201.
+            // 409 has no reason: for a known node it is a success, as 201 is.
             _ if self.reason.is_some() || self.warning.is_some() => console_warn!("{line}"),
             _ => console_log!("{line}"),
         }

@@ -1,14 +1,14 @@
-//! A request, as handlers read it.
+//! The request that handlers read.
 
 use worker::web_sys;
 
 use crate::error::Error;
 use crate::stream::{self, Buffer};
 
-/// A request. `worker::Request` would parse the `cf` object of each, and knows no verb of its own.
+/// A request. `worker::Request` would parse the `cf` object of each, and rejects unknown methods.
 pub struct Request {
     inner: web_sys::Request,
-    /// As it was sent, unknown verbs too.
+    /// As sent, also if unknown.
     pub method: String,
     /// Absolute.
     pub url: String,
@@ -23,7 +23,7 @@ impl Request {
         }
     }
 
-    /// The value of a header, if the request has it.
+    /// The value of a header; `None` if it is missing.
     pub fn header(&self, name: &str) -> Option<String> {
         self.inner.headers().get(name).ok().flatten()
     }

@@ -1,4 +1,4 @@
-//! Responses as data, and the headers that every response has.
+//! Responses as values, and the headers that every response has.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -14,15 +14,15 @@ use ztp_core::printable::cut;
 use crate::error::Error;
 use crate::stream::Buffer;
 
-/// The types that clients in the field accept: any other is an error to them.
+/// The content types that deployed clients accept; they treat any other as an error.
 pub mod content_type {
     /// The bootstrap script and actions.
     pub const PYTHON: &str = "text/x-python";
-    /// Bootstrap configuration, definitions, meta-data.
+    /// Bootstrap configuration, definitions, metadata.
     pub const JSON: &str = "application/json";
-    /// Files and startup-configs, whatever they contain.
+    /// Files and startup-configs of any content.
     pub const PLAIN: &str = "text/plain";
-    /// The description of this API.
+    /// The OpenAPI description.
     pub const YAML: &str = "application/yaml";
     /// Errors, and responses without a body.
     pub const HTML: &str = "text/html; charset=UTF-8";
@@ -38,7 +38,7 @@ pub enum Body {
         body: ReadableStream,
         length: Option<u64>,
     },
-    /// For HEAD: no body, with the Content-Length of one of `length` bytes.
+    /// For HEAD: no body, with a Content-Length of `length` bytes.
     Head {
         length: Option<u64>,
     },
@@ -57,7 +57,7 @@ impl Body {
     }
 }
 
-/// Status, headers and body of a response, and for the log the reason of a refusal.
+/// Status, headers and body of a response, and the reason of a refusal for the log.
 pub struct Response {
     pub status: u16,
     content_type: &'static str,
@@ -77,7 +77,7 @@ impl Response {
         Self::ok(content_type::JSON, value.to_string())
     }
 
-    /// A status with an empty HTML body, as ztpserver answers POST and PUT.
+    /// A status with an empty HTML body, as ztpserver's responses to POST and PUT.
     pub fn empty(status: u16) -> Self {
         Self::new(status, content_type::HTML, Body::Bytes(Vec::new()))
     }
@@ -93,20 +93,20 @@ impl Response {
         }
     }
 
-    /// An error whose body is the reason, escaped: it may repeat what a client sent. At most
+    /// An error whose body is the reason, escaped: it may contain values from the request. At most
     /// [`MAX_REFUSAL`] bytes.
     pub fn refusal(status: u16, reason: String) -> Self {
         let body = escape_html(&cut(&reason, MAX_REFUSAL - "\n".len(), width_in_html)) + "\n";
         Self::refused(status, body, reason)
     }
 
-    /// An error whose body is a JSON object of an HTML type: clients parse the body of /meta before
-    /// they look at its status, and accept the status only with that type.
+    /// An error whose body is a JSON object with an HTML type: clients parse the body of /meta before
+    /// they check its status, and accept the status only with that type.
     pub fn refusal_as_json(status: u16, reason: String) -> Self {
         let frame = json!({ "error": "" }).to_string().len();
         let body = cut(&reason, MAX_REFUSAL - frame, width_in_json);
         let body = json!({ "error": body }).to_string();
-        // In a JSON string each of these may also be written as an escape.
+        // JSON allows an escape for each of these.
         let body = body
             .replace('<', "\\u003c")
             .replace('>', "\\u003e")
@@ -114,26 +114,26 @@ impl Response {
         Self::refused(status, body, reason)
     }
 
-    /// No cache may keep a refusal: it concerns one caller, and its cause may be fixed by now.
+    /// No cache may store a refusal: it concerns one caller, and an operator may fix its cause.
     fn refused(status: u16, body: String, reason: String) -> Self {
         let response = Self::new(status, content_type::HTML, Body::Bytes(body.into_bytes()))
             .with_header("Cache-Control", "no-store");
         response.with_logged_reason(reason)
     }
 
-    /// The same response with another reason in the log, of at most [`MAX_LOGGED_REFUSAL`] bytes.
+    /// Replaces the reason in the log, at most [`MAX_LOGGED_REFUSAL`] bytes of it.
     fn with_logged_reason(mut self, reason: String) -> Self {
         self.reason = Some(cut(&reason, MAX_LOGGED_REFUSAL, char::len_utf8).into_owned());
         self
     }
 
-    /// Adds a header. Content-Type, Content-Length and the headers of every response are set already.
+    /// Adds a header. The constructors set Content-Type, Content-Length and the headers of every response.
     pub fn with_header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// The same response without its body, for HEAD (RFC 9110, 9.3.2).
+    /// Removes the body, for HEAD (RFC 9110, 9.3.2).
     pub fn without_body(mut self) -> Self {
         if !matches!(self.body, Body::None) {
             self.body = Body::Head {
@@ -143,10 +143,10 @@ impl Response {
         self
     }
 
-    /// The response as the runtime sends it.
+    /// Converts to the runtime's type.
     ///
     /// # Errors
-    /// A header that is not a valid value.
+    /// A header value is invalid.
     pub fn into_web(self) -> Result<web_sys::Response, JsValue> {
         let init = init(self.status, self.content_type)?;
         let response = match &self.body {
@@ -173,7 +173,7 @@ impl Response {
     }
 }
 
-/// The only mapping from an error to a status.
+/// The one mapping from an error to a status.
 impl From<Error> for Response {
     fn from(error: Error) -> Self {
         let reason = error.to_string();
@@ -202,7 +202,7 @@ impl From<Error> for Response {
 }
 
 thread_local! {
-    /// The `ResponseInit` of each status and type: making one costs more than all else of a response.
+    /// The `ResponseInit` of each status and type: creating one costs more than the rest of a response.
     static INITS: RefCell<HashMap<(u16, &'static str), ResponseInit>> = RefCell::default();
 }
 
@@ -236,7 +236,7 @@ fn with_stream(
     web_sys::Response::new_with_opt_readable_stream_and_init(stream, init)
 }
 
-/// The bytes that a character of a reason takes in an HTML body.
+/// The size of a character in an HTML body, escaped, in bytes.
 pub fn width_in_html(c: char) -> usize {
     match c {
         '&' => "&amp;".len(),
@@ -247,7 +247,7 @@ pub fn width_in_html(c: char) -> usize {
     }
 }
 
-/// The bytes that it takes in a JSON string in which the characters of HTML are escaped.
+/// The size of a character in a JSON string with the characters of HTML escaped, in bytes.
 fn width_in_json(c: char) -> usize {
     match c {
         '&' | '<' | '>' => "\\u0026".len(),

@@ -1,4 +1,4 @@
-//! The table of paths, and the way of every request through it.
+//! The table of routes, and the dispatch of every request.
 
 mod access;
 mod actions;
@@ -29,24 +29,24 @@ use crate::log;
 use crate::request::Request;
 use crate::response::Response;
 use crate::storage::{Storage, now};
-use Who::{Operator, Switch};
+use Role::{Operator, Switch};
 
-/// Who may call a route.
+/// Role may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Who {
-    /// Switches: with the credential of a site or node in the path, where there are sites.
+enum Role {
+    /// Switches: with the credential of a site or node in the path, if sites are configured.
     Switch,
     /// Operators: with the admin token.
     Operator,
 }
 
-/// A line of the table.
+/// A row of the table.
 struct Route {
-    /// GET serves HEAD, too.
+    /// GET also serves HEAD.
     method: &'static str,
-    /// `{name}` is one segment, `{*name}` at the end all that follow, `{*name?}` also if none does.
+    /// `{name}` matches one segment, `{*name}` the rest of at least one, `{*name?}` any rest.
     path: &'static str,
-    who: Who,
+    role: Role,
     handler: Handler,
 }
 
@@ -76,11 +76,11 @@ const ROUTES: &[Route] = &[
     route("GET", "/panics/{*when}", Switch, |context| Box::pin(panics::get(context))),
 ];
 
-const fn route(method: &'static str, path: &'static str, who: Who, handler: Handler) -> Route {
+const fn route(method: &'static str, path: &'static str, role: Role, handler: Handler) -> Route {
     Route {
         method,
         path,
-        who,
+        role,
         handler,
     }
 }
@@ -91,7 +91,7 @@ impl Route {
         self.path.replace(['*', '?'], "")
     }
 
-    /// The parameters of a path of this shape.
+    /// The parameters of a path; `None` if the path does not match this route.
     fn parameters(&self, segments: &[&str]) -> Option<Parameters> {
         let mut parameters = Parameters::default();
         let mut rest = segments;
@@ -120,7 +120,7 @@ impl Route {
     }
 }
 
-/// The values of a path's `{names}`, decoded.
+/// The decoded values of a path's parameters.
 #[derive(Debug, Default, PartialEq)]
 pub struct Parameters(Vec<(&'static str, String)>);
 
@@ -129,7 +129,7 @@ impl Parameters {
         self.0.push((name.trim_end_matches(['}', '?']), value));
     }
 
-    /// The value of a name; empty if the route has no such name.
+    /// The value of a parameter; empty if the route does not have it.
     pub fn get(&self, name: &str) -> &str {
         let found = self.0.iter().find(|(known, _)| *known == name);
         found.map_or("", |(_, value)| value)
@@ -139,15 +139,15 @@ impl Parameters {
 /// The route of a request.
 ///
 /// # Errors
-/// [`Error::NotFound`] if no path fits; [`Error::MethodNotAllowed`] if one does, for another method.
+/// [`Error::NotFound`] if no path matches; [`Error::MethodNotAllowed`] if one matches with another method.
 fn find(
-    who: Who,
+    role: Role,
     method: &str,
     segments: &[&str],
-    log: &mut log::Entry,
+    log: &mut log::RequestLog,
 ) -> Result<(&'static Route, Parameters), Error> {
     let mut allow = Vec::new();
-    for route in ROUTES.iter().filter(|route| route.who == who) {
+    for route in ROUTES.iter().filter(|route| route.role == role) {
         let Some(parameters) = route.parameters(segments) else {
             continue;
         };
@@ -168,7 +168,7 @@ fn find(
     })
 }
 
-/// What a handler works with.
+/// The request and everything that a handler needs for it.
 pub struct Context<'a> {
     pub request: &'a Request,
     pub parameters: &'a Parameters,
@@ -179,26 +179,26 @@ pub struct Context<'a> {
     pub caller: &'a Caller<'a>,
     /// The server URL: absolute, with its path prefix, without a trailing slash.
     pub server_url: &'a str,
-    /// The URL that this caller comes back to: the server URL, with the caller's credential if it has one.
+    /// The base of URLs for this caller: the server URL, with the caller's credential if it has one.
     pub base_url: &'a str,
-    /// Whether the response has no body, so that what is known without reading it is enough.
+    /// Whether the method is HEAD: the handler need not read the body.
     pub head: bool,
-    pub log: &'a mut log::Entry,
+    pub log: &'a mut log::RequestLog,
 }
 
 /// Responds to a request, and logs it once.
 pub async fn respond(request: Request, env: Env) -> worker::Result<web_sys::Response> {
     let started = now();
-    let mut entry = log::Entry {
+    let mut entry = log::RequestLog {
         method: request.method.clone(),
-        ..log::Entry::default()
+        ..log::RequestLog::default()
     };
     let mut response = match handle(&request, &env, &mut entry).await {
         Ok(response) => response,
         Err(error) => {
             entry.expected = error.is_expected();
             if let Error::Storage { doing, cause } = &error {
-                // The runtime's message is for the operator; a client gets the gist.
+                // The cause is for the operator; the client receives only the operation.
                 console_error!("{doing}: {cause}");
             }
             Response::from(error)
@@ -215,7 +215,7 @@ pub async fn respond(request: Request, env: Env) -> worker::Result<web_sys::Resp
 }
 
 thread_local! {
-    /// The settings of this instance: they do not change while it lives.
+    /// The settings: they do not change while an instance lives.
     static SETTINGS: OnceCell<Rc<Settings>> = const { OnceCell::new() };
 }
 
@@ -223,12 +223,12 @@ fn settings(env: &Env) -> Result<Rc<Settings>, Error> {
     if let Some(settings) = SETTINGS.with(|known| known.get().cloned()) {
         return Ok(settings);
     }
-    // A secret is read like a variable: both are text in the environment.
+    // The runtime presents a secret as a variable.
     let settings = Settings::read(|name| env.var(name).ok().map(|value| value.to_string()));
     let settings = settings.map_err(|error| Error::Misconfigured(error.to_string()))?;
     if settings.sites.is_none() {
         console_warn!(
-            "{{\"warning\":\"the secret ZTP_TOKENS is not set: whoever reaches this URL can read and \
+            "{{\"warning\":\"the secret ZTP_TOKENS is not set: anyone who reaches this URL can read and \
              write every node's records\"}}"
         );
     }
@@ -236,7 +236,11 @@ fn settings(env: &Env) -> Result<Rc<Settings>, Error> {
     Ok(SETTINGS.with(|known| Rc::clone(known.get_or_init(|| settings))))
 }
 
-async fn handle(request: &Request, env: &Env, log: &mut log::Entry) -> Result<Response, Error> {
+async fn handle(
+    request: &Request,
+    env: &Env,
+    log: &mut log::RequestLog,
+) -> Result<Response, Error> {
     let settings = settings(env)?;
     let storage = Storage::open(env)?;
     let result = dispatch(request, &settings, &storage, log).await;
@@ -251,14 +255,14 @@ async fn handle(request: &Request, env: &Env, log: &mut log::Entry) -> Result<Re
     result
 }
 
-/// 1. Decode the path, and find whose credential it has.
-/// 2. Limit the rate: before routing, so that wrong tokens and unknown paths count, too.
-/// 3. Check who may, find the route, call its handler.
+/// 1. Decode the path, and identify the caller by its credential.
+/// 2. Limit the rate: before routing, so that invalid tokens and unknown paths count, too.
+/// 3. Authorize the caller, find the route, call its handler.
 async fn dispatch(
     request: &Request,
     settings: &Settings,
     storage: &Storage,
-    log: &mut log::Entry,
+    log: &mut log::RequestLog,
 ) -> Result<Response, Error> {
     let prefix = settings.server_url.prefix();
     let path = path::of_url(&request.url);
@@ -274,7 +278,7 @@ async fn dispatch(
     log.site = caller.and_then(Caller::site).map(str::to_owned);
     access::limit_rate(request, storage, caller, log).await?;
 
-    let (who, caller, credential, segments) = match segments.first() {
+    let (role, caller, credential, segments) = match segments.first() {
         Some(&"admin") => {
             access::authorize_operator(request, settings)?;
             (Operator, Caller::Anyone, None, segments.as_slice())
@@ -285,7 +289,7 @@ async fn dispatch(
         }
     };
     let method = request.method.as_str();
-    let (route, parameters) = find(who, method, segments, log)?;
+    let (route, parameters) = find(role, method, segments, log)?;
     let server_url = settings
         .server_url
         .resolve(&request.url)
@@ -306,7 +310,7 @@ async fn dispatch(
     .await
 }
 
-/// The 404 for unknown paths and for missing credentials: the same, so that neither can be probed.
+/// The 404 for unknown paths and for missing credentials: identical, so that neither can be probed.
 fn not_found() -> Error {
     Error::NotFound("there is nothing at this path".to_owned())
 }
@@ -320,14 +324,14 @@ mod tests {
     use ztp_core::settings::RESERVED_ROOTS;
     use ztp_core::yaml::{self, Value};
 
-    fn found(who: Who, method: &str, segments: &[&str]) -> Result<(String, Parameters), Error> {
-        let mut log = log::Entry::default();
-        let (route, parameters) = find(who, method, segments, &mut log)?;
+    fn found(role: Role, method: &str, segments: &[&str]) -> Result<(String, Parameters), Error> {
+        let mut log = log::RequestLog::default();
+        let (route, parameters) = find(role, method, segments, &mut log)?;
         Ok((route.shape(), parameters))
     }
 
     #[test]
-    fn the_description_has_every_route_and_no_other() {
+    fn the_openapi_description_has_exactly_the_routes_of_the_table() {
         let description = yaml::parse(OPENAPI).unwrap();
         let Value::Mapping(paths) = &description.get("paths").unwrap().value else {
             panic!("no paths");
@@ -361,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_url_cannot_hide_a_route() {
+    fn the_first_segments_of_routes_are_reserved_in_server_urls() {
         let roots = ROUTES.iter().map(|route| route.path.split('/').nth(1));
         let mut roots: BTreeSet<_> = roots.flatten().collect();
         roots.insert("t");
@@ -369,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_finds_its_route_and_parameters() {
+    fn a_path_matches_its_route_and_parameters() {
         for (method, segments, shape, parameters) in [
             ("GET", &["bootstrap"][..], "/bootstrap", &[][..]),
             ("HEAD", &["nodes", "a/b"], "/nodes/{id}", &[("id", "a/b")]),
@@ -402,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_no_route_has_is_not_found() {
+    fn a_path_without_a_route_is_not_found() {
         for segments in [
             &[][..],
             &[""],
@@ -418,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn another_method_names_those_that_the_path_has() {
+    fn a_405_lists_the_methods_of_the_path() {
         let result = found(Switch, "PATCH", &["nodes", "JPE1", "startup-config"]);
         let Err(Error::MethodNotAllowed { allow }) = result else {
             panic!("found");

@@ -1,4 +1,4 @@
-//! Every KV, R2 and object call, and nothing that decides. Here: the bindings, and shared documents.
+//! Every KV, R2 and object call, without rules. This file: the bindings, and shared documents.
 
 mod cache;
 mod objects;
@@ -21,9 +21,9 @@ use cache::{
     Cache, Cached, Flights, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PARSED_SIZE_FACTOR,
 };
 
-pub use objects::{Description, Found};
+pub use objects::{Description, FoundObject};
 pub use records::Records;
-pub use writes::Value;
+pub use writes::Payload;
 
 /// Storage operations of one request, for its log line.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,8 +46,8 @@ pub struct Storage {
     warnings: RefCell<Vec<String>>,
 }
 
-/// The bindings of wrangler.toml. They do not change while an instance lives, and each costs several
-/// property reads to take.
+/// The bindings of wrangler.toml. They do not change while an instance lives, and getting each costs several
+/// property reads.
 struct Bindings {
     data: KvStore,
     files: Bucket,
@@ -76,8 +76,8 @@ impl Bindings {
     }
 }
 
-/// The rate-limiting binding, if it is configured. Another binding of its name is an error: a missing
-/// limit would go unnoticed.
+/// The rate-limiting binding, if it is configured. A binding of another type is an error: an operator would
+/// not notice a missing limit.
 fn rate_limiter(env: &Env) -> Result<Option<RateLimiter>, Error> {
     const NAME: &str = "ZTP_RATE_LIMIT";
     if !worker::js_sys::Reflect::has(env, &NAME.into()).unwrap_or(false) {
@@ -90,7 +90,7 @@ fn rate_limiter(env: &Env) -> Result<Option<RateLimiter>, Error> {
     })
 }
 
-/// A shared document, as an instance keeps it.
+/// A shared document in the cache.
 #[derive(Debug)]
 pub enum Loaded<T> {
     Missing,
@@ -142,10 +142,10 @@ pub fn parsed_texts<T>() -> ParsedTexts<T> {
 }
 
 impl Storage {
-    /// Takes the bindings.
+    /// Gets the bindings, once per instance.
     ///
     /// # Errors
-    /// [`Error::Misconfigured`] if one is missing or of another type, with how to fix it.
+    /// [`Error::Misconfigured`] if one is missing or of another type; the message says how to fix it.
     pub fn open(env: &Env) -> Result<Self, Error> {
         let known = BINDINGS.with(|known| known.get().cloned());
         let bindings = match known {
@@ -177,19 +177,19 @@ impl Storage {
         self.bindings.rate_limiter.as_ref()
     }
 
-    /// A shared document as `parse` makes it of its text, if it is stored. It is read at most once in
-    /// [`cache::MAX_AGE_MS`], and parsed only when it changed. If KV fails, an older copy serves.
+    /// A shared document, parsed by `parse`; `None` if it is not stored. It is read at most once in
+    /// [`cache::MAX_AGE_MS`], and parsed only after a change. If KV fails, a stale copy is served.
     ///
-    /// `remember_missing`: something else serves while it is not stored, so that this is remembered, too.
+    /// `cache_missing`: a default is served while the document is not stored, so its absence is cached.
     ///
     /// # Errors
     /// [`Error::Storage`]; [`Error::BadRequest`] with the reason if the document is not UTF-8 or `parse`
-    /// refuses it.
+    /// fails.
     pub async fn document<T: 'static>(
         &self,
         documents: &'static LocalKey<Documents<T>>,
         document: Document<'_>,
-        remember_missing: bool,
+        cache_missing: bool,
         parse: impl FnOnce(String) -> Result<T, String>,
     ) -> Result<Option<Rc<T>>, Error> {
         let key = document.to_string();
@@ -204,10 +204,10 @@ impl Storage {
         };
         let bytes = match self.value(&key).await {
             Ok(bytes) => bytes,
-            Err(error) => return self.instead(&key, before, error)?.outcome(),
+            Err(error) => return self.serve_stale(&key, before, error)?.outcome(),
         };
         let loaded = match (bytes, before) {
-            (None, _) if !remember_missing => {
+            (None, _) if !cache_missing => {
                 documents.with_borrow_mut(|documents| documents.remove(&key));
                 return Ok(None);
             }
@@ -238,8 +238,16 @@ impl Storage {
         loaded.outcome()
     }
 
-    /// The copy that serves in place of one that the store failed to give.
-    fn instead<V>(&self, key: &str, before: Option<Cached<V>>, error: Error) -> Result<V, Error> {
+    /// The cached copy, with a warning, after the store failed with `error`.
+    ///
+    /// # Errors
+    /// `error`, if nothing is cached.
+    fn serve_stale<V>(
+        &self,
+        key: &str,
+        before: Option<Cached<V>>,
+        error: Error,
+    ) -> Result<V, Error> {
         let Some(Cached { value, age }) = before else {
             return Err(error);
         };
@@ -251,7 +259,7 @@ impl Storage {
         Ok(value)
     }
 
-    /// The text of a shared document as it is stored now.
+    /// The text of a shared document, not cached.
     ///
     /// # Errors
     /// [`Error::Storage`]; [`Error::BadRequest`] if it is not UTF-8.
@@ -279,17 +287,17 @@ impl Storage {
     }
 }
 
-/// What `parse` makes of a text. Many nodes have the same definition and pattern, each under its own
-/// key: a text that was parsed before is not parsed again.
+/// The parsed form of a text, cached by the text: many nodes store the same definition and pattern, each
+/// under its own key.
 ///
 /// # Errors
-/// The reason why `parse` refuses the text; that is remembered, too.
+/// The error of `parse`, which is cached, too.
 pub fn parse_once<T: 'static, E: Display>(
     texts: &'static LocalKey<ParsedTexts<T>>,
     text: &str,
     parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> Result<Rc<T>, Rc<str>> {
-    // At any age: the same text always has the same form.
+    // At any age: the same text always parses alike.
     if let Some(cached) = texts.with_borrow(|texts| texts.get(text, now())) {
         return cached.value;
     }
@@ -305,7 +313,7 @@ pub fn now() -> u64 {
     Date::now().as_millis()
 }
 
-/// The runtime's message about a failure of KV. `KvError` would add the stack trace.
+/// The runtime's message of a KV error. `KvError` would add the stack trace.
 fn message(error: &KvError) -> String {
     match error {
         KvError::JavaScript(value) => match value.dyn_ref::<worker::js_sys::Error>() {

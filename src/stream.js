@@ -1,8 +1,8 @@
 // Byte streams, read natively in large steps.
 //
-// A stream that is read from Rust, or piped, gives a chunk of a few KiB at a time, and each becomes several
-// objects: hashing an image that way takes six times the CPU and fills the heap of an isolate faster
-// than it is collected. Here one buffer goes back and forth between the runtime and this loop.
+// A stream that is read from Rust, or piped, yields chunks of a few KiB, and each becomes several objects:
+// hashing an image that way takes six times the CPU, and fills the heap of an isolate faster than it is
+// collected. Here the runtime and this loop share one buffer.
 
 /** Bytes per read. */
 const STEP = 1 << 20;
@@ -21,7 +21,7 @@ export async function sha1(stream) {
     if (value?.byteLength > 0) {
       size += value.byteLength;
       await writer.write(value);
-      // The read took the buffer over, and gives it back with its bytes.
+      // The read detached the buffer; `value` has its memory.
       buffer = new Uint8Array(value.buffer);
     }
     if (done) break;

@@ -1,5 +1,5 @@
 //! Bytes that stay in JavaScript's memory: bodies of requests and objects, and responses that many
-//! switches receive. Wasm memory never shrinks, so nothing large is copied into it.
+//! switches receive. Wasm memory never shrinks, so large bodies are never copied into it.
 
 use worker::js_sys::{self, Array, Uint8Array};
 use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
@@ -14,7 +14,7 @@ extern "C" {
     async fn js_read_up_to(stream: &ReadableStream, limit: f64) -> Result<JsValue, JsValue>;
 }
 
-/// Size in bytes and SHA-1 of everything in a stream.
+/// The size in bytes and the SHA-1 of a stream.
 ///
 /// # Errors
 /// The stream failed.
@@ -33,7 +33,7 @@ pub async fn read_up_to(stream: &ReadableStream, limit: usize) -> worker::Result
     Ok((!bytes.is_null()).then(|| Buffer(bytes.unchecked_into())))
 }
 
-/// Bytes in JavaScript's memory. A clone is the same bytes; nothing changes them.
+/// Immutable bytes in JavaScript's memory. A clone shares them.
 #[derive(Debug, Clone)]
 pub struct Buffer(Uint8Array);
 
@@ -53,7 +53,7 @@ impl Buffer {
         self.0.length() as usize
     }
 
-    /// Whether all bytes are white space, as Python's `bytes.isspace` has it; true if there are none.
+    /// Whether all bytes are white space as Python's `bytes.isspace` defines it; true for no bytes.
     pub fn is_blank(&self) -> bool {
         const STEP: u32 = 4096;
         let length = self.0.length();
@@ -73,7 +73,7 @@ impl Buffer {
     /// A stream of the bytes.
     ///
     /// # Errors
-    /// The runtime cannot make one.
+    /// The runtime cannot create one.
     pub fn stream(&self) -> worker::Result<ReadableStream> {
         let response = Response::new_with_opt_js_u8_array(Some(&self.0))?;
         response

@@ -1,10 +1,12 @@
-//! The Durable Object of a resource pool: one for each pool, wherever in the world it is asked.
+//! The Durable Object of a resource pool: one for each pool, worldwide.
 //!
-//! KV cannot hand out a value once, since it has no transaction and answers late; a Durable Object
-//! is one thread with a database of its own. It owns the allocations. What there is to allocate it
-//! reads from KV whenever it gives out a value, so that an edited pool counts as soon as KV shows it.
+//! Invariant: a value has at most one node, and a node at most one value. KV cannot ensure that, since it
+//! has no transactions and its reads may be stale; a Durable Object is one thread with its own database.
+//! The object owns the allocations. It reads the pool's contents from KV for each new allocation, so that
+//! an edit applies as soon as KV returns it.
 //!
-//! Between reading KV and answering, nothing here awaits: no two calls can see the same free value.
+//! Nothing awaits between the read of KV and the write of an allocation: no two requests can select the
+//! same free value.
 
 pub mod protocol;
 
@@ -20,21 +22,21 @@ use crate::error::Error;
 use crate::storage::Storage;
 use ztp_core::key::Document;
 use ztp_core::node::Identifier;
-use ztp_core::pool::{Allocations, Grant, Pool, Refusal};
+use ztp_core::pool::{AllocationError, Allocations, Grant, Pool};
 use ztp_core::settings::{SettingError, Settings};
 
-use protocol::{Allocation, Call, Command, Listing, Reply};
+use protocol::{Allocation, Command, Listing, PoolRequest, Reply};
 
 /// One pool.
 #[durable_object]
 pub struct ResourcePool {
     sql: SqlStorage,
     env: Env,
-    /// Which fact a node is called by, in reservations and in the database alike.
+    /// The fact that identifies a node, in reservations and in the database.
     identifier: Result<Identifier, SettingError>,
-    /// What the database holds, once it was read.
+    /// The contents of the database, once read.
     allocations: RefCell<Option<Allocations>>,
-    /// The last contents, as text and as parsed.
+    /// The last contents of the pool's file, as text and parsed.
     contents: RefCell<Option<(String, Rc<Pool>)>>,
 }
 
@@ -52,9 +54,9 @@ impl DurableObject for ResourcePool {
     }
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
-        let call: Call = serde_json::from_str(&request.text().await?)?;
+        let call: PoolRequest = serde_json::from_str(&request.text().await?)?;
         let reply = self.answer(&call).await.unwrap_or_else(|problem| {
-            // What memory says may no longer be what the database says: read it again.
+            // Memory may differ from the database now: read the database again.
             self.allocations.take();
             match problem {
                 Problem::Refused(reason) => Reply::Refused(reason),
@@ -65,7 +67,7 @@ impl DurableObject for ResourcePool {
     }
 }
 
-/// Why a command is not carried out.
+/// Why a command failed.
 enum Problem {
     Refused(String),
     Failed(String),
@@ -87,12 +89,12 @@ impl From<worker::Error> for Problem {
 }
 
 impl ResourcePool {
-    async fn answer(&self, call: &Call) -> Result<Reply, Problem> {
+    async fn answer(&self, call: &PoolRequest) -> Result<Reply, Problem> {
         let name = &call.pool;
         match &call.command {
             Command::Allocate { node, held_only } => {
                 let node = &self.identifier()?.canonical(node);
-                // What a node holds it keeps, also while the file is missing or broken.
+                // A node keeps its value also while the file is missing or invalid.
                 if let Some(held) = self.allocations()?.held(node) {
                     return Ok(Reply::Value(held.to_owned()));
                 }
@@ -101,7 +103,7 @@ impl ResourcePool {
                 if *held_only && matches!(grant, Ok(Grant::New(_))) {
                     return Ok(Reply::NotHeld);
                 }
-                self.give(name, node, grant).map(Reply::Value)
+                self.store_grant(name, node, grant).map(Reply::Value)
             }
             Command::Held { node } => {
                 let node = self.identifier()?.canonical(node);
@@ -112,7 +114,7 @@ impl ResourcePool {
                 let node = &self.identifier()?.canonical(node);
                 let pool = self.contents(name).await?;
                 let grant = self.allocations()?.assign(&pool, value, node);
-                self.give(name, node, grant).map(Reply::Value)
+                self.store_grant(name, node, grant).map(Reply::Value)
             }
             Command::List => {
                 let pool = self.contents(name).await?;
@@ -145,13 +147,13 @@ impl ResourcePool {
         }
     }
 
-    /// What the pool's file says now.
+    /// The current contents of the pool's file.
     async fn contents(&self, name: &str) -> Result<Rc<Pool>, Problem> {
         let document = Document::Pool(name);
         let refused = |what: String| Problem::Refused(format!("the pool '{name}' {what}"));
         let text = Storage::open(&self.env)?.text(document).await?;
         let text =
-            text.ok_or_else(|| refused(format!("is not there: {document} is not stored")))?;
+            text.ok_or_else(|| refused(format!("is not found: {document} is not stored")))?;
         let mut last = self.contents.borrow_mut();
         if let Some((_, pool)) = last.as_ref().filter(|(known, _)| *known == text) {
             return Ok(Rc::clone(pool));
@@ -163,25 +165,25 @@ impl ResourcePool {
         Ok(pool)
     }
 
-    /// Carries out what was decided, and answers the value.
-    fn give(
+    /// Stores a new grant, and returns the value.
+    fn store_grant(
         &self,
         name: &str,
         node: &str,
-        grant: Result<Grant, Refusal>,
+        grant: Result<Grant, AllocationError>,
     ) -> Result<String, Problem> {
         match grant {
             Ok(Grant::Held(value)) => Ok(value),
             Ok(Grant::New(value)) => {
                 let since = SqlStorageValue::from(Date::now().as_millis() as f64);
-                // The constraints of the table have the last word: no value and no node twice.
+                // The constraints of the table enforce the invariant.
                 let cursor = self.sql.exec(
                     "INSERT INTO allocation (value, node, since) VALUES (?, ?, ?) \
                      ON CONFLICT DO NOTHING RETURNING value, node, since",
                     vec![value.as_str().into(), node.into(), since],
                 )?;
                 if cursor.to_array::<Allocation>()?.len() != 1 {
-                    return Err(Problem::Failed(format!("{value} was not free after all")));
+                    return Err(Problem::Failed(format!("{value} is already allocated")));
                 }
                 self.allocations()?.insert(value.clone(), node.to_owned());
                 Ok(value)
@@ -208,7 +210,7 @@ impl ResourcePool {
             .map_err(|error| Problem::Failed(error.to_string()))
     }
 
-    /// The allocations, read from the database the first time.
+    /// The allocations; the first call reads them from the database.
     fn allocations(&self) -> Result<RefMut<'_, Allocations>, Problem> {
         let mut known = self.allocations.borrow_mut();
         if known.is_none() {
@@ -218,9 +220,9 @@ impl ResourcePool {
         Ok(RefMut::map(known, |known| known.get_or_insert_default()))
     }
 
-    /// What the database has, each node by its canonical id. An operator may have given a value to a
-    /// MAC address with separators, which no node was called by: such a row comes after those that
-    /// nodes got themselves.
+    /// The rows of the database, each with the node's canonical id. An operator may have assigned a value
+    /// to a MAC address with separators, which is not a canonical id: such a row sorts after those with
+    /// canonical ids.
     fn rows(&self) -> Result<Vec<Allocation>, Problem> {
         let identifier = self.identifier()?;
         self.sql.exec(

@@ -1,4 +1,4 @@
-//! Who calls, and which records the credential gives access to.
+//! Authentication of callers, and their access to records.
 
 use ztp_core::credentials::{self, Caller};
 use ztp_core::key::Record;
@@ -11,10 +11,10 @@ use crate::log;
 use crate::request::Request;
 use crate::storage::{Records, Storage};
 
-/// Whose request it is, the credential in its path, and the rest of the path.
+/// The caller, the credential in the path, and the rest of the path.
 ///
 /// # Errors
-/// The 404 of unknown paths, without a valid credential where tokens are set.
+/// The 404 of unknown paths, if sites are configured and the credential is missing or invalid.
 pub fn admit<'a, 'p>(
     settings: &'a Settings,
     segments: &'p [&'p str],
@@ -39,10 +39,10 @@ pub fn base_url(server_url: &str, credential: Option<&str>) -> String {
     }
 }
 
-/// Asks the rate-limiting binding, if there is one: by site and node where the URL was made for a
-/// node, else by site and address, and by address alone where there is no valid credential. An id that
-/// a caller merely names counts for nothing: it could name a new one each time, or use up what another
-/// node may ask. A limiter that fails limits nobody: a warning says so.
+/// Applies the rate-limiting binding, if it is configured. The key is site and node for a node's URL, site
+/// and IP address for a site's URL, and the IP address alone without a valid credential. An unverified id
+/// is never a key: a caller could invent a new id for each request, or exhaust the limit of another node.
+/// If the limiter fails, the request is accepted with a warning.
 ///
 /// # Errors
 /// [`Error::RateLimited`].
@@ -50,7 +50,7 @@ pub async fn limit_rate(
     request: &Request,
     storage: &Storage,
     caller: Option<&Caller<'_>>,
-    log: &mut log::Entry,
+    log: &mut log::RequestLog,
 ) -> Result<(), Error> {
     let Some(limiter) = storage.rate_limiter() else {
         return Ok(());
@@ -68,18 +68,18 @@ pub async fn limit_rate(
         Ok(_) => Err(Error::RateLimited),
         Err(cause) => {
             log.warn(format!(
-                "asking the rate limiter failed ({cause}); the request was let through"
+                "calling the rate limiter failed ({cause}); the request was accepted"
             ));
             Ok(())
         }
     }
 }
 
-/// Whether the request has the admin token, as `Authorization: Bearer`.
+/// Checks that the request has the admin token, as `Authorization: Bearer`.
 ///
 /// # Errors
-/// The 404 of unknown paths where there is no admin token, and where sites are set: their URLs reveal
-/// nothing about operators' paths. Else [`Error::Unauthorized`].
+/// Without a valid token: the 404 of unknown paths if no admin token is configured, or if sites are, since
+/// switches must not be able to probe for operators' paths; else [`Error::Unauthorized`].
 pub fn authorize_operator(request: &Request, settings: &Settings) -> Result<(), Error> {
     let Some(wanted) = &settings.admin_token else {
         return Err(not_found());
@@ -100,52 +100,52 @@ pub fn authorize_operator(request: &Request, settings: &Settings) -> Result<(), 
 }
 
 impl Context<'_> {
-    /// The node that a path names, if this caller may have its records. Its id goes into the log.
+    /// The node in a path, if this caller may access its records. Its id goes into the log.
     ///
     /// # Errors
-    /// [`Error::BadRequest`] if no node can have that id; else as [`Context::open_node`].
+    /// [`Error::BadRequest`] if the id is invalid; else as [`Context::authorize_node`].
     pub fn node_in_path(&mut self, segment: &str) -> Result<NodeId, Error> {
         let id = match self.settings.identifier {
             Identifier::SerialNumber => segment.parse(),
-            // A MAC address in a URL may have come straight from a label or a `show version`.
+            // An operator may have copied the MAC address from a label or from `show version`.
             Identifier::SystemMac => normalize_mac(segment).parse(),
         };
         let node: NodeId = id.map_err(|error| Error::BadRequest(format!("{error}")))?;
-        self.open_node(&node)?;
+        self.authorize_node(&node)?;
         Ok(node)
     }
 
-    /// Whether the credential opens the records of a node. Its id goes into the log.
+    /// Checks that the credential gives access to the records of a node. Its id goes into the log.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] if the URL is another node's, or is a site's and `REQUIRE_NODE_TOKEN`
-    /// is set.
-    pub fn open_node(&mut self, node: &NodeId) -> Result<(), Error> {
+    /// [`Error::Forbidden`] for the URL of another node, and for the URL of a site if
+    /// `REQUIRE_NODE_TOKEN` is set.
+    pub fn authorize_node(&mut self, node: &NodeId) -> Result<(), Error> {
         self.log.node = Some(node.to_string());
         match self.caller {
             Caller::Node { id, .. } if id != node => Err(Error::Forbidden(format!(
-                "this URL was made for another node, and does not open the records of {node}"
+                "this URL was made for another node, and does not give access to the records of {node}"
             ))),
-            _ => self.may_open_nodes(),
+            _ => self.authorize_nodes(),
         }
     }
 
-    /// Whether the credential opens the records of any node, as far as that is known without its id.
+    /// Checks that the credential gives access to records of nodes, before the node is known.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] if the URL is a site's and `REQUIRE_NODE_TOKEN` is set.
-    pub fn may_open_nodes(&self) -> Result<(), Error> {
+    /// [`Error::Forbidden`] for the URL of a site if `REQUIRE_NODE_TOKEN` is set.
+    pub fn authorize_nodes(&self) -> Result<(), Error> {
         match self.caller {
             Caller::Site(_) if self.settings.require_node_token => Err(Error::Forbidden(
-                "the records of a node need the URL made for that node (REQUIRE_NODE_TOKEN); it is \
-                 in the script that the switch gets from /bootstrap when it says who it is"
+                "the records of a node need the URL made for that node (REQUIRE_NODE_TOKEN); the script \
+                 that the switch receives from /bootstrap contains it"
                     .to_owned(),
             )),
             _ => Ok(()),
         }
     }
 
-    /// Which of a node's records this request has to read besides `wanted`.
+    /// `wanted`, and the site of the node if this caller has a site.
     pub fn with_site(&self, wanted: &[Record]) -> Vec<Record> {
         let mut records = wanted.to_vec();
         if self.caller.site().is_some() {
@@ -154,20 +154,20 @@ impl Context<'_> {
         records
     }
 
-    /// Whether the node that has these records is there for this caller's site. The caller does not
-    /// learn that it is there for another; the operator does, from the log.
+    /// Whether the node with these records is visible to this caller's site. A caller of another site
+    /// receives the response of an unknown node; the log has a warning for the operator.
     pub fn may_see(&mut self, records: &Records) -> bool {
         let may_see = self.caller.may_see(records.get(Record::Site));
         if !may_see {
             self.log.warn(
-                "the node belongs to another site: its record `site` says which; delete that if the \
-                 node has moved",
+                "the node belongs to another site, which its record `site` names; delete that record if \
+                 the node has moved",
             );
         }
         may_see
     }
 
-    /// The same, for a request that needs no other record as text.
+    /// Like [`Context::may_see`], for a request that reads no other record.
     pub async fn may_see_node(&mut self, node: &NodeId) -> Result<bool, Error> {
         if self.caller.site().is_none() {
             return Ok(true);
@@ -176,12 +176,14 @@ impl Context<'_> {
         Ok(self.may_see(&records))
     }
 
+    /// Checks that clients may write.
+    ///
     /// # Errors
-    /// [`Error::Forbidden`] if clients may store nothing now.
+    /// [`Error::Forbidden`] if `READ_ONLY` is set.
     pub fn may_write(&self) -> Result<(), Error> {
         if self.settings.read_only {
             return Err(Error::Forbidden(
-                "this server takes no writes from clients now (READ_ONLY is set)".to_owned(),
+                "this server accepts no writes from clients (READ_ONLY is set)".to_owned(),
             ));
         }
         Ok(())

@@ -7,10 +7,10 @@ use super::{Context, files};
 use crate::error::Error;
 use crate::response::{Response, content_type};
 
-/// The Python source of an action (specification, GET actions/(NAME)): the stored one, else the stock
+/// The Python source of an action (specification, GET actions/(NAME)): the stored action, else the stock
 /// action of that name.
 ///
-/// 304, 206 and 416 as [`files::object`]; 404 if there is neither; 503 if storage fails.
+/// 304, 206 and 416 as [`files::object`]; 404 if neither exists; 503 if storage fails.
 pub async fn get(context: Context<'_>) -> Result<Response, Error> {
     let name = context.parameters.get("name");
     if let Some(key) = ObjectKey::action(name) {
@@ -24,6 +24,6 @@ pub async fn get(context: Context<'_>) -> Result<Response, Error> {
         }
     }
     Err(Error::NotFound(format!(
-        "there is no action {name:?}: an action is an R2 object named actions/<name>"
+        "action {name:?} not found: an action is an R2 object named actions/<name>"
     )))
 }

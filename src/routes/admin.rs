@@ -1,7 +1,7 @@
-//! /admin/pools: what operators read and change of resource pools.
+//! /admin/pools: operators read and change resource pools.
 //!
-//! The names of pools and the values may have slashes, as they are or as `%2F`. GET, and DELETE with
-//! `?node=`, take the whole path for a name; else [`pool_and_value`] says where it ends.
+//! Names of pools and values may contain slashes, plain or as `%2F`. For GET, and DELETE with `?node=`, the
+//! whole path is a name; else [`pool_and_value`] separates the name and the value.
 
 use serde_json::json;
 use worker::{Date, DateInit};
@@ -22,7 +22,7 @@ pub async fn list(context: Context<'_>) -> Result<Response, Error> {
 
 /// GET /admin/pools/{pool}: size, allocations and reservations.
 ///
-/// 400 if the pool cannot be used; 503 if storage fails.
+/// 400 if the pool is invalid; 503 if storage fails.
 pub async fn show(context: Context<'_>) -> Result<Response, Error> {
     let pool = &whole(&context);
     let Reply::Listing(listing) = call(&context, pool, Command::List).await? else {
@@ -44,8 +44,7 @@ pub async fn show(context: Context<'_>) -> Result<Response, Error> {
 
 /// PUT /admin/pools/{pool}/{value}?node=ID: allocates this value to a node.
 ///
-/// 400 if the pool cannot be used or `node` is missing; 409 if the value is not free; 503 if storage
-/// fails.
+/// 400 if the pool is invalid or `node` is missing; 409 if the value is not free; 503 if storage fails.
 pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
     let node = node_parameter(&mut context)?.to_string();
     let (pool, value) = split(&context).await?;
@@ -66,10 +65,10 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
     }
 }
 
-/// DELETE /admin/pools/{pool}/{value}: releases a value; with `?node=ID`, all of the path is the name of a
-/// pool, as in [`release_node`].
+/// DELETE /admin/pools/{pool}/{value}: releases a value; with `?node=ID`, the whole path is the name of a
+/// pool, as for [`release_node`].
 ///
-/// 400 if the pool cannot be used; 404 if the value is not allocated; 503 if storage fails.
+/// 400 if the pool is invalid; 404 if the value is not allocated; 503 if storage fails.
 pub async fn release_value(context: Context<'_>) -> Result<Response, Error> {
     if path::query_value(&context.request.url, "node").is_some() {
         return release_node(context).await;
@@ -80,8 +79,7 @@ pub async fn release_value(context: Context<'_>) -> Result<Response, Error> {
 
 /// DELETE /admin/pools/{pool}?node=ID: releases the value of a node.
 ///
-/// 400 if the pool cannot be used or `node` is missing; 404 if the node has no value; 503 if storage
-/// fails.
+/// 400 if the pool is invalid or `node` is missing; 404 if the node has no value; 503 if storage fails.
 pub async fn release_node(mut context: Context<'_>) -> Result<Response, Error> {
     let node = node_parameter(&mut context)?.to_string();
     let pool = whole(&context);
@@ -123,7 +121,7 @@ fn whole(context: &Context<'_>) -> String {
     segments(context).join("/")
 }
 
-/// The pool and the value of a path. Which pools are stored matters only where more than one name fits.
+/// The pool and the value in a path. Reads the names of pools only if the path is ambiguous.
 async fn split(context: &Context<'_>) -> Result<(String, String), Error> {
     let segments = segments(context);
     let stored = match segments {
@@ -159,5 +157,5 @@ fn node_parameter(context: &mut Context<'_>) -> Result<NodeId, Error> {
 }
 
 fn unexpected(pool: &str) -> Error {
-    Error::storage(format!("asking the pool '{pool}'"), "unexpected reply")
+    Error::storage(format!("calling the pool '{pool}'"), "unexpected reply")
 }

@@ -27,7 +27,7 @@ thread_local! {
 /// 2. Under the token of a site, a switch that names itself receives a URL for itself alone.
 /// 3. Substitute. A script without `$SERVER` is served as it is, with a warning in the log.
 ///
-/// 400 if the stored script is not text; 503 if storage fails.
+/// 400 if the stored script is not UTF-8; 503 if storage fails.
 pub async fn script(context: Context<'_>) -> Result<Response, Error> {
     let parse = |text| Ok(Script::parse(text));
     let stored = context
@@ -39,21 +39,21 @@ pub async fn script(context: Context<'_>) -> Result<Response, Error> {
     };
     if !script.has_server() {
         context.log.warn(
-            "bootstrap/bootstrap has no $SERVER: clients will not learn this server's URL from it",
+            "bootstrap/bootstrap does not contain $SERVER: clients will not receive this server's URL",
         );
     }
     let body = match node_url(&context) {
         Some(url) => Body::Bytes(script.render(&url)),
         None => Body::Buffer(script.rendered(context.base_url)),
     };
-    // The script may have a URL that belongs to one node.
+    // The script may contain the URL of one node.
     Ok(Response::new(200, content_type::PYTHON, body).with_header("Cache-Control", "no-store"))
 }
 
-/// The URL that a switch receives for itself alone.
+/// The URL for one switch only.
 ///
-/// EOS sends `X-Arista-Serial` and `X-Arista-SystemMAC` with its first request, and with no other. vEOS
-/// may have no serial number: the client then uses the digits of its MAC address, and so does this.
+/// EOS sends `X-Arista-Serial` and `X-Arista-SystemMAC` only with its first request. vEOS may have no serial
+/// number: the client then sends the digits of its MAC address as its id.
 fn node_url(context: &Context<'_>) -> Option<String> {
     let Caller::Site(site) = context.caller else {
         return None;
@@ -78,7 +78,7 @@ fn node_url(context: &Context<'_>) -> Option<String> {
     Some(access::base_url(context.server_url, Some(&credential)))
 }
 
-/// Where clients log to: always an object with `logging` and `xmpp` (specification, GET
+/// The destinations of the clients' log: always an object with `logging` and `xmpp` (specification, GET
 /// /bootstrap/config).
 ///
 /// 400 if `bootstrap.conf` is broken; 503 if storage fails.

@@ -3,13 +3,13 @@
 use ztp_core::key::ObjectKey;
 
 use super::Context;
-use crate::conditions::{Conditions, Outcome, Stored};
+use crate::byte_range::ByteRange;
+use crate::conditions::{Conditions, Outcome, Representation};
 use crate::error::Error;
-use crate::range::Selected;
 use crate::response::{Body, Response, content_type};
-use crate::storage::{Description, Found};
+use crate::storage::{Description, FoundObject};
 
-/// A file, whatever it contains, as `text/plain`.
+/// A file of any content, as `text/plain`.
 ///
 /// 304, 206 and 416 as [`object`]; 404 if it is not stored; 503 if storage fails.
 pub async fn get(context: Context<'_>) -> Result<Response, Error> {
@@ -20,17 +20,17 @@ pub async fn get(context: Context<'_>) -> Result<Response, Error> {
         return Ok(response);
     }
     Err(Error::NotFound(format!(
-        "there is no file {path:?}: a file is an R2 object named files/<path>"
+        "file {path:?} not found: a file is an R2 object named files/<path>"
     )))
 }
 
 /// An R2 object, or the part of it that the request asks for; `None` if it is not stored.
 ///
-/// 1. Without conditions: one read, the body passed through if it is large, kept if it is small.
-/// 2. With `If-None-Match` or `Range`: first the description, then 304, 416, or the part of just that
-///    object. If it was replaced in between, the client gets the new one whole.
+/// 1. Without conditions: one read. A large body is passed through, a small one is cached.
+/// 2. With `If-None-Match` or `Range`: first the description, then 304, 416, or a part of the same upload.
+///    If an upload replaces the object in between, the client receives the new one as a whole.
 ///
-/// `has_stock`: see [`Storage::object`](crate::storage::Storage::object), `remember_missing`.
+/// `has_stock` is `cache_missing` of [`Storage::object`](crate::storage::Storage::object).
 pub async fn object(
     context: &Context<'_>,
     key: &ObjectKey,
@@ -42,7 +42,7 @@ pub async fn object(
         let Some(description) = context.storage.object_description(key).await? else {
             return Ok(None);
         };
-        let stored = Stored {
+        let stored = Representation {
             size: description.size,
             etag: &description.etag,
             last_modified: &description.last_modified,
@@ -51,17 +51,17 @@ pub async fn object(
             |status, body| describe(Response::new(status, content_type, body), &description);
         match conditions.decide(stored) {
             Outcome::NotModified => return Ok(Some(respond(304, Body::None))),
-            Outcome::Send(Selected::Unsatisfiable) => {
+            Outcome::Send(ByteRange::Unsatisfiable) => {
                 return Err(Error::RangeNotSatisfiable {
                     size: description.size,
                 });
             }
-            Outcome::Send(Selected::Whole) if context.head => {
+            Outcome::Send(ByteRange::Whole) if context.head => {
                 let length = Some(description.size);
                 return Ok(Some(respond(200, Body::Head { length })));
             }
-            Outcome::Send(Selected::Whole) => {}
-            Outcome::Send(Selected::Part { first, last }) => {
+            Outcome::Send(ByteRange::Whole) => {}
+            Outcome::Send(ByteRange::Part { first, last }) => {
                 let range = (first, last);
                 let part = context.storage.object_part(key, &description, range);
                 if let Some(body) = part.await? {
@@ -75,11 +75,11 @@ pub async fn object(
     }
     let found = context.storage.object(key, has_stock).await?;
     Ok(found.map(|found| match found {
-        Found::Small(object) => {
+        FoundObject::Small(object) => {
             let body = Body::Buffer(object.bytes.clone());
             describe(Response::new(200, content_type, body), &object.description)
         }
-        Found::Large(description, body) => {
+        FoundObject::Large(description, body) => {
             let length = Some(description.size);
             let body = Body::Stream { body, length };
             describe(Response::new(200, content_type, body), &description)
@@ -87,8 +87,8 @@ pub async fn object(
     }))
 }
 
-/// The headers of every response with an object. The client compares the body with the size from
-/// /meta: nothing may compress it on the way.
+/// Adds the headers of every response with an object. No proxy may compress the body: the client compares
+/// its size with /meta.
 fn describe(response: Response, description: &Description) -> Response {
     response
         .with_header("Cache-Control", "no-transform")
@@ -101,7 +101,7 @@ fn conditions(context: &Context<'_>) -> Conditions {
     let header = |name| context.request.header(name);
     Conditions {
         if_none_match: header("If-None-Match"),
-        // HEAD describes the whole (RFC 9110, 14.2).
+        // A range applies only to GET (RFC 9110, 14.2).
         range: header("Range").filter(|_| !context.head),
         if_range: header("If-Range"),
     }

@@ -1,8 +1,8 @@
-//! GET /meta/{actions|files|nodes}/{path}: size in bytes and SHA-1 of what GET would send, and SHA-256 if
-//! the uploader gave it (specification, GET meta data).
+//! GET /meta/{actions|files|nodes}/{path}: size in bytes and SHA-1 of the response to GET, and SHA-256 if
+//! the uploader supplied it (specification, GET meta data).
 //!
-//! 403 if the record belongs to a node that this caller may not read; 500 with a JSON object if there is
-//! no such resource (specification); 503 if storage fails.
+//! 403 if this caller may not access the node; 500 with a JSON object if the resource does not exist
+//! (specification); 503 if storage fails.
 
 use serde_json::json;
 use sha1::{Digest, Sha1};
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::response::{Body, Response, content_type};
 use crate::stream;
 
-/// Of an action, stored or stock.
+/// The metadata of an action, stored or stock.
 pub async fn action(context: Context<'_>) -> Result<Response, Error> {
     let name = context.parameters.get("name");
     let not_found = || not_found(format!("actions/{name}"));
@@ -30,7 +30,7 @@ pub async fn action(context: Context<'_>) -> Result<Response, Error> {
     }
 }
 
-/// Of a file.
+/// The metadata of a file.
 pub async fn file(context: Context<'_>) -> Result<Response, Error> {
     let path = context.parameters.get("path");
     let not_found = || not_found(format!("files/{path}"));
@@ -40,7 +40,7 @@ pub async fn file(context: Context<'_>) -> Result<Response, Error> {
     Ok(respond(Body::Buffer(digest.json.clone())))
 }
 
-/// Of a record of a node. The site that owns a node is not public, and not a file of ztpserver's.
+/// The metadata of a node's record. The record `site` is not public: ztpserver has no such file.
 pub async fn record(mut context: Context<'_>) -> Result<Response, Error> {
     let (id, name) = (
         context.parameters.get("id"),
@@ -75,5 +75,7 @@ fn respond(meta: Body) -> Response {
 }
 
 fn not_found(name: String) -> Error {
-    Error::MetaNotFound(format!("{name:?} is not stored, so it has no meta-data"))
+    Error::MetaNotFound(format!(
+        "{name:?} not found: it is not stored and has no metadata"
+    ))
 }

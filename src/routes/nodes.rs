@@ -1,4 +1,4 @@
-//! POST /nodes: whether a node can be provisioned.
+//! POST /nodes: registers a node.
 
 use std::rc::Rc;
 
@@ -9,29 +9,29 @@ use ztp_core::node::{MAX_FACTS, NodeFacts, NodeId, Post};
 use ztp_core::path;
 use ztp_core::printable::Printable;
 
-use super::published::{DEFINITIONS, NEIGHBORDB, SharedDefinition, TEXTS};
+use super::published::{DEFINITIONS, NEIGHBORDB, SOURCES, SharedDefinition};
 use super::{Context, similar};
 use crate::error::Error;
 use crate::response::{Response, width_in_html};
-use crate::storage::{Storage, Value, parse_once};
+use crate::storage::{Payload, Storage, parse_once};
 
-/// Finds or makes the node that sent its facts, and says under which URL it is told what to do
+/// Finds or registers the node that sent its facts, and responds with the URL of its definition
 /// (specification, POST /nodes).
 ///
-/// 1. Read the facts and take the node's id from them.
+/// 1. Parse the facts; the node's id is one of them.
 /// 2. A node with a definition or a startup-config is known: 409.
 /// 3. Else a `config` in the body becomes its startup-config: 201.
-/// 4. Else the first pattern of neighbordb that fits it gives it its definition: 201.
+/// 4. Else the node receives the definition of the first pattern in neighbordb that it matches: 201.
 ///
-/// Facts are stored in every accepted case, if they changed. Where there are sites, the first
-/// accepted POST makes the node belong to the caller's. What makes a node exist is written last, so
-/// that a failure half-way is mended by the next POST. While `READ_ONLY` is set a node that is known
-/// receives its 409, and nothing is stored.
+/// Every accepted POST stores the facts, if they changed. If sites are configured, the first accepted POST
+/// assigns the node to the caller's site. The record that registers a node is written last: if a write
+/// fails, the next POST repeats all of them. While `READ_ONLY` is set, a known node receives 409 and
+/// nothing is stored.
 ///
-/// 400 if the facts cannot be used, no pattern fits, or content that is needed is missing or
-/// broken; 403 if this caller may not; 413 over [`MAX_FACTS`]; 503 if storage fails.
+/// 400 if the facts are invalid, no pattern matches, or required content is missing or invalid; 403 if
+/// this caller has no access; 413 over [`MAX_FACTS`]; 503 if storage fails.
 pub async fn create(mut context: Context<'_>) -> Result<Response, Error> {
-    if let Err(refusal) = context.may_open_nodes() {
+    if let Err(refusal) = context.authorize_nodes() {
         return Err(context.request.refuse(refusal).await);
     }
     let body = context.request.body("the node facts", MAX_FACTS).await?;
@@ -40,22 +40,22 @@ pub async fn create(mut context: Context<'_>) -> Result<Response, Error> {
         .facts
         .id(context.settings.identifier)
         .map_err(|error| Error::BadRequest(error.to_string()))?;
-    context.open_node(&node)?;
+    context.authorize_node(&node)?;
 
     let storage = context.storage;
     let wanted = [Record::Facts, Record::Definition, Record::StartupConfig];
     let records = storage.records(&node, &context.with_site(&wanted)).await?;
     if !context.may_see(&records) {
-        return Err(unknown(&node));
+        return Err(unknown_node(&node));
     }
     let known = records.has(Record::Definition) || records.has(Record::StartupConfig);
-    // Everything that can be refused is decided before anything is written.
+    // Decide every refusal before the first write.
     let provision = if known {
         Provision::None
     } else if let Some(config) = post.config {
         if let Caller::Site(_) = context.caller {
             return Err(Error::Forbidden(format!(
-                "the node {node} is not known here; a configuration for it is taken only from the \
+                "the node {node} is not known here; a configuration for it is accepted only from the \
                  URL that was made for it"
             )));
         }
@@ -67,23 +67,23 @@ pub async fn create(mut context: Context<'_>) -> Result<Response, Error> {
     let facts = post.facts.to_json();
     let facts =
         facts.map_err(|cause| Error::storage(format!("writing the facts of {node}"), cause))?;
-    // Facts that cannot be read are replaced.
+    // Invalid stored facts are replaced.
     let before = records.get(Record::Facts);
     let before = before.and_then(|stored| NodeFacts::parse_stored(stored).ok());
     let new_facts = !before.as_ref().is_some_and(|old| old.is_same(&post.facts));
     let new_site = context.caller.site().filter(|_| !records.has(Record::Site));
     let before = before.filter(|_| known);
-    if let Some(warning) = before.and_then(|old| other_switch(&old, &post.facts)) {
+    if let Some(warning) = before.and_then(|old| other_switch_warning(&old, &post.facts)) {
         context.log.warn(warning);
     }
     match context.may_write() {
         Ok(()) => {
-            let (mut first, last) = provision.records();
+            let (mut first, last) = provision.writes();
             if new_facts {
-                first.push((Record::Facts, Value::Text(&facts)));
+                first.push((Record::Facts, Payload::Text(&facts)));
             }
             if let Some(site) = new_site {
-                first.push((Record::Site, Value::Text(site)));
+                first.push((Record::Site, Payload::Text(site)));
             }
             storage.put_records(&node, &first).await?;
             storage.put_records(&node, last.as_slice()).await?;
@@ -105,16 +105,15 @@ pub async fn create(mut context: Context<'_>) -> Result<Response, Error> {
         .with_header("Cache-Control", "no-store"))
 }
 
-/// What is said of a node that is not there, or is there for another site.
-pub fn unknown(node: &NodeId) -> Error {
+/// The error for a node that does not exist, or belongs to another site.
+pub fn unknown_node(node: &NodeId) -> Error {
     Error::BadRequest(format!(
         "the node {node} is not known here: it has no definition and no startup-config"
     ))
 }
 
-/// What the operator should know if a node that is known comes back as another switch: with another MAC
-/// address, and another model.
-fn other_switch(before: &NodeFacts, now: &NodeFacts) -> Option<String> {
+/// The warning for a known node whose MAC address and model have both changed.
+fn other_switch_warning(before: &NodeFacts, now: &NodeFacts) -> Option<String> {
     let (old_mac, mac) = (before.systemmac.as_deref()?, now.systemmac.as_deref()?);
     let (old_model, model) = (before.model.as_deref()?, now.model.as_deref()?);
     (old_mac != mac && old_model != model).then(|| {
@@ -129,13 +128,13 @@ fn other_switch(before: &NodeFacts, now: &NodeFacts) -> Option<String> {
     })
 }
 
-/// What makes a node exist.
+/// The content that registers a node.
 enum Provision {
-    /// It does already.
+    /// The node is registered already.
     None,
-    /// The configuration that came with the facts.
+    /// The `config` of the POST.
     StartupConfig(String),
-    /// The content that the pattern stands for.
+    /// The content of the matching pattern.
     Matched {
         definition: Rc<String>,
         pattern: String,
@@ -143,16 +142,16 @@ enum Provision {
     },
 }
 
-/// A record, and what is written to it.
-type Written<'a> = (Record, Value<'a>);
+/// A record and its new value.
+type Write<'a> = (Record, Payload<'a>);
 
 impl Provision {
-    /// What is to be stored, and what is to be stored when all of that is.
-    fn records<'a>(&'a self) -> (Vec<Written<'a>>, Option<Written<'a>>) {
+    /// The writes in any order, and the write after all of those.
+    fn writes<'a>(&'a self) -> (Vec<Write<'a>>, Option<Write<'a>>) {
         match self {
             Self::None => (Vec::new(), None),
             Self::StartupConfig(config) => {
-                let config = Value::Text(config);
+                let config = Payload::Text(config);
                 (Vec::new(), Some((Record::StartupConfig, config)))
             }
             Self::Matched {
@@ -160,17 +159,17 @@ impl Provision {
                 pattern,
                 config_handler,
             } => {
-                let mut first = vec![(Record::Pattern, Value::Text(pattern))];
+                let mut first = vec![(Record::Pattern, Payload::Text(pattern))];
                 if let Some(script) = config_handler {
-                    first.push((Record::ConfigHandler, Value::Text(script)));
+                    first.push((Record::ConfigHandler, Payload::Text(script)));
                 }
-                (first, Some((Record::Definition, Value::Text(definition))))
+                (first, Some((Record::Definition, Payload::Text(definition))))
             }
         }
     }
 }
 
-/// The content that the first fitting pattern of neighbordb stands for.
+/// The content of the first pattern in neighbordb that the node matches.
 async fn match_neighbordb(
     context: &mut Context<'_>,
     node: &NodeId,
@@ -193,7 +192,7 @@ async fn match_neighbordb(
         return load(storage, entry).await;
     }
     let similar = similar::mention(context, node, facts).await;
-    let head = format!("the node {node} is not known here{similar}, and no pattern fits it:\n");
+    let head = format!("the node {node} is not known here{similar}, and no pattern matches it:\n");
     let room = |max: usize| {
         max.saturating_sub(head.chars().map(width_in_html).sum::<usize>() + "\n".len())
     };
@@ -204,7 +203,7 @@ async fn match_neighbordb(
     })
 }
 
-/// Loads what a pattern of neighbordb names.
+/// Loads the definition and the config-handler of a pattern.
 async fn load(storage: &Storage, entry: &Entry) -> Result<Provision, Error> {
     let missing = |document: Document<'_>| {
         Error::BadRequest(format!(
@@ -213,17 +212,17 @@ async fn load(storage: &Storage, entry: &Entry) -> Result<Provision, Error> {
         ))
     };
     let document = Document::Definition(entry.definition.as_str());
-    // Stored for the node as it is written, if it can be read.
+    // The node stores the source text: it is parsed here only to reject an invalid definition.
     let check = |text: String| match parse_once(&DEFINITIONS, &text, SharedDefinition::parse) {
         Ok(_) => Ok(text),
         Err(error) => Err(format!("{document} is broken: {error}")),
     };
-    let definition = storage.document(&TEXTS, document, false, check).await?;
+    let definition = storage.document(&SOURCES, document, false, check).await?;
     let definition = definition.ok_or_else(|| missing(document))?;
     let config_handler = match &entry.config_handler {
         Some(name) => {
             let document = Document::ConfigHandler(name.as_str());
-            let script = storage.document(&TEXTS, document, false, Ok).await?;
+            let script = storage.document(&SOURCES, document, false, Ok).await?;
             Some(script.ok_or_else(|| missing(document))?)
         }
         None => None,

@@ -1,5 +1,5 @@
-//! Paths that panic, for the tests of what a panic does: in the Worker before and after it has waited
-//! for storage, and in the object of a pool.
+//! Paths that panic, for the tests of panics: in the Worker before and after an await, and in the object of
+//! a pool.
 
 use ztp_core::key::Document;
 

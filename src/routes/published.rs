@@ -1,4 +1,4 @@
-//! The shared documents that routes read, each with the cache of its kind.
+//! The documents that all nodes share, and a cache for each kind of them.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,16 +17,16 @@ thread_local! {
     /// As JSON.
     pub static BOOTSTRAP_CONF: Documents<Buffer> = documents();
     pub static NEIGHBORDB: Documents<Neighbordb> = documents();
-    /// Texts of definitions and config-handlers, stored for a node as they are written.
-    pub static TEXTS: Documents<String> = documents();
-    /// Only whether they are stored.
+    /// Source texts of definitions and config-handlers: a node stores a copy.
+    pub static SOURCES: Documents<String> = documents();
+    /// Whether the pool of a site is stored.
     pub static SITE_POOLS: Documents<()> = documents();
 
     pub static DEFINITIONS: ParsedTexts<SharedDefinition> = parsed_texts();
     pub static PATTERNS: ParsedTexts<Pattern> = parsed_texts();
 }
 
-/// Most URLs for which a script is kept rendered: there is one for each site.
+/// Maximum number of URLs for which a rendered script is cached: each site has one.
 const MAX_RENDERED: usize = 64;
 
 /// The client script.
@@ -44,17 +44,17 @@ impl Script {
         }
     }
 
-    /// Whether it has `$SERVER`.
+    /// Whether the script contains `$SERVER`.
     pub fn has_server(&self) -> bool {
         self.template.has_server()
     }
 
-    /// The script for one client, which no other receives.
+    /// The script for one client, not cached.
     pub fn render(&self, url: &str) -> Vec<u8> {
         self.template.render(url).into_bytes()
     }
 
-    /// The script for all clients of a URL.
+    /// The script for all clients of a URL, cached.
     pub fn rendered(&self, url: &str) -> Buffer {
         let mut rendered = self.rendered.borrow_mut();
         if let Some(script) = rendered.get(url) {
@@ -69,24 +69,24 @@ impl Script {
     }
 }
 
-/// A definition that many nodes have, each as a copy under its own key.
+/// The parsed form of a definition of which many nodes store a copy.
 pub struct SharedDefinition {
     pub definition: Definition,
     /// The response for every node without attributes of its own; `None` if the definition calls pools.
     pub json: Option<Buffer>,
-    /// The attributes that are null in it: see
+    /// The undefined attributes, which are null in `json`: see
     /// [`Rendered::undefined`](ztp_core::definition::Rendered::undefined).
     pub undefined: Vec<String>,
 }
 
 impl SharedDefinition {
-    /// Reads the YAML of a definition.
+    /// Parses the YAML of a definition.
     ///
     /// # Errors
     /// As [`Definition::parse`].
     pub fn parse(text: &str) -> Result<Self, Diagnostic> {
         let definition = Definition::parse(text)?;
-        // A node that receives it is refused if it cannot be rendered: its own attributes count, too.
+        // An error here is not final: rendering depends on the node's attributes.
         let rendered = definition.render(&Attributes::default()).ok();
         let undefined = rendered
             .as_ref()

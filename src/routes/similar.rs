@@ -1,35 +1,35 @@
-//! Registered nodes that resemble one that is refused.
+//! Registered nodes that resemble a rejected node.
 
 use std::collections::BTreeSet;
 
 use futures_util::future::try_join_all;
 use ztp_core::key::{NODES, Record};
-use ztp_core::node::{NodeFacts, NodeId, Resemblance, beginnings};
+use ztp_core::node::{NodeFacts, NodeId, Resemblance, id_prefixes};
 use ztp_core::printable::Printable;
 
 use super::Context;
 use crate::error::Error;
 
-/// The most nodes that a refusal mentions.
+/// Maximum number of nodes that a refusal mentions.
 const MAX_MENTIONED: usize = 3;
-/// The most nodes that are looked at: KV reads so many keys at once.
+/// Maximum number of nodes whose site is checked: KV reads at most this number of keys at once.
 const MAX_CANDIDATES: usize = 100;
 
-/// The part of a refusal of this node that mentions registered ones which may have been meant, in
-/// parentheses; empty if there is none.
+/// The part of this node's refusal that mentions the registered nodes which it resembles, each in
+/// parentheses; empty if it resembles none.
 ///
-/// Two steps of storage, and one more where there are sites: a list of the first thousand keys of nodes; if
-/// there are more, lists of those that begin as [`beginnings`] says; the sites of those that resemble this
-/// node. The caller does not hear of a node of another site. If storage fails, a warning says so, and
-/// nothing is mentioned.
+/// Two steps of storage, and a third if sites are configured: list the first thousand keys of nodes; if
+/// more exist, list the keys with each of the [`id_prefixes`]; read the sites of the nodes that resemble
+/// this one. A node of another site is not mentioned. If storage fails, the log has a warning and no node
+/// is mentioned.
 pub async fn mention(context: &mut Context<'_>, node: &NodeId, facts: &NodeFacts) -> String {
     match find(context, node, facts).await {
         Ok(found) => found.iter().map(describe).collect(),
         Err(failure) => {
             let detail = failure.detail();
-            context
-                .log
-                .warn(format!("{detail}; no similar node was looked for"));
+            context.log.warn(format!(
+                "{detail}; the search for similar nodes was skipped"
+            ));
             String::new()
         }
     }
@@ -51,7 +51,7 @@ fn describe((name, resemblance): &(NodeId, Resemblance)) -> String {
     }
 }
 
-/// The registered nodes that resemble this one most.
+/// The registered nodes that resemble this one most, visible to the caller.
 async fn find(
     context: &Context<'_>,
     node: &NodeId,
@@ -61,13 +61,13 @@ async fn find(
     let mac = facts.systemmac.as_deref();
     let (mut keys, all) = storage.first_keys(NODES.to_owned()).await?;
     if !all {
-        let lists = beginnings(node, mac).into_iter();
-        let lists = lists.map(|beginning| storage.first_keys(format!("{NODES}{beginning}")));
+        let prefixes = id_prefixes(node, mac).into_iter();
+        let lists = prefixes.map(|prefix| storage.first_keys(format!("{NODES}{prefix}")));
         for (found, _) in try_join_all(lists).await? {
             keys.extend(found);
         }
     }
-    // In order of resemblance: the best come first.
+    // The set sorts by resemblance: the closest first.
     let found: BTreeSet<(Resemblance, &str)> = keys
         .iter()
         .filter_map(|key| registered(key))
@@ -91,14 +91,14 @@ async fn find(
     Ok(found.take(MAX_MENTIONED).collect())
 }
 
-/// The node that a key makes a registered one: one that only sent its facts is not.
+/// The id of the node that a key registers. A node that only has facts is not registered.
 fn registered(key: &str) -> Option<&str> {
     let (name, record) = key.strip_prefix(NODES)?.split_once('/')?;
-    let registers = [
+    let registering = [
         Record::Definition,
         Record::StartupConfig,
         Record::Attributes,
     ];
     let record = Record::named(record)?;
-    registers.contains(&record).then_some(name)
+    registering.contains(&record).then_some(name)
 }

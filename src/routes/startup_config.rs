@@ -7,18 +7,18 @@ use ztp_core::node::NodeId;
 use super::Context;
 use crate::error::Error;
 use crate::response::{Body, Response, content_type};
-use crate::storage::Value;
+use crate::storage::Payload;
 use crate::stream;
 
-/// The largest startup-config that a switch may store, in bytes. An isolate has 128 MB for all its
-/// requests, and holds each body until KV has it.
+/// Maximum size of a startup-config that a switch stores, in bytes. An isolate has 128 MB for all its
+/// requests, and buffers each body until KV has accepted it.
 pub const MAX_STARTUP_CONFIG_BYTES: usize = 8 << 20;
 
-/// The startup-config that was backed up from a node, or stored for it (specification, GET node
-/// startup-config). It is passed through: one that an operator stored may have 25 MiB.
+/// The startup-config of a node, from its own backup or from an operator (specification, GET node
+/// startup-config). It is passed through: an operator may store 25 MiB.
 ///
-/// 400 if the id is invalid or there is no startup-config (as ztpserver answers); 403 if this caller
-/// may not; 503 if storage fails.
+/// 400 if the id is invalid or the startup-config is missing (as ztpserver); 403 if this caller has no
+/// access; 503 if storage fails.
 pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
     let node = context.node_in_path(context.parameters.get("id"))?;
     let config = match context.may_see_node(&node).await? {
@@ -28,7 +28,7 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
     let stream = config
         .ok_or_else(|| Error::BadRequest(format!("the node {node} has no startup-config here")))?;
     let body = match context.head {
-        // KV says no size, but the stream knows its own.
+        // KV does not return the size of a value: count the bytes of the stream.
         true => {
             let hashed = stream::sha1(&stream).await;
             let (length, _) = hashed.map_err(|cause| {
@@ -48,14 +48,14 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
 }
 
 /// Stores the startup-config of a node, byte for byte (specification, PUT node startup-config). It is
-/// always written: a read of KV may be a minute old, so that comparing with it proves nothing.
+/// always written: a read of KV may be stale, so a comparison would prove nothing.
 ///
-/// Without sites it is accepted for any node, known or not. With sites the node must be known, or the URL
-/// be made for it; then the node belongs to that site.
+/// Without sites it is accepted for any node, known or unknown. With sites, the node must be known, or the
+/// URL made for it; the node then belongs to that site.
 ///
-/// 400 if the id is invalid, or the body has nothing but white space: the stored one stays. 403 if this
-/// caller may not, which is decided before the body is read; 413 over [`MAX_STARTUP_CONFIG_BYTES`]; 503
-/// if storage fails.
+/// 400 if the id is invalid, or the body has only white space: the stored startup-config stays. 403 if this
+/// caller has no access, decided before the body is read; 413 over [`MAX_STARTUP_CONFIG_BYTES`]; 503 if
+/// storage fails.
 pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
     let request = context.request;
     let (node, new_site) = match authorize(&mut context).await {
@@ -70,16 +70,15 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
              unable to read its own"
         )));
     }
-    let mut records = vec![(Record::StartupConfig, Value::Buffer(&config))];
+    let mut records = vec![(Record::StartupConfig, Payload::Buffer(&config))];
     if let Some(site) = new_site {
-        records.push((Record::Site, Value::Text(site)));
+        records.push((Record::Site, Payload::Text(site)));
     }
     context.storage.put_records(&node, &records).await?;
     Ok(Response::empty(201))
 }
 
-/// The node whose startup-config this caller may store, and the site that it belongs to from now on, if it
-/// belongs to none yet.
+/// The node whose startup-config this caller may store, and its new site if it has none yet.
 async fn authorize<'a>(context: &mut Context<'a>) -> Result<(NodeId, Option<&'a str>), Error> {
     let node = context.node_in_path(context.parameters.get("id"))?;
     context.may_write()?;

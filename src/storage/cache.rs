@@ -1,16 +1,15 @@
-//! The content that an instance keeps between requests. A site that powers on asks for the same script,
-//! actions and neighbordb hundreds of times in a minute. Nothing here belongs to one node: those
-//! records are read for every request.
+//! The content that an instance caches between requests. A site that powers on requests the same script,
+//! actions and neighbordb hundreds of times in a minute. Records of one node are never cached: each
+//! request reads them.
 //!
-//! | kept | key | bound |
+//! | cached | key | bound |
 //! |---|---|---|
-//! | parsed documents, and that one is broken or (where something else serves) missing | key | [`MAX_DOCUMENT_BYTES`] for each kind |
+//! | parsed documents; their errors; their absence if a default is served | storage key | [`MAX_DOCUMENT_BYTES`] for each kind |
 //! | parsed definitions and patterns of nodes | their text | [`MAX_PARSED_BYTES`] for each kind |
-//! | small objects, digests | key | [`MAX_OBJECT_BYTES`] for each |
+//! | small objects, digests | storage key | [`MAX_OBJECT_BYTES`] for each |
 //!
-//! An entry is fresh for [`MAX_AGE_MS`]. An older one serves only to spare parsing the same bytes again,
-//! and if the store fails. Requests that miss at the same time wait for the first of them
-//! ([`Flights`]).
+//! An entry is fresh for [`MAX_AGE_MS`]. A stale entry is served only if the store fails; it also avoids
+//! parsing unchanged bytes again. Concurrent requests that miss wait for the first of them ([`Flights`]).
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -22,26 +21,26 @@ use worker::js_sys::{Function, Promise};
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen_futures::JsFuture;
 
-/// How long an entry is fresh, in milliseconds: the delay that an instance adds to an edit.
+/// How long an entry is fresh, in milliseconds: the longest delay that the cache adds to an edit.
 pub const MAX_AGE_MS: u64 = 10_000;
-/// The bound of each kind of parsed document, in bytes as [`PARSED_SIZE_FACTOR`] counts them: the largest
+/// The bound of each kind of parsed document, in bytes estimated with [`PARSED_SIZE_FACTOR`]: the largest
 /// document fits.
 pub const MAX_DOCUMENT_BYTES: usize = 6 << 20;
-/// The bound of each kind of parsed record.
+/// The bound of each kind of parsed record, in bytes.
 pub const MAX_PARSED_BYTES: usize = 2 << 20;
-/// The bound of small objects, and of digests.
+/// The bound of small objects, and of digests, in bytes.
 pub const MAX_OBJECT_BYTES: usize = 6 << 20;
-/// The size of a document and its parsed form together, in sizes of the document.
+/// The estimated size of a document with its parsed form, as a multiple of the document's size.
 pub const PARSED_SIZE_FACTOR: usize = 4;
-/// The size of an entry beside its key and its value, in bytes.
+/// The size of an entry without its key and value, in bytes.
 const OVERHEAD_BYTES: usize = 128;
-/// How long a request waits for another one that reads the same key, in milliseconds, before it reads for
-/// itself: a request that the runtime cancels tells nobody.
+/// How long a request waits for another that reads the same key, in milliseconds, before it reads the key
+/// itself: the runtime may cancel a request without running its destructors.
 pub const MAX_READ_MS: u64 = 10_000;
-/// The same for one that hashes an object.
+/// How long a request waits for another that hashes the same object, in milliseconds.
 pub const MAX_HASH_MS: u64 = 60_000;
 
-/// Values by key, within a bound in bytes. When it is exceeded, the oldest entries go first.
+/// Values by key, with a bound in bytes. A full cache drops its oldest entries.
 #[derive(Debug)]
 pub struct Cache<V> {
     entries: HashMap<String, Entry<V>>,
@@ -89,7 +88,7 @@ impl<V: Clone> Cache<V> {
         })
     }
 
-    /// Keeps a value of `bytes` bytes. One that alone exceeds the bound is not kept.
+    /// Inserts a value of `bytes` bytes. A value that alone exceeds the bound is not cached.
     pub fn insert(&mut self, key: &str, value: V, bytes: usize, now: u64) {
         self.remove(key);
         let bytes = bytes + key.len() + OVERHEAD_BYTES;
@@ -108,15 +107,15 @@ impl<V: Clone> Cache<V> {
         self.entries.insert(key.to_owned(), entry);
     }
 
-    /// Drops the value under a key.
+    /// Removes the value under a key.
     pub fn remove(&mut self, key: &str) {
         if let Some(entry) = self.entries.remove(key) {
             self.bytes -= entry.bytes;
         }
     }
 
-    /// Drops the oldest entries until half of the bound is free, so that a full cache is not sorted at
-    /// every insertion, or until `wanted` bytes are.
+    /// Removes the oldest entries until `wanted` bytes and half of the bound are free: a full cache must not
+    /// be sorted at every insertion.
     fn make_room(&mut self, wanted: usize) {
         let mut ages: Vec<(u64, String)> = self
             .entries
@@ -134,21 +133,21 @@ impl<V: Clone> Cache<V> {
     }
 }
 
-/// Loads that are under way, by key.
+/// Loads in progress, by key (single flight).
 #[derive(Clone, Default)]
 pub struct Flights {
     waiting: Rc<RefCell<HashMap<String, Vec<Function>>>>,
 }
 
-/// The right to load a key: as long as it lives, other requests for the key wait.
+/// The right to load a key: other requests for the key wait until it is dropped.
 pub struct Flight {
     waiting: Rc<RefCell<HashMap<String, Vec<Function>>>>,
     key: String,
 }
 
 impl Flights {
-    /// Either the right to load a key, or `None` after another request has loaded it or failed to, or
-    /// after `max_ms` milliseconds.
+    /// Returns the right to load a key; or `None`, after another request has loaded it or failed, or after
+    /// `max_ms` milliseconds.
     pub async fn join(self, key: &str, max_ms: u64) -> Option<Flight> {
         // The promise belongs to the request that waits: the runtime resumes it there, whichever
         // request resolves it.
@@ -206,15 +205,11 @@ mod tests {
         assert_eq!(fresh(&cache, "a", 11_000), None);
         assert_eq!(fresh(&cache, "b", 1_000), None);
         let stale = cache.get("a", 11_000).map(|cached| cached.value);
-        assert_eq!(
-            stale,
-            Some(1),
-            "an older entry is still there to compare with"
-        );
+        assert_eq!(stale, Some(1), "a stale entry is still returned");
     }
 
     #[test]
-    fn a_newer_value_replaces_the_older_and_its_age() {
+    fn inserting_a_key_again_replaces_its_value_and_age() {
         let mut cache = Cache::new(MAX);
         cache.insert("a", 1, 10, 0);
         cache.insert("a", 2, 10, 9_000);
@@ -223,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_holds_and_the_oldest_entries_go_first() {
+    fn a_full_cache_drops_its_oldest_entries() {
         let mut cache = Cache::new(MAX);
         for at in 0..100_u64 {
             cache.insert(&format!("k{at}"), at, 500_000, at);
@@ -245,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_document_is_kept_and_a_larger_value_drops_nothing() {
+    fn the_largest_document_fits_and_a_value_over_the_bound_drops_nothing() {
         let mut cache = Cache::new(MAX_DOCUMENT_BYTES);
         let largest = ztp_core::yaml::MAX_TEXT * PARSED_SIZE_FACTOR;
         cache.insert("neighbordb", 1, largest, 0);

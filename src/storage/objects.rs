@@ -11,24 +11,24 @@ use ztp_core::hex;
 use ztp_core::key::ObjectKey;
 
 use super::cache::{Cache, Flights, MAX_HASH_MS, MAX_OBJECT_BYTES};
-use super::{FLIGHTS, Storage, Value, now};
+use super::{FLIGHTS, Payload, Storage, now};
 use crate::error::Error;
 use crate::stream::{self, Buffer};
 
-/// The largest object that is kept in memory, in bytes.
+/// Maximum size of a cached object, in bytes.
 pub const MAX_SMALL_BYTES: u64 = 64 << 10;
-/// The size of a digest in memory, in bytes, about.
+/// The approximate size of a digest in memory, in bytes.
 const DIGEST_BYTES: usize = 512;
 
 thread_local! {
-    /// `None`: not stored, and something else serves instead.
+    /// `None`: the object is not stored, and a stock action is served.
     static OBJECTS: RefCell<Cache<Option<Rc<SmallObject>>>> =
         RefCell::new(Cache::new(MAX_OBJECT_BYTES));
     static DIGESTS: RefCell<Cache<Option<Rc<ObjectDigest>>>> =
         RefCell::new(Cache::new(MAX_OBJECT_BYTES));
 }
 
-/// What R2 knows of an object without reading it.
+/// The attributes of an object without its body.
 #[derive(Debug, Clone)]
 pub struct Description {
     /// In bytes.
@@ -41,11 +41,11 @@ pub struct Description {
     version: String,
 }
 
-/// An object and its body.
-pub enum Found {
-    /// In memory.
+/// An object with its body.
+pub enum FoundObject {
+    /// The body is in memory.
     Small(Rc<SmallObject>),
-    /// To be passed through.
+    /// The body is a stream, to pass through.
     Large(Description, ReadableStream),
 }
 
@@ -56,15 +56,15 @@ pub struct SmallObject {
     pub bytes: Buffer,
 }
 
-/// Size and hashes of an object, as it is stored in KV.
+/// Size and hashes of an object, in the format stored in KV.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct StoredDigest {
-    /// The upload that it belongs to.
+    /// The version of the hashed upload.
     version: String,
     size: u64,
     /// In hexadecimal.
     sha1: String,
-    /// In hexadecimal, if the uploader gave it.
+    /// In hexadecimal, if the uploader supplied it.
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
 }
@@ -73,7 +73,7 @@ struct StoredDigest {
 #[derive(Debug)]
 pub struct ObjectDigest {
     version: String,
-    /// The response of /meta: size, SHA-1, and SHA-256 if the uploader gave it.
+    /// The response of /meta: size, SHA-1, and SHA-256 if the uploader supplied it.
     pub json: Buffer,
 }
 
@@ -103,30 +103,30 @@ impl Description {
 }
 
 impl Storage {
-    /// An object with its body, in one operation; none if it is in memory.
+    /// An object with its body: one operation, or none if it is cached.
     ///
-    /// `remember_missing`: something else serves while it is not stored, so that this is remembered, too.
+    /// `cache_missing`: a stock action is served while the object is not stored, so its absence is cached.
     ///
     /// # Errors
     /// [`Error::Storage`].
     pub async fn object(
         &self,
         key: &ObjectKey,
-        remember_missing: bool,
-    ) -> Result<Option<Found>, Error> {
+        cache_missing: bool,
+    ) -> Result<Option<FoundObject>, Error> {
         let cached = OBJECTS.with_borrow(|objects| objects.get(key.as_str(), now()));
         if let Some(cached) = cached.as_ref().filter(|cached| cached.is_fresh()) {
-            return Ok(cached.value.clone().map(Found::Small));
+            return Ok(cached.value.clone().map(FoundObject::Small));
         }
         let read = match self.get(key).await {
             Ok(read) => read,
             Err(error) => {
-                let copy = self.instead(key.as_str(), cached, error)?;
-                return Ok(copy.map(Found::Small));
+                let copy = self.serve_stale(key.as_str(), cached, error)?;
+                return Ok(copy.map(FoundObject::Small));
             }
         };
         let Some((object, description)) = read else {
-            if remember_missing {
+            if cache_missing {
                 let missing = |objects: &mut Cache<_>| objects.insert(key.as_str(), None, 0, now());
                 OBJECTS.with_borrow_mut(missing);
             }
@@ -134,7 +134,7 @@ impl Storage {
         };
         let body = body_of(key, &object)?;
         if description.size > MAX_SMALL_BYTES {
-            return Ok(Some(Found::Large(description, body)));
+            return Ok(Some(FoundObject::Large(description, body)));
         }
         let limit = MAX_SMALL_BYTES as usize;
         let bytes = stream::read_up_to(&body, limit).await;
@@ -144,10 +144,10 @@ impl Storage {
         let small = Rc::new(SmallObject { description, bytes });
         let kept = Some(Rc::clone(&small));
         OBJECTS.with_borrow_mut(|objects| objects.insert(key.as_str(), kept, size, now()));
-        Ok(Some(Found::Small(small)))
+        Ok(Some(FoundObject::Small(small)))
     }
 
-    /// What an object is, without its body.
+    /// The description of an object.
     ///
     /// # Errors
     /// [`Error::Storage`].
@@ -159,7 +159,7 @@ impl Storage {
         }
     }
 
-    /// The bytes from `first` to `last` of the object that was described; `None` if it was replaced since.
+    /// The bytes from `first` to `last` of the described upload; `None` if another upload replaced it.
     ///
     /// # Errors
     /// [`Error::Storage`].
@@ -184,22 +184,21 @@ impl Storage {
             });
         let object = get.execute().await.map_err(|cause| reading(key, cause))?;
         match object {
-            // Without a body: it is another object by now.
+            // R2 returns no body if the ETag differs: another upload replaced the object.
             Some(object) if object.body().is_some() => Ok(Some(body_of(key, &object)?)),
             _ => Ok(None),
         }
     }
 
-    /// Size and SHA-1 of an object. Its body is read and hashed once in the life of each upload: the
-    /// digest is kept in KV, with the version that it belongs to. Requests for it at the same time
-    /// share one hash.
+    /// Size and SHA-1 of an object. Its body is read and hashed once for each upload: the digest is stored in
+    /// KV, with the version of the upload. Concurrent requests share one hash.
     ///
     /// # Errors
     /// [`Error::Storage`].
     pub async fn object_digest(
         &self,
         key: &ObjectKey,
-        remember_missing: bool,
+        cache_missing: bool,
     ) -> Result<Option<Rc<ObjectDigest>>, Error> {
         let digest_key = key.digest_key();
         let cached = || DIGESTS.with_borrow(|digests| digests.get(&digest_key, now()));
@@ -217,9 +216,9 @@ impl Storage {
         let known = before.as_ref().and_then(|cached| cached.value.clone());
         let found = match self.find_digest(key, &digest_key, known).await {
             Ok(found) => found,
-            Err(error) => return self.instead(&digest_key, before, error),
+            Err(error) => return self.serve_stale(&digest_key, before, error),
         };
-        if found.is_some() || remember_missing {
+        if found.is_some() || cache_missing {
             let kept = found.clone();
             DIGESTS.with_borrow_mut(|digests| {
                 digests.insert(&digest_key, kept, DIGEST_BYTES, now());
@@ -245,7 +244,7 @@ impl Storage {
         if let Some(digest) = uploaded_digest(&description, &head) {
             return Ok(Some(Rc::new(digest.into())));
         }
-        // The stored digest spares a hash. Without it the answer is the same.
+        // The stored digest saves hashing; the response is the same without it.
         match self.value(digest_key).await {
             Ok(bytes) => {
                 let stored = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -265,7 +264,7 @@ impl Storage {
         };
         let text = serde_json::to_string(&digest)
             .map_err(|cause| Error::storage(format!("storing {digest_key}"), cause))?;
-        if let Err(error) = self.put_once(digest_key, Value::Text(&text)).await {
+        if let Err(error) = self.put_once(digest_key, Payload::Text(&text)).await {
             self.warn(format!(
                 "{}; another instance will hash {} again",
                 error.detail(),
@@ -275,7 +274,7 @@ impl Storage {
         Ok(Some(Rc::new(digest.into())))
     }
 
-    /// Hashes an object while its body streams past: no byte enters wasm.
+    /// Hashes the body of an object as a stream, outside wasm memory.
     async fn hash(&self, key: &ObjectKey) -> Result<Option<StoredDigest>, Error> {
         let Some((object, description)) = self.get(key).await? else {
             return Ok(None);
@@ -293,24 +292,24 @@ impl Storage {
 
     async fn get(&self, key: &ObjectKey) -> Result<Option<(Object, Description)>, Error> {
         self.count(|n| n.r2_reads += 1);
-        let answer = self.bindings.files.get(key.as_str()).execute().await;
-        described(key, answer)
+        let result = self.bindings.files.get(key.as_str()).execute().await;
+        described(key, result)
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<(Object, Description)>, Error> {
         self.count(|n| n.r2_reads += 1);
-        let answer = self.bindings.files.head(key.as_str()).await;
-        described(key, answer)
+        let result = self.bindings.files.head(key.as_str()).await;
+        described(key, result)
     }
 }
 
-/// An answer of R2. What is cached of another upload is dropped: a client that compares a file with its
-/// meta-data must not get them from two.
+/// The object in a result of R2, with its description. Removes cached content of any other upload: a client
+/// that compares a file with its metadata must receive both from the same upload.
 fn described(
     key: &ObjectKey,
-    answer: worker::Result<Option<Object>>,
+    result: worker::Result<Option<Object>>,
 ) -> Result<Option<(Object, Description)>, Error> {
-    let object = answer.map_err(|cause| reading(key, cause))?;
+    let object = result.map_err(|cause| reading(key, cause))?;
     let found = object.map(|object| {
         let description = Description::of(&object);
         (object, description)
@@ -341,9 +340,8 @@ fn described(
     Ok(found)
 }
 
-/// The digest that the uploader gave. R2 has checked a checksum. Custom metadata (`ztp push` stores it
-/// there, since a multipart upload has no checksum of the whole) counts while the object has the size
-/// that it was made for.
+/// The digest that the uploader supplied: a checksum, which R2 has verified; or custom metadata, if its size
+/// is that of the object. `ztp push` stores metadata, since a multipart upload has no checksum of the whole.
 fn uploaded_digest(description: &Description, object: &Object) -> Option<StoredDigest> {
     let checksums = object.checksum();
     let digest = |sha1, sha256| StoredDigest {
@@ -376,7 +374,7 @@ fn body_of(key: &ObjectKey, object: &Object) -> Result<ReadableStream, Error> {
     match body {
         Some(Ok(ResponseBody::Stream(stream))) => Ok(stream),
         Some(Err(cause)) => Err(reading(key, cause)),
-        _ => Err(reading(key, "R2 sent it without a body")),
+        _ => Err(reading(key, "R2 returned it without a body")),
     }
 }
 

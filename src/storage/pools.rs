@@ -1,21 +1,21 @@
-//! Resource pools: their names in KV, and calls of their objects.
+//! Resource pools: their names in KV, and requests to their objects.
 
 use ztp_core::key::POOLS;
 
 use super::{Storage, message};
 use crate::error::Error;
-use crate::objects::pool::protocol::{Call, Command, Reply};
+use crate::objects::pool::protocol::{Command, PoolRequest, Reply};
 
 impl Storage {
     /// Calls the object of a pool.
     ///
     /// # Errors
-    /// [`Error::Misconfigured`] if the binding is missing; else as [`Call::send`].
+    /// [`Error::Misconfigured`] if the binding is missing; else as [`PoolRequest::send`].
     pub async fn call_pool(&self, pool: &str, command: Command) -> Result<Reply, Error> {
         let pools = self.bindings.pools.as_ref().ok_or_else(|| {
             Error::Misconfigured(
                 "the binding ZTP_POOLS is missing: resource pools need the Durable Object class \
-                 ResourcePool, bound and migrated as wrangler.toml in the repository has it"
+                 ResourcePool, bound and migrated as in the repository's wrangler.toml"
                     .to_owned(),
             )
         })?;
@@ -26,7 +26,7 @@ impl Storage {
             .map_err(failed)?
             .get_stub()
             .map_err(failed)?;
-        let call = Call {
+        let call = PoolRequest {
             pool: pool.to_owned(),
             command,
         };

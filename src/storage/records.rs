@@ -7,11 +7,11 @@ use worker::web_sys::ReadableStream;
 use ztp_core::key::{Record, folder};
 use ztp_core::node::NodeId;
 
-use super::{Storage, Value, message};
+use super::{Payload, Storage, message};
 use crate::error::Error;
 
 impl Storage {
-    /// The `wanted` records of a node that are stored. A startup-config may be large: of that one, only
+    /// The `wanted` records of a node that are stored. A startup-config may be large: it is not read, only
     /// whether it is stored.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Storage {
         Ok(keys.iter().map(|key| found.remove(key)?).collect())
     }
 
-    /// The first thousand keys that begin with `prefix`, and whether those are all.
+    /// The first thousand keys with a prefix, and whether the list is complete.
     ///
     /// # Errors
     /// [`Error::Storage`].
@@ -101,14 +101,14 @@ impl Storage {
         read.map_err(|cause| Error::storage(format!("reading {key}"), message(&cause)))
     }
 
-    /// Stores records of a node, all at once: their order is undefined. Waits for every write.
+    /// Stores records of a node concurrently, and waits for every write.
     ///
     /// # Errors
-    /// [`Error::Storage`] of the first that failed; the others may be stored.
+    /// [`Error::Storage`] of the first failed write; the others may be stored.
     pub async fn put_records(
         &self,
         node: &NodeId,
-        records: &[(Record, Value<'_>)],
+        records: &[(Record, Payload<'_>)],
     ) -> Result<(), Error> {
         let writes = records
             .iter()
@@ -120,7 +120,7 @@ impl Storage {
 fn too_large(node: &NodeId, records: &[Record]) -> Error {
     let names: Vec<&str> = records.iter().map(|record| record.name()).collect();
     Error::BadRequest(format!(
-        "the records {} under {} exceed together the 25 MB that KV reads at once: store smaller ones",
+        "the records {} under {} together exceed the 25 MB that KV reads at once: store smaller records",
         names.join(", "),
         folder(node)
     ))
@@ -138,12 +138,12 @@ pub struct Records {
 }
 
 impl Records {
-    /// The text of a record. A startup-config is not read: see [`Records::has`].
+    /// The text of a record; `None` for a startup-config: see [`Records::has`].
     pub fn get(&self, record: Record) -> Option<&str> {
         self.texts.get(&record).map(String::as_str)
     }
 
-    /// Whether a record is stored, empty or not.
+    /// Whether a record is stored, possibly empty.
     pub fn has(&self, record: Record) -> bool {
         match record {
             Record::StartupConfig => self.has_startup_config,

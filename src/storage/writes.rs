@@ -1,4 +1,4 @@
-//! Writes to KV, which accepts one write per second and key, and rejects the next ones with 429.
+//! Writes to KV, which accepts one write per second for each key, and rejects others with 429.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -13,26 +13,27 @@ use super::{Storage, message, now};
 use crate::error::Error;
 use crate::stream::Buffer;
 
-/// How long a write is retried, in milliseconds, with the wait for earlier writes of the key. It is less
-/// than a client's timeout.
+/// How long a write waits for earlier writes of its key and is retried, in milliseconds: less than a client's
+/// timeout.
 pub const MAX_WRITE_MS: u64 = 8_000;
 /// The pause before a retry, in milliseconds.
 const RETRY_PAUSE_MS: u64 = 1_000;
-/// The random part of it, in milliseconds: two instances that write the same key must not meet again.
+/// The random part of the pause, in milliseconds: instances that write the same key must not retry at the
+/// same time.
 const JITTER_MS: f64 = 200.0;
-/// How often a write checks whether it is its turn, in milliseconds.
+/// The interval at which a waiting write checks its turn, in milliseconds.
 const TURN_MS: u64 = 20;
 
 /// A value to write.
 #[derive(Debug, Clone, Copy)]
-pub enum Value<'a> {
+pub enum Payload<'a> {
     Text(&'a str),
     Buffer(&'a Buffer),
 }
 
 thread_local! {
-    /// The writes of each key that run or wait, in the order of their requests: number and deadline, in
-    /// milliseconds.
+    /// The running and waiting writes of each key, in the order of their requests: number and deadline, in
+    /// milliseconds since 1970.
     static WRITES: RefCell<HashMap<String, Vec<(u64, u64)>>> = RefCell::default();
     static LAST: Cell<u64> = const { Cell::new(0) };
 }
@@ -60,8 +61,8 @@ impl Turn {
         }
     }
 
-    /// Whether all earlier writes of the key have ended, or passed their deadline: the runtime may have
-    /// canceled the request of one.
+    /// Whether every earlier write of the key has ended or passed its deadline: the runtime may cancel a
+    /// request without running its destructors.
     fn is_first(&self) -> bool {
         WRITES.with_borrow(|writes| {
             let writes = writes.get(&self.key).map(Vec::as_slice).unwrap_or_default();
@@ -70,7 +71,7 @@ impl Turn {
         })
     }
 
-    /// Whether the deadline is later than the end of a pause, in milliseconds.
+    /// Whether a pause of this length, in milliseconds, ends before the deadline.
     fn has_time(&self, pause: u64) -> bool {
         now() + pause <= self.deadline
     }
@@ -91,12 +92,12 @@ impl Drop for Turn {
 }
 
 impl Storage {
-    /// Stores a value. Writes of one key that arrive at one instance happen in the order of their requests:
-    /// the last one stays.
+    /// Stores a value, with retries. Writes of one key in one instance run in the order of their requests: the
+    /// last one remains.
     ///
     /// # Errors
-    /// [`Error::Storage`] if KV fails, or accepts no write of this key for [`MAX_WRITE_MS`].
-    pub(super) async fn put(&self, key: String, value: Value<'_>) -> Result<(), Error> {
+    /// [`Error::Storage`] if KV fails, or rejects writes of this key for [`MAX_WRITE_MS`].
+    pub(super) async fn put(&self, key: String, value: Payload<'_>) -> Result<(), Error> {
         let turn = Turn::take(&key);
         while !turn.is_first() {
             if !turn.has_time(TURN_MS) {
@@ -121,7 +122,7 @@ impl Storage {
     ///
     /// # Errors
     /// [`Error::Storage`].
-    pub(super) async fn put_once(&self, key: &str, value: Value<'_>) -> Result<(), Error> {
+    pub(super) async fn put_once(&self, key: &str, value: Payload<'_>) -> Result<(), Error> {
         let put = self.try_put(key, value).await;
         put.map_err(|cause| Error::storage(format!("writing {key}"), message(&cause)))
     }
@@ -129,13 +130,13 @@ impl Storage {
     fn try_put(
         &self,
         key: &str,
-        value: Value<'_>,
+        value: Payload<'_>,
     ) -> impl Future<Output = Result<(), KvError>> + use<> {
         self.count(|n| n.kv_writes += 1);
         let data = &self.bindings.data;
         let put = match value {
-            Value::Text(text) => data.put(key, text),
-            Value::Buffer(buffer) => match buffer.stream() {
+            Payload::Text(text) => data.put(key, text),
+            Payload::Buffer(buffer) => match buffer.stream() {
                 Ok(stream) => data.put_stream(key, stream),
                 Err(cause) => Err(KvError::InvalidKvStore(cause.to_string())),
             },

@@ -190,7 +190,7 @@ class LateNeighbors(BootCase):
 
         def rule(request):
             incomplete = request.local_path == f"/nodes/{self.serial}" and len(self.posted) < 3
-            return posts(request) or incomplete and request.fail(400, "no longer fits")
+            return posts(request) or incomplete and request.fail(400, "no longer matches")
 
         proxy = self.proxy(rule)
         self.assertEqual(self.boots(switch, proxy.url), "hostname known\n")

@@ -138,7 +138,7 @@ describe("facts", () => {
   test("cannot forge a line of the log, or an id that leaves its folder", async () => {
     worker.lines();
     for (const serial of ["a\nb", "../x", "..", "a/b", "\u0000", "{\"status\":200}\r\nx"]) {
-      assertRefusal(await post(AMSTERDAM, serial, { config: "x" }), 400, /cannot be a node id|cannot identify/);
+      assertRefusal(await post(AMSTERDAM, serial, { config: "x" }), 400, /is not a valid node id|cannot identify/);
     }
     assert.equal(worker.lines().length, 6);
     assert.deepEqual((await worker.kv.list()).keys, []);

@@ -159,7 +159,7 @@ describe("the records of a node", () => {
   test("are too large if KV says so, and the refusal names them", async (t) => {
     const worker = await started(t);
     for (const name of ["definition", "attributes"]) await worker.kv.put(`nodes/JPE1/${name}`, Buffer.alloc(13 * MIB, "x"));
-    assertRefusal(await worker.request("GET", PATH), 400, /definition.*under nodes\/JPE1\/ exceed together the 25 MB/);
+    assertRefusal(await worker.request("GET", PATH), 400, /definition.*under nodes\/JPE1\/ together exceed the 25 MB/);
   });
 
   test("include a startup-config of 25 MiB, which is not read to learn that it is there", async (t) => {

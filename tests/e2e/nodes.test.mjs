@@ -141,9 +141,9 @@ describe("POST /nodes", () => {
     ["bytes that are not UTF-8", Buffer.from([0x22, 0xff, 0x22]), /not JSON/],
     ["no identifier", JSON.stringify({ ...facts("x"), serialnumber: undefined }), /no serialnumber.*systemmac/],
     ["an empty identifier", JSON.stringify(facts("")), /no serialnumber/],
-    ["an id with a slash", JSON.stringify(facts("a/b")), /a\/b.*cannot be a node id/],
-    ["an id of dots", JSON.stringify(facts("..")), /cannot be a node id/],
-    ["an id with a control character", JSON.stringify(facts("a\nb")), /cannot be a node id/],
+    ["an id with a slash", JSON.stringify(facts("a/b")), /a\/b.*is not a valid node id/],
+    ["an id of dots", JSON.stringify(facts("..")), /is not a valid node id/],
+    ["an id with a control character", JSON.stringify(facts("a\nb")), /is not a valid node id/],
     ["an id of 201 bytes", JSON.stringify(facts("x".repeat(201))), /201 bytes/],
     ["a config that is no text", JSON.stringify({ ...facts("JPE1"), config: {} }), /config must be a string/],
     ["neighbours that are no object", JSON.stringify({ ...facts("JPE1"), neighbors: [] }), /neighbors must be an object/],
@@ -285,9 +285,9 @@ describe("GET /nodes/{id}", () => {
   }
 
   for (const [wire, reason] of [
-    ["a%2Fb", /cannot be a node id/],
-    ["%2e%2e%2fx", /cannot be a node id/],
-    ["%00", /cannot be a node id/],
+    ["a%2Fb", /is not a valid node id/],
+    ["%2e%2e%2fx", /is not a valid node id/],
+    ["%00", /is not a valid node id/],
     ["x".repeat(201), /201 bytes/],
   ]) {
     test(`refuses the id ${wire.slice(0, 20)}`, async () => {

@@ -105,7 +105,7 @@ describe("allocate in a definition", () => {
   });
 
   for (const [name, lines, reason] of [
-    ["is missing", undefined, /pool 'net' is not there: resources\/net is not stored/],
+    ["is missing", undefined, /pool 'net' is not found: resources\/net is not stored/],
     ["is empty", [""], /pool 'net' cannot be used.*it is empty/],
     ["is no mapping", ["- 10.0.0.1"], /pool 'net' cannot be used: resources\/net is broken: line 1.*a list/],
     ["is exhausted", ["10.0.0.1: JPE9", "10.0.0.2: JPE8"], /JPE1: no value is free: 0 are taken and 2 more are reserved/],

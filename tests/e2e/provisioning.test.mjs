@@ -112,7 +112,7 @@ describe("POST /nodes of an unknown node", () => {
   test("says of every pattern why it does not fit", async () => {
     await store(CONTENT);
     const answer = await post(facts("JPE1", { model: "vEOS", neighbors: see("spine1", "core1") }));
-    assertRefusal(answer, 400, /no pattern fits/);
+    assertRefusal(answer, 400, /no pattern matches/);
     const lines = answer.text.trim().split("\n");
     assert.match(lines[1], /^pattern 'leaf': /);
     assert.match(lines[2], /^pattern 'by model': wants model regex\('DCS-70\[0-9\]\+'\), saw 'vEOS'/);
@@ -126,10 +126,10 @@ describe("POST /nodes of an unknown node", () => {
     const long = "\u001b<&".repeat(300);
     const neighbors = { Ethernet1: Array.from({ length: 3 }, () => ({ device: long, port: long })) };
     const answer = await post(facts("JPE1", { neighbors }));
-    assertRefusal(answer, 400, /no pattern fits it:\npattern 'rack 0': .*\nand \d+ more patterns\n$/s);
+    assertRefusal(answer, 400, /no pattern matches it:\npattern 'rack 0': .*\nand \d+ more patterns\n$/s);
     assert.ok(answer.bytes.length <= 64 * 1024 && answer.bytes.length > 60 * 1024, `${answer.bytes.length}`);
     const { reason } = JSON.parse(worker.logs().at(-1));
-    assert.match(reason, /no pattern fits it:\npattern 'rack 0': .*\nand \d+ more patterns$/s);
+    assert.match(reason, /no pattern matches it:\npattern 'rack 0': .*\nand \d+ more patterns$/s);
     assert.ok(Buffer.byteLength(reason) <= 4096, `${reason.length}`);
   });
 
@@ -202,7 +202,7 @@ describe("GET /nodes/{id} of a matched node", () => {
     const right = see("spine1", "spine2", "spine3");
     await post(facts("JPE1", { neighbors: right }));
     assert.equal((await post(facts("JPE1", { neighbors: see("spine1", "core9", "spine3") }))).status, 409);
-    assertRefusal(await worker.request("GET", "/nodes/JPE1"), 400, /no longer fits.*pattern 'leaf': Ethernet2 wants device regex\('spine\\d\+'\), saw 'core9'/);
+    assertRefusal(await worker.request("GET", "/nodes/JPE1"), 400, /no longer matches its pattern.*pattern 'leaf': Ethernet2 wants device regex\('spine\\d\+'\), saw 'core9'/);
     await post(facts("JPE1", { neighbors: right }));
     assert.equal((await worker.request("GET", "/nodes/JPE1")).status, 200);
   });

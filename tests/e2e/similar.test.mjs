@@ -39,7 +39,7 @@ describe("a refused POST /nodes", () => {
       assertRefusal(await post(open), 400, /JPE1 is not known here \(the node jpe1 is registered, and its id differs only in case\), and there is no neighbordb/);
       await neighbordb(open);
       open.kv.operations = [];
-      assertRefusal(await post(open), 400, /JPE1 is not known here \(the node jpe1 is registered.*, and no pattern fits it:\n/);
+      assertRefusal(await post(open), 400, /JPE1 is not known here \(the node jpe1 is registered.*, and no pattern matches it:\n/);
       const { length } = open.kv.operations;
       assert.ok(length <= (many ? 10 : 4), `${length} operations`);
     });

@@ -22,15 +22,15 @@ from domain_cases import ROOT, ask
 
 # What ztpserver takes for something that then never matches, or matches by accident, and we refuse.
 STRICTER = {
-    "is no call|calls an unknown function": "a broken call of a function, an exact text there",
+    "is not a valid call|calls an unknown function": "a broken call of a function, an exact text there",
     "more than one ':'": "a peer with more than one ':', cut off there",
-    "stands for another variable": "a variable that stands for another",
-    "does not say whether": "an interface without a kind, 'None1' there",
+    "is another variable": "a variable that stands for another",
+    "has no kind": "an interface without a kind, 'None1' there",
     "the keys of a peer": "an unknown key of a peer, ignored there",
-    "must be a text": "null, a boolean or a mapping as a name, its Python text there",
+    "must be a string": "null, a boolean or a mapping as a name, its Python text there",
     "cannot be used as a regular expression": "a bad or unsupported regular expression, found only when it is used there",
     "is empty; give it a value": "an empty model, which matches any node there",
-    "makes more than": "a range of too many interfaces",
+    "the list has more than": "a range of too many interfaces",
     "must be a MAC address": "a node: that is no MAC address",
 }
 

@@ -1,7 +1,7 @@
-//! How long the most expensive content and facts within the limits take: `cargo bench --bench limits`.
+//! The time of the most expensive content and facts within the limits: `cargo bench --bench limits`.
 //!
-//! Each line is one step of a request, the best of several runs: parsing a document, reading facts, deciding, rendering. None
-//! may take so long that a request that needs all of its steps passes 50 ms of CPU in the Worker.
+//! Each line is one step of a request, the best of several runs: parsing a document, parsing facts, matching, rendering. A
+//! request with all of its steps must stay below 50 ms of CPU in the Worker.
 
 use std::time::{Duration, Instant};
 
@@ -92,7 +92,7 @@ fn outcome<T: std::fmt::Debug, E: std::fmt::Display>(result: Result<T, E>) -> St
     }
 }
 
-/// A text of repeated parts, as long as one may be.
+/// A document of repeated parts, of the maximum size.
 fn filled(part: &str) -> String {
     part.repeat(MAX_TEXT / part.len())
 }

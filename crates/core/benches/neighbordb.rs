@@ -1,6 +1,6 @@
-//! How long parsing a neighbordb and matching a node against it take: `cargo bench`.
+//! The time of parsing a neighbordb and matching a node against it: `cargo bench`.
 //!
-//! The node has 48 neighbors and matches the last pattern only; of the patterns before it a third want named interfaces, a
+//! The node has 48 neighbors and matches the last pattern only; of the earlier patterns a third require named interfaces, a
 //! third any interface, a third a model.
 
 use divan::Bencher;

@@ -1,5 +1,5 @@
-//! Answers questions to the domain: one JSON object a line in, one out. The comparisons under `tests/reference/` ask the
-//! same of Python.
+//! Evaluates rules for the comparisons with Python under `tests/reference/`: reads one JSON object per line, and prints one
+//! for each.
 //!
 //! ```text
 //! {"op": "match", "neighbordb": "<yaml>", "identifier": "serialnumber", "node": {<facts>}}

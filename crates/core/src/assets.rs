@@ -1,9 +1,9 @@
-//! What ships inside the Worker and is served while nothing of its name is stored.
+//! The content that ships inside the Worker: the default while no content of the same name is stored.
 
 /// The client script, GET /bootstrap.
 pub const BOOTSTRAP: &str = include_str!("../../../assets/bootstrap");
 
-/// The description of the API, GET /openapi.yaml.
+/// The OpenAPI description, GET /openapi.yaml.
 pub const OPENAPI: &str = include_str!("../../../assets/openapi.yaml");
 
 /// The stock actions, by name.

@@ -1,15 +1,15 @@
-//! `bootstrap/bootstrap.conf`: where the client script logs to, and its XMPP account.
+//! `bootstrap/bootstrap.conf`: the log destinations of the client script, and its XMPP account.
 
 use serde_json::{Map, Value as Json, json};
 
 use super::yaml::{self, Diagnostic, Node, Value};
 
-/// Reads `bootstrap.conf` into the answer of GET /bootstrap/config, which always has `logging` (a list) and `xmpp` (a
-/// mapping); other keys are left out.
+/// Parses `bootstrap.conf` into the response of GET /bootstrap/config, which always has `logging` (a list) and `xmpp` (a
+/// mapping); other keys are omitted.
 ///
 /// # Errors
-/// Bad YAML and wrong types. Of a logging entry as much is checked as would stop the client: both keys must be there, the
-/// destination must be `file:<path>`, `<host>` or `<host>:<port>`, and the level a string or null.
+/// Invalid YAML and wrong types. Only errors that would stop the client are checked in a logging entry: both keys are
+/// required, the destination is `file:<path>`, `<host>` or `<host>:<port>`, and the level a string or null.
 pub fn parse(text: &str) -> Result<Json, Diagnostic> {
     let root = yaml::parse(text)?;
     if !matches!(root.value, Value::Null | Value::Mapping(_)) {
@@ -91,7 +91,7 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn always_has_logging_and_xmpp() {
+    fn the_response_always_has_logging_and_xmpp() {
         for (text, expected) in [
             ("", r#"{"logging":[],"xmpp":{}}"#),
             ("logging:\nxmpp:\n", r#"{"logging":[],"xmpp":{}}"#),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_would_stop_the_client() {
+    fn an_entry_that_would_stop_the_client_is_rejected() {
         for (text, reason) in [
             (
                 "- a\n",

@@ -1,13 +1,13 @@
-//! Names of stored content, as neighbordb gives them: a definition, a config-handler.
+//! Names of stored content that neighbordb refers to: definitions and config-handlers.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Longest name, in bytes, so that with its folder it stays a key of Workers KV (512 bytes).
+/// Maximum length of a name, in bytes: with its folder it must fit a key of Workers KV (512 bytes).
 pub const MAX_CONTENT_NAME: usize = 400;
 
-/// The name of something in a folder of the content, possibly in a folder below. It cannot leave its folder: no part of
-/// it is empty, `.` or `..`, and nothing in it is a blank or a control character.
+/// The path of a file below a folder of `data_root`. It cannot leave the folder: no segment is empty, `.` or `..`, and no
+/// character is white space or a control character.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ContentName(String);
 
@@ -42,7 +42,7 @@ impl FromStr for ContentName {
     }
 }
 
-/// Why a text is no [`ContentName`].
+/// Why a string is not a valid [`ContentName`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidContentName(&'static str);
 
@@ -59,7 +59,7 @@ mod tests {
     use super::ContentName;
 
     #[test]
-    fn stays_in_its_folder() {
+    fn a_name_cannot_leave_its_folder() {
         for name in ["leaf", "site/leaf-7050.yaml", "..leaf", "ü"] {
             assert!(name.parse::<ContentName>().is_ok(), "{name}");
         }

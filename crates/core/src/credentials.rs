@@ -1,8 +1,8 @@
-//! Who may ask: sites with a token of their own, and nodes bound to themselves.
+//! Credentials of callers: tokens of sites, and tokens derived from them for single nodes.
 //!
-//! A switch that boots can send no header of ours and holds no certificate, but it follows the URL
-//! that it was given. So the URL is the credential: every path lives under `/t/{credential}`, which
-//! is the token of a site, or one derived from it for a single node.
+//! A switch that boots can neither send a custom header nor present a certificate, but it requests the
+//! URL that it receives. So the URL contains the credential: every path is under `/t/{credential}`, the
+//! token of a site or one derived from it for a single node.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -11,10 +11,10 @@ use subtle::ConstantTimeEq;
 use crate::hex;
 use crate::node::{Identifier, NodeId};
 
-/// The shortest token that is taken, in characters.
+/// Minimum length of a token, in characters.
 pub const MIN_TOKEN_LENGTH: usize = 16;
 
-/// The sites of `ZTP_TOKENS`, at least one.
+/// The sites in `ZTP_TOKENS`, at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sites(Vec<Site>);
 
@@ -34,24 +34,24 @@ impl std::fmt::Debug for Site {
     }
 }
 
-/// Whoever sent a request.
+/// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller<'a> {
-    /// No tokens are set: anybody.
+    /// Any client: no tokens are configured.
     Anyone,
-    /// Somebody who knows the token of a site.
+    /// A client with the token of a site.
     Site(&'a Site),
-    /// The switch that the URL was made for.
+    /// A client with the URL made for one switch.
     Node { site: &'a Site, id: NodeId },
 }
 
 impl Sites {
-    /// Reads lines of `site=token`; blank lines and lines that begin with `#` are skipped. `None`
-    /// if there is no line.
+    /// Parses lines of `site=token`; blank lines and lines that begin with `#` are skipped. `None`
+    /// without any other line.
     ///
     /// # Errors
-    /// The line that is wrong, by its number: whoever asks receives the text, and learns neither a token nor
-    /// the name of a site from it.
+    /// The number of the invalid line and the reason. Any client receives the message, so it contains neither
+    /// a token nor the name of a site.
     pub fn parse(text: &str) -> Result<Option<Self>, String> {
         let mut sites = Vec::new();
         for (index, line) in text.lines().enumerate() {
@@ -91,7 +91,7 @@ impl Sites {
         Ok((!sites.is_empty()).then_some(Self(sites)))
     }
 
-    /// Whose credential that is. Every token is compared, each in constant time.
+    /// The caller that a credential identifies. Every token is compared, each in constant time.
     pub fn caller(&self, credential: &str, identifier: Identifier) -> Option<Caller<'_>> {
         if credential.contains('.') {
             return self.node(credential, identifier);
@@ -127,14 +127,14 @@ impl Sites {
 }
 
 impl Site {
-    /// Its name.
+    /// The name of the site.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The credential for one node of this site: `{site}.{id}.{mac}`. All its characters are
-    /// `[A-Za-z0-9_~-]` and two dots, so that clients which take the server URL for a regular
-    /// expression (as ztpserver's does) still find it.
+    /// The credential for one node of this site: `{site}.{id}.{mac}`. It contains only `[A-Za-z0-9_~-]` and
+    /// two dots, so that it matches itself in clients that use the server URL as a regular expression (as
+    /// ztpserver's).
     pub fn node_credential(&self, identifier: Identifier, id: &NodeId) -> String {
         format!(
             "{}.{}.{}",
@@ -144,8 +144,8 @@ impl Site {
         )
     }
 
-    /// HMAC-SHA256 with the site's token as the key, in hexadecimal. What the id is (`serialnumber`,
-    /// `systemmac`) is part of the message: a token made under one setting is none under the other.
+    /// HMAC-SHA256 with the site's token as the key, in hexadecimal. The kind of the id (`serialnumber`,
+    /// `systemmac`) is part of the message: a token is valid only under the setting that it was made under.
     fn node_mac(&self, identifier: Identifier, id: &NodeId) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.token.as_bytes())
             .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
@@ -158,7 +158,7 @@ impl Site {
 }
 
 impl Caller<'_> {
-    /// The site's name, if there are sites.
+    /// The site's name; `None` for [`Caller::Anyone`].
     pub fn site(&self) -> Option<&str> {
         match self {
             Self::Anyone => None,
@@ -166,7 +166,7 @@ impl Caller<'_> {
         }
     }
 
-    /// Whether a node that belongs to `site` (`None`: to any) is there for this caller.
+    /// Whether a node that belongs to `site` (`None`: to no site) is visible to this caller.
     pub fn may_see(&self, site: Option<&str>) -> bool {
         match (self.site(), site) {
             (None, _) | (_, None) => true,
@@ -175,19 +175,19 @@ impl Caller<'_> {
     }
 }
 
-/// The token of a header `Authorization: Bearer …`; the name of the scheme may have any case (RFC 9110, 11.1). `None` for
-/// another scheme.
+/// The token of a header `Authorization: Bearer …`; the scheme is case-insensitive (RFC 9110, 11.1). `None` for another
+/// scheme.
 pub fn bearer_token(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
 }
 
-/// Whether a token that somebody presents is the one wanted, in constant time.
-pub fn same_token(presented: &str, wanted: &str) -> bool {
-    presented.as_bytes().ct_eq(wanted.as_bytes()).into()
+/// Whether two tokens are equal, in constant time.
+pub fn same_token(presented: &str, expected: &str) -> bool {
+    presented.as_bytes().ct_eq(expected.as_bytes()).into()
 }
 
-/// Whether a site can have that name, in `ZTP_TOKENS` and so under `resources/`.
+/// Whether a string is a valid name of a site, in `ZTP_TOKENS` and under `resources/`.
 pub fn is_site_name(text: &str) -> bool {
     is_word(text)
 }
@@ -199,7 +199,7 @@ fn is_word(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// An id in a credential: as it is if it is a word, else `~` and its bytes in hexadecimal.
+/// An id in a credential: unchanged if it is a word, else `~` and its bytes in hexadecimal.
 fn encode_id(id: &NodeId) -> String {
     if is_word(id.as_str()) {
         id.to_string()
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_is_known_by_each_of_its_tokens_and_by_nothing_else() {
+    fn each_token_of_a_site_identifies_it_and_no_other_string_does() {
         let sites = sites();
         for (credential, expected) in [
             (AMS, Some("amsterdam")),
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_token_is_for_one_node_of_one_site_under_one_setting() {
+    fn a_node_token_is_valid_for_one_node_of_one_site_under_one_setting() {
         let sites = sites();
         let serial = Identifier::SerialNumber;
         let Some(Caller::Site(london)) = sites.caller(LON, serial) else {
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_of_a_bearer_token_has_any_case() {
+    fn the_bearer_scheme_is_case_insensitive() {
         for (header, token) in [
             ("Bearer abc", Some("abc")),
             ("bearer abc", Some("abc")),
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_token_outlives_the_rotation_but_not_the_token_it_came_from() {
+    fn a_node_token_is_valid_as_long_as_the_site_token_it_was_derived_from() {
         let rotating = sites();
         let serial = Identifier::SerialNumber;
         let Some(Caller::Site(old)) = rotating.caller(OLD, serial) else {
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_what_would_protect_nothing_and_repeats_neither_token_nor_site() {
+    fn an_error_names_the_line_and_contains_neither_token_nor_site() {
         for (text, reason) in [
             ("amsterdam", "line 1 is not site=token"),
             ("\nberlin=0123456789abcde", "token of line 2"),
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_there_for_its_own_site_and_without_a_site_for_all() {
+    fn a_node_is_visible_to_its_own_site_and_without_a_site_to_all() {
         let sites = sites();
         let london = sites.caller(LON, Identifier::SerialNumber).unwrap();
         assert!(

@@ -5,10 +5,10 @@ use std::fmt;
 use super::printable::{Expression, Printable};
 use super::pyregex::{Budget, Indeterminate, PyRegex};
 
-/// What a device or port must be like.
+/// A condition on the name of a device or port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Function {
-    /// The same text. A plain value means this.
+    /// The name equals the string. A plain value has this meaning.
     Exact(Box<str>),
     /// Python's `re.match` finds a match.
     Regex(PyRegex),
@@ -19,10 +19,10 @@ pub enum Function {
 const NAMES: [&str; 4] = ["exact", "regex", "includes", "excludes"];
 
 impl Function {
-    /// Reads `regex('spine\d+')` and the like; any other text is an exact one.
+    /// Parses a call like `regex('spine\d+')`; any other string is an exact name.
     ///
     /// # Errors
-    /// The reason. ztpserver 2.1.0 takes much that looks like a call for an exact text, which then never matches.
+    /// The reason. ztpserver 2.1.0 accepts many invalid calls as exact names, which then never match.
     pub fn parse(text: &str) -> Result<Function, String> {
         let shown = Printable(text);
         let name_length = text
@@ -36,14 +36,14 @@ impl Function {
         let Some(quote) = quote else {
             if NAMES.contains(&name) {
                 return Err(format!(
-                    "'{shown}' is no call: write {name}('...'), with the argument in quotes"
+                    "'{shown}' is not a valid call: write {name}('...'), with the argument in quotes"
                 ));
             }
             return Ok(Function::Exact(text.into()));
         };
         if !NAMES.contains(&name) {
             return Err(format!(
-                "'{shown}' calls an unknown function; there are {}",
+                "'{shown}' calls an unknown function; the functions are {}",
                 NAMES.join(", ")
             ));
         }
@@ -54,7 +54,7 @@ impl Function {
             .filter(|argument| !argument.contains(&end))
         else {
             return Err(format!(
-                "'{shown}' is no call: it must end with the closing quote and ')', and hold them only there (a ':' in the argument needs the form {{device: ..., port: ...}})"
+                "'{shown}' is not a valid call: it must end with the closing quote and ')', and contain them only there (a ':' in the argument needs the form {{device: ..., port: ...}})"
             ));
         };
         if argument.is_empty() {
@@ -70,12 +70,12 @@ impl Function {
         })
     }
 
-    /// Whether a name is as wanted.
+    /// Whether a name satisfies the condition.
     ///
     /// # Errors
-    /// A regular expression cannot decide; see [`PyRegex::is_match`].
+    /// The match of a regular expression is indeterminate; see [`PyRegex::is_match`].
     pub fn accepts(&self, name: &str, budget: &mut Budget) -> Result<bool, Indeterminate> {
-        // Searching a name looks at all of it.
+        // A search may read the whole name.
         budget.spend(1 + name.len() as u64 / 32)?;
         match self {
             Function::Exact(wanted) => Ok(**wanted == *name),
@@ -102,7 +102,7 @@ mod tests {
     use super::{Budget, Function};
 
     #[test]
-    fn reads_calls_and_plain_texts() {
+    fn a_call_is_parsed_and_any_other_string_is_an_exact_name() {
         for (text, expected) in [
             ("spine1", "'spine1'"),
             ("exact('spine1')", "'spine1'"),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_calls_that_would_never_match() {
+    fn an_invalid_call_is_rejected() {
         for text in [
             "regex(spine)",
             "regex('spine'",
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn compares_names() {
+    fn each_function_compares_names() {
         for (function, name, expected) in [
             ("spine1", "spine1", true),
             ("spine1", "spine10", false),

@@ -1,63 +1,64 @@
-//! Names of a switch's interfaces, and the lists and ranges of them that patterns are written with.
+//! Names of a switch's interfaces, and lists and ranges of them in patterns.
 
 use std::fmt;
 
 use super::printable::Printable;
 
-/// Most interfaces that one list may name.
+/// Maximum number of interfaces that one list names.
 pub const MAX_INTERFACES: usize = 1024;
 
-/// A name as EOS writes it: `Ethernet1`, `Ethernet5/35/1`, `Management1`.
+/// A name in the notation of EOS: `Ethernet1`, `Ethernet5/35/1`, `Management1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InterfaceName {
-    kind: Kind,
-    /// One to three numbers from 1 up; 0 where there is none, but for the only number of `Management0`.
+    kind: InterfaceKind,
+    /// One to three numbers of at least 1, then zeros; or zeros only, for `Management0`.
     numbers: [u32; 3],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Kind {
+enum InterfaceKind {
     Ethernet,
     Management,
 }
 
-impl Kind {
-    const ALL: [Kind; 2] = [Kind::Ethernet, Kind::Management];
+impl InterfaceKind {
+    const ALL: [InterfaceKind; 2] = [InterfaceKind::Ethernet, InterfaceKind::Management];
 
     fn as_str(self) -> &'static str {
         match self {
-            Kind::Ethernet => "Ethernet",
-            Kind::Management => "Management",
+            InterfaceKind::Ethernet => "Ethernet",
+            InterfaceKind::Management => "Management",
         }
     }
 
-    /// Every way to write it in a pattern, in lower case, longest first.
+    /// Every spelling in a pattern, in lower case, longest first.
     fn spellings(self) -> &'static [&'static str] {
         match self {
-            Kind::Ethernet => &["ethernet", "eth", "et", "e"],
-            Kind::Management => &["management", "ma", "m"],
+            InterfaceKind::Ethernet => &["ethernet", "eth", "et", "e"],
+            InterfaceKind::Management => &["management", "ma", "m"],
         }
     }
 }
 
 impl InterfaceName {
-    /// Reads the full name that a switch uses; `None` for an interface that no pattern can name (`Port-Channel1`).
+    /// Parses the full name that a switch sends; `None` for an interface that no pattern can name (`Port-Channel1`).
     pub fn from_switch(name: &str) -> Option<InterfaceName> {
-        let (kind, numbers) = Kind::ALL
+        let (kind, numbers) = InterfaceKind::ALL
             .into_iter()
             .find_map(|kind| Some((kind, name.strip_prefix(kind.as_str())?)))?;
-        // `Ethernet01` is not what a switch calls its first port.
+        // A switch never sends a leading zero.
         if numbers != "0" && numbers.split('/').any(|number| number.starts_with('0')) {
             return None;
         }
         InterfaceName::new(kind, Numbers::parse(numbers)?)
     }
 
-    /// A chassis calls the port that its supervisors share `Management0`, and so does cEOS its only one. No other interface
-    /// has the number 0.
-    fn new(kind: Kind, numbers: Numbers) -> Option<InterfaceName> {
+    /// Only a management port has the number 0: `Management0` is the port that the supervisors of a chassis share, and the
+    /// only one of cEOS.
+    fn new(kind: InterfaceKind, numbers: Numbers) -> Option<InterfaceName> {
         let Numbers(numbers) = numbers;
-        (numbers != [0; 3] || kind == Kind::Management).then_some(InterfaceName { kind, numbers })
+        (numbers != [0; 3] || kind == InterfaceKind::Management)
+            .then_some(InterfaceName { kind, numbers })
     }
 }
 
@@ -74,7 +75,7 @@ impl fmt::Display for InterfaceName {
     }
 }
 
-/// The numbers of a name, from 1 up, 0 behind the last; or a 0 alone.
+/// The numbers of a name, each at least 1, then zeros; or zeros only.
 #[derive(Clone, Copy)]
 struct Numbers([u32; 3]);
 
@@ -93,17 +94,17 @@ impl Numbers {
         parts.next().is_none().then_some(Numbers(numbers))
     }
 
-    /// The place of the last number, which a range runs over.
+    /// The index of the last number, which a range increments.
     fn last(self) -> usize {
         self.0.iter().rposition(|&number| number != 0).unwrap_or(0)
     }
 }
 
-/// Reads a list of names and ranges: `Ethernet1`, `et1`, `E2`, `Ethernet1-2,4,6,8-9`, `Ethernet1/3-1/32`. A number without
-/// a kind takes the kind before it. The names come sorted, each once.
+/// Parses a list of names and ranges: `Ethernet1`, `et1`, `E2`, `Ethernet1-2,4,6,8-9`, `Ethernet1/3-1/32`. A number without
+/// a kind has the preceding kind. The result is sorted and has no duplicates.
 ///
 /// # Errors
-/// The reason, naming the part that is wrong.
+/// The reason, with the invalid part.
 pub fn parse_list(list: &str) -> Result<Vec<InterfaceName>, String> {
     let mut names = Vec::new();
     let mut kind = None;
@@ -119,21 +120,22 @@ pub fn parse_list(list: &str) -> Result<Vec<InterfaceName>, String> {
             }
         };
         let (written, numbers) = read(first).ok_or_else(|| {
-            format!("'{shown}' is no interface: write Ethernet1, Ethernet1/2, Ethernet1-4, Management1, any or none")
+            format!("'{shown}' is not a valid interface: write Ethernet1, Ethernet1/2, Ethernet1-4, Management1, any or none")
         })?;
         let Some(of_kind) = written.or(kind) else {
             return Err(format!(
-                "'{shown}' does not say whether it is Ethernet or Management"
+                "'{shown}' has no kind; write Ethernet or Management before the number"
             ));
         };
         kind = Some(of_kind);
-        let no_interface = || {
+        let invalid = || {
             format!(
-                "'{shown}' is no interface: write Ethernet1, Ethernet1/2, Ethernet1-4, Management1, any or none"
+                "'{shown}' is not a valid interface: write Ethernet1, Ethernet1/2, Ethernet1-4, Management1, any or none"
             )
         };
-        let first = InterfaceName::new(of_kind, numbers).ok_or_else(no_interface)?;
-        let too_many = || format!("'{shown}' makes more than {MAX_INTERFACES} interfaces");
+        let first = InterfaceName::new(of_kind, numbers).ok_or_else(invalid)?;
+        let too_many =
+            || format!("the list has more than {MAX_INTERFACES} interfaces at '{shown}'");
         let Some(last) = last else {
             if names.len() >= MAX_INTERFACES {
                 return Err(too_many());
@@ -146,7 +148,7 @@ pub fn parse_list(list: &str) -> Result<Vec<InterfaceName>, String> {
             Some((Some(end_kind), end)) if end_kind == of_kind && written.is_some() => end,
             _ => {
                 return Err(format!(
-                    "the range '{shown}' must end with a number, or with a name of the kind that it begins with"
+                    "the range '{shown}' must end with a number, or with a name of the same kind"
                 ));
             }
         };
@@ -154,7 +156,7 @@ pub fn parse_list(list: &str) -> Result<Vec<InterfaceName>, String> {
         let (from, to) = (numbers.0[place], end.0[place]);
         if end.last() != place || numbers.0[..place] != end.0[..place] {
             return Err(format!(
-                "the range '{shown}' may differ only in the last number of its ends"
+                "the ends of the range '{shown}' may differ only in their last number"
             ));
         }
         if from >= to {
@@ -174,10 +176,10 @@ pub fn parse_list(list: &str) -> Result<Vec<InterfaceName>, String> {
     Ok(names)
 }
 
-/// A kind, if there is one, and numbers.
-fn read(text: &str) -> Option<(Option<Kind>, Numbers)> {
+/// Parses an optional kind, and numbers.
+fn read(text: &str) -> Option<(Option<InterfaceKind>, Numbers)> {
     let lower = text.to_ascii_lowercase();
-    let spelled = Kind::ALL.into_iter().find_map(|kind| {
+    let spelled = InterfaceKind::ALL.into_iter().find_map(|kind| {
         let numbers = kind
             .spellings()
             .iter()
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_spelling() {
+    fn every_spelling_is_accepted() {
         for (list, expected) in [
             ("Ethernet1", "Ethernet1"),
             ("ethernet1", "Ethernet1"),
@@ -240,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_list_of_interfaces() {
+    fn an_invalid_list_is_rejected() {
         for list in [
             "",
             "Ethernet",
@@ -279,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_bounded_however_it_is_written() {
+    fn a_list_is_bounded_in_every_notation() {
         let singles = |count: usize| format!("Ethernet1{}", ",1".repeat(count - 1));
         assert!(parse_list(&singles(MAX_INTERFACES)).is_ok());
         assert!(parse_list(&singles(MAX_INTERFACES + 1)).is_err());
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_switch_uses_the_full_name() {
+    fn only_the_full_name_is_accepted_from_a_switch() {
         for (name, known) in [
             ("Ethernet1", true),
             ("Management1/1", true),

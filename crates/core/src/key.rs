@@ -1,7 +1,7 @@
 //! Every storage key. A key is the path of the same file under ZTPServer's `data_root`.
 //!
-//! `actions/**` and `files/**` are R2 objects, everything else is a KV value. Keys are made here
-//! only, from checked parts, so that none can leave the folder it belongs to.
+//! `actions/**` and `files/**` are R2 objects, everything else is a KV value. Only this module creates
+//! keys, from validated parts, so that none can leave its folder.
 
 use std::fmt;
 
@@ -10,18 +10,18 @@ use sha1::{Digest, Sha1};
 use crate::hex;
 use crate::node::NodeId;
 
-/// The longest key KV takes, in bytes.
+/// Maximum length of a key in KV, in bytes.
 pub const MAX_KV_KEY_BYTES: usize = 512;
-/// The longest key R2 takes, in bytes.
+/// Maximum length of a key in R2, in bytes.
 pub const MAX_R2_KEY_BYTES: usize = 1024;
 
-/// What the keys of all pools begin with.
+/// The prefix of the keys of pools.
 pub const POOLS: &str = "resources/";
 
-/// What the keys of all nodes' records begin with.
+/// The prefix of the keys of nodes' records.
 pub const NODES: &str = "nodes/";
 
-/// What the keys of remembered digests begin with. They are the Worker's own, and no content.
+/// The prefix of the keys of digests. Only the Worker reads and writes them.
 pub const DIGESTS: &str = "digests/";
 
 /// A document that all nodes share, in KV.
@@ -29,13 +29,13 @@ pub const DIGESTS: &str = "digests/";
 pub enum Document<'a> {
     /// The client script.
     Bootstrap,
-    /// Where clients log to.
+    /// The log destinations of clients.
     BootstrapConf,
     /// Patterns and variables.
     Neighbordb,
-    /// A definition that patterns name.
+    /// A definition that patterns refer to.
     Definition(&'a str),
-    /// A config-handler that patterns name.
+    /// A config-handler that patterns refer to.
     ConfigHandler(&'a str),
     /// The contents of a resource pool.
     Pool(&'a str),
@@ -54,20 +54,20 @@ impl fmt::Display for Document<'_> {
     }
 }
 
-/// What is stored of one node, in KV under `nodes/<id>/`.
+/// The records of one node, in KV under `nodes/<id>/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Record {
     /// The facts of the last POST, as JSON.
     Facts,
-    /// What the node is told to do.
+    /// The actions of the node.
     Definition,
-    /// What its neighbours must look like.
+    /// The pattern that the node's facts must match.
     Pattern,
     /// Values for the definition's `$names`.
     Attributes,
-    /// The configuration backed up by the node, or put there for it.
+    /// The configuration from the node's backup, or from an operator.
     StartupConfig,
-    /// The script that ZTPServer runs after a backup; kept, never run.
+    /// The script that ZTPServer runs after a backup; stored, never run.
     ConfigHandler,
     /// The site that the node belongs to.
     Site,
@@ -85,7 +85,7 @@ impl Record {
         Self::Site,
     ];
 
-    /// Its name in the node's folder.
+    /// The file name in the node's folder.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Facts => ".node",
@@ -103,13 +103,13 @@ impl Record {
         Self::ALL.into_iter().find(|record| record.name() == name)
     }
 
-    /// Its key for one node.
+    /// The key of this record of a node.
     pub fn key(self, node: &NodeId) -> String {
         folder(node) + self.name()
     }
 }
 
-/// What the keys of one node's records begin with.
+/// The prefix of the keys of one node's records.
 pub fn folder(node: &NodeId) -> String {
     format!("{NODES}{node}/")
 }
@@ -119,7 +119,7 @@ pub fn folder(node: &NodeId) -> String {
 pub struct ObjectKey(String);
 
 impl ObjectKey {
-    /// `actions/<name>`; `None` if no action can have that name.
+    /// `actions/<name>`; `None` if the name is invalid.
     pub fn action(name: &str) -> Option<Self> {
         if name.contains('/') {
             None
@@ -128,13 +128,12 @@ impl ObjectKey {
         }
     }
 
-    /// `files/<path>`; `None` if no file can have that path.
+    /// `files/<path>`; `None` if the path is invalid.
     pub fn file(path: &str) -> Option<Self> {
         Self::below("files", path)
     }
 
-    /// Where the digest of this object is remembered, in KV: beside the content of `data_root`, as
-    /// no file of it.
+    /// The key in KV of this object's digest, which is not part of `data_root`.
     pub fn digest_key(&self) -> String {
         let key = format!("{DIGESTS}{}", self.0);
         if key.len() <= MAX_KV_KEY_BYTES {
@@ -143,7 +142,7 @@ impl ObjectKey {
         format!("{DIGESTS}sha1/{}", hex(&Sha1::digest(self.0.as_bytes())))
     }
 
-    /// The key as R2 takes it.
+    /// The key in R2.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -154,21 +153,20 @@ impl ObjectKey {
     }
 }
 
-/// Whether a path segment can be a name: not empty, no dot segment, no control character.
+/// Whether a path segment is a valid name: not empty, not a dot segment, no control character.
 pub fn is_name(segment: &str) -> bool {
     !matches!(segment, "" | "." | "..") && !segment.contains(char::is_control)
 }
 
-/// Whether a pool can have that name: its key stays in its folder and fits KV.
+/// Whether a string is a valid name of a pool: its key stays in its folder and fits KV.
 pub fn is_pool_name(name: &str) -> bool {
     name.len() <= MAX_KV_KEY_BYTES - POOLS.len() && name.split('/').all(is_name)
 }
 
-/// The pool and the value that the segments of a path name, `<pool>/<value>`, where both may have slashes. `stored`: the
-/// names of all pools.
+/// The pool and the value in the path `<pool>/<value>`, where both may contain slashes. `stored`: the names of all pools.
 ///
-/// A first segment with a slash (it was written `%2F`) is the whole name. Else the name is the longest run of segments
-/// that a stored pool has, and the first segment if there is none; the rest is the value. `None` without a value.
+/// A first segment with a slash (encoded as `%2F`) is the whole name. Else the name is the longest sequence of segments
+/// that is the name of a stored pool, or the first segment; the rest is the value. `None` without a value.
 pub fn pool_and_value(segments: &[&str], stored: &[String]) -> Option<(String, String)> {
     let first = segments.first()?;
     let most = match first.contains('/') {
@@ -191,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pool_of_a_path_is_the_longest_one_that_is_stored() {
+    fn the_pool_in_a_path_is_the_longest_name_of_a_stored_pool() {
         let stored = ["net", "berlin", "berlin/mgmt", "berlin/mgmt/old"].map(str::to_owned);
         for (segments, expected) in [
             (&["net", "10.0.0.1", "24"][..], Some(("net", "10.0.0.1/24"))),
@@ -228,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn no_object_key_leaves_its_folder() {
+    fn an_object_key_cannot_leave_its_folder() {
         for path in [
             "", ".", "..", "a/..", "../x", "a//b", "/a", "a/", "a\0b", "a\nb", "./a",
         ] {
@@ -239,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_names_are_names() {
+    fn unusual_names_are_valid() {
         for path in [
             "EOS-4.14.5F.swi",
             "a b/ü",
@@ -257,14 +255,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_as_long_as_r2_takes() {
+    fn an_object_key_has_at_most_the_length_of_r2() {
         let longest = "a".repeat(MAX_R2_KEY_BYTES - "files/".len());
         assert!(ObjectKey::file(&longest).is_some());
         assert!(ObjectKey::file(&format!("{longest}a")).is_none());
     }
 
     #[test]
-    fn the_digest_of_every_object_has_a_key_that_kv_takes() {
+    fn the_digest_key_of_every_object_fits_kv() {
         let key = |path: &str| ObjectKey::file(path).unwrap().digest_key();
         assert_eq!(key("images/x.swi"), "digests/files/images/x.swi");
         let long = key(&"a".repeat(1000));

@@ -1,9 +1,9 @@
 //! The rules of zero-touch provisioning, pure: no Worker, no clock, no I/O.
 //!
-//! - [`node`], [`neighbordb`], [`pattern`]: what a node is, and which pattern it matches.
-//! - [`definition`], [`plugin`], [`pool`], [`template`], [`bootstrap_conf`]: what a switch receives.
-//! - [`key`], [`path`]: where content is stored, and what a URL path names.
-//! - [`settings`], [`credentials`]: what the operator set, and whose a token is.
+//! - [`node`], [`neighbordb`], [`pattern`]: the facts of a node, and the pattern that it matches.
+//! - [`definition`], [`plugin`], [`pool`], [`template`], [`bootstrap_conf`]: the content that a switch receives.
+//! - [`key`], [`path`]: storage keys and URL paths.
+//! - [`settings`], [`credentials`]: the operator's settings, and the callers that tokens identify.
 //! - [`content`], [`check`]: the kinds of content, and everything that is wrong with it.
 //! - [`assets`]: the content that ships with the Worker.
 

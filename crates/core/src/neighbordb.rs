@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::content_name::ContentName;
 use super::node::{Identifier, NodeFacts, NodeId};
-use super::pattern::{self, Globals, MAX_STEPS, Pattern, PatternError, Totals, Wiring};
+use super::pattern::{self, Globals, MAX_STEPS, NeighborTable, Pattern, PatternError, Totals};
 use super::pyregex::Budget;
 use super::yaml::{self, Node, Value};
 
@@ -68,7 +68,7 @@ impl Neighbordb {
     ///
     /// A pattern that cannot be decided ends the search without a match.
     pub fn trace<'a>(&'a self, id: &NodeId, facts: &'a NodeFacts) -> Trace<'a> {
-        let wiring = Wiring::of(facts);
+        let table = NeighborTable::of(facts);
         let mut budget = Budget::new(MAX_STEPS);
         let candidates = self
             .by_node
@@ -79,7 +79,7 @@ impl Neighbordb {
             .iter()
             .filter_map(|&index| self.entries.get(index))
         {
-            let outcome = entry.pattern.check_wiring(&wiring, &mut budget);
+            let outcome = entry.pattern.check_table(&table, &mut budget);
             if !trace.add(Candidate { entry, outcome }) {
                 break;
             }

@@ -1,4 +1,4 @@
-//! Who a switch is and what it sees: the body of POST /nodes and the `.node` record made of it.
+//! The identity and the neighbors of a switch: the body of POST /nodes and the record `.node`.
 
 mod facts;
 mod id;
@@ -9,4 +9,4 @@ pub use facts::{
     NodeFacts, Post,
 };
 pub use id::{Identifier, InvalidIdentifier, InvalidNodeId, MAX_NODE_ID, NodeId, normalize_mac};
-pub use similar::{MAX_MAC_DISTANCE, Resemblance, beginnings};
+pub use similar::{MAX_MAC_DISTANCE, Resemblance, id_prefixes};

@@ -1,20 +1,17 @@
-//! Request paths: from the percent-encoded text of a URL to decoded segments.
+//! Request paths: from a percent-encoded URL to decoded segments.
 //!
-//! Splitting comes before decoding, so `%2F` stays inside its segment, where whoever reads the
-//! segment decides what a slash means there. Dot segments are not resolved: a path that still has
-//! one when it arrives here was sent by something other than a switch, and names nothing.
+//! Paths are split before they are decoded, so that `%2F` is a slash inside a segment. Dot segments are not
+//! resolved: no valid name is one, and switches never send them.
 
 use std::borrow::Cow;
 
-/// The longest request path that is looked at, in bytes: an R2 key may have 1024, and each of its
-/// bytes may arrive percent-encoded.
+/// Maximum length of a request path, in bytes: an R2 key has at most 1024, and each byte may be percent-encoded.
 pub const MAX_PATH_BYTES: usize = 4096;
 
 /// Splits the path of a URL (`/files/a%20b`) into its decoded segments (`["files", "a b"]`).
 ///
-/// `None` if a percent escape is malformed or the bytes behind the escapes are not UTF-8, if the
-/// path does not start with `/`, or if it is longer than [`MAX_PATH_BYTES`]: such a path names
-/// nothing that could be stored.
+/// `None` if a percent escape is malformed, the decoded bytes are not UTF-8, the path does not start
+/// with `/`, or it is longer than [`MAX_PATH_BYTES`]: no storage key has such a path.
 pub fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
     if path.len() > MAX_PATH_BYTES {
         return None;
@@ -33,7 +30,7 @@ pub fn of_url(url: &str) -> &str {
 
 /// The decoded value of a query parameter: `JPE1` for `node` in `…?node=JPE1`.
 ///
-/// `None` if it is not there or is not text. A `+` is a plus: names may have one.
+/// `None` if it is missing or not UTF-8. A `+` is not decoded to a space: names may contain it.
 pub fn query_value(url: &str, name: &str) -> Option<String> {
     let (_, query) = url.split_once('?')?;
     let query = query.split('#').next()?;
@@ -51,8 +48,8 @@ pub fn origin_of(url: &str) -> &str {
     &url[..end]
 }
 
-/// Percent-encodes one segment, so that [`segments`] gives it back whole (RFC 3986, `pchar`
-/// without the sub-delimiters that some clients treat specially).
+/// Percent-encodes one segment, the inverse of [`segments`] (RFC 3986, `pchar` without the sub-delimiters that
+/// some clients treat specially).
 pub fn encode_segment(segment: &str) -> String {
     let mut out = String::with_capacity(segment.len());
     for byte in segment.bytes() {
@@ -89,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decodes_each_segment_after_splitting() {
+    fn a_path_is_split_before_its_segments_are_decoded() {
         for (path, expected) in [
             ("/bootstrap", Some(vec!["bootstrap"])),
             (
@@ -111,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_path_longer_than_any_key() {
+    fn a_path_longer_than_any_key_is_rejected() {
         assert!(segments(&format!("/{}", "a".repeat(MAX_PATH_BYTES - 1))).is_some());
         assert!(segments(&format!("/{}", "a".repeat(MAX_PATH_BYTES))).is_none());
     }
@@ -124,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_a_url_apart_without_resolving_it() {
+    fn a_url_is_split_without_resolving_dot_segments() {
         for (url, origin, path) in [
             ("http://h:8787/a/../b?q#f", "http://h:8787", "/a/../b"),
             ("https://h?q=/x", "https://h", "/"),
@@ -135,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_a_query_parameter() {
+    fn a_query_parameter_is_decoded() {
         for (url, expected) in [
             ("http://h/p?node=JPE1", Some("JPE1")),
             ("http://h/p?a=b&node=a%20b+c#node=x", Some("a b+c")),

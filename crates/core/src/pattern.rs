@@ -1,7 +1,7 @@
-//! Patterns: what a node must be and see so that a definition is meant for it.
+//! Patterns: the conditions under which a node receives a definition.
 //!
-//! [`Pattern::parse_stored`] reads the one that `nodes/<id>/pattern` holds, [`neighbordb`](super::neighbordb) those that
-//! nodes are chosen by. [`Pattern::check`] holds a node against one.
+//! [`Pattern::parse_stored`] parses `nodes/<id>/pattern`, [`neighbordb`](super::neighbordb) the patterns for all nodes.
+//! [`Pattern::check`] matches a node against a pattern.
 
 mod constraint;
 mod matching;
@@ -18,54 +18,54 @@ use super::pyregex::{Budget, PyRegex};
 use super::yaml::{self, Diagnostic, Position};
 
 pub use constraint::{Constraint, Sense};
-pub use mismatch::{Kind, MAX_HINT_STEPS, MAX_SEEN, Mismatch, Reason, Seen};
+pub use mismatch::{MAX_HINT_STEPS, MAX_SEEN, Mismatch, NeighborConditions, Reason, Seen};
 
-pub(super) use matching::Wiring;
+pub(super) use matching::NeighborTable;
 pub(super) use read::{Globals, Totals, read_entry, read_globals};
 
-/// Most steps that one decision about a node may take: some ten milliseconds. A thousand patterns, each held against the 48
-/// neighbors of a switch, take a tenth of that.
+/// Maximum number of steps for one match: about ten milliseconds. A thousand patterns and a switch with 48 neighbors need
+/// a tenth of that.
 pub const MAX_STEPS: u64 = 1_000_000;
-/// Most bytes of devices, ports, models and variables in all patterns of a file, each variable counted where it is used.
+/// Maximum size of devices, ports, models and variables in all patterns of a file, in bytes. A variable counts for each use.
 pub const MAX_WRITTEN_OUT: usize = 2 * yaml::MAX_TEXT;
-/// Largest that the regular expressions of all patterns of a file may be together, as [`PyRegex::size`] counts.
+/// Maximum total size of the regular expressions of a file, in the units of [`PyRegex::size`].
 pub const MAX_EXPRESSIONS: usize = 500_000;
-/// Most interfaces that all patterns of a file may name together.
+/// Maximum number of interfaces that all patterns of a file name.
 pub const MAX_NAMED_INTERFACES: usize = 100_000;
 
-/// A pattern: who the node must be, and what its interfaces must see.
+/// A pattern: conditions on the node's id, its model and its neighbors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern {
     pub position: Position,
     pub name: String,
-    /// The id of the only node that this pattern is for, as [`NodeId`](super::node::NodeId) has it.
+    /// The id of the only node that can match, in the notation of [`NodeId`](super::node::NodeId).
     pub node: Option<String>,
-    /// What the node's model must match.
+    /// The expression that the node's model must match.
     pub model: Option<PyRegex>,
-    /// What the node's interfaces must see and must not see, in the order of the file.
+    /// The required and forbidden neighbors, in the order of the file.
     pub constraints: Vec<Constraint>,
-    /// The variables that the constraints use, with their texts, global ones among them.
+    /// Name and value of the variables that the constraints use, global ones included.
     pub variables: Vec<(String, String)>,
 }
 
 impl Pattern {
-    /// Reads `nodes/<id>/pattern`, whether we wrote it, ztpserver 2.1.0 did, or an operator. Only what is to be checked
-    /// must be there; `definition`, `node` and the config-handler are of no consequence here.
+    /// Parses `nodes/<id>/pattern`, from this server, ztpserver 2.1.0 or an operator. Only conditions are required;
+    /// `definition`, `node` and the config-handler have no effect here.
     ///
-    /// What ztpserver writes where a pattern has no interfaces (`any: {any: any}`) accepts any node.
+    /// `any: {any: any}`, which ztpserver writes for a pattern without interfaces, matches any node.
     ///
     /// # Errors
-    /// Bad YAML, and a pattern that cannot be right.
+    /// Invalid YAML, or an invalid pattern.
     pub fn parse_stored(text: &str) -> Result<Pattern, PatternError> {
         read::read_stored(&yaml::parse(text)?)
     }
 
-    /// Whether the node is as the pattern wants.
+    /// Checks that the node matches the pattern.
     ///
     /// # Errors
-    /// The first thing that is not, or why that cannot be told.
+    /// The first mismatch, or the reason why the match is indeterminate.
     pub fn check<'a>(&'a self, facts: &'a NodeFacts) -> Result<(), Mismatch<'a>> {
-        self.check_wiring(&Wiring::of(facts), &mut Budget::new(MAX_STEPS))
+        self.check_table(&NeighborTable::of(facts), &mut Budget::new(MAX_STEPS))
     }
 }
 

@@ -1,10 +1,10 @@
 //! Calls of resource plugins in action attributes: `allocate('mgmt_subnet')`.
 
-/// The plugins that there are. Their calls are found anywhere in a text; a call of another name only where ztpserver
-/// 2.1.0 finds it, at the beginning of a text, so that `python -c "print('x')"` is not taken for one.
+/// The names of the plugins. Their calls are found anywhere in a string; a call of another name only at the beginning, where
+/// ztpserver 2.1.0 finds it, so that `python -c "print('x')"` is not a call.
 pub const PLUGINS: [&str; 2] = ["allocate", "sqlite"];
 
-/// One call: which plugin, with which pool.
+/// A call of a plugin, with its pool.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Call {
     pub plugin: String,
@@ -17,14 +17,14 @@ impl std::fmt::Display for Call {
     }
 }
 
-/// A piece of a text.
+/// A piece of a string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
     Text(&'a str),
     Call(Call),
 }
 
-/// Takes a text apart into its calls and what stands around them, which is kept: `allocate('net')/24` is a call and `/24`.
+/// Splits a string into its calls and the text around them: `allocate('net')/24` is a call and `/24`.
 pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut arguments = Arguments::of(text);
@@ -56,7 +56,7 @@ pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// The calls in a text, in order.
+/// The calls in a string, in order.
 pub fn calls(text: &str) -> impl Iterator<Item = Call> + '_ {
     pieces(text).into_iter().filter_map(|piece| match piece {
         Piece::Call(call) => Some(call),
@@ -64,7 +64,7 @@ pub fn calls(text: &str) -> impl Iterator<Item = Call> + '_ {
     })
 }
 
-/// Where the next run of letters, digits and underscores stands, from `from` on.
+/// The range of the next word, of letters, digits and underscores, at or after `from`.
 fn next_word(text: &str, from: usize) -> Option<std::ops::Range<usize>> {
     let in_word = |c: char| c.is_alphanumeric() || c == '_';
     let rest = text.get(from..)?;
@@ -76,11 +76,11 @@ fn next_word(text: &str, from: usize) -> Option<std::ops::Range<usize>> {
     Some(start..start + length)
 }
 
-/// The arguments of calls in a text, which are asked for from its beginning to its end. What ends an argument, or breaks it,
-/// is searched for once: a text of openings without an end takes no longer than any other.
+/// The arguments of calls in a string, read from its beginning to its end. Each search for the end of an argument continues
+/// from the last one, so that a string of calls without an end takes linear time.
 struct Arguments<'t> {
     text: &'t str,
-    /// A quote, with a `)` behind it.
+    /// A quote with a `)` after it.
     closing: Ahead<'t>,
     newline: Ahead<'t>,
     blank: Ahead<'t>,
@@ -101,8 +101,8 @@ impl<'t> Arguments<'t> {
         }
     }
 
-    /// The quoted argument of a call whose `(` stands at `open`, and where the call ends. Either quote opens and closes, as
-    /// in ztpserver 2.1.0. Its rule that no blank may stand in a call is kept only for plugins that are not known.
+    /// The quoted argument of a call whose `(` is at `open`, and the end of the call. Either quote opens and closes, as in
+    /// ztpserver 2.1.0. Its rule that a call contains no white space applies only to unknown plugins.
     fn at(&mut self, open: usize, known: bool) -> Option<(&'t str, usize)> {
         let text = self.text;
         let quoted = text
@@ -119,11 +119,11 @@ impl<'t> Arguments<'t> {
     }
 }
 
-/// The next place in a text of which `is` is true, asked for from places that only grow.
+/// The next position in a string for which `is` is true, searched from increasing positions.
 struct Ahead<'t> {
     text: &'t str,
     is: fn(&str) -> bool,
-    /// What was found last.
+    /// The last result.
     found: Option<Option<usize>>,
 }
 
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_without_an_end_take_no_longer_than_others() {
+    fn calls_without_an_end_take_linear_time() {
         let text = "allocate('".repeat(100_000);
         assert_eq!(pieces(&text), [Piece::Text(text.as_str())]);
         for (end, calls) in [("\n')", 0), ("')", 1)] {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_calls_and_keeps_the_text_around_them() {
+    fn a_string_is_split_into_calls_and_the_text_around_them() {
         for (text, expected) in [
             ("allocate('net')", "<allocate net>"),
             ("allocate(\"net\")", "<allocate net>"),

@@ -1,8 +1,8 @@
-//! Resource pools: which values there are, and which node gets which.
+//! Resource pools: their values, and the allocation of values to nodes.
 //!
 //! The contents of a pool are the YAML of `resources/<pool>`: a mapping from each value to null,
-//! or to the node that it is reserved for. Who holds what is kept apart from it, in
-//! [`Allocations`]: the file says what there is, the allocations say what is gone.
+//! or to the node that it is reserved for. [`Allocations`], stored separately, are the values that nodes
+//! hold.
 
 mod allocations;
 mod range;
@@ -12,17 +12,17 @@ use std::collections::{HashMap, HashSet};
 
 use super::node::Identifier;
 use super::yaml::{self, Diagnostic, Node, Value};
-pub use allocations::{Allocations, Grant, Refusal};
+pub use allocations::{AllocationError, Allocations, Grant};
 use range::{AddressRange, Network};
 
 /// The contents of a pool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pool {
-    /// What is there for any node, in the order of the file.
-    open: Vec<Entry>,
-    /// The values of `open` that are keys of their own, and in no range.
+    /// The values for any node, in the order of the file.
+    open: Vec<PoolEntry>,
+    /// The single values of `open`, without ranges.
     keys: HashSet<String>,
-    /// Those of them that are networks with several hosts.
+    /// The `keys` that are networks with several hosts.
     networks: HashSet<String>,
     /// Value -> the node that it is reserved for.
     reserved: HashMap<String, String>,
@@ -31,22 +31,22 @@ pub struct Pool {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Entry {
+enum PoolEntry {
     Value(String),
     Range(AddressRange),
 }
 
 impl Pool {
-    /// Reads the YAML of `resources/<pool>`.
+    /// Parses the YAML of `resources/<pool>`.
     ///
-    /// A key is a value, given out as it is written, a network (`10.0.0.0/22`) like any other; but
+    /// A key is a value, allocated as written, also if it is a network (`10.0.0.0/22`); but
     /// `10.0.0.10-10.0.3.254/22` is every address from the first to the last, each with the prefix
-    /// length if there is one, and `hosts(10.0.0.0/22)` is every host address of the network, with
-    /// its prefix length. `identifier` says what a node is called that a value is reserved for.
+    /// length if it is given, and `hosts(10.0.0.0/22)` is every host address of the network, with
+    /// its prefix length. `identifier` is the kind of the ids in reservations.
     ///
     /// # Errors
-    /// Bad YAML; what is no mapping or an empty one; a value for which something else than a node
-    /// or nothing stands; a range that runs backwards, leaves its network, or is reserved.
+    /// Invalid YAML; not a mapping, or an empty one; a reservation that is neither null nor a node; a range that
+    /// runs backwards, leaves its network, or is reserved.
     pub fn parse(text: &str, identifier: Identifier) -> Result<Self, Diagnostic> {
         let root = yaml::parse(text)?;
         let entries = match &root.value {
@@ -72,14 +72,14 @@ impl Pool {
 
     fn add(&mut self, key: &Node, holder: &Node, identifier: Identifier) -> Result<(), Diagnostic> {
         let Some(value) = key.as_name().filter(|value| !value.is_empty()) else {
-            let message = format!("a value must be a text or a number, not {}", key.shown());
+            let message = format!("a value must be a string or a number, not {}", key.shown());
             return Err(Diagnostic::at(key, message));
         };
         let range = AddressRange::parse(value).map_err(|message| Diagnostic::at(key, message))?;
         match (range, reserved_for(holder)?) {
-            (Some(range), None) => self.open.push(Entry::Range(range)),
+            (Some(range), None) => self.open.push(PoolEntry::Range(range)),
             (None, None) => {
-                self.open.push(Entry::Value(value.to_owned()));
+                self.open.push(PoolEntry::Value(value.to_owned()));
                 self.keys.insert(value.to_owned());
                 if Network::parse(value).is_some_and(Network::has_hosts) {
                     self.networks.insert(value.to_owned());
@@ -87,7 +87,7 @@ impl Pool {
             }
             (Some(_), Some(node)) => {
                 let message = format!(
-                    "'{value}' is many values, and cannot be reserved for the node '{node}'; \
+                    "'{value}' is a range of values, and cannot be reserved for the node '{node}'; \
                      reserve one of them"
                 );
                 return Err(Diagnostic::at(key, message));
@@ -103,53 +103,55 @@ impl Pool {
         Ok(())
     }
 
-    /// How many values there are for any node. A value in two ranges counts twice.
+    /// The number of values for any node. A value in two ranges counts twice.
     pub fn open_len(&self) -> u128 {
-        let count = |entry: &Entry| match entry {
-            Entry::Value(_) => 1,
-            Entry::Range(range) => range.len(),
+        let count = |entry: &PoolEntry| match entry {
+            PoolEntry::Value(_) => 1,
+            PoolEntry::Range(range) => range.len(),
         };
         self.open.iter().map(count).fold(0, u128::saturating_add)
     }
 
-    /// The first key that is a network of several hosts, in the order of the file. It is one value;
-    /// who means its addresses has to write `hosts(…)`.
+    /// The first key that is a network of several hosts, in the order of the file. It is one value: `hosts(…)` is the
+    /// notation for its addresses.
     pub fn network(&self) -> Option<&str> {
         self.open.iter().find_map(|entry| match entry {
-            Entry::Value(value) if self.networks.contains(value) => Some(value.as_str()),
+            PoolEntry::Value(value) if self.networks.contains(value) => Some(value.as_str()),
             _ => None,
         })
     }
 
-    /// The values that the file reserves, each with its node.
+    /// The reserved values, each with its node.
     pub fn reserved(&self) -> impl Iterator<Item = (&str, &str)> {
         self.reserved
             .iter()
             .map(|(value, node)| (value.as_str(), node.as_str()))
     }
 
-    /// The first value that the file reserves for a node, which is called as [`Identifier::canonical`] has it.
+    /// The first value that the file reserves for a node. `node` is in the notation of [`Identifier::canonical`].
     pub fn reservation(&self, node: &str) -> Option<&str> {
         self.reservations.get(node).map(String::as_str)
     }
 
-    /// Whether the file has that value, reserved or not.
+    /// Whether the file contains a value, reserved or not.
     pub fn contains(&self, value: &str) -> bool {
         self.reserved.contains_key(value)
             || self.keys.contains(value)
             || self.open.iter().any(|entry| match entry {
-                Entry::Value(_) => false,
-                Entry::Range(range) => range.contains(value),
+                PoolEntry::Value(_) => false,
+                PoolEntry::Range(range) => range.contains(value),
             })
     }
 
-    /// The values for any node, in the order of the file: as many as there are, so take no more than needed.
+    /// The values for any node, in the order of the file, computed lazily: a range may have 2^128.
     pub fn open(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.open
             .iter()
             .flat_map(|entry| match entry {
-                Entry::Value(value) => Values::One(std::iter::once(Cow::Borrowed(value.as_str()))),
-                Entry::Range(range) => Values::Many(range.iter().map(Cow::Owned)),
+                PoolEntry::Value(value) => {
+                    Values::One(std::iter::once(Cow::Borrowed(value.as_str())))
+                }
+                PoolEntry::Range(range) => Values::Many(range.iter().map(Cow::Owned)),
             })
             .filter(|value| !self.reserved.contains_key(value.as_ref()))
     }
@@ -172,14 +174,14 @@ impl<T, A: Iterator<Item = T>, B: Iterator<Item = T>> Iterator for Values<A, B> 
     }
 }
 
-/// The node that a value is reserved for. What Python takes for false is nobody, as in ztpserver.
+/// The node that a value is reserved for; none for a value that is false in Python, as in ztpserver.
 fn reserved_for(holder: &Node) -> Result<Option<&str>, Diagnostic> {
     match &holder.value {
         Value::Null | Value::Bool(false) | Value::Int(0) => Ok(None),
         Value::Str(text) if text.is_empty() => Ok(None),
         _ => holder.as_name().map(Some).ok_or_else(|| {
             let message = format!(
-                "behind a value stands null, or the node it is reserved for, not {}",
+                "a value must have null or the node that it is reserved for, not {}",
                 holder.shown()
             );
             Diagnostic::at(holder, message)
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn gives_values_as_they_are_written_in_file_order() {
+    fn values_are_those_of_the_file_as_written_and_in_order() {
         let text = "192.168.1.2/24: null\n192.168.1.1/24:\n0012: ~\nrack-7: ''\n10.0.0.9: no\n";
         let written = [
             "192.168.1.2/24",
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_one_value_and_hosts_of_it_are_every_address() {
+    fn a_network_is_one_value_and_its_hosts_are_each_an_address() {
         for (text, expected) in [
             (
                 "10.20.1.0/24: null\n10.20.2.0/24: null\n2001:db8:20:1::/64: null\n",
@@ -279,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reservation_is_for_the_node_however_its_mac_address_is_written() {
+    fn a_reservation_accepts_every_notation_of_a_mac_address() {
         let text = "a: '00:1C:73:aa:BB:01'\nb: 001c.73aa.bb02\nc: 00-1c-73-aa-bb-03\nd: 001c73aabb01\ne: ' JPE1 '\n";
         let reserved = |identifier| {
             let pool = Pool::parse(text, identifier).unwrap();
@@ -320,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_range_costs_nothing_until_it_is_used() {
+    fn a_large_range_is_not_expanded() {
         let pool = pool("hosts(2001:db8::/64): null\nhosts(10.0.0.0/8): null\n");
         assert_eq!(pool.open_len(), (1 << 64) - 1 + (1 << 24) - 2);
         assert_eq!(pool.open().next().as_deref(), Some("2001:db8::1/64"));
@@ -328,14 +330,14 @@ mod tests {
     }
 
     #[test]
-    fn rejects_contents_that_nobody_can_allocate_from() {
+    fn invalid_contents_are_rejected() {
         for (text, reason) in [
             ("", "it is empty"),
             ("{}", "it is empty"),
             ("- a\n", "must be a mapping of values, not a list"),
             ("a: [", "flow node"),
             ("a: {b: c}", "not a mapping"),
-            ("null: null", "must be a text or a number"),
+            ("null: null", "must be a string or a number"),
             ("10.0.0.9-10.0.0.1: null", "runs backwards"),
             ("10.0.0.1-10.0.0.300: null", "whole address"),
             ("10.0.0.1-20: null", "whole address"),
@@ -350,7 +352,7 @@ mod tests {
             ("hosts(10.0.0.7/24): null", "write hosts(10.0.0.0/24)"),
             (
                 "a: null\nhosts(10.0.0.0/24): JPE1\n",
-                "line 2, column 1: 'hosts(10.0.0.0/24)' is many values",
+                "line 2, column 1: 'hosts(10.0.0.0/24)' is a range of values",
             ),
         ] {
             let error = Pool::parse(text, Identifier::SerialNumber);

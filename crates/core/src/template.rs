@@ -2,17 +2,17 @@
 
 use std::ops::Range;
 
-/// A template that was looked through once: what stands between the places for the server's URL.
+/// A parsed template.
 ///
-/// `$SERVER` and `${SERVER}` are such places, as for Python's `string.Template.safe_substitute`: `$$` becomes `$`, every
-/// other name stays, and so does a `$` that begins no name.
+/// `$SERVER` and `${SERVER}` are placeholders, as for Python's `string.Template.safe_substitute`: `$$` becomes `$`, and
+/// other names and any other `$` stay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     text: String,
     pieces: Vec<Piece>,
 }
 
-/// A piece of what is rendered.
+/// A piece of the rendered text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     /// This part of the text.
@@ -53,12 +53,12 @@ impl Template {
         Template { text, pieces }
     }
 
-    /// Whether there is a place for the URL at all.
+    /// Whether the template contains a placeholder.
     pub fn has_server(&self) -> bool {
         self.pieces.contains(&Piece::Server)
     }
 
-    /// The text with `server` in each place. What is put in is not looked at: a URL that holds `$$` arrives as it is.
+    /// The text with `server` in each placeholder. The value is not expanded: a URL may contain `$$`.
     pub fn render(&self, server: &str) -> String {
         let parts = || {
             self.pieces.iter().map(|piece| match piece {
@@ -72,7 +72,7 @@ impl Template {
     }
 }
 
-/// A name behind a `$`, and what follows it.
+/// The name after a `$`, and the rest of the text.
 struct Placeholder<'a> {
     name: &'a str,
     rest: &'a str,
@@ -91,7 +91,7 @@ fn placeholder(after_dollar: &str) -> Option<Placeholder<'_>> {
     }
 }
 
-/// An ASCII identifier at the front of a text, and the rest.
+/// The ASCII identifier at the beginning of a string, and the rest.
 fn identifier(text: &str) -> Option<(&str, &str)> {
     if !text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
         return None;
@@ -107,7 +107,7 @@ mod tests {
     use super::Template;
 
     #[test]
-    fn replaces_as_python_does() {
+    fn placeholders_are_replaced_as_in_python() {
         // Expected values printed by Python 3.11's string.Template.
         for (template, expected) in [
             ("s = '$SERVER'", "s = 'http://h/p'"),
@@ -136,13 +136,13 @@ mod tests {
     }
 
     #[test]
-    fn tells_whether_the_name_occurs() {
+    fn an_escaped_placeholder_does_not_count() {
         assert!(Template::parse("a $SERVER".to_owned()).has_server());
         assert!(!Template::parse("a $$SERVER $OTHER".to_owned()).has_server());
     }
 
     #[test]
-    fn looks_at_the_replacement_only_once() {
+    fn the_server_url_is_not_expanded() {
         assert_eq!(
             Template::parse("$SERVER".to_owned()).render("http://h/$$/${SERVER}"),
             "http://h/$$/${SERVER}"

@@ -1,7 +1,7 @@
 //! Every rule of definitions, one fixture each: `tests/fixtures/definition/*.yaml`.
 //!
-//! A fixture has `rule` (what it shows), `definition`, perhaps the node's `attributes` and a `startup_config_url`, and either
-//! `error` or `sent`: the JSON that the node gets, where each call is resolved to `<plugin pool>`.
+//! A fixture has `rule` (its subject), `definition`, optionally the node's `attributes` and a `startup_config_url`, and
+//! either `error` or `sent`: the JSON for the node, where each call is resolved to `<plugin pool>`.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -14,7 +14,7 @@ use ztp_core::plugin::Call;
 use ztp_core::yaml::{self, Diagnostic, Node};
 
 #[test]
-fn every_fixture_is_rendered_as_it_says() {
+fn every_fixture_renders_to_its_expected_result() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/definition");
     let mut count = 0;
     for entry in std::fs::read_dir(&folder).unwrap() {
@@ -71,7 +71,7 @@ fn render(
 }
 
 #[test]
-fn a_call_is_asked_for_once_and_its_error_ends_the_rendering() {
+fn a_call_is_resolved_once_and_its_error_ends_the_rendering() {
     let definition = Definition::parse(
         "actions:\n- action: a\n  attributes: {x: [allocate('p'), allocate('p'), sqlite('q')]}\n",
     )
@@ -110,7 +110,7 @@ fn attributes(count: usize, text: &str) -> Definition {
 }
 
 #[test]
-fn what_a_node_is_sent_is_bounded() {
+fn a_rendered_definition_is_bounded() {
     let long =
         |length: usize| Attributes::parse(&format!("long: {}\n", "x".repeat(length))).unwrap();
     // Four times what the attribute holds, and little else.
@@ -127,7 +127,7 @@ fn what_a_node_is_sent_is_bounded() {
     let error = definition.render(&long(MAX_RENDERED / 4)).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "line 2, column 3: the definition has more than 2097152 bytes once attributes and pool values are put in"
+        "line 2, column 3: the definition has more than 2097152 bytes after attributes and pool values are substituted"
     );
     // 600 KB of definition that would be 8 GB.
     let bomb = attributes(16_000, "$long");
@@ -139,7 +139,7 @@ fn what_a_node_is_sent_is_bounded() {
 }
 
 #[test]
-fn values_of_pools_count_as_well() {
+fn values_of_pools_count_against_the_limit() {
     let call = "\"allocate('p')\"";
     let resolve = |count: usize, length: usize| {
         let rendered = attributes(count, call)
@@ -155,7 +155,7 @@ fn values_of_pools_count_as_well() {
 }
 
 #[test]
-fn the_pools_that_a_definition_asks_are_bounded() {
+fn the_calls_of_a_definition_are_bounded() {
     let calls = |count: usize| {
         let calls: String = (0..count)
             .map(|index| format!("allocate('p{index}')"))
@@ -191,7 +191,7 @@ fn a_node_with_only_a_startup_config_installs_it() {
 }
 
 #[test]
-fn an_attribute_that_is_used_and_not_defined_is_named_once() {
+fn an_undefined_attribute_is_listed_once() {
     let definition = Definition::parse(
         "attributes: {a: 1, n: null}\nactions:\n- action: x\n  attributes: {p: $typo, q: {r: $typo, s: $a}, t: $n, u: $mine, v: $}\n",
     )

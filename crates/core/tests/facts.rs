@@ -1,4 +1,4 @@
-//! Facts as values: what counts as a change.
+//! Equality of facts.
 
 use ztp_core::node::NodeFacts;
 
@@ -7,7 +7,7 @@ fn facts(text: &str) -> NodeFacts {
 }
 
 #[test]
-fn the_order_of_keys_interfaces_and_neighbors_means_nothing() {
+fn facts_are_equal_in_any_order_of_keys_interfaces_and_neighbors() {
     let one = facts(
         r#"{"model": "m", "version": "1", "neighbors":
             {"Ethernet1": [{"device": "a", "port": "1"}, {"device": "b", "port": "2"}], "Ethernet2": []}}"#,
@@ -21,7 +21,7 @@ fn the_order_of_keys_interfaces_and_neighbors_means_nothing() {
 }
 
 #[test]
-fn every_value_and_every_neighbor_counts() {
+fn facts_differ_in_any_value_or_neighbor() {
     let one = facts(
         r#"{"model": "m", "serialnumber": "s", "systemmac": "00:1c", "version": "1", "neighbors":
             {"Ethernet1": [{"device": "a", "port": "1"}]}}"#,

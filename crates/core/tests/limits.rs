@@ -1,4 +1,4 @@
-//! What would take for ever, or more memory than there is, ends in a clear error.
+//! Input that would take too long, or too much memory, is rejected with a clear error.
 
 use ztp_core::interface::MAX_INTERFACES;
 use ztp_core::neighbordb::{MAX_LOGGED_REFUSAL, MAX_MISMATCHES, MAX_REFUSAL, Neighbordb};
@@ -66,7 +66,7 @@ fn anchors_within_anchors_are_bounded() {
 }
 
 #[test]
-fn a_bomb_of_long_texts_is_refused() {
+fn a_bomb_of_long_strings_is_refused() {
     let bomb = format!(
         "a: &a {}\nb: [{}]\n",
         "x".repeat(MAX_TEXT / 2),
@@ -76,7 +76,7 @@ fn a_bomb_of_long_texts_is_refused() {
 }
 
 #[test]
-fn a_value_inside_of_its_own_anchor_is_refused() {
+fn a_value_inside_its_own_anchor_is_refused() {
     assert_eq!(
         yaml_error("a: &x [*x]"),
         "line 1, column 8: the alias 'x' is inside its own anchor"
@@ -104,7 +104,7 @@ fn one_neighbor(device: String) -> NodeFacts {
 }
 
 #[test]
-fn what_cannot_be_decided_is_no_match_and_stops_the_search() {
+fn an_indeterminate_match_ends_the_search_without_a_match() {
     let text = "patterns:\n- name: slow\n  definition: a\n  interfaces:\n  - none: regex('(a*)*(a*)*(a*)*\\1\\2\\3b')\n- name: any\n  definition: b\n  node: SN2\n- name: later\n  definition: b\n  interfaces: []\n";
     let neighbordb = Neighbordb::parse(text, Identifier::SerialNumber).unwrap();
     for (device, why) in [
@@ -178,7 +178,7 @@ fn refusal(neighbordb: &Neighbordb, facts: &NodeFacts, max: usize) -> String {
 }
 
 #[test]
-fn a_refusal_is_bounded_and_counts_what_it_leaves_out() {
+fn a_refusal_is_bounded_and_counts_the_omitted_patterns() {
     let facts = NodeFacts::default();
     let line = "pattern 'p0': Ethernet1 wants device 'spine1', saw no neighbor";
     assert_eq!(refusal(&patterns(1, "p"), &facts, MAX_LOGGED_REFUSAL), line);
@@ -256,7 +256,7 @@ fn a_line_that_is_longer_than_the_refusal_is_cut() {
 }
 
 #[test]
-fn a_pattern_that_cannot_be_decided_is_always_among_those_shown() {
+fn a_refusal_always_shows_the_indeterminate_pattern() {
     let before = patterns(MAX_MISMATCHES + 10, "p");
     let text: String = (0..before.entries().len())
         .map(|index| {
@@ -282,7 +282,7 @@ fn a_pattern_that_cannot_be_decided_is_always_among_those_shown() {
 }
 
 #[test]
-fn of_too_many_interfaces_those_without_a_neighbor_are_left_out() {
+fn interfaces_without_a_neighbor_are_dropped_over_the_limit() {
     let facts = |empty: usize| {
         let empty: String = (1..=empty)
             .map(|port| format!("\"Ethernet2/{port}\": [], "))
@@ -303,7 +303,7 @@ fn of_too_many_interfaces_those_without_a_neighbor_are_left_out() {
     assert_eq!(pattern.check(&facts(100)), Ok(()));
 }
 
-/// Whether a pattern whose lines and interfaces are many can be decided at all.
+/// Matches a pattern with many lines and interfaces.
 fn decides(lines: usize, interfaces: usize) -> Result<(), Reason<'static>> {
     let lines: String = (0..lines).map(|_| "- any: any\n").collect();
     let pattern = Pattern::parse_stored(&format!("interfaces:\n{lines}")).unwrap();
@@ -328,8 +328,8 @@ fn decides(lines: usize, interfaces: usize) -> Result<(), Reason<'static>> {
 }
 
 #[test]
-fn each_line_that_is_held_against_an_interface_is_a_step() {
-    // The n-th interface meets the n-th line, having passed those before.
+fn each_comparison_of_a_line_with_an_interface_is_a_step() {
+    // The n-th interface meets the n-th line, after the earlier ones.
     let most = (1_usize..).find(|count| count * (count + 1) / 2 + 2 * count > MAX_STEPS as usize);
     let most = most.unwrap() - 1;
     assert_eq!(decides(most, most), Ok(()));
@@ -337,7 +337,7 @@ fn each_line_that_is_held_against_an_interface_is_a_step() {
 }
 
 #[test]
-fn variables_are_bounded_where_they_are_put_in() {
+fn substituted_variables_are_bounded() {
     let neighbordb = |length: usize, uses: usize| {
         let lines: String = (0..uses).map(|_| "  - any: $long\n").collect();
         let long = "x".repeat(length);
@@ -346,7 +346,7 @@ fn variables_are_bounded_where_they_are_put_in() {
         );
         Neighbordb::parse(&text, Identifier::SerialNumber).map(drop)
     };
-    // Once for each line with the `any` of its port, and once to be stored with the pattern.
+    // Once for each line with the `any` of its port, and once for the stored pattern.
     let uses = 2_000;
     let fits = (MAX_WRITTEN_OUT - 3 * uses) / (uses + 1);
     assert_eq!(neighbordb(fits, uses), Ok(()));
@@ -362,7 +362,7 @@ fn variables_are_bounded_where_they_are_put_in() {
 }
 
 #[test]
-fn many_variables_are_found_at_once() {
+fn looking_up_a_variable_takes_constant_time() {
     let names: String = (0..8_000).map(|index| format!("  v{index}: x\n")).collect();
     let lines: String = (0..8_000)
         .map(|index| format!("  - any: $v{index}:$v{index}\n"))

@@ -1,7 +1,7 @@
 //! Every rule of matching, one fixture each: `tests/fixtures/neighbordb/*.yaml`.
 //!
-//! A fixture has `rule` (what it shows), `neighbordb`, perhaps `identifier`, and either `error` or `nodes`: each with what
-//! it `sees` (interface: [device:port]), and `match` or `refused`.
+//! A fixture has `rule` (its subject), `neighbordb`, optionally `identifier`, and either `error` or `nodes`: each with the
+//! neighbors that it `sees` (interface: [device:port]), and `match` or `refused`.
 
 use std::error::Error;
 use std::path::Path;
@@ -14,7 +14,7 @@ use ztp_core::yaml::{self, Node, Value};
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 #[test]
-fn every_fixture_is_decided_as_it_says() {
+fn every_fixture_has_its_expected_result() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/neighbordb");
     let mut count = 0;
     for entry in std::fs::read_dir(&folder).unwrap() {
@@ -33,7 +33,7 @@ fn every_fixture_is_decided_as_it_says() {
 }
 
 #[test]
-fn the_advice_on_a_near_neighbor_takes_it_and_the_one_wanted() {
+fn the_suggested_expression_matches_the_actual_and_the_required_name() {
     for (wanted, taken, saw) in [
         ("spine1", "spine1", "spine1.example.net"),
         ("spine1", "spine1", "SPINE1"),
@@ -95,7 +95,7 @@ fn check(fixture: &Node) -> Result<()> {
         match (trace.chosen(), text(node, "match"), text(node, "refused")) {
             (Some(entry), Some(expected), None) => {
                 same(&entry.pattern.name, &expected)?;
-                // What is stored decides alike, for this node and for the others.
+                // The stored pattern matches the same nodes.
                 let stored = Pattern::parse_stored(&entry.pattern.to_yaml())?;
                 for node in nodes {
                     let facts = self::facts(node)?;

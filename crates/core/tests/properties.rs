@@ -1,4 +1,4 @@
-//! Whatever is thrown at the parsers and the matcher, they answer: no panic, no hang. `PROPTEST_CASES` sets how often.
+//! Parsers and the matcher return for any input, without a panic or a hang. `PROPTEST_CASES` sets the number of cases.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -116,7 +116,7 @@ fn facts() -> impl Strategy<Value = NodeFacts> {
     })
 }
 
-/// A neighbordb that is right more often than not.
+/// A neighbordb, valid in most cases.
 fn neighbordb() -> impl Strategy<Value = String> {
     let interface = select(vec!["any", "none", "Ethernet1", "Ethernet1-2", "et3,Ma1"]);
     let name = select(vec![
@@ -150,7 +150,7 @@ fn neighbordb() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_text_is_answered(text in soup()) {
+    fn any_text_returns(text in soup()) {
         let _ = yaml::parse(&text).map(|node| node.to_json());
         let _ = bootstrap_conf::parse(&text);
         let _ = Attributes::parse(&text);
@@ -164,7 +164,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..200), text in any::<String>()) {
+    fn any_bytes_return(bytes in prop::collection::vec(any::<u8>(), 0..200), text in any::<String>()) {
         let _ = Post::parse(&bytes);
         let _ = NodeFacts::parse_stored(&text);
         let _ = yaml::parse(&text);
@@ -179,15 +179,15 @@ proptest! {
     }
 
     #[test]
-    fn facts_are_read_back_as_they_were_stored(facts in facts()) {
+    fn stored_facts_parse_to_the_same_facts(facts in facts()) {
         let read = |text: String| NodeFacts::parse_stored(&text).map_err(|error| TestCaseError::fail(error.to_string()));
-        // Of two interfaces of one name, which no switch has, one is kept.
+        // Of two interfaces with one name, which no switch has, one remains.
         let stored = read(facts.to_json().unwrap())?;
         prop_assert_eq!(read(stored.to_json().unwrap())?, stored);
     }
 
     #[test]
-    fn a_stored_pattern_decides_as_the_one_it_was_made_of(text in neighbordb(), facts in facts()) {
+    fn a_stored_pattern_matches_the_same_nodes_as_its_source(text in neighbordb(), facts in facts()) {
         if let Ok(neighbordb) = Neighbordb::parse(&text, Identifier::SerialNumber) {
             for entry in neighbordb.entries() {
                 let stored = Pattern::parse_stored(&entry.pattern.to_yaml()).map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -200,17 +200,17 @@ proptest! {
     }
 
     #[test]
-    fn the_pieces_of_a_text_make_it_up(text in "[alocte('\"p)/ é_]{0,30}") {
+    fn the_pieces_of_a_string_concatenate_to_it(text in "[alocte('\"p)/ é_]{0,30}") {
         let together: String = plugin::pieces(&text).iter().map(|piece| match piece {
             plugin::Piece::Text(text) => (*text).to_owned(),
-            // Either quote may have been written.
+            // The source may have either quote.
             plugin::Piece::Call(call) => call.to_string(),
         }).collect();
         prop_assert_eq!(together.replace('"', "'"), text.replace('"', "'"));
     }
 
     #[test]
-    fn posts_of_any_shape_are_answered(
+    fn posts_of_any_shape_return(
         serial in select(vec![json!(null), json!(""), json!("A"), json!(7), json!(1.5), json!(["a"]), json!("a/b"), json!("..")]),
         peer in select(vec![json!({"device": "a", "port": "b"}), json!({"device": "a", "remote_interface": "b"}), json!({"device": null, "port": null}), json!({"device": "a"}), json!("a"), json!([])]),
     ) {

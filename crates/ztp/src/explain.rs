@@ -249,10 +249,10 @@ impl Explanation<'_> {
         };
         pattern.check(&self.facts).map_err(|mismatch| {
             Refused(format!(
-                "the node no longer fits the pattern it was matched by: {mismatch}"
+                "the node no longer matches its pattern: {mismatch}"
             ))
         })?;
-        self.line("GET /nodes/ID: the node fits its pattern.");
+        self.line("GET /nodes/ID: the node matches its pattern.");
         Ok(())
     }
 

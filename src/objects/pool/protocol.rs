@@ -1,4 +1,4 @@
-//! What is asked of the object of a pool, what it answers, and how it is asked.
+//! The requests and replies of a pool's object, and the client that sends them.
 
 use serde::{Deserialize, Serialize};
 use worker::web_sys::{self, AbortSignal, RequestInit};
@@ -6,56 +6,56 @@ use worker::{Stub, wasm_bindgen::JsValue};
 
 use crate::error::Error;
 
-/// How long a call may take, in milliseconds. An object that panics answers nothing, and its caller would
-/// wait for ever.
+/// The timeout of a request, in milliseconds. An object that panics never replies, and its caller would wait
+/// for ever.
 const MAX_CALL_MS: u32 = if cfg!(feature = "panics") {
     1_000
 } else {
     10_000
 };
 
-/// A call of a pool's object.
+/// A request to a pool's object.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Call {
-    /// Its name under `resources/`.
+pub struct PoolRequest {
+    /// The pool's name under `resources/`.
     pub pool: String,
     pub command: Command,
 }
 
-/// What a pool can be told.
+/// The operations of a pool.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Command {
-    /// The value of a node; it gets one if it has none, unless only held values are asked for.
+    /// Returns the value of a node. Allocates one if it has none, unless `held_only`.
     Allocate { node: String, held_only: bool },
-    /// The value that a node holds, whatever the file says and if there is none.
+    /// Returns the value that a node holds. The file is not read, and may be missing.
     Held { node: String },
-    /// Everything that is taken and reserved.
+    /// Returns the allocations and reservations.
     List,
-    /// A node gets this very value.
+    /// Allocates this value to a node.
     Assign { value: String, node: String },
-    /// The value becomes free.
+    /// Releases a value.
     ReleaseValue { value: String },
-    /// The value of the node becomes free.
+    /// Releases the value of a node.
     ReleaseNode { node: String },
-    /// Panics, for the tests of what a panic does.
+    /// Panics, for the tests of panics.
     #[cfg(feature = "panics")]
     Panic,
 }
 
-/// What a pool answers.
+/// The reply of a pool.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Reply {
-    /// The value that the node holds, or holds from now on.
+    /// The value that the node holds now.
     Value(String),
-    /// The node holds no value, and was not to get one.
+    /// The node holds no value, and none was allocated.
     NotHeld,
     /// See [`Listing`].
     Listing(Listing),
-    /// What was released, if there was something.
+    /// The released allocation, if it existed.
     Released(Option<Allocation>),
-    /// It cannot be done: why, in a sentence that names the pool.
+    /// The command was rejected: the reason, as a sentence that names the pool.
     Refused(String),
-    /// It could not be done now: storage failed.
+    /// Storage failed: the cause.
     Failed(String),
 }
 
@@ -64,28 +64,28 @@ pub enum Reply {
 pub struct Allocation {
     pub value: String,
     pub node: String,
-    /// When it got it, in milliseconds since 1970.
+    /// The time of the allocation, in milliseconds since 1970.
     pub since: f64,
 }
 
 /// The state of a pool, for operators.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Listing {
-    /// How many values the file has for any node.
+    /// The number of values in the file that are not reserved.
     pub size: u64,
     pub allocations: Vec<Allocation>,
-    /// Value and node of what the file reserves.
+    /// Value and node of each reservation in the file.
     pub reservations: Vec<(String, String)>,
 }
 
-impl Call {
-    /// Carries the call to the object of its pool.
+impl PoolRequest {
+    /// Sends the request to the object of its pool.
     ///
     /// # Errors
-    /// [`Error::Storage`] if it does not answer; [`Error::BadRequest`] with its reason if it
-    /// refuses.
+    /// [`Error::Storage`] if it fails or does not reply in time; [`Error::BadRequest`] with its reason if
+    /// it rejects the command.
     pub async fn send(&self, stub: &Stub) -> Result<Reply, Error> {
-        let failed = |cause| Error::storage(format!("asking the pool '{}'", self.pool), cause);
+        let failed = |cause| Error::storage(format!("calling the pool '{}'", self.pool), cause);
         let body = serde_json::to_string(self).map_err(|error| failed(error.into()))?;
         let request = request(&body).map_err(|cause| failed(cause.into()))?;
         let mut response = stub
@@ -106,6 +106,6 @@ fn request(body: &str) -> Result<web_sys::Request, JsValue> {
     init.set_method("POST");
     init.set_body(&body.into());
     init.set_signal(Some(&AbortSignal::timeout_with_u32(MAX_CALL_MS)));
-    // A Durable Object is reached through its stub alone: the host means nothing.
+    // The stub selects the Durable Object; the host is ignored.
     web_sys::Request::new_with_str_and_init("http://pool/", &init)
 }

@@ -112,7 +112,7 @@ impl Check<'_> {
         if let Some((key, pattern)) = pattern
             && let Err(mismatch) = pattern.check(&facts)
         {
-            let message = format!("the node '{node}' does not fit its pattern: {mismatch}");
+            let message = format!("the node '{node}' does not match its pattern: {mismatch}");
             self.add(Finding::of_file(FindingKind::RefusedNode, key, message));
         }
     }

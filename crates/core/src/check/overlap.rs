@@ -24,11 +24,11 @@ use crate::yaml::Position;
 
 /// Why no node can ever match a pattern, and the line that shows it.
 pub fn contradiction(pattern: &Pattern) -> Option<(Position, String)> {
-    let wants = lines(pattern, Sense::Wants);
-    let forbids = lines(pattern, Sense::Forbids);
+    let wants = lines(pattern, Sense::Require);
+    let forbids = lines(pattern, Sense::Forbid);
     let mut in_order = pattern.constraints.iter();
-    if let Some(lonely) = in_order.find(|line| line.sense == Sense::ForbidsOthers)
-        && let Some(want) = in_order.find(|line| line.sense == Sense::Wants)
+    if let Some(lonely) = in_order.find(|line| line.sense == Sense::ForbidOthers)
+        && let Some(want) = in_order.find(|line| line.sense == Sense::Require)
     {
         let reason = format!(
             "'{want}' wants a neighbor, and '{lonely}' above it, in line {}, forbids every neighbor that no line above it wants",
@@ -78,21 +78,21 @@ pub fn covers(earlier: &Pattern, later: &Pattern) -> bool {
     if !same_model {
         return false;
     }
-    let wants = lines(earlier, Sense::Wants);
-    let lonely = |pattern| !lines(pattern, Sense::ForbidsOthers).is_empty();
-    if lonely(later) && lines(later, Sense::Wants).is_empty() {
+    let wants = lines(earlier, Sense::Require);
+    let lonely = |pattern| !lines(pattern, Sense::ForbidOthers).is_empty();
+    if lonely(later) && lines(later, Sense::Require).is_empty() {
         // Only nodes without neighbors, which break no line and meet none.
         return wants.is_empty();
     }
-    let stricter = lines(later, Sense::Forbids);
-    let forbids = lines(earlier, Sense::Forbids);
+    let stricter = lines(later, Sense::Forbid);
+    let forbids = lines(earlier, Sense::Forbid);
     forbids.iter().all(|forbid| {
         stricter.iter().any(|stricter| {
             implies_neighbor(forbid, stricter) && within(&forbid.interfaces, &stricter.interfaces)
         })
     }) && match lonely(earlier) {
         true => same_in_order(earlier, later),
-        false => covers_wants(&wants, &lines(later, Sense::Wants)),
+        false => covers_wants(&wants, &lines(later, Sense::Require)),
     }
 }
 
@@ -100,7 +100,7 @@ pub fn covers(earlier: &Pattern, later: &Pattern) -> bool {
 fn same_in_order(earlier: &Pattern, later: &Pattern) -> bool {
     let ordered = |pattern: &'_ Pattern| -> Vec<_> {
         let lines = pattern.constraints.iter();
-        let lines = lines.filter(|line| line.sense != Sense::Forbids);
+        let lines = lines.filter(|line| line.sense != Sense::Forbid);
         lines
             .map(|line| {
                 (

@@ -1,4 +1,4 @@
-//! From a definition to what a node is sent: look-up of `$names`, then the calls of plugins.
+//! Rendering a definition for a node: look-up of `$names`, then the calls of plugins.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -9,21 +9,22 @@ use super::{Attributes, Definition};
 use crate::plugin::{self, Call, Piece};
 use crate::yaml::{Diagnostic, Position};
 
-/// Most bytes of JSON that a node is sent as its definition, look-up and pool values put in.
+/// Maximum size of a rendered definition, as bytes of JSON.
 pub const MAX_RENDERED: usize = 2 * 1024 * 1024;
-/// Most different calls of plugins in the definition of a node: each is a round trip to a pool.
+/// Maximum number of different calls of plugins in the definition of a node: each is a round trip to a pool.
 pub const MAX_CALLS: usize = 256;
-/// Most places of a definition where calls stand.
+/// Maximum number of calls in a definition, repeated ones included.
 pub const MAX_CALL_PLACES: usize = 4096;
 
 impl Definition {
-    /// The definition for one node, ready but for plugin calls.
+    /// The definition for one node, before plugin calls.
     ///
-    /// A string that begins with `$`, as an attribute of an action or one mapping down, is the name of an attribute: the
-    /// node's own, else the definition's, else null. What is found is put in as it is, and not looked up again.
+    /// A string that begins with `$`, as an attribute of an action or in a mapping of its attributes, refers to an
+    /// attribute: the node's own, else the definition's, else null. The value replaces the string, and is not looked up
+    /// again.
     ///
     /// # Errors
-    /// It would have more than [`MAX_RENDERED`] bytes, [`MAX_CALLS`] different calls, or [`MAX_CALL_PLACES`] of them.
+    /// The result exceeds [`MAX_RENDERED`], [`MAX_CALLS`] or [`MAX_CALL_PLACES`].
     pub fn render(&self, node: &Attributes) -> Result<Rendered, Diagnostic> {
         let mut room = Room(MAX_RENDERED);
         let mut undefined = Undefined::default();
@@ -36,7 +37,7 @@ impl Definition {
         }
         let mut body = self.body.clone();
         room.take_object(&body).map_err(|limit| limit.at(None))?;
-        // In the place that it has, so that the order of keys stays.
+        // The key exists already, so the order of keys stays.
         body.insert("actions".to_owned(), Json::Array(actions));
         let calls = calls(&body).map_err(|limit| limit.at(None))?;
         Ok(Rendered {
@@ -47,7 +48,7 @@ impl Definition {
         })
     }
 
-    /// Puts what `$names` stand for into an action, and takes the room that the action needs.
+    /// Replaces the `$names` in an action by their values, and subtracts the size of the action.
     fn look_up_all(
         &self,
         action: &mut Map<String, Json>,
@@ -65,7 +66,7 @@ impl Definition {
         };
         let mut look_up = |value: &mut Json, room: &mut Room| {
             let found = find(value);
-            // Before it is copied.
+            // Check the limit before copying.
             room.take_value(found.unwrap_or(value))?;
             if let Some(found) = found.cloned() {
                 *value = found;
@@ -96,7 +97,7 @@ impl Definition {
     }
 }
 
-/// The names that no attribute has, each once, in order.
+/// The names of undefined attributes, each once, in order.
 #[derive(Default)]
 struct Undefined {
     names: Vec<String>,
@@ -111,7 +112,7 @@ impl Undefined {
     }
 }
 
-/// How many bytes of JSON there may still be. Commas, colons and brackets are not all counted.
+/// The remaining size, in bytes of JSON. Some commas, colons and brackets are not counted.
 #[derive(Clone, Debug, PartialEq)]
 struct Room(usize);
 
@@ -147,7 +148,7 @@ impl Room {
     }
 }
 
-/// How many bytes a text takes as a JSON string.
+/// The size of a string in JSON, in bytes.
 fn length(text: &str) -> usize {
     let escaped = text.bytes().map(|byte| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
@@ -157,7 +158,7 @@ fn length(text: &str) -> usize {
     "\"\"".len() + text.len() + escaped.sum::<usize>()
 }
 
-/// What a definition has too much of for one node.
+/// The limit that a rendered definition exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Limit {
     Size,
@@ -175,7 +176,7 @@ impl fmt::Display for Limit {
         match self {
             Limit::Size => write!(
                 f,
-                "the definition has more than {MAX_RENDERED} bytes once attributes and pool values are put in"
+                "the definition has more than {MAX_RENDERED} bytes after attributes and pool values are substituted"
             ),
             Limit::Calls => write!(
                 f,
@@ -185,22 +186,22 @@ impl fmt::Display for Limit {
     }
 }
 
-/// A definition for one node, whose plugin calls are yet to be resolved.
+/// A definition for one node, before its plugin calls are resolved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
     body: Map<String, Json>,
     calls: Vec<Call>,
     undefined: Vec<String>,
-    /// What is left for the values of calls.
+    /// The remaining size for the values of calls.
     room: Room,
 }
 
 /// Why a definition cannot be resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unresolved<E> {
-    /// What was asked for a value said why not.
+    /// The error of a call.
     Value(E),
-    /// Over [`MAX_RENDERED`].
+    /// The result exceeds [`MAX_RENDERED`].
     TooLarge,
 }
 
@@ -216,7 +217,7 @@ impl<E: fmt::Display> fmt::Display for Unresolved<E> {
 impl<E: fmt::Debug + fmt::Display> std::error::Error for Unresolved<E> {}
 
 impl Rendered {
-    /// The attributes that actions name and nobody has, each once, in order: the node gets null for them.
+    /// The undefined attributes that actions refer to, each once, in order: the node receives null for them.
     pub fn undefined(&self) -> &[String] {
         &self.undefined
     }
@@ -226,11 +227,11 @@ impl Rendered {
         &self.calls
     }
 
-    /// What the node is sent, with the value that `value_of` gives in place of each call. It is asked once for each of
-    /// [`calls`](Self::calls).
+    /// The definition as sent to the node. `value_of` returns the value that replaces a call, and is called once for each
+    /// of [`calls`](Self::calls).
     ///
     /// # Errors
-    /// The first error of `value_of`; the whole would be over [`MAX_RENDERED`].
+    /// The first error of `value_of`, or the result exceeds [`MAX_RENDERED`].
     pub fn resolve<E>(
         mut self,
         mut value_of: impl FnMut(&Call) -> Result<String, E>,
@@ -275,20 +276,23 @@ fn calls(body: &Map<String, Json>) -> Result<Vec<Call>, Limit> {
     };
     if let Some(Json::Array(actions)) = body.get("actions") {
         for attributes in actions.iter().filter_map(|action| action.get("attributes")) {
-            each_text(attributes, &mut collect)?;
+            each_string(attributes, &mut collect)?;
         }
     }
     Ok(calls)
 }
 
-/// Visits every string but the keys, in order.
-fn each_text(value: &Json, visit: &mut impl FnMut(&str) -> Result<(), Limit>) -> Result<(), Limit> {
+/// Visits every string except keys, in order.
+fn each_string(
+    value: &Json,
+    visit: &mut impl FnMut(&str) -> Result<(), Limit>,
+) -> Result<(), Limit> {
     match value {
         Json::String(text) => visit(text),
-        Json::Array(items) => items.iter().try_for_each(|item| each_text(item, visit)),
+        Json::Array(items) => items.iter().try_for_each(|item| each_string(item, visit)),
         Json::Object(entries) => entries
             .values()
-            .try_for_each(|value| each_text(value, visit)),
+            .try_for_each(|value| each_string(value, visit)),
         Json::Null | Json::Bool(_) | Json::Number(_) => Ok(()),
     }
 }

@@ -45,7 +45,7 @@ impl Candidate<'_> {
     }
 }
 
-/// One line: `line 7: pattern 'leaf' fits: definitions/leaf`.
+/// One line: `line 7: pattern 'leaf' matches: definitions/leaf`.
 impl fmt::Display for Candidate<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pattern = &self.entry.pattern;
@@ -53,7 +53,7 @@ impl fmt::Display for Candidate<'_> {
         match &self.outcome {
             Ok(()) => write!(
                 f,
-                "pattern '{}' fits: definitions/{}",
+                "pattern '{}' matches: definitions/{}",
                 Printable(&pattern.name),
                 self.entry.definition
             ),
@@ -108,9 +108,11 @@ impl<'a> Trace<'a> {
     /// The result in a few words, without reasons.
     pub fn summary(&self) -> &'static str {
         match self.candidates.last() {
-            Some(last) if last.outcome.is_ok() => "a pattern fits",
-            Some(last) if last.ends_the_search() => "it cannot be decided whether a pattern fits",
-            _ => "no pattern fits",
+            Some(last) if last.outcome.is_ok() => "a pattern matches",
+            Some(last) if last.ends_the_search() => {
+                "it cannot be decided whether a pattern matches"
+            }
+            _ => "no pattern matches",
         }
     }
 
@@ -202,7 +204,7 @@ impl fmt::Display for Trace<'_> {
                 .candidates
                 .last()
                 .is_some_and(Candidate::ends_the_search);
-            let omitted = format!("({} more patterns do not fit)", self.omitted);
+            let omitted = format!("({} more patterns do not match)", self.omitted);
             lines.insert(lines.len() - usize::from(ended), omitted);
         }
         f.write_str(&lines.join("\n"))
@@ -242,23 +244,23 @@ patterns:
             (
                 "SN2",
                 "DCS-7050",
-                "(only 'alone' is checked: it is for this node alone)\nline 2: pattern 'alone' fits: definitions/leaf".to_owned(),
+                "(only 'alone' is checked: it is for this node alone)\nline 2: pattern 'alone' matches: definitions/leaf".to_owned(),
                 Some("alone"),
-                "a pattern fits",
+                "a pattern matches",
             ),
             (
                 "SN1",
                 "DCS-7050",
-                "line 3: pattern 'spine': wants model regex('DCS-75'), saw 'DCS-7050'\nline 4: pattern 'slow': wants model regex('(a*)*(a*)*(a*)*\\1\\2\\3b'), saw 'DCS-7050'\nline 5: pattern 'rest' fits: definitions/dc1/leaf".to_owned(),
+                "line 3: pattern 'spine': wants model regex('DCS-75'), saw 'DCS-7050'\nline 4: pattern 'slow': wants model regex('(a*)*(a*)*(a*)*\\1\\2\\3b'), saw 'DCS-7050'\nline 5: pattern 'rest' matches: definitions/dc1/leaf".to_owned(),
                 Some("rest"),
-                "a pattern fits",
+                "a pattern matches",
             ),
             (
                 "SN1",
                 slow.as_str(),
                 format!("line 3: pattern 'spine': wants model regex('DCS-75'), saw '{slow}'\nline 4: pattern 'slow': cannot decide on model regex('(a*)*(a*)*(a*)*\\1\\2\\3b'): it takes too many steps; simplify the expression, for instance its nested repetitions"),
                 None,
-                "it cannot be decided whether a pattern fits",
+                "it cannot be decided whether a pattern matches",
             ),
         ] {
             let (id, facts) = (id.parse().unwrap(), facts(model));
@@ -277,7 +279,10 @@ patterns:
         let words = "neighbordb has no pattern for this node; of its keys only variables and patterns are read, not 'pattern'";
         assert_eq!(trace.to_string(), words);
         assert_eq!(trace.refusal(MAX_REFUSAL, char::len_utf8), words);
-        assert_eq!((trace.chosen(), trace.summary()), (None, "no pattern fits"));
+        assert_eq!(
+            (trace.chosen(), trace.summary()),
+            (None, "no pattern matches")
+        );
     }
 
     #[test]
@@ -299,8 +304,8 @@ patterns:
         assert_eq!(
             end,
             [
-                "(2 more patterns do not fit)",
-                "line 2004: pattern 'last' fits: definitions/a"
+                "(2 more patterns do not match)",
+                "line 2004: pattern 'last' matches: definitions/a"
             ]
         );
     }

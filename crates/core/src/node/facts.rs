@@ -1,4 +1,4 @@
-//! The facts that a switch sends with POST /nodes, and that are kept as `.node`.
+//! The facts that a switch sends with POST /nodes, stored as the record `.node`.
 
 mod json;
 
@@ -16,35 +16,35 @@ pub use json::MAX_VALUES;
 
 use super::{Identifier, InvalidNodeId, NodeId, normalize_mac};
 
-/// Longest body of POST /nodes and longest `.node`, in bytes.
+/// Maximum size of the body of POST /nodes and of `.node`, in bytes.
 pub const MAX_FACTS: usize = 1024 * 1024;
-/// Longest single fact or name within them, in bytes. LLDP has 511 for a string (IEEE 802.1AB, 8.4); a switch that
-/// matches no pattern is shown what it sent, once for each pattern.
+/// Maximum length of a fact or name, in bytes. LLDP allows 511 for a string (IEEE 802.1AB, 8.4). The refusal of a switch
+/// that matches no pattern repeats its names for each pattern.
 pub const MAX_FACT: usize = 1024;
-/// Most LLDP neighbors of one node, all interfaces together.
+/// Maximum number of LLDP neighbors of one node, over all interfaces.
 pub const MAX_NEIGHBORS: usize = 4096;
-/// Most interfaces of one node. Of a node that sends more, those without a neighbor are left out: they say nothing that a
-/// pattern asks for. As each of the others has a neighbor, no more than [`MAX_NEIGHBORS`] are left.
+/// Maximum number of interfaces of one node. If a node sends more, the interfaces without a neighbor are dropped: no
+/// pattern depends on them. Each other interface has a neighbor, so at most [`MAX_NEIGHBORS`] remain.
 pub const MAX_NODE_INTERFACES: usize = MAX_NEIGHBORS;
 
-/// What one LLDP neighbor says of itself.
+/// An LLDP neighbor, as it announces itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Neighbor {
-    /// Its system name.
+    /// The system name.
     pub device: String,
-    /// The interface of it that the cable ends in.
+    /// The neighbor's interface at the end of the cable.
     pub port: String,
 }
 
-/// What a switch says of itself. A fact that it does not know is `None`.
+/// The facts of a switch. An unknown fact is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeFacts {
     pub model: Option<String>,
     pub serialnumber: Option<String>,
-    /// As [`normalize_mac`] writes it.
+    /// In the notation of [`normalize_mac`].
     pub systemmac: Option<String>,
     pub version: Option<String>,
-    /// Local interface, each once, and the neighbors seen there, in the order in which the switch sent them.
+    /// Each local interface once, with its neighbors, in the order in which the switch sent them.
     pub neighbors: Vec<(String, Vec<Neighbor>)>,
 }
 
@@ -52,17 +52,17 @@ pub struct NodeFacts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Post {
     pub facts: NodeFacts,
-    /// A startup-config to be kept for this node, in place of a match in neighbordb.
+    /// A startup-config to store for this node, in place of a match in neighbordb.
     pub config: Option<String>,
 }
 
 impl Post {
-    /// Reads a body of POST /nodes. Neighbors may be `{device, port}`, as ztpserver's client sends them, or
-    /// `{device, remote_interface}`, as the specification has them. What is missing or null counts as not known, numbers
-    /// count as the text that they are written as, and keys that mean nothing here are ignored.
+    /// Parses a body of POST /nodes. A neighbor is `{device, port}`, as in ztpserver's client, or
+    /// `{device, remote_interface}`, as in the specification. A missing or null fact is unknown, a number is the string of
+    /// its digits, and unknown keys are ignored.
     ///
     /// # Errors
-    /// What is no JSON object, has a fact of the wrong type or a neighbor without device or port, or is over
+    /// The body is not a JSON object, has a fact of the wrong type or a neighbor without device or port, or exceeds
     /// [`MAX_FACTS`], [`MAX_FACT`], [`MAX_NEIGHBORS`] or [`MAX_VALUES`].
     pub fn parse(body: &[u8]) -> Result<Post, FactsError> {
         let object = read_object(body)?;
@@ -79,7 +79,7 @@ impl Post {
 }
 
 impl NodeFacts {
-    /// Reads a stored `.node` back.
+    /// Parses a stored `.node`.
     ///
     /// # Errors
     /// As [`Post::parse`].
@@ -90,7 +90,7 @@ impl NodeFacts {
     fn from_object(object: &Object<'_>) -> Result<NodeFacts, FactsError> {
         Ok(NodeFacts {
             model: text(object, "model")?,
-            // Trimmed like the id that is made of it.
+            // Trimmed as in an id.
             serialnumber: text(object, "serialnumber")?.map(|serial| serial.trim().to_owned()),
             systemmac: text(object, "systemmac")?.map(|mac| normalize_mac(&mac)),
             version: text(object, "version")?,
@@ -101,7 +101,7 @@ impl NodeFacts {
     /// The id of this node.
     ///
     /// # Errors
-    /// The fact that the setting names is missing, empty, or cannot be an id.
+    /// The fact that `identifier` selects is missing, empty, or not a valid id.
     pub fn id(&self, identifier: Identifier) -> Result<NodeId, FactsError> {
         let fact = match identifier {
             Identifier::SerialNumber => &self.serialnumber,
@@ -114,13 +114,12 @@ impl NodeFacts {
             .map_err(|reason| FactsError::BadIdentifier(identifier, reason))
     }
 
-    /// Whether both say the same: the order of interfaces, and of the neighbors of one, means nothing. LLDP
-    /// has none.
+    /// Whether the facts are equal, in any order of the interfaces and of the neighbors of each: LLDP defines no order.
     pub fn is_same(&self, other: &NodeFacts) -> bool {
         self.values() == other.values() && self.sorted() == other.sorted()
     }
 
-    /// The facts but for the neighbors; one that is empty is not known.
+    /// The facts without the neighbors. An empty fact is unknown.
     fn values(&self) -> [Option<&str>; 4] {
         [
             &self.model,
@@ -131,7 +130,7 @@ impl NodeFacts {
         .map(|fact| fact.as_deref().filter(|fact| !fact.is_empty()))
     }
 
-    /// The neighbors, in order.
+    /// The neighbors, sorted.
     fn sorted(&self) -> Vec<(&str, Vec<(&str, &str)>)> {
         let mut sorted: Vec<_> = self
             .neighbors
@@ -149,11 +148,11 @@ impl NodeFacts {
         sorted
     }
 
-    /// What is stored as `.node`: the facts that are known, and `neighbors` as `{device, port}` in any case. The keys and
-    /// their order are ztpserver's.
+    /// The contents of `.node`: the known facts, and always `neighbors`, as `{device, port}`. The keys and their order are
+    /// ztpserver's.
     ///
     /// # Errors
-    /// None that could come from facts.
+    /// None for any facts; the serializer's signature requires them.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string(self)
     }
@@ -210,7 +209,7 @@ fn text(object: &Object<'_>, key: &str) -> Result<Option<String>, FactsError> {
     }
 }
 
-/// The same text, unless it is over [`MAX_FACT`]; `what` it is goes into the error.
+/// Checks a string against [`MAX_FACT`]; `what` names it in the error.
 fn bounded(text: String, what: impl FnOnce() -> String) -> Result<String, FactsError> {
     if text.len() > MAX_FACT {
         return Err(FactsError::TooLong {
@@ -221,7 +220,7 @@ fn bounded(text: String, what: impl FnOnce() -> String) -> Result<String, FactsE
     Ok(text)
 }
 
-/// A string, or a number as it is written.
+/// A string, or the digits of a number.
 fn scalar(value: &Json<'_>) -> Option<String> {
     match value {
         Json::String(text) => Some(text.clone().into_owned()),
@@ -277,7 +276,7 @@ fn neighbor(interface: &str, peer: &Json<'_>) -> Result<Neighbor, FactsError> {
     let field = |keys: &[&str]| {
         let value = keys.iter().find_map(|key| get(peer, key));
         match value {
-            // A neighbor need not say its name: LLDP requires only chassis and port ids.
+            // LLDP does not require a system name, only chassis and port ids.
             Some(Json::Null) => Ok(String::new()),
             Some(value) => {
                 let text =
@@ -301,14 +300,14 @@ fn wrong_type(what: &str, expected: &'static str, found: &Json<'_>) -> FactsErro
     }
 }
 
-/// Why node facts cannot be used.
+/// Why node facts are invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FactsError {
-    /// Its length in bytes.
+    /// The size in bytes.
     TooLarge(usize),
-    /// What the JSON parser says.
+    /// The message of the JSON parser.
     Malformed(String),
-    /// What it is instead.
+    /// The kind of the actual value.
     NotAnObject(&'static str),
     WrongType {
         what: String,
@@ -333,7 +332,7 @@ impl fmt::Display for FactsError {
         match self {
             FactsError::TooLarge(length) => write!(
                 f,
-                "the node facts have {length} bytes, and at most {MAX_FACTS} are read"
+                "the node facts have {length} bytes; the limit is {MAX_FACTS}"
             ),
             FactsError::Malformed(reason) => write!(f, "the node facts are not JSON: {reason}"),
             FactsError::NotAnObject(found) => {
@@ -345,10 +344,9 @@ impl fmt::Display for FactsError {
                 found,
             } => write!(f, "{what} must be {expected}, not {found}"),
             FactsError::Missing(what) => write!(f, "{what} is missing"),
-            FactsError::TooLong { what, length } => write!(
-                f,
-                "{what} has {length} bytes, and at most {MAX_FACT} are read"
-            ),
+            FactsError::TooLong { what, length } => {
+                write!(f, "{what} has {length} bytes; the limit is {MAX_FACT}")
+            }
             FactsError::TooManyNeighbors => {
                 write!(f, "the node has more than {MAX_NEIGHBORS} neighbors")
             }

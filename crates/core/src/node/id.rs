@@ -1,15 +1,15 @@
-//! The name of a node: its serial number or its system MAC address, and a segment of every key and URL of the node.
+//! The id of a node: its serial number or its system MAC address. It is a segment of every key and URL of the node.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::printable::Printable;
 
-/// Longest node id, in bytes. A key of Workers KV has at most 512.
+/// Maximum length of a node id, in bytes. A key of Workers KV has at most 512.
 pub const MAX_NODE_ID: usize = 200;
 
-/// The id of one node, safe as a segment of a key: never empty, no `/`, no control character, neither `.` nor `..`, at
-/// most [`MAX_NODE_ID`] bytes. Blanks around it are removed, wherever it comes from: some switches pad their serial number.
+/// The id of one node, safe as a segment of a key: not empty, no `/`, no control character, neither `.` nor `..`, at
+/// most [`MAX_NODE_ID`] bytes. White space around it is removed: some switches pad their serial number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NodeId(String);
 
@@ -51,13 +51,13 @@ impl TryFrom<String> for NodeId {
     }
 }
 
-/// Why a text is no node id.
+/// Why a string is not a valid node id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvalidNodeId {
     Empty,
     /// Its length in bytes.
     TooLong(usize),
-    /// It would name another key than the node's own, or garble a log.
+    /// The id would form the key of another resource, or corrupt a log line.
     Unsafe(String),
 }
 
@@ -67,12 +67,12 @@ impl fmt::Display for InvalidNodeId {
             InvalidNodeId::Empty => write!(f, "the node id is empty"),
             InvalidNodeId::TooLong(length) => write!(
                 f,
-                "the node id has {length} bytes, and at most {MAX_NODE_ID} are allowed"
+                "the node id has {length} bytes; the limit is {MAX_NODE_ID}"
             ),
             InvalidNodeId::Unsafe(id) => {
                 write!(
                     f,
-                    "'{}' cannot be a node id: '/', control characters, '.' and '..' are not allowed",
+                    "'{}' is not a valid node id: '/', control characters, '.' and '..' are not allowed",
                     Printable(id)
                 )
             }
@@ -82,7 +82,7 @@ impl fmt::Display for InvalidNodeId {
 
 impl std::error::Error for InvalidNodeId {}
 
-/// Which of a node's facts is its id: the setting `IDENTIFIER`, as ztpserver's `identifier`.
+/// The fact that is a node's id: the setting `IDENTIFIER`, as ztpserver's `identifier`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Identifier {
     #[default]
@@ -91,7 +91,7 @@ pub enum Identifier {
 }
 
 impl Identifier {
-    /// The name of the fact, in the setting and in the POST alike.
+    /// The name of the fact, in the setting and in the POST.
     pub fn as_str(self) -> &'static str {
         match self {
             Identifier::SerialNumber => "serialnumber",
@@ -99,8 +99,8 @@ impl Identifier {
         }
     }
 
-    /// A node's id as the node itself has it, from what an operator wrote: a MAC address in any spelling, a serial number
-    /// with blanks around it. Whether it can be an id is not checked.
+    /// The id that a node has itself, from an operator's spelling: a MAC address in any notation, a serial number with
+    /// white space around it. The result is not validated.
     pub fn canonical(self, written: &str) -> String {
         match self {
             Identifier::SerialNumber => written.trim().to_owned(),
@@ -126,7 +126,7 @@ impl FromStr for Identifier {
     }
 }
 
-/// A value of the setting `IDENTIFIER` that is none.
+/// An invalid value of the setting `IDENTIFIER`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidIdentifier(pub String);
 
@@ -142,8 +142,8 @@ impl fmt::Display for InvalidIdentifier {
 
 impl std::error::Error for InvalidIdentifier {}
 
-/// A MAC address as ids and records have it: without `:`, `.`, `-` and blanks around it, in lower case. Whether it is a MAC address is not
-/// looked at: a virtual switch may send anything.
+/// The notation of a MAC address in ids and records: without `:`, `.`, `-` and white space around it, in lower case. The
+/// address is not validated: a virtual switch may send any string.
 pub fn normalize_mac(mac: &str) -> String {
     mac.trim()
         .chars()

@@ -1,25 +1,25 @@
-//! Registered nodes that an operator may have meant by a switch that is not known.
+//! The resemblance of registered nodes to an unknown switch.
 //!
-//! Two mistakes are common: an id in another case than the switch sends it, and the MAC address of the
-//! label, which may be that of the management port and some addresses away from the system's.
+//! Operators commonly register two wrong ids: one in another case than the switch sends, and the MAC address
+//! on the label, which may be that of the management port, some addresses away from the system's.
 
 use super::NodeId;
 
-/// The farthest that a label's MAC address is taken to be from the system's, in addresses.
+/// Maximum distance between the MAC addresses of a label and of the system, in addresses.
 pub const MAX_MAC_DISTANCE: u64 = 4;
 
-/// How the id of a registered node resembles an unknown switch.
+/// The resemblance of a registered node's id to an unknown switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resemblance {
-    /// It differs from the switch's id in case only.
+    /// The id differs from the switch's only in case.
     Case,
-    /// It is a MAC address so many addresses away from the switch's, or its own.
+    /// The id is a MAC address at this distance from the switch's; 0 for the same address.
     Mac { distance: u64 },
 }
 
 impl Resemblance {
-    /// How `registered` resembles the switch that has the id `node` and the system MAC address `mac`.
-    /// `None` if it does not, or is the switch's id itself.
+    /// The resemblance of `registered` to the switch with the id `node` and the system MAC address `mac`.
+    /// `None` without a resemblance, or for the switch's id itself.
     pub fn of(registered: &str, node: &NodeId, mac: Option<&str>) -> Option<Resemblance> {
         if registered == node.as_str() {
             return None;
@@ -34,9 +34,9 @@ impl Resemblance {
     }
 }
 
-/// Beginnings of ids that resemble a switch's: all ids that resemble it begin with one of them, but for those
-/// that mix upper and lower case, or write a MAC address with separators.
-pub fn beginnings(node: &NodeId, mac: Option<&str>) -> Vec<String> {
+/// Prefixes of the ids that resemble a switch. Every such id has one of them, except ids that mix upper and
+/// lower case, and MAC addresses with separators.
+pub fn id_prefixes(node: &NodeId, mac: Option<&str>) -> Vec<String> {
     let mut found = Vec::new();
     let mut add = |text: String| {
         for text in [text.to_lowercase(), text.to_uppercase()] {
@@ -45,26 +45,26 @@ pub fn beginnings(node: &NodeId, mac: Option<&str>) -> Vec<String> {
             }
         }
     };
-    // With what ends an id in a key: one that is only longer is another one.
+    // With the end of an id in a key: a longer id does not resemble this one.
     add(format!("{node}/"));
     for own in macs(node, mac) {
         let (low, high) = (own.saturating_sub(MAX_MAC_DISTANCE), own + MAX_MAC_DISTANCE);
         for number in [low, high] {
-            // All but the last digit: sixteen addresses.
+            // Without the last digit: sixteen addresses.
             add(format!("{:011x}", number >> 4));
         }
     }
     found
 }
 
-/// The MAC addresses that a switch is known by.
+/// The MAC addresses that identify a switch.
 fn macs(node: &NodeId, mac: Option<&str>) -> impl Iterator<Item = u64> {
     let id = mac_number(node.as_str());
     let mac = mac.and_then(mac_number).filter(|mac| Some(*mac) != id);
     id.into_iter().chain(mac)
 }
 
-/// A MAC address as a number, however it is written.
+/// The number of a MAC address in any notation.
 fn mac_number(text: &str) -> Option<u64> {
     let digits = super::normalize_mac(text);
     let is_mac = digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_hexdigit());
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_in_another_case_resembles() {
+    fn an_id_in_another_case_resembles_the_node() {
         assert_eq!(of("jpe1", "JPE1", None), Some(Resemblance::Case));
         assert_eq!(of("Jpe1", "JPE1", None), Some(Resemblance::Case));
         assert_eq!(of("JPÉ1", "jpé1", None), Some(Resemblance::Case));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mac_address_up_to_four_away_resembles_and_one_beyond_does_not() {
+    fn a_mac_address_resembles_the_node_up_to_a_distance_of_four() {
         for (registered, distance) in [
             ("001c730101ff", Some(4)),
             ("001c730101fe", None),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn every_resembling_id_in_one_case_begins_as_said() {
+    fn every_resembling_id_in_one_case_has_one_of_the_prefixes() {
         for mac in [
             "001c73010203",
             "001c7301020e",
@@ -134,22 +134,22 @@ mod tests {
             "001c73010fff",
         ] {
             for node in [id("JPE1"), id(mac)] {
-                let beginnings = beginnings(&node, Some(mac));
-                assert!(beginnings.len() <= 6, "{beginnings:?}");
+                let prefixes = id_prefixes(&node, Some(mac));
+                assert!(prefixes.len() <= 6, "{prefixes:?}");
                 let own = u64::from_str_radix(mac, 16).unwrap();
                 for number in own.saturating_sub(6)..=(own + 6).min(0xffff_ffff_ffff) {
                     for registered in [format!("{number:012x}"), format!("{number:012X}")] {
-                        let found = beginnings
+                        let found = prefixes
                             .iter()
                             .any(|text| format!("{registered}/").starts_with(text));
                         if Resemblance::of(&registered, &node, Some(mac)).is_some() {
-                            assert!(found, "{registered} {beginnings:?}");
+                            assert!(found, "{registered} {prefixes:?}");
                         }
                     }
                 }
             }
         }
-        assert_eq!(beginnings(&id("Jpe1"), None), ["jpe1/", "JPE1/"]);
-        assert_eq!(beginnings(&id("12"), None), ["12/"]);
+        assert_eq!(id_prefixes(&id("Jpe1"), None), ["jpe1/", "JPE1/"]);
+        assert_eq!(id_prefixes(&id("12"), None), ["12/"]);
     }
 }

@@ -1,12 +1,12 @@
-//! One line of a pattern's `interfaces`: which of the node's interfaces must, or must not, see which neighbor.
+//! One line of a pattern's `interfaces`: a required or forbidden neighbor of some interfaces.
 //!
 //! A line has three parts, each of which may be the keyword `any` or `none`: local interfaces, device, port. ztpserver's
-//! documentation lists what the 27 combinations mean: eight want a neighbor, ten forbid one, one says that there is none, and
-//! eight could never be met.
+//! documentation lists the meaning of the 27 combinations: eight require a neighbor, ten forbid one, one forbids all others,
+//! and eight can never be met.
 
 use std::fmt;
 
-use super::mismatch::Kind;
+use super::mismatch::NeighborConditions;
 use crate::function::Function;
 use crate::interface::{self, InterfaceName};
 use crate::node::Neighbor;
@@ -14,23 +14,23 @@ use crate::printable::{Expression, Printable};
 use crate::pyregex::{Budget, Indeterminate};
 use crate::yaml::Position;
 
-/// What one line asks for.
+/// A line of a pattern.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Constraint {
     pub position: Position,
-    /// The interfaces as written, for the pattern to be stored: `Ethernet1-2`.
+    /// The source text of the interfaces, for the stored pattern: `Ethernet1-2`.
     pub written: String,
     pub peer: Peer,
     pub sense: Sense,
-    /// The interfaces meant, sorted; `None` for any.
+    /// The interfaces, sorted; `None` for any.
     pub interfaces: Option<Vec<InterfaceName>>,
-    /// What the neighbor's name must be like; `None` for any.
+    /// The condition on the neighbor's device; `None` for any.
     pub device: Option<Function>,
-    /// What the neighbor's port must be like; `None` for any.
+    /// The condition on the neighbor's port; `None` for any.
     pub port: Option<Function>,
 }
 
-/// The peer as written, with the names of its variables, for the pattern to be stored.
+/// The source text of a peer, with the names of its variables, for the stored pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// `any`, `spine1`, `spine1:Ethernet1`
@@ -39,15 +39,16 @@ pub enum Peer {
     Mapping { device: String, port: String },
 }
 
+/// The effect of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sense {
-    /// Each interface named must see such a neighbor; of `any`, one that no other line has used up.
-    Wants,
-    /// None of the interfaces may see such a neighbor.
-    Forbids,
-    /// `none: none:none`: no interface may see any neighbor, but for those that a line above has used up. ztpserver 2.1.0
-    /// decides in the order of the file, so that behind `Ethernet1: spine1` it means that nothing else is connected.
-    ForbidsOthers,
+    /// Each named interface must have such a neighbor; for `any`, an interface that no other line has used.
+    Require,
+    /// None of the interfaces may have such a neighbor.
+    Forbid,
+    /// `none: none:none`: no interface may have any neighbor, except interfaces that an earlier line has used. ztpserver
+    /// 2.1.0 applies lines in the order of the file, so after `Ethernet1: spine1` it forbids all other neighbors.
+    ForbidOthers,
 }
 
 /// The local side of a line.
@@ -67,24 +68,24 @@ impl Local {
     }
 }
 
-/// The device or the port of a line.
-pub(super) enum Wanted {
+/// The condition on the device or the port of a line.
+pub(super) enum Condition {
     Any,
     None,
     Like(Function),
 }
 
-impl Wanted {
-    pub fn parse(text: &str) -> Result<Wanted, String> {
+impl Condition {
+    pub fn parse(text: &str) -> Result<Condition, String> {
         match text {
-            "any" => Ok(Wanted::Any),
-            "none" => Ok(Wanted::None),
-            text => Function::parse(text).map(Wanted::Like),
+            "any" => Ok(Condition::Any),
+            "none" => Ok(Condition::None),
+            text => Function::parse(text).map(Condition::Like),
         }
     }
 }
 
-/// What the three parts of a line mean together.
+/// The meaning of the three parts of a line together.
 pub(super) struct Meaning {
     pub sense: Sense,
     pub interfaces: Option<Vec<InterfaceName>>,
@@ -92,11 +93,17 @@ pub(super) struct Meaning {
     pub port: Option<Function>,
 }
 
+/// Interprets the three parts of a line.
+///
 /// # Errors
-/// The three can never be met together; the text says what to write in place of them.
-pub(super) fn meaning(local: Local, device: Wanted, port: Wanted) -> Result<Meaning, &'static str> {
-    use Sense::{Forbids, ForbidsOthers, Wants};
-    use Wanted::{Any, Like, None as No};
+/// The line can never be met; the message says what to write instead.
+pub(super) fn meaning(
+    local: Local,
+    device: Condition,
+    port: Condition,
+) -> Result<Meaning, &'static str> {
+    use Condition::{Any, Like, None as No};
+    use Sense::{Forbid, ForbidOthers, Require};
     let (sense, interfaces, device, port) = match (local, device, port) {
         (Local::Any, Any, No) | (Local::Any, No, _) => {
             return Err(
@@ -105,31 +112,31 @@ pub(super) fn meaning(local: Local, device: Wanted, port: Wanted) -> Result<Mean
         }
         (Local::None, Any, Any | No) | (Local::None, No, Any | Like(_)) => {
             return Err(
-                "after 'none:' comes the device or the port that no interface may see, or none:none for any neighbor",
+                "write after 'none:' the device or the port that no interface may see, or none:none for any neighbor",
             );
         }
 
-        (Local::Any, Any, Any) => (Wants, None, None, None),
-        (Local::Any, Any, Like(port)) => (Wants, None, None, Some(port)),
-        (Local::Any, Like(device), Any) => (Wants, None, Some(device), None),
-        (Local::Any, Like(device), Like(port)) => (Wants, None, Some(device), Some(port)),
-        (Local::Named(names), Any, Any) => (Wants, Some(names), None, None),
-        (Local::Named(names), Any, Like(port)) => (Wants, Some(names), None, Some(port)),
-        (Local::Named(names), Like(device), Any) => (Wants, Some(names), Some(device), None),
+        (Local::Any, Any, Any) => (Require, None, None, None),
+        (Local::Any, Any, Like(port)) => (Require, None, None, Some(port)),
+        (Local::Any, Like(device), Any) => (Require, None, Some(device), None),
+        (Local::Any, Like(device), Like(port)) => (Require, None, Some(device), Some(port)),
+        (Local::Named(names), Any, Any) => (Require, Some(names), None, None),
+        (Local::Named(names), Any, Like(port)) => (Require, Some(names), None, Some(port)),
+        (Local::Named(names), Like(device), Any) => (Require, Some(names), Some(device), None),
         (Local::Named(names), Like(device), Like(port)) => {
-            (Wants, Some(names), Some(device), Some(port))
+            (Require, Some(names), Some(device), Some(port))
         }
 
-        (Local::None, No, No) => (ForbidsOthers, None, None, None),
-        (Local::Any | Local::None, Like(device), No) => (Forbids, None, Some(device), None),
-        (Local::None, Like(device), Any) => (Forbids, None, Some(device), None),
-        (Local::None, Any, Like(port)) => (Forbids, None, None, Some(port)),
-        (Local::None, Like(device), Like(port)) => (Forbids, None, Some(device), Some(port)),
+        (Local::None, No, No) => (ForbidOthers, None, None, None),
+        (Local::Any | Local::None, Like(device), No) => (Forbid, None, Some(device), None),
+        (Local::None, Like(device), Any) => (Forbid, None, Some(device), None),
+        (Local::None, Any, Like(port)) => (Forbid, None, None, Some(port)),
+        (Local::None, Like(device), Like(port)) => (Forbid, None, Some(device), Some(port)),
         (Local::Named(names), Any, No) | (Local::Named(names), No, Any | No) => {
-            (Forbids, Some(names), None, None)
+            (Forbid, Some(names), None, None)
         }
-        (Local::Named(names), No, Like(port)) => (Forbids, Some(names), None, Some(port)),
-        (Local::Named(names), Like(device), No) => (Forbids, Some(names), Some(device), None),
+        (Local::Named(names), No, Like(port)) => (Forbid, Some(names), None, Some(port)),
+        (Local::Named(names), Like(device), No) => (Forbid, Some(names), Some(device), None),
     };
     Ok(Meaning {
         sense,
@@ -140,7 +147,7 @@ pub(super) fn meaning(local: Local, device: Wanted, port: Wanted) -> Result<Mean
 }
 
 impl Constraint {
-    /// Whether a neighbor is of the kind that this line wants or forbids.
+    /// Whether the device and the port of a neighbor satisfy this line.
     pub(super) fn accepts(
         &self,
         neighbor: &Neighbor,
@@ -155,7 +162,7 @@ impl Constraint {
             && accepts(&self.port, &neighbor.port, budget)?)
     }
 
-    /// Whether any of the neighbors is; which one.
+    /// The first of the neighbors that this line accepts.
     pub(super) fn find<'n>(
         &self,
         neighbors: &'n [Neighbor],
@@ -169,9 +176,9 @@ impl Constraint {
         Ok(None)
     }
 
-    /// The kind of neighbor that this line wants or forbids.
-    pub fn neighbor(&self) -> Kind<'_> {
-        Kind {
+    /// The neighbor that this line requires or forbids.
+    pub fn neighbor(&self) -> NeighborConditions<'_> {
+        NeighborConditions {
             device: self.device.as_ref(),
             port: self.port.as_ref(),
         }

@@ -1,4 +1,4 @@
-//! Holding a node against a pattern.
+//! Matching a node against a pattern.
 
 use super::mismatch::{Mismatch, Reason, Seen};
 use super::{Constraint, Pattern, Sense};
@@ -6,17 +6,17 @@ use crate::interface::InterfaceName;
 use crate::node::{Neighbor, NodeFacts};
 use crate::pyregex::{Budget, Indeterminate};
 
-/// A node's interfaces, made ready to be held against any number of patterns.
-pub(crate) struct Wiring<'a> {
+/// The neighbors of a node, indexed for matching against any number of patterns.
+pub(crate) struct NeighborTable<'a> {
     facts: &'a NodeFacts,
-    /// The name as patterns know it, the name as sent, the neighbors; in the order of the facts. An interface without
-    /// neighbors meets no line and breaks none, so it is left out.
+    /// The parsed name, the name as sent, and the neighbors, in the order of the facts. Interfaces without neighbors are
+    /// omitted: they neither meet nor violate a line.
     interfaces: Vec<(Option<InterfaceName>, &'a str, &'a [Neighbor])>,
-    /// Those that patterns can name, by that name.
+    /// The interfaces that patterns can name, sorted by name.
     by_name: Vec<(InterfaceName, &'a [Neighbor])>,
 }
 
-impl<'a> Wiring<'a> {
+impl<'a> NeighborTable<'a> {
     pub fn of(facts: &'a NodeFacts) -> Self {
         let interfaces: Vec<_> = facts
             .neighbors
@@ -35,7 +35,7 @@ impl<'a> Wiring<'a> {
             .filter_map(|&(name, _, neighbors)| Some((name?, neighbors)))
             .collect();
         by_name.sort_unstable_by_key(|&(name, _)| name);
-        Wiring {
+        NeighborTable {
             facts,
             interfaces,
             by_name,
@@ -52,12 +52,12 @@ impl<'a> Wiring<'a> {
 impl Pattern {
     /// As [`Pattern::check`], within a budget that several patterns share.
     ///
-    /// A line that forbids holds for every neighbor of every interface that it speaks of. Of the lines that want
-    /// something, each interface meets the first in the order of the file that is not met yet, and no more than that one;
-    /// one that has met none when `none: none:none` comes may see no neighbor.
-    pub(crate) fn check_wiring<'a>(
+    /// A forbidding line applies to every neighbor of each of its interfaces. Each interface meets at most one requiring
+    /// line: the first unmet one in the order of the file. At a line `none: none:none`, an interface that has met no
+    /// earlier line must have no neighbor.
+    pub(crate) fn check_table<'a>(
         &'a self,
-        wiring: &Wiring<'a>,
+        table: &NeighborTable<'a>,
         budget: &mut Budget,
     ) -> Result<(), Mismatch<'a>> {
         let mismatch = |reason| Mismatch {
@@ -65,7 +65,7 @@ impl Pattern {
             reason,
         };
         if let Some(model) = &self.model {
-            let saw = wiring.facts.model.as_deref();
+            let saw = table.facts.model.as_deref();
             let matched = saw.map(|saw| model.is_match(saw, budget)).transpose();
             match matched {
                 Ok(Some(true)) => {}
@@ -85,40 +85,40 @@ impl Pattern {
         }
         for constraint in &self.constraints {
             let result = match constraint.sense {
-                Sense::Forbids => forbidden(constraint, wiring, budget),
-                Sense::Wants => missing(constraint, wiring, budget),
-                // Which interfaces it speaks of is known only when those above have taken theirs.
-                Sense::ForbidsOthers => Ok(None),
+                Sense::Forbid => forbidden(constraint, table, budget),
+                Sense::Require => missing(constraint, table, budget),
+                // It applies to the interfaces that no earlier line has used: see `unmet`.
+                Sense::ForbidOthers => Ok(None),
             };
             if let Some(reason) = result.unwrap_or_else(|why| Some(indeterminate(constraint, why)))
             {
                 return Err(mismatch(reason));
             }
         }
-        match self.unmet(wiring, budget) {
+        match self.unmet(table, budget) {
             Ok(None) => Ok(()),
             Ok(Some(reason)) => Err(mismatch(reason)),
             Err((constraint, why)) => Err(mismatch(indeterminate(constraint, why))),
         }
     }
 
-    /// Gives each interface in turn the first line that it meets, and says which line is left over, or which interface
-    /// sees a neighbor that no line has asked for when there must not be others.
+    /// Assigns each interface to the first line that it meets. Returns a line that remains unmet, or an interface with a
+    /// neighbor that no line requires if `none: none:none` forbids others.
     fn unmet<'a>(
         &'a self,
-        wiring: &Wiring<'a>,
+        table: &NeighborTable<'a>,
         budget: &mut Budget,
     ) -> Result<Option<Reason<'a>>, (&'a Constraint, Indeterminate)> {
         let mut lines: Vec<Line<'a>> = self
             .constraints
             .iter()
-            .filter(|constraint| constraint.sense != Sense::Forbids)
+            .filter(|constraint| constraint.sense != Sense::Forbid)
             .map(Line::new)
             .collect();
-        for &(name, written, neighbors) in &wiring.interfaces {
+        for &(name, written, neighbors) in &table.interfaces {
             for Line { constraint, met } in &mut lines {
                 budget.spend(1).map_err(|why| (*constraint, why))?;
-                if let (Sense::ForbidsOthers, Some(saw)) = (constraint.sense, neighbors.first()) {
+                if let (Sense::ForbidOthers, Some(saw)) = (constraint.sense, neighbors.first()) {
                     return Ok(Some(Reason::Forbidden {
                         interface: written,
                         forbids: constraint.neighbor(),
@@ -143,13 +143,13 @@ impl Pattern {
         }
         let mut wanted = lines
             .iter()
-            .filter(|line| line.constraint.sense == Sense::Wants);
+            .filter(|line| line.constraint.sense == Sense::Require);
         let left = wanted.find_map(|Line { constraint, met }| {
             Some((constraint, met.iter().position(|met| !met)?))
         });
         Ok(left.map(|(constraint, place)| {
             let names = constraint.interfaces.as_ref();
-            Reason::UsedUp {
+            Reason::Exhausted {
                 interface: names.and_then(|names| names.get(place)).copied(),
                 wants: constraint.neighbor(),
             }
@@ -157,7 +157,7 @@ impl Pattern {
     }
 }
 
-/// A line that wants something, and for each of its interfaces whether that is met; for `any` there is one place.
+/// A requiring line, and for each of its interfaces whether it is met; `any` has one slot.
 struct Line<'p> {
     constraint: &'p Constraint,
     met: Vec<bool>,
@@ -172,7 +172,7 @@ impl<'p> Line<'p> {
     }
 }
 
-/// Which place of a line an interface can fill.
+/// The slot of a line that an interface can meet.
 fn place(constraint: &Constraint, name: Option<InterfaceName>) -> Option<usize> {
     match &constraint.interfaces {
         None => Some(0),
@@ -189,10 +189,10 @@ fn indeterminate(constraint: &Constraint, why: Indeterminate) -> Reason<'static>
 
 fn forbidden<'a>(
     constraint: &'a Constraint,
-    wiring: &Wiring<'a>,
+    table: &NeighborTable<'a>,
     budget: &mut Budget,
 ) -> Result<Option<Reason<'a>>, Indeterminate> {
-    for &(name, written, neighbors) in &wiring.interfaces {
+    for &(name, written, neighbors) in &table.interfaces {
         budget.spend(1)?;
         if place(constraint, name).is_none() {
             continue;
@@ -208,10 +208,10 @@ fn forbidden<'a>(
     Ok(None)
 }
 
-/// The first interface that sees nothing of what a line wants.
+/// The mismatch of the first interface without the neighbor that a line requires.
 fn missing<'a>(
     constraint: &'a Constraint,
-    wiring: &Wiring<'a>,
+    table: &NeighborTable<'a>,
     budget: &mut Budget,
 ) -> Result<Option<Reason<'a>>, Indeterminate> {
     let reason = |interface, saw| Reason::Missing {
@@ -220,15 +220,15 @@ fn missing<'a>(
         saw,
     };
     let Some(names) = &constraint.interfaces else {
-        for (_, _, neighbors) in &wiring.interfaces {
+        for (_, _, neighbors) in &table.interfaces {
             if constraint.find(neighbors, budget)?.is_some() {
                 return Ok(None);
             }
         }
-        return Ok(Some(reason(None, Seen::Anywhere(&wiring.facts.neighbors))));
+        return Ok(Some(reason(None, Seen::Anywhere(&table.facts.neighbors))));
     };
     for &name in names {
-        let neighbors = wiring.at(name);
+        let neighbors = table.at(name);
         if constraint.find(neighbors, budget)?.is_none() {
             return Ok(Some(reason(Some(name), Seen::There(neighbors))));
         }

@@ -1,4 +1,4 @@
-//! Why a node does not match a pattern, in words for the operator.
+//! Why a node does not match a pattern, for the operator.
 
 use std::fmt;
 
@@ -9,16 +9,16 @@ use crate::node::Neighbor;
 use crate::printable::{Expression, Printable};
 use crate::pyregex::{Budget, Indeterminate};
 
-/// Most neighbors that a mismatch names.
+/// Maximum number of neighbors that a mismatch names.
 pub const MAX_SEEN: usize = 3;
-/// Most steps that looking for neighbors which are near to the one wanted may take, over all of a refusal: some milliseconds.
+/// Maximum number of steps of the search for similar neighbors in one refusal: some milliseconds.
 pub const MAX_HINT_STEPS: u64 = 200_000;
 
-/// What is not as a pattern wants it. Its text is one line: `pattern 'leaf': Ethernet1 wants device regex('spine\d+'), saw
-/// 'core1'`.
+/// The condition of a pattern that a node does not meet. Its text is one line: `pattern 'leaf': Ethernet1 wants device
+/// regex('spine\d+'), saw 'core1'`.
 ///
-/// It borrows what it speaks of, and words are made of it only if nothing else fits: most nodes are held against many
-/// patterns before the one that is meant for them.
+/// It borrows from the pattern and the facts, and the text is formatted only for a refusal: most nodes fail many patterns
+/// before one matches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mismatch<'a> {
     /// The name of the pattern.
@@ -32,44 +32,44 @@ pub enum Reason<'a> {
         wants: &'a str,
         saw: Option<&'a str>,
     },
-    /// An interface, or with `None` every one, sees no neighbor of the kind that it must.
+    /// An interface, or for `None` every interface, lacks the required neighbor.
     Missing {
         interface: Option<InterfaceName>,
-        wants: Kind<'a>,
+        wants: NeighborConditions<'a>,
         saw: Seen<'a>,
     },
-    /// There is such a neighbor, but an earlier line of the pattern has used up the interface that sees it.
-    UsedUp {
+    /// The required neighbor exists, but an earlier line of the pattern has used its interface.
+    Exhausted {
         interface: Option<InterfaceName>,
-        wants: Kind<'a>,
+        wants: NeighborConditions<'a>,
     },
     Forbidden {
         interface: &'a str,
-        forbids: Kind<'a>,
+        forbids: NeighborConditions<'a>,
         saw: &'a Neighbor,
     },
-    /// It cannot be told; then no other pattern may catch the node either.
+    /// The match is indeterminate; then no later pattern may match the node, either.
     Indeterminate { what: String, why: Indeterminate },
 }
 
-/// A kind of neighbor; `None` is any.
+/// The conditions on a neighbor; `None` is any.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Kind<'a> {
+pub struct NeighborConditions<'a> {
     pub device: Option<&'a Function>,
     pub port: Option<&'a Function>,
 }
 
-/// The neighbors that there are in place of the one wanted.
+/// The actual neighbors, none of which is the required one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Seen<'a> {
-    /// Of one interface.
+    /// Those of one interface.
     There(&'a [Neighbor]),
-    /// Of all interfaces.
+    /// Those of all interfaces.
     Anywhere(&'a [(String, Vec<Neighbor>)]),
 }
 
 impl<'a> Seen<'a> {
-    /// They themselves, in the order in which the switch sent them.
+    /// The neighbors, in the order in which the switch sent them.
     pub fn neighbors(self) -> impl Iterator<Item = &'a Neighbor> {
         let (there, anywhere) = match self {
             Seen::There(neighbors) => (neighbors, &[][..]),
@@ -88,13 +88,13 @@ impl<'a> Seen<'a> {
 }
 
 impl Mismatch<'_> {
-    /// Whether it is not known if the pattern matches.
+    /// Whether the match is indeterminate.
     pub fn is_indeterminate(&self) -> bool {
         matches!(self.reason, Reason::Indeterminate { .. })
     }
 
-    /// The text, within a budget that several share: it ends with advice on a neighbor that is near to the one wanted, as
-    /// long as there are steps left to look for one.
+    /// The text, within a budget that several mismatches share. It ends with a hint if a neighbor is similar to the
+    /// required one, while the budget lasts.
     pub fn text(&self, budget: &mut Budget) -> String {
         let mut text = format!("pattern '{}': {}", Printable(self.pattern), self.reason);
         if let Reason::Missing { wants, saw, .. } = self.reason
@@ -133,7 +133,7 @@ impl fmt::Display for Reason<'_> {
                 wants,
                 saw,
             } => {
-                write!(f, "{} wants {wants}, saw ", Place(*interface))?;
+                write!(f, "{} wants {wants}, saw ", SomeInterface(*interface))?;
                 for (index, neighbor) in saw.neighbors().take(MAX_SEEN).enumerate() {
                     f.write_str(if index == 0 { "" } else { ", " })?;
                     seen(f, neighbor, wants.port.is_some())?;
@@ -144,11 +144,11 @@ impl fmt::Display for Reason<'_> {
                     count => write!(f, " and {} more", count - MAX_SEEN),
                 }
             }
-            Reason::UsedUp { interface, wants } => {
+            Reason::Exhausted { interface, wants } => {
                 write!(
                     f,
                     "{} wants {wants}, which is there, but an earlier line of the pattern used it up",
-                    Place(*interface)
+                    SomeInterface(*interface)
                 )
             }
             Reason::Forbidden {
@@ -164,10 +164,10 @@ impl fmt::Display for Reason<'_> {
     }
 }
 
-/// Where something is wanted.
-struct Place(Option<InterfaceName>);
+/// The interface of a mismatch.
+struct SomeInterface(Option<InterfaceName>);
 
-impl fmt::Display for Place {
+impl fmt::Display for SomeInterface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(name) => name.fmt(f),
@@ -176,8 +176,8 @@ impl fmt::Display for Place {
     }
 }
 
-/// As messages have it: `device regex('spine\d+') port 'Ethernet1'`.
-impl fmt::Display for Kind<'_> {
+/// The format of messages: `device regex('spine\d+') port 'Ethernet1'`.
+impl fmt::Display for NeighborConditions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.device, self.port) {
             (None, None) => f.write_str("a neighbor"),

@@ -1,57 +1,58 @@
-//! A neighbor that is the one wanted but for its DNS domain or for its case, and how to write a pattern that takes both.
+//! Hints on a neighbor that differs from the required one only in its DNS domain or in case, with an expression that
+//! matches both.
 //!
-//! Whether LLDP says `spine1` or `spine1.example.net` depends on the neighbor's own configuration, so that a pattern that
-//! was written from a cabling plan often misses by just that.
+//! The neighbor's configuration decides whether LLDP announces `spine1` or `spine1.example.net`, so a pattern from a cabling
+//! plan often differs only in that.
 
 use std::fmt;
 
-use super::mismatch::{Kind, Seen};
+use super::mismatch::{NeighborConditions, Seen};
 use crate::function::Function;
 use crate::node::Neighbor;
 use crate::printable::{Expression, Printable};
 use crate::pyregex::{Budget, Indeterminate, PyRegex};
 
-/// The neighbor, and what to write in place of its device, its port, or both.
+/// The neighbor, and suggestions for the device, the port, or both.
 pub(super) struct Near<'a> {
     neighbor: &'a Neighbor,
-    device: Option<Instead>,
-    port: Option<Instead>,
+    device: Option<Suggestion>,
+    port: Option<Suggestion>,
 }
 
-/// An expression that takes the name seen and the one wanted.
-struct Instead {
+/// An expression that matches the actual and the required name.
+struct Suggestion {
     domain: bool,
     case: bool,
     expression: String,
 }
 
-/// How a name seen compares with the one wanted.
-enum Likeness {
+/// The comparison of the actual name with the required one.
+enum Comparison {
     Same,
-    Near(Instead),
+    Near(Suggestion),
     Different,
 }
 
-/// The first of the neighbors that is near to the kind wanted.
+/// The first neighbor that is similar to the required one.
 ///
 /// # Errors
-/// The budget is used up.
+/// The budget is exhausted.
 pub(super) fn find<'a>(
-    wants: Kind<'_>,
+    wants: NeighborConditions<'_>,
     seen: Seen<'a>,
     budget: &mut Budget,
 ) -> Result<Option<Near<'a>>, Indeterminate> {
     for neighbor in seen.neighbors() {
         budget.spend(1)?;
-        let device = match likeness(wants.device, &neighbor.device, true, budget)? {
-            Likeness::Same => None,
-            Likeness::Near(instead) => Some(instead),
-            Likeness::Different => continue,
+        let device = match compare(wants.device, &neighbor.device, true, budget)? {
+            Comparison::Same => None,
+            Comparison::Near(suggestion) => Some(suggestion),
+            Comparison::Different => continue,
         };
-        let port = match likeness(wants.port, &neighbor.port, false, budget)? {
-            Likeness::Same => None,
-            Likeness::Near(instead) => Some(instead),
-            Likeness::Different => continue,
+        let port = match compare(wants.port, &neighbor.port, false, budget)? {
+            Comparison::Same => None,
+            Comparison::Near(suggestion) => Some(suggestion),
+            Comparison::Different => continue,
         };
         if device.is_some() || port.is_some() {
             return Ok(Some(Near {
@@ -64,28 +65,28 @@ pub(super) fn find<'a>(
     Ok(None)
 }
 
-fn likeness(
+fn compare(
     wanted: Option<&Function>,
     saw: &str,
     is_device: bool,
     budget: &mut Budget,
-) -> Result<Likeness, Indeterminate> {
+) -> Result<Comparison, Indeterminate> {
     let Some(function) = wanted else {
-        return Ok(Likeness::Same);
+        return Ok(Comparison::Same);
     };
     if function.accepts(saw, budget)? {
-        return Ok(Likeness::Same);
+        return Ok(Comparison::Same);
     }
     let near = match function {
         Function::Exact(wanted) => near_name(wanted, saw, is_device),
         Function::Regex(regex) => near_expression(regex, saw, is_device, budget)?,
         Function::Includes(_) | Function::Excludes(_) => None,
     };
-    Ok(near.map_or(Likeness::Different, Likeness::Near))
+    Ok(near.map_or(Comparison::Different, Comparison::Near))
 }
 
-fn near_name(wanted: &str, saw: &str, is_device: bool) -> Option<Instead> {
-    let instead = |name: &str, domain, case| Instead {
+fn near_name(wanted: &str, saw: &str, is_device: bool) -> Option<Suggestion> {
+    let suggestion = |name: &str, domain, case| Suggestion {
         domain,
         case,
         expression: format!(
@@ -96,17 +97,17 @@ fn near_name(wanted: &str, saw: &str, is_device: bool) -> Option<Instead> {
         ),
     };
     if wanted.eq_ignore_ascii_case(saw) {
-        return Some(instead(wanted, false, true));
+        return Some(suggestion(wanted, false, true));
     }
     let (wanted, saw) = (split(wanted), split(saw));
     let near = is_device
         && wanted.domain != saw.domain
         && !wanted.host.is_empty()
         && wanted.host.eq_ignore_ascii_case(saw.host);
-    near.then(|| instead(wanted.host, true, wanted.host != saw.host))
+    near.then(|| suggestion(wanted.host, true, wanted.host != saw.host))
 }
 
-/// What an expression ends with that takes a host name with and without a domain.
+/// The end of an expression that matches a host name with and without a domain.
 const ANY_DOMAIN: &str = r"(\..*)?$";
 
 fn near_expression(
@@ -114,7 +115,7 @@ fn near_expression(
     saw: &str,
     is_device: bool,
     budget: &mut Budget,
-) -> Result<Option<Instead>, Indeterminate> {
+) -> Result<Option<Suggestion>, Indeterminate> {
     let ends = ["$", r"\Z"];
     let body = ends
         .into_iter()
@@ -134,13 +135,13 @@ fn near_expression(
         with_domain.map(|text| (true, true, any_case(&text))),
     ];
     for (domain, case, text) in tries.into_iter().flatten() {
-        // What compiling costs.
+        // The cost of compiling.
         budget.spend(64 + regex.size() as u64 + text.len() as u64)?;
         let Ok(candidate) = PyRegex::new(&text) else {
             continue;
         };
         if candidate.is_match(saw, budget)? {
-            return Ok(Some(Instead {
+            return Ok(Some(Suggestion {
                 domain,
                 case,
                 expression: format!("regex('{text}')"),
@@ -150,13 +151,14 @@ fn near_expression(
     Ok(None)
 }
 
-/// A system name as LLDP has it: a host, with or without its domain.
+/// A system name in LLDP: a host, with or without its domain.
 struct SystemName<'a> {
     host: &'a str,
     domain: Option<&'a str>,
 }
 
-/// Addresses have dots, too: a domain ends with a label that begins with a letter (RFC 3696, 2).
+/// Splits off the domain. An IP address has no domain, although it has dots: the last label of a domain begins with a
+/// letter (RFC 3696, 2).
 fn split(name: &str) -> SystemName<'_> {
     let parts = name.split_once('.').filter(|(_, domain)| {
         let top = domain.trim_end_matches('.').rsplit('.').next();
@@ -174,7 +176,7 @@ fn split(name: &str) -> SystemName<'_> {
     }
 }
 
-/// A name as a regular expression that takes just that name.
+/// A regular expression that matches exactly a name.
 fn escaped(name: &str) -> String {
     let mut escaped = String::with_capacity(name.len());
     for c in name.chars() {
@@ -189,14 +191,14 @@ fn escaped(name: &str) -> String {
 impl fmt::Display for Near<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "; ")?;
-        if let Some(instead) = &self.device {
-            write!(f, "'{}' {instead}", Printable(&self.neighbor.device))?;
+        if let Some(suggestion) = &self.device {
+            write!(f, "'{}' {suggestion}", Printable(&self.neighbor.device))?;
         }
-        if let Some(instead) = &self.port {
+        if let Some(suggestion) = &self.port {
             let and = if self.device.is_some() { ", " } else { "" };
             write!(
                 f,
-                "{and}port '{}' {instead}",
+                "{and}port '{}' {suggestion}",
                 Printable(&self.neighbor.port)
             )?;
         }
@@ -204,7 +206,7 @@ impl fmt::Display for Near<'_> {
     }
 }
 
-impl fmt::Display for Instead {
+impl fmt::Display for Suggestion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match (self.domain, self.case) {
             (true, true) => "its domain and in case",
@@ -213,7 +215,7 @@ impl fmt::Display for Instead {
         };
         write!(
             f,
-            "differs only in {what}: to take it as well, write {}",
+            "differs only in {what}: to match it as well, write {}",
             Expression(&self.expression)
         )
     }

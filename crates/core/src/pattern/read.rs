@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::constraint::{Local, Meaning, Peer, Wanted, meaning};
+use super::constraint::{Condition, Local, Meaning, Peer, meaning};
 use super::{
     Constraint, MAX_EXPRESSIONS, MAX_NAMED_INTERFACES, MAX_WRITTEN_OUT, Pattern, PatternError,
 };
@@ -13,7 +13,7 @@ use crate::printable::Printable;
 use crate::pyregex::PyRegex;
 use crate::yaml::{Node, Value};
 
-/// Where a pattern stands, which decides what it must have.
+/// The file of a pattern, which decides the required attributes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PatternSource {
     Neighbordb(Identifier),
@@ -24,7 +24,7 @@ enum PatternSource {
 /// The variables of a whole neighbordb, by name.
 pub(crate) type Globals<'y> = HashMap<&'y str, &'y Node>;
 
-/// What the patterns of a file hold together, variables put in.
+/// Totals over the patterns of a file, after substitution of variables.
 #[derive(Default)]
 pub(crate) struct Totals {
     interfaces: usize,
@@ -39,7 +39,7 @@ impl Totals {
         self.text += text.len();
         match self.text > MAX_WRITTEN_OUT {
             true => Err(format!(
-                "the patterns have more than {MAX_WRITTEN_OUT} bytes of names and expressions once variables are put in"
+                "the patterns have more than {MAX_WRITTEN_OUT} bytes of names and expressions after variables are substituted"
             )),
             false => Ok(()),
         }
@@ -56,7 +56,7 @@ impl Totals {
     }
 }
 
-/// `config_handler` is what ztpserver's validator calls it.
+/// ztpserver's validator has `config_handler`.
 const KEYS: [&str; 8] = [
     "name",
     "definition",
@@ -68,7 +68,7 @@ const KEYS: [&str; 8] = [
     "config_handler",
 ];
 
-/// Reads a mapping of variables; an absent or empty one holds none.
+/// Reads a mapping of variables, which may be missing or empty.
 pub(crate) fn read_globals(variables: Option<&Node>) -> Result<Globals<'_>, PatternError> {
     let Some(node) = variables.filter(|node| !node.is_null()) else {
         return Ok(HashMap::new());
@@ -84,7 +84,7 @@ pub(crate) fn read_globals(variables: Option<&Node>) -> Result<Globals<'_>, Patt
         .map(|(key, value)| match key.as_name() {
             Some(name @ ("any" | "none")) => Err(PatternError::new(
                 key.position,
-                format!("a variable cannot be named '{name}', which has a meaning of its own"),
+                format!("a variable cannot be named '{name}': it is a keyword"),
             )),
             Some(name) => Ok((name, value)),
             None => Err(PatternError::new(
@@ -98,7 +98,7 @@ pub(crate) fn read_globals(variables: Option<&Node>) -> Result<Globals<'_>, Patt
         .collect()
 }
 
-/// Reads one pattern of neighbordb, with its definition and its config-handler. `totals` are those of the file so far.
+/// Reads one pattern of neighbordb, with its definition and its config-handler. Adds to the totals of the file.
 pub(crate) fn read_entry(
     node: &Node,
     identifier: Identifier,
@@ -122,7 +122,7 @@ pub(crate) fn read_entry(
     })
 }
 
-/// Reads the pattern that a node was chosen by.
+/// Reads the stored pattern of a node.
 pub(crate) fn read_stored(node: &Node) -> Result<Pattern, PatternError> {
     let mut reader = Reader {
         node,
@@ -140,13 +140,13 @@ struct Reader<'y> {
     source: PatternSource,
     globals: &'y Globals<'y>,
     totals: &'y mut Totals,
-    /// The variables that were asked for, and their names.
+    /// The used variables, and their names.
     used: Vec<(String, String)>,
     used_names: HashSet<String>,
 }
 
 impl<'y> Reader<'y> {
-    /// Runs a part of the reading, and says in its error which pattern it is about.
+    /// Runs `part`, and adds the name of the pattern to its error.
     fn named_error<T>(
         &mut self,
         part: impl FnOnce(&mut Self) -> Result<T, PatternError>,
@@ -171,7 +171,7 @@ impl<'y> Reader<'y> {
             return Err(PatternError::new(
                 key.position,
                 format!(
-                    "{} is no attribute of a pattern; there are {}",
+                    "{} is not an attribute of a pattern; the attributes are {}",
                     key.shown(),
                     KEYS.join(", ")
                 ),
@@ -240,7 +240,7 @@ impl<'y> Reader<'y> {
         )
     }
 
-    /// A text that is there and not empty. In a stored pattern null is as good as absent: ztpserver writes it so.
+    /// A nonempty string. In a stored pattern, null means absent: ztpserver writes it.
     fn name(&self, key: &str) -> Result<Option<&'y str>, PatternError> {
         match self.node.get(key) {
             None => Ok(None),
@@ -251,7 +251,7 @@ impl<'y> Reader<'y> {
                     key,
                     format!("'{key}' is empty; give it a value or remove it"),
                 )),
-                _ => Err(self.wrong(value, &format!("'{key}' must be a text (quote it)"))),
+                _ => Err(self.wrong(value, &format!("'{key}' must be a string (quote it)"))),
             },
         }
     }
@@ -262,7 +262,7 @@ impl<'y> Reader<'y> {
                 name.parse().map_err(|reason| {
                     self.at(
                         key,
-                        format!("'{key}' cannot be '{}': {reason}", Printable(name)),
+                        format!("'{}' is not a valid '{key}': {reason}", Printable(name)),
                     )
                 })
             })
@@ -363,7 +363,7 @@ impl<'y> Reader<'y> {
         };
         let line = format!("{written}: {device}:{port}");
         if written == "none" && device == "none" && port.starts_with('$') {
-            // ztpserver 2.1.0 decides on the form of a line before it puts variables in.
+            // ztpserver 2.1.0 interprets a line before it substitutes variables.
             let message = format!(
                 "'{}' cannot have a variable as its port; write none: none:none, or name a device",
                 Printable(&line)
@@ -391,7 +391,7 @@ impl<'y> Reader<'y> {
         })
     }
 
-    /// The peer as written, its device and its port.
+    /// The source text of the peer, its device and its port.
     fn peer(&self, interface: &str, peer: &Node) -> Result<(Peer, String, String), PatternError> {
         let wrong = |node: &Node, reason: &str| {
             PatternError::new(
@@ -399,11 +399,11 @@ impl<'y> Reader<'y> {
                 format!("{interface}: {reason}, not {}", node.shown()),
             )
         };
-        // Whether a blank may stand in a name is ztpserver's rule; a variable may hold one.
+        // ztpserver rejects white space in a name, but accepts it in a variable.
         let part = |node: &Node, text: &str| match text.trim() {
             text if text.is_empty() || text.contains(char::is_whitespace) => Err(wrong(
                 node,
-                "a device or port must be one word (a variable may hold blanks)",
+                "a device or port must be one word (a variable may contain blanks)",
             )),
             text => Ok(text.to_owned()),
         };
@@ -416,7 +416,7 @@ impl<'y> Reader<'y> {
             }
             let field = |node: &Node| match node.as_name() {
                 Some(text) => part(node, text),
-                None => Err(wrong(node, "a device or port must be a text (quote it)")),
+                None => Err(wrong(node, "a device or port must be a string (quote it)")),
             };
             let device = peer.get("device").map(field).transpose()?;
             let Some(device) = device else {
@@ -468,28 +468,28 @@ impl<'y> Reader<'y> {
         ))
     }
 
-    /// What a device or port must be like, its variable put in.
-    fn wanted(&mut self, text: &str, variables: &Globals<'y>) -> Result<Wanted, String> {
+    /// The condition on a device or port, after substitution of its variable.
+    fn wanted(&mut self, text: &str, variables: &Globals<'y>) -> Result<Condition, String> {
         let value = match text.strip_prefix('$') {
             None => text,
             Some(name) => self.value_of(name, variables)?,
         };
         self.totals.add_text(value)?;
-        let wanted = Wanted::parse(value)?;
-        if let Wanted::Like(Function::Regex(regex)) = &wanted {
+        let wanted = Condition::parse(value)?;
+        if let Condition::Like(Function::Regex(regex)) = &wanted {
             self.totals.add_expression(regex)?;
         }
         Ok(wanted)
     }
 
-    /// The text that a variable stands for; the pattern's own variables come before the global ones.
+    /// The value of a variable: the pattern's own, else the global one.
     fn value_of(&mut self, name: &str, variables: &Globals<'y>) -> Result<&'y str, String> {
         let Some(value) = variables.get(name).or_else(|| self.globals.get(name)) else {
             return Err(format!("the variable '{}' is not defined", Printable(name)));
         };
         match value.as_name() {
             Some(value) if value.starts_with('$') => Err(format!(
-                "the variable '{}' stands for another variable, '{}'; only one step is followed",
+                "the value of the variable '{}' is another variable, '{}'; write that one's value",
                 Printable(name),
                 Printable(value)
             )),
@@ -501,7 +501,7 @@ impl<'y> Reader<'y> {
                 Ok(value)
             }
             _ => Err(format!(
-                "the variable '{}' must be a text (quote it), not {}",
+                "the variable '{}' must be a string (quote it), not {}",
                 Printable(name),
                 value.shown()
             )),
@@ -509,7 +509,8 @@ impl<'y> Reader<'y> {
     }
 }
 
-/// What ztpserver 2.1.0 stores for a pattern without interfaces, meaning that any will do (and then cannot read).
+/// Whether ztpserver 2.1.0 wrote this line for a pattern without interfaces. It matches any node; ztpserver itself cannot
+/// read it.
 fn is_reference_default(interface: &Node, peer: &Node) -> bool {
     let any = |node: &Node| node.as_str() == Some("any");
     any(interface) && matches!(peer.entries(), [(key, value)] if any(key) && any(value))

@@ -5,8 +5,8 @@ use super::constraint::Peer;
 use crate::yaml::quoted;
 
 impl Pattern {
-    /// The YAML that [`Pattern::parse_stored`] reads back to a pattern that decides alike. ztpserver
-    /// reads it as well. As there, the definition is left out.
+    /// The YAML of a stored pattern: [`Pattern::parse_stored`] parses it to a pattern that matches the same nodes, and
+    /// ztpserver can read it. The definition is omitted, as in ztpserver.
     pub fn to_yaml(&self) -> String {
         let mut yaml = format!("name: {}\n", quoted(&self.name));
         if let Some(node) = &self.node {

@@ -1,4 +1,4 @@
-//! Who holds which value of a pool, and who may have which.
+//! The values of a pool that nodes hold, and the rules of allocation.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use super::Pool;
 use super::range::Network;
 
-/// Who holds what: each value has at most one node, each node at most one value.
+/// The node of each allocated value. A value has at most one node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Allocations {
     by_value: HashMap<String, String>,
@@ -16,34 +16,34 @@ pub struct Allocations {
 /// The value of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Grant {
-    /// It had it already.
+    /// The node holds the value already.
     Held(String),
-    /// It gets it now: to be stored.
+    /// The value is free: the caller stores the allocation.
     New(String),
 }
 
-/// Why a node gets no value, or not that one.
+/// Why a node receives no value, or not the given one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// Nothing is free. `network`: a key of the file of which the operator may mean the addresses.
+pub enum AllocationError {
+    /// No value is free. `network`: a key of the file that the operator may have meant as `hosts(…)`.
     Exhausted {
         taken: usize,
         reserved: usize,
         network: Option<String>,
     },
-    /// The value is another node's.
+    /// Another node holds the value.
     Taken { value: String, holder: String },
-    /// Another node holds what the file reserves for this one. Which, is told to operators only.
+    /// Another node holds the value that the file reserves for this one. Only operators learn which node.
     ReservationHeld { value: String },
     /// The file reserves the value for another node.
     Reserved { value: String, owner: String },
-    /// The node has another value, which it would lose.
+    /// The node holds another value already.
     HasAnother { value: String },
-    /// The file does not have the value.
+    /// The file does not contain the value.
     Unknown { value: String },
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for AllocationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exhausted {
@@ -72,7 +72,7 @@ impl fmt::Display for Refusal {
             Self::ReservationHeld { value } => write!(
                 f,
                 "the value {value}, which the pool's file reserves for it, is held by another \
-                 node (/admin/pools says which); release it first"
+                 node (see /admin/pools); release it first"
             ),
             Self::Reserved { value, owner } => write!(
                 f,
@@ -87,8 +87,8 @@ impl fmt::Display for Refusal {
 }
 
 impl Allocations {
-    /// The allocations in storage, as pairs of value and node. Of two values of a node the first is
-    /// its own; the others are taken.
+    /// The stored allocations, as pairs of value and node. If a node has several values, it holds the first;
+    /// the others are not free.
     pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut allocations = Self::default();
         for (value, node) in pairs {
@@ -97,7 +97,7 @@ impl Allocations {
         allocations
     }
 
-    /// Notes that a value is the node's from now on.
+    /// Allocates a value to a node.
     pub fn insert(&mut self, value: String, node: String) {
         self.by_node
             .entry(node.clone())
@@ -105,7 +105,7 @@ impl Allocations {
         self.by_value.insert(value, node);
     }
 
-    /// Frees a value. The node has the other one then, if it had two.
+    /// Releases a value. A node with two values then holds the other.
     pub fn release(&mut self, value: &str) {
         if let Some(node) = self.by_value.remove(value)
             && self.by_node.get(&node).is_some_and(|held| held == value)
@@ -123,12 +123,12 @@ impl Allocations {
         self.by_node.get(node).map(String::as_str)
     }
 
-    /// The value that a node gets: its own, else the one reserved for it, else the first free one
+    /// The value for a node: the one that it holds, else the one reserved for it, else the first free one
     /// in the order of the file (ztpserver's `allocate`).
     ///
     /// # Errors
-    /// [`Refusal::Exhausted`], or [`Refusal::ReservationHeld`].
-    pub fn grant(&self, pool: &Pool, node: &str) -> Result<Grant, Refusal> {
+    /// [`AllocationError::Exhausted`], or [`AllocationError::ReservationHeld`].
+    pub fn grant(&self, pool: &Pool, node: &str) -> Result<Grant, AllocationError> {
         if let Some(value) = self.by_node.get(node) {
             return Ok(Grant::Held(value.clone()));
         }
@@ -136,7 +136,7 @@ impl Allocations {
             let value = value.to_owned();
             return match self.by_value.contains_key(&value) {
                 false => Ok(Grant::New(value)),
-                true => Err(Refusal::ReservationHeld { value }),
+                true => Err(AllocationError::ReservationHeld { value }),
             };
         }
         let split = self.split_networks(pool);
@@ -144,7 +144,7 @@ impl Allocations {
             !self.by_value.contains_key(value.as_ref()) && !split.contains(value.as_ref())
         });
         free.map(|value| Grant::New(value.into_owned()))
-            .ok_or_else(|| Refusal::Exhausted {
+            .ok_or_else(|| AllocationError::Exhausted {
                 network: pool.network().map(str::to_owned),
                 taken: self.by_value.len(),
                 reserved: pool
@@ -155,8 +155,8 @@ impl Allocations {
             })
     }
 
-    /// The networks in the file of which nodes hold addresses that the file does not have, as from a
-    /// `hosts(…)` that it had before. Nobody can have such a network as a whole.
+    /// The networks in the file that contain allocated addresses which the file does not, for example from an
+    /// earlier `hosts(…)`. Such a network cannot be allocated as a whole.
     fn split_networks(&self, pool: &Pool) -> HashSet<String> {
         if pool.networks.is_empty() {
             return HashSet::new();
@@ -168,31 +168,31 @@ impl Allocations {
             .collect()
     }
 
-    /// Whether a node can have this very value: an operator gives it.
+    /// Checks that an operator can allocate this value to a node.
     ///
     /// # Errors
-    /// Every [`Refusal`] but those of [`Allocations::grant`].
-    pub fn assign(&self, pool: &Pool, value: &str, node: &str) -> Result<Grant, Refusal> {
+    /// Every [`AllocationError`] except those of [`Allocations::grant`].
+    pub fn assign(&self, pool: &Pool, value: &str, node: &str) -> Result<Grant, AllocationError> {
         let value = value.to_owned();
         match (self.by_value.get(&value), self.by_node.get(node)) {
             (Some(holder), _) if holder == node => return Ok(Grant::Held(value)),
             (Some(holder), _) => {
                 let holder = holder.clone();
-                return Err(Refusal::Taken { value, holder });
+                return Err(AllocationError::Taken { value, holder });
             }
             (None, Some(other)) => {
-                return Err(Refusal::HasAnother {
+                return Err(AllocationError::HasAnother {
                     value: other.clone(),
                 });
             }
             (None, None) => {}
         }
         match pool.reserved.get(&value) {
-            Some(owner) if owner != node => Err(Refusal::Reserved {
+            Some(owner) if owner != node => Err(AllocationError::Reserved {
                 value,
                 owner: owner.clone(),
             }),
-            None if !pool.contains(&value) => Err(Refusal::Unknown { value }),
+            None if !pool.contains(&value) => Err(AllocationError::Unknown { value }),
             _ => Ok(Grant::New(value)),
         }
     }
@@ -207,8 +207,8 @@ mod tests {
         Pool::parse(text, Identifier::SerialNumber).unwrap()
     }
 
-    fn exhausted(taken: usize, reserved: usize) -> Result<Grant, Refusal> {
-        Err(Refusal::Exhausted {
+    fn exhausted(taken: usize, reserved: usize) -> Result<Grant, AllocationError> {
+        Err(AllocationError::Exhausted {
             taken,
             reserved,
             network: None,
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_gets_its_own_value_then_its_reservation_then_the_first_free_one() {
+    fn a_node_receives_its_held_value_else_its_reservation_else_the_first_free_one() {
         let pool = pool("a: null\nb: JPE2\nc: JPE2\nd: null\n");
         let mut held = Allocations::default();
         let new = |value: &str| Ok(Grant::New(value.to_owned()));
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_left_the_file_stays_with_its_holder_and_is_not_given_again() {
+    fn a_value_removed_from_the_file_stays_with_its_holder() {
         let held = Allocations::new([("a".to_owned(), "JPE1".to_owned())]);
         let without = pool("b: null\n");
         assert_eq!(held.grant(&without, "JPE1"), Ok(Grant::Held("a".into())));
@@ -242,8 +242,8 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_a_network_stay_with_their_holders_and_the_network_is_given_to_nobody() {
-        // As a network was every address in it once, and these are what it gave.
+    fn a_network_with_allocated_addresses_is_not_allocated() {
+        // An earlier version allocated each address of a network.
         let mut held = Allocations::new([
             ("10.20.1.1/24".to_owned(), "JPE1".to_owned()),
             ("2001:db8::1/64".to_owned(), "JPE2".to_owned()),
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_and_an_address_in_it_that_both_stand_in_the_file_are_two_values() {
+    fn a_network_and_an_address_in_it_are_two_values_of_a_file() {
         let both = pool("10.20.1.1/24: null\n10.20.1.0/24: null\n");
         let held = Allocations::new([("10.20.1.1/24".to_owned(), "JPE1".to_owned())]);
         let new = Ok(Grant::New("10.20.1.0/24".into()));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_values_in_storage_a_node_has_the_first_and_the_other_is_taken() {
+    fn a_node_with_two_stored_values_holds_the_first_and_the_other_is_not_free() {
         let pool = pool("a: null\nb: null\n");
         let pairs = [("a", "JPE1"), ("b", "JPE1")];
         let pairs = pairs.map(|(value, node)| (value.to_owned(), node.to_owned()));
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reserved_value_goes_to_nobody_else_even_out_of_a_range() {
+    fn a_value_reserved_out_of_a_range_goes_only_to_its_node() {
         let pool = pool("10.0.0.1-10.0.0.2: null\n10.0.0.1: JPE1\n");
         let mut held = Allocations::default();
         assert_eq!(held.grant(&pool, "JPE2"), Ok(Grant::New("10.0.0.2".into())));
@@ -303,25 +303,25 @@ mod tests {
     }
 
     #[test]
-    fn a_value_reserved_for_one_node_and_held_by_another_is_refused() {
+    fn a_reservation_held_by_another_node_is_rejected() {
         let held = Allocations::new([("a".to_owned(), "JPE1".to_owned())]);
         let refusal = held.grant(&pool("a: JPE2\nb: null\n"), "JPE2").unwrap_err();
         assert_eq!(
             refusal.to_string(),
             "the value a, which the pool's file reserves for it, is held by another node \
-             (/admin/pools says which); release it first"
+             (see /admin/pools); release it first"
         );
     }
 
     #[test]
-    fn an_operator_assigns_only_what_is_free() {
+    fn an_operator_assigns_only_free_values() {
         let pool = pool("a: null\nb: JPE2\nc: null\n");
         let held = Allocations::new([("c".to_owned(), "JPE3".to_owned())]);
-        let taken = Refusal::Taken {
+        let taken = AllocationError::Taken {
             value: "c".into(),
             holder: "JPE3".into(),
         };
-        let reserved = Refusal::Reserved {
+        let reserved = AllocationError::Reserved {
             value: "b".into(),
             owner: "JPE2".into(),
         };
@@ -331,8 +331,16 @@ mod tests {
             ("c", "JPE3", Ok(Grant::Held("c".into()))),
             ("c", "JPE1", Err(taken)),
             ("b", "JPE1", Err(reserved)),
-            ("a", "JPE3", Err(Refusal::HasAnother { value: "c".into() })),
-            ("x", "JPE1", Err(Refusal::Unknown { value: "x".into() })),
+            (
+                "a",
+                "JPE3",
+                Err(AllocationError::HasAnother { value: "c".into() }),
+            ),
+            (
+                "x",
+                "JPE1",
+                Err(AllocationError::Unknown { value: "x".into() }),
+            ),
         ] {
             assert_eq!(
                 held.assign(&pool, value, node),

@@ -1,8 +1,8 @@
-//! Many addresses in one line of a pool.
+//! Ranges of addresses in a pool.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The addresses from `first` to `last`, given out with a prefix length if there is one.
+/// The addresses from `first` to `last`, allocated with a prefix length if it is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressRange {
     first: u128,
@@ -43,11 +43,11 @@ impl Family {
 }
 
 impl AddressRange {
-    /// Reads `10.0.0.10-10.0.3.254/22` or `hosts(10.0.0.0/22)`; `None` if the text is neither. The network `10.0.0.0/22`
-    /// alone is one value, as every other key: pools of subnets are ordinary.
+    /// Parses `10.0.0.10-10.0.3.254/22` or `hosts(10.0.0.0/22)`; `None` for any other string. The network `10.0.0.0/22`
+    /// alone is one value, as every other key: pools of subnets are common.
     ///
     /// # Errors
-    /// A text that begins as one of them but is not valid: what is wrong with it.
+    /// The reason, for an invalid range or call of `hosts`.
     pub fn parse(text: &str) -> Result<Option<Self>, String> {
         if let Some(argument) = text.strip_prefix("hosts(") {
             return Self::hosts(text, argument).map(Some);
@@ -96,7 +96,7 @@ impl AddressRange {
                     format!("the prefix length of '{text}' must be a number of at most {most}")
                 })?;
                 let network = !family.host_mask(prefix);
-                // With the full length each address is a network of its own: loopbacks.
+                // With the full length each address is its own network: loopbacks.
                 if prefix < family.bits() && first & network != last & network {
                     return Err(format!(
                         "the ends of the range '{text}' are not in one /{prefix}"
@@ -113,14 +113,14 @@ impl AddressRange {
         })
     }
 
-    /// The addresses that the hosts of a network can have. `argument` is the text after `hosts(`.
+    /// The host addresses of a network. `argument` is the text after `hosts(`.
     fn hosts(text: &str, argument: &str) -> Result<Self, String> {
         let Some(written) = argument.strip_suffix(')') else {
             return Err(format!("'{text}' must end with ')'"));
         };
         let Some(network) = Network::parse(written.trim()) else {
             return Err(format!(
-                "'{text}' must have a network with its prefix length, as hosts(10.1.0.0/24)"
+                "'{text}' must contain a network with its prefix length, as in hosts(10.1.0.0/24)"
             ));
         };
         let Network {
@@ -132,12 +132,12 @@ impl AddressRange {
         if address & mask != 0 {
             let own = network.containing();
             return Err(format!(
-                "'{text}' has an address inside of the network {own}; write hosts({own})"
+                "'{text}' contains an address inside the network {own}; write hosts({own})"
             ));
         }
         let end = address | mask;
-        // The first address of a network is its own (IPv4) or every router's (IPv6); the last one
-        // is the broadcast address, in IPv4. A network of one or two addresses has neither (RFC 3021, RFC 6164).
+        // The first address identifies the network (IPv4) or any of its routers (IPv6); the last one is the
+        // broadcast address in IPv4. A network of one or two addresses has neither (RFC 3021, RFC 6164).
         let (first, last) = match (family, prefix + 1 >= family.bits()) {
             (_, true) => (address, end),
             (Family::V4, false) => (address + 1, end - 1),
@@ -151,17 +151,17 @@ impl AddressRange {
         })
     }
 
-    /// How many addresses there are.
+    /// The number of addresses.
     pub fn len(&self) -> u128 {
         (self.last - self.first).saturating_add(1)
     }
 
-    /// The addresses, as they are given out.
+    /// The addresses as values of the pool.
     pub fn iter(&self) -> impl Iterator<Item = String> + '_ {
         (self.first..=self.last).map(|number| self.value(number))
     }
 
-    /// Whether that text is one of the values given out.
+    /// Whether a string is one of the values.
     pub fn contains(&self, value: &str) -> bool {
         let address = value.split('/').next().unwrap_or(value);
         number(address).is_some_and(|(number, family)| {
@@ -180,7 +180,7 @@ impl AddressRange {
     }
 }
 
-/// An address with a prefix length, as `10.1.0.0/24`.
+/// An address with a prefix length: `10.1.0.0/24`.
 #[derive(Debug, Clone, Copy)]
 pub struct Network {
     address: u128,
@@ -189,7 +189,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads `10.1.0.7/24`; `None` if the text is something else.
+    /// Parses `10.1.0.7/24`; `None` for any other string.
     pub fn parse(text: &str) -> Option<Self> {
         let (address, prefix) = text.split_once('/')?;
         let (address, family) = number(address)?;
@@ -201,13 +201,13 @@ impl Network {
         })
     }
 
-    /// Whether it is a network of several hosts, and not one address in it.
+    /// Whether it is a network of several hosts, and not an address in a network.
     pub fn has_hosts(self) -> bool {
         self.prefix + 2 <= self.family.bits()
             && self.address & self.family.host_mask(self.prefix) == 0
     }
 
-    /// The network that the address is in: `10.1.0.0/24` for `10.1.0.7/24`.
+    /// The network that contains the address: `10.1.0.0/24` for `10.1.0.7/24`.
     pub fn containing(self) -> String {
         let network = self.address & !self.family.host_mask(self.prefix);
         format!("{}/{}", self.family.address(network), self.prefix)

@@ -1,5 +1,5 @@
-//! JSON as facts are read from: texts are borrowed from the body, and objects are lists, since each of
-//! them has a handful of keys. [`serde_json::Value`] hashes and copies all of them.
+//! A JSON value for facts: strings are borrowed from the body, and objects are lists, since most have few keys.
+//! [`serde_json::Value`] copies every string and hashes every key.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -9,9 +9,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-/// Most values in the facts of one node: a few for each neighbor, and one for each interface that may be sent.
+/// Maximum number of values in the facts of one node: a few for each neighbor, and one for each interface.
 pub const MAX_VALUES: usize = 131_072;
-/// Entries of an object that are looked through one by one; more get an index.
+/// Maximum number of entries of an object that are searched without an index.
 const MAX_UNINDEXED: usize = 32;
 
 /// A JSON value.
@@ -19,18 +19,18 @@ const MAX_UNINDEXED: usize = 32;
 pub enum Json<'a> {
     Null,
     Bool,
-    /// An integer, as it is written.
+    /// The digits of an integer.
     Integer(String),
-    /// What no fact can be.
+    /// Not a valid fact.
     Float,
     String(Cow<'a, str>),
     List(Vec<Json<'a>>),
-    /// Each key once. Of several with the same key the last one counts, in the place of the first.
+    /// Each key once. The last value of a repeated key replaces the first, in its position.
     Object(Vec<(Cow<'a, str>, Json<'a>)>),
 }
 
 impl Json<'_> {
-    /// What it is, with its article.
+    /// The kind of value for messages, with its article.
     pub fn kind(&self) -> &'static str {
         match self {
             Json::Null => "null",
@@ -49,7 +49,7 @@ pub fn get<'j, 'a>(object: &'j [(Cow<'a, str>, Json<'a>)], key: &str) -> Option<
     Some(value)
 }
 
-/// Why a text is not read.
+/// Why JSON is rejected.
 #[derive(Debug)]
 pub enum JsonError {
     Malformed(serde_json::Error),
@@ -58,10 +58,10 @@ pub enum JsonError {
 }
 
 impl<'a> Json<'a> {
-    /// Reads a text. serde_json stops at 128 levels by itself.
+    /// Parses JSON. serde_json limits the depth to 128 levels.
     ///
     /// # Errors
-    /// Bad JSON, and more than [`MAX_VALUES`] values.
+    /// Invalid JSON, and more than [`MAX_VALUES`] values.
     pub fn parse(text: &'a [u8]) -> Result<Json<'a>, JsonError> {
         let left = Cell::new(MAX_VALUES);
         let mut reader = serde_json::Deserializer::from_slice(text);
@@ -74,7 +74,7 @@ impl<'a> Json<'a> {
     }
 }
 
-/// Reads values, as long as some are left.
+/// Deserializes at most `left` values.
 #[derive(Clone, Copy)]
 struct Values<'c> {
     left: &'c Cell<usize>,
@@ -163,7 +163,7 @@ impl<'de> Visitor<'de> for Values<'_> {
     }
 }
 
-/// A key, borrowed where it has no escapes.
+/// A key, borrowed unless it has escapes.
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_equal_keys_the_last_counts_in_the_place_of_the_first() {
+    fn the_last_value_of_a_repeated_key_replaces_the_first() {
         for others in [0, MAX_UNINDEXED, 2 * MAX_UNINDEXED] {
             let filling: String = (0..others).map(|n| format!("\"k{n}\":{n},")).collect();
             let text = format!("{{\"a\":1,{filling}\"\\u0061\":2,\"z\":3}}");
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_bounded() {
+    fn the_number_of_values_is_bounded() {
         let list = |values: usize| format!("[{}]", vec!["[]"; values - 1].join(","));
         assert!(Json::parse(list(MAX_VALUES - 1).as_bytes()).is_ok());
         for values in [MAX_VALUES + 1, 4 * MAX_VALUES] {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn borrows_what_has_no_escapes() {
+    fn a_string_without_escapes_is_borrowed() {
         let text = r#"{"a":"b","c":"\n"}"#;
         let Json::Object(object) = Json::parse(text.as_bytes()).unwrap() else {
             panic!("{text} is an object");

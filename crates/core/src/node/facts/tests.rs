@@ -16,7 +16,7 @@ fn neighbor(device: &str, port: &str) -> Neighbor {
 }
 
 #[test]
-fn takes_neighbors_as_clients_and_as_the_specification_send_them() {
+fn neighbors_may_have_the_keys_of_clients_or_of_the_specification() {
     let body = r#"{"neighbors": {"Ethernet2": [{"device": "a", "port": "b"}], "Ethernet1": [{"device": "c", "remote_interface": "d"}, {"device": null, "port": 1}]}}"#;
     let neighbors = vec![
         ("Ethernet2".to_owned(), vec![neighbor("a", "b")]),
@@ -29,7 +29,7 @@ fn takes_neighbors_as_clients_and_as_the_specification_send_them() {
 }
 
 #[test]
-fn keeps_what_the_reference_keeps() {
+fn the_stored_facts_are_those_of_the_reference() {
     let body = r#"{"version": "4.30", "model": null, "serialnumber": 42, "systemmac": "00:1C:73.aa-bb:cc", "extra": [1], "neighbors": {"Ethernet1": [{"device": "a", "remote_interface": "b"}]}}"#;
     let facts = parse(body).unwrap();
     let stored = r#"{"systemmac":"001c73aabbcc","serialnumber":"42","version":"4.30","neighbors":{"Ethernet1":[{"device":"a","port":"b"}]}}"#;
@@ -38,7 +38,7 @@ fn keeps_what_the_reference_keeps() {
 }
 
 #[test]
-fn hands_out_the_config() {
+fn the_config_of_a_post_is_a_string() {
     assert_eq!(
         Post::parse(br#"{"config": "hostname a\n"}"#)
             .unwrap()
@@ -91,7 +91,7 @@ fn blanks_around_a_serial_number_are_removed_everywhere() {
 }
 
 #[test]
-fn says_why_facts_cannot_be_used() {
+fn an_error_names_the_invalid_fact() {
     for (body, reason) in [
         (
             "",
@@ -129,7 +129,7 @@ fn says_why_facts_cannot_be_used() {
 }
 
 #[test]
-fn says_why_a_node_has_no_id() {
+fn an_error_names_the_missing_or_invalid_id() {
     let reason = |identifier: Identifier, serial: serde_json::Value| {
         let facts = parse(&json!({"serialnumber": serial}).to_string()).unwrap();
         facts.id(identifier).unwrap_err().to_string()
@@ -150,7 +150,7 @@ fn says_why_a_node_has_no_id() {
         );
     }
     assert!(
-        reason(SerialNumber, json!("x".repeat(201))).contains("has 201 bytes, and at most 200")
+        reason(SerialNumber, json!("x".repeat(201))).contains("has 201 bytes; the limit is 200")
     );
 }
 
@@ -170,14 +170,14 @@ fn a_fact_is_bounded() {
     ] {
         assert_eq!(
             parse(&body.to_string()).unwrap_err().to_string(),
-            format!("{what} has 1025 bytes, and at most 1024 are read")
+            format!("{what} has 1025 bytes; the limit is 1024")
         );
     }
     assert!(parse(&json!({"model": "x".repeat(1024)}).to_string()).is_ok());
 }
 
 #[test]
-fn a_setting_must_be_one_of_two() {
+fn the_identifier_is_serialnumber_or_systemmac() {
     assert_eq!("systemmac".parse(), Ok(SystemMac));
     assert_eq!(
         "mac".parse::<Identifier>().unwrap_err().to_string(),
