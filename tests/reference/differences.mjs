@@ -268,7 +268,7 @@ export const differences = [
   },
   {
     id: "limits",
-    text: "An id has at most 200 bytes (400), a POST at most 1 MiB and a startup-config at most 25 MiB (413); there nothing is limited.",
+    text: "An id has at most 200 bytes (400), a POST at most 1 MiB and a startup-config at most 8 MiB (413); there nothing is limited.",
     answer: ({ reference, worker }) => [201, 409].includes(reference.status) && [400, 413].includes(worker.status),
     stored: ({ worker }) => worker === undefined,
   },
