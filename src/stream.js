@@ -12,9 +12,6 @@ const FIRST_STEP = 1 << 14;
 const ROOM_ATTEMPTS = 50;
 const ROOM_PAUSE = 100;
 
-/** Bytes that the bodies of requests have in memory beyond the first FIRST_STEP of each, until they are released. */
-let held = 0;
-
 /** [size, SHA-1 as an ArrayBuffer] of all bytes of a stream. */
 export async function sha1(stream) {
   const digest = new crypto.DigestStream("SHA-1");
@@ -45,17 +42,24 @@ export async function readUpTo(stream, limit) {
 }
 
 /**
- * The same for the body of a request, which waits while all bodies together would have more than `maxHeld`
- * bytes in memory, and is undefined if that lasts. The bytes count until they are released. A body within
- * FIRST_STEP never waits, so that switches boot while others upload.
+ * The memory that bodies share: `held` bytes beyond the first FIRST_STEP of each, until they are released.
+ * Each wasm instance has its own: one that is replaced after a panic releases nothing.
  */
-export async function readBody(stream, limit, maxHeld) {
+export function makeRoom(max) {
+  return { held: 0, max };
+}
+
+/**
+ * Like readUpTo, for the body of a request. It waits while there is no room for it, and is undefined if that
+ * lasts. A body within FIRST_STEP never waits, so that switches boot while others upload.
+ */
+export async function readBody(stream, limit, room) {
   let own = 0;
   let bytes;
   const resize = (size) => {
     const wanted = counted(size);
-    if (wanted > own && held + wanted - own > maxHeld) return false;
-    held += wanted - own;
+    if (wanted > own && room.held + wanted - own > room.max) return false;
+    room.held += wanted - own;
     own = wanted;
     return true;
   };
@@ -68,8 +72,8 @@ export async function readBody(stream, limit, maxHeld) {
 }
 
 /** Takes a body out of memory. */
-export function release(bytes) {
-  held -= counted(bytes.byteLength);
+export function release(bytes, room) {
+  room.held -= counted(bytes.byteLength);
   free(bytes);
 }
 

@@ -19,11 +19,14 @@ extern "C" {
     async fn js_read_body(
         stream: &ReadableStream,
         limit: f64,
-        max_held: f64,
+        room: &JsValue,
     ) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(js_name = release)]
-    fn js_release(bytes: &Uint8Array);
+    fn js_release(bytes: &Uint8Array, room: &JsValue);
+
+    #[wasm_bindgen(js_name = makeRoom)]
+    fn js_make_room(max: f64) -> JsValue;
 }
 
 /// Size in bytes and SHA-1 of everything in a stream.
@@ -47,7 +50,12 @@ pub async fn read_up_to(stream: &ReadableStream, limit: usize) -> worker::Result
 
 /// The most bytes that the bodies of all requests to an instance have in memory together, those within 16
 /// KiB aside. An isolate has 128 MB, and a hundred slow uploads would fill it.
-pub const MAX_BODIES_BYTES: usize = 32 << 20;
+pub const MAX_BODIES_BYTES: usize = 24 << 20;
+
+thread_local! {
+    /// What is left of [`MAX_BODIES_BYTES`].
+    static ROOM: JsValue = js_make_room(MAX_BODIES_BYTES as f64);
+}
 
 /// The body of a request. It counts against [`MAX_BODIES_BYTES`] until it is dropped, which takes its bytes
 /// out of memory: no response has them.
@@ -70,7 +78,8 @@ pub async fn read_body(
     stream: &ReadableStream,
     limit: usize,
 ) -> worker::Result<Result<Body, Refused>> {
-    let bytes = js_read_body(stream, limit as f64, MAX_BODIES_BYTES as f64).await?;
+    let room = ROOM.with(JsValue::clone);
+    let bytes = js_read_body(stream, limit as f64, &room).await?;
     Ok(if bytes.is_null() {
         Err(Refused::TooLarge)
     } else if bytes.is_undefined() {
@@ -97,7 +106,7 @@ impl Deref for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        js_release(&self.0.0);
+        ROOM.with(|room| js_release(&self.0.0, room));
     }
 }
 

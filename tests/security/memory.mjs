@@ -146,7 +146,7 @@ async function slowUploads(count, size) {
   const stored = answers.filter((answer) => answer.startsWith("HTTP/1.1 201 ")).length;
   const refused = answers.filter((answer) => /^HTTP\/1.1 503 .*\r\nRetry-After: 5\r\n.*retry in a few seconds/is.test(answer)).length;
   assert.equal(stored + refused, count, answers.find((answer) => !/^HTTP\/1.1 (201|503) /.test(answer)));
-  assert.ok(stored >= 8, `${stored} of ${count} slow uploads were stored`);
+  assert.ok(stored >= 4, `${stored} of ${count} slow uploads were stored`);
   if (size <= 16 << 10) assert.equal(refused, 0, "a small body is never refused");
   const again = await worker.request("PUT", own("SLOW0"), { body: Buffer.alloc(MAX_STARTUP_CONFIG, "x") });
   assert.equal(again.status, 201, "there is room again");
