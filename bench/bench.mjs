@@ -1,102 +1,171 @@
-// Measures the Worker against a floor and against ztpserver 2.1.0, and prints one table.
+// Measures the Worker, a floor (bench/floor) and ztpserver 2.1.0. Only ratios travel to other machines.
 //
-//   npm run bench                 all of it, about eight minutes
-//   npm run bench -- --quick      about one minute, for a first look
-//
-// Everything runs on this machine, on 127.0.0.1. With two CPUs or more the load generator has one
-// for itself. Only ratios travel to other machines.
+//   npm run bench                 about five minutes
+//   npm run bench -- --short      one or two minutes, to see that it works
+//   npm run bench -- --write      also writes the tables into docs/costs.md and README.md
 
-import { mkdtempSync, readFileSync, rmSync, statfsSync } from "node:fs";
-import { constants, cpus, freemem, tmpdir } from "node:os";
-import { join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { appendFileSync, existsSync, linkSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { constants, cpus, tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { fail, npmBin, root, run } from "../scripts/run.mjs";
-import { measureImages, measureMemory, measureStarts } from "./large.mjs";
-import { MIB } from "./content.mjs";
-import { measureBoots, measureRows } from "./measure.mjs";
-import { becomeGenerator, division } from "./process.mjs";
+import { drive, exchange, request, time } from "./load.mjs";
 import { report } from "./report.mjs";
-import { startServers } from "./servers.mjs";
+import { KINDS, MIB, NEW, boot, boots, fill } from "./requests.mjs";
+import { becomeGenerator, cpuMicroseconds, memory, resetPeak, startReference, startWorkerd } from "./servers.mjs";
 
-// Many short turns rather than few long ones: neighbours on the machine then meet all servers alike.
-const FULL = {
-  rounds: 24,
-  seconds: 0.25,
-  boots: { rounds: 12, seconds: 1 },
-  imageRounds: 3,
-  memoryBytes: 1024 * MIB,
-};
-const QUICK = {
-  rounds: 2,
-  seconds: 0.15,
-  boots: { rounds: 2, seconds: 0.5 },
-  imageRounds: 1,
-  memoryBytes: 256 * MIB,
-};
-/** A folder in memory: what is measured is not how fast this machine's disk says that it has written. */
-const MEMORY_FOLDER = "/dev/shm";
-const ROOM_BYTES = 6 * 1024 * MIB;
-
-const args = process.argv.slice(2);
-if (args.some((arg) => arg !== "--quick")) fail(`usage: npm run bench [-- --quick], not ${args.join(" ")}`);
+const FULL = { boots: { rounds: 16, seconds: 1 }, kinds: { rounds: 12, seconds: 0.25 }, images: 5 };
+const SHORT = { boots: { rounds: 3, seconds: 0.5 }, kinds: { rounds: 2, seconds: 0.15 }, images: 1 };
+const flags = process.argv.slice(2);
+if (flags.some((flag) => !["--short", "--write"].includes(flag))) fail("usage: npm run bench [-- --short] [--write]");
 if (process.platform !== "linux") fail("the bench reads CPU and memory from /proc, which only Linux has");
-const quick = args.includes("--quick");
-const options = { ...(quick ? QUICK : FULL), progress: (what) => console.error(what) };
+const options = flags.includes("--short") ? SHORT : FULL;
 
 run(npmBin("node"), ["scripts/bundle.mjs"], { stdio: ["ignore", "ignore", "inherit"] });
 becomeGenerator();
+// In memory: the speed of this machine's disk is no property of a server.
+const place = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "ztp-edge-bench-"));
+process.on("exit", () => rmSync(place, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(128 + constants.signals[signal]));
 
-const inMemory = hasRoom(MEMORY_FOLDER);
-const place = mkdtempSync(join(inMemory ? MEMORY_FOLDER : tmpdir(), "ztp-edge-bench-"));
-const started = [];
-process.on("exit", cleanUp);
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-  process.on(signal, () => process.exit(128 + constants.signals[signal]));
+const answers = {};
+const folder = () => mkdtempSync(join(place, "server-"));
+const launch = {
+  worker: ({ cold, delayMs } = {}) => startWorkerd(folder(), `build/bundle${cold ? "-forgetful" : ""}`, { delayMs }),
+  floor({ cold, delayMs } = {}) {
+    return startWorkerd(folder(), "bench/floor", { delayMs, bindings: { ANSWERS: answers, KEPT_MS: cold ? 0 : 10_000 } });
+  },
+  reference: () => startReference(folder()),
+};
+
+const worker = await launch.worker();
+await fill(worker);
+for (const { name, next } of KINDS) {
+  const { status, headers } = await exchange(worker.port, next());
+  answers[name] = { status, headers: headers.filter(([header]) => !/^(content-length|connection)$/i.test(header)) };
+}
+const servers = { worker, floor: await launch.floor(), reference: await launch.reference() };
+await Promise.all([fill(servers.floor), fill(servers.reference)]);
+// The first requests compile code.
+await measureLoad(servers, boots, { rounds: 1, seconds: 1 });
+const measured = { kinds: {} };
+for (const { name, next, servers: names = Object.keys(servers) } of KINDS) {
+  console.error(name);
+  const some = Object.fromEntries(names.map((server) => [server, servers[server]]));
+  measured.kinds[name] = await measureLoad(some, () => next, options.kinds);
+}
+console.error("boots, files, memory, starts, depth");
+measured.boots = await measureLoad(servers, boots, options.boots);
+const [image, large] = [makeImage(256 * MIB), makeImage(1024 * MIB)];
+measured.image = await measureImage(image, servers, options.images);
+for (const { stop } of Object.values(servers)) await stop();
+measured.memory = await measureMemory([image, large]);
+measured.starts = await sample(launch, 2 * options.images, async (start) => {
+  const server = await start();
+  await server.stop();
+  return server.startMs;
+});
+measured.depth = { worker: await measureDepth(launch.worker), floor: await measureDepth(launch.floor) };
+measured.gzipped = gzipSync(readFileSync(join(root, "build", "index_bg.wasm")), { level: 9 }).length;
+
+const { full, short, verdicts } = report(measured);
+const day = `${new Date().toISOString().slice(0, 10)}${options === SHORT ? ", a short run" : ""}`;
+const conditions = `${day}, ${cpus().length} × ${cpus()[0].model}.`;
+console.log(`${conditions}\n\n${full}\n\n${verdicts}`);
+if (flags.includes("--write")) {
+  write("docs/costs.md", "bench", `${conditions}\n\n${full}`);
+  write("README.md", "bench-short", short);
 }
 
-try {
-  options.progress("starting the Worker, the floor and ztpserver");
-  const servers = await startServers(place, started);
-  const { lines, empty } = await measureRows(servers, options);
-  const boots = await measureBoots(servers, { ...options, ...options.boots });
-  const images = await measureImages(servers, { ...options, rounds: options.imageRounds });
-  const starts = await measureStarts(servers, { ...options, rounds: options.imageRounds });
-  const memory = await measureMemory(servers, { ...options, size: options.memoryBytes });
-  const { notes } = servers;
-  const wasm = wasmSize();
-  console.log(report({ lines, empty, boots, images, memory, starts, wasm, notes, conditions: conditions() }));
-} finally {
-  for (const server of started) await server.stop();
+/** Replaces the text between two comments of a page. */
+function write(page, name, text) {
+  const path = join(root, page);
+  const between = new RegExp(`(<!-- ${name} -->\n)[^]*(<!-- /${name} -->)`);
+  const before = readFileSync(path, "utf8");
+  if (!between.test(before)) fail(`${page} has no <!-- ${name} --> and <!-- /${name} -->`);
+  writeFileSync(path, before.replace(between, (_, start, end) => `${start}${text}\n${end}`));
 }
 
-/** How and where this was measured. */
-function conditions() {
-  const [{ model }] = cpus();
-  const share = division ? "one of them the load generator's" : "shared with the load generator";
-  return [
-    `${new Date().toISOString().slice(0, 10)}, ${division?.cpus ?? 1} × ${model}, ${share}; 16 connections;`,
-    `${options.rounds} rounds of ${options.seconds} s, medians; files in ${inMemory ? "memory" : "a folder on disk"}.`,
-    "workerd has the Worker on its socket and its stores behind it, with nothing between. ztpserver takes one request per",
-    "connection; the others keep theirs, except in boots, which are as switches do them.",
-  ].join(" ");
-}
-
-function wasmSize() {
-  const wasm = readFileSync(join(root, "build", "index_bg.wasm"));
-  return { bytes: wasm.length, gzipped: gzipSync(wasm, { level: 9 }).length };
-}
-
-function hasRoom(folder) {
-  try {
-    const { bavail, bsize } = statfsSync(folder);
-    return Math.min(bavail * bsize, freemem()) > ROOM_BYTES;
-  } catch {
-    return false;
+/** Samples by server, one in each round. Servers take turns, so that other work of this machine disturbs all alike. */
+async function sample(servers, rounds, measure) {
+  const names = Object.keys(servers);
+  const samples = Object.fromEntries(names.map((name) => [name, []]));
+  for (let round = 0; round < rounds; round += 1) {
+    for (let index = 0; index < names.length; index += 1) {
+      const name = names[(round + index) % names.length];
+      samples[name].push(await measure(servers[name], round));
+    }
   }
+  return samples;
 }
 
-/** Ends what may still run when this ends early, and leaves no file behind. */
-function cleanUp() {
-  for (const server of started) server.kill();
-  rmSync(place, { recursive: true, force: true });
+/** Requests per second, and CPU microseconds of each. */
+function measureLoad(servers, each, { rounds, seconds }) {
+  return sample(servers, rounds, async (server) => {
+    const before = cpuMicroseconds(server.pid);
+    const { count, perSecond } = await drive(server.port, each, seconds);
+    const cpu = (cpuMicroseconds(server.pid) - before) / count;
+    // Memory that piles up costs time whenever it is collected.
+    if (server.storesPort) await exchange(server.storesPort, request("DELETE", `/kv/nodes/${NEW}`));
+    return { perSecond, cpu };
+  });
+}
+
+/** Seconds of the download of a file, and of the first meta of it; each round has an upload of its own. */
+async function measureImage(image, servers, rounds) {
+  const path = (round) => `files/images/EOS-${round}.swi`;
+  const download = ({ port, dataRoot }, round) => {
+    linkSync(image, join(dataRoot, path(round)));
+    return time(port, request("GET", `/${path(round)}`), 256 * MIB);
+  };
+  const meta = ({ port }, round) => time(port, request("GET", `/meta/${path(round)}`));
+  return { download: await sample(servers, rounds, download), meta: await sample(servers, rounds, meta) };
+}
+
+/** MiB of a process that has served and hashed a file, and how many more it takes while it does so with a larger one. */
+function measureMemory([image, large]) {
+  return sample(launch, 1, async (start) => {
+    const server = await start();
+    const serveAndHash = async (file) => {
+      linkSync(file, join(server.dataRoot, "files", basename(file)));
+      await time(server.port, request("GET", `/files/${basename(file)}`));
+      await time(server.port, request("GET", `/meta/files/${basename(file)}`));
+    };
+    await serveAndHash(image);
+    resetPeak(server.pid);
+    const idle = memory(server.pid, "VmRSS");
+    await serveAndHash(large);
+    const growth = memory(server.pid, "VmHWM") - idle;
+    await server.stop();
+    return { idle, growth };
+  });
+}
+
+/** For how many storage operations a request waits one after the other, by its name: cold and warm. */
+async function measureDepth(start) {
+  const depths = {};
+  for (const cold of [true, false]) {
+    const server = await start({ cold, delayMs: 50 });
+    await fill(server);
+    for (const { name, next } of [...KINDS, { name: "boot", next: boot }]) {
+      const attempt = async () => {
+        const started = performance.now();
+        for (const wanted of [next()].flat()) await time(server.port, wanted);
+        return (performance.now() - started) / 50;
+      };
+      // The first one fills the cache. Of the others the fastest counts: other work of this machine only adds.
+      await attempt();
+      (depths[name] ??= []).push(Math.min(await attempt(), await attempt(), await attempt()));
+    }
+    await server.stop();
+  }
+  return depths;
+}
+
+/** A file of bytes that do not compress. */
+function makeImage(bytes) {
+  const [path, block] = [join(place, `${bytes}.swi`), randomBytes(MIB)];
+  for (let at = 0; at < bytes; at += MIB) appendFileSync(path, block);
+  return path;
 }

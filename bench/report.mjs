@@ -1,133 +1,68 @@
-// The tables, and which of the project's targets this run meets.
+// The table, and which of the wanted figures a run reached.
 
-import { MIB } from "./content.mjs";
-import { IMAGE_BYTES } from "./large.mjs";
-import { hundredths, label, table, whole } from "./markdown.mjs";
-import { cpu, median, ratio } from "./measure.mjs";
-import { verdicts } from "./targets.mjs";
+import { KINDS, MIB, boot } from "./requests.mjs";
 
-const SERVERS = ["worker", "floor", "reference"];
+const COLUMNS = ["name", "worker", "floor", "reference", "toFloor", "toReference", "depth"];
+const HEAD = ["", "Worker", "floor", "ztpserver", "Worker / floor", "Worker / ztpserver", "depth cold / warm"];
+const MB = (256 * MIB) / 1e6;
 
-/** What was measured, as Markdown. */
-export function report(measured) {
-  return [
-    "## Benchmark",
-    "",
-    measured.conditions,
-    "",
-    requestTable(measured.lines),
-    "",
-    figureTable(measured),
-    "",
-    storeCost(measured),
-    "",
-    "### Targets",
-    "",
-    ...verdicts(measured),
-    ...remarks(measured),
-  ].join("\n");
+/** The mean of the middle half: a round that other work disturbed does not count. */
+function average(values) {
+  const quarter = Math.floor(values.length / 4);
+  const middle = values.toSorted((a, b) => a - b).slice(quarter, values.length - quarter);
+  return middle.reduce((sum, value) => sum + value, 0) / middle.length;
 }
 
-function requestTable(lines) {
-  const head = [
-    ["request", "memory", "storage operations", "Worker req/s", "floor req/s", "ztpserver req/s"],
-    ["× floor", "× ztpserver", "Worker CPU µs", "floor CPU µs", "× floor in CPU", "p50 ms", "p99 ms"],
-  ];
-  const body = lines.map(({ row, clock, cost, samples: { worker, floor, reference } }) => [
-    row.name,
-    row.clocks.cold ? clock : "",
-    cost,
-    ...[worker, floor, reference].map((samples) => whole(median(samples, "perSecond"))),
-    hundredths(ratio(worker, floor)),
-    hundredths(ratio(worker, reference)),
-    whole(cpu(worker)),
-    whole(cpu(floor)),
-    hundredths(cpu(floor) / cpu(worker)),
-    median(worker, "p50").toFixed(1),
-    median(worker, "p99").toFixed(1),
-  ]);
-  return table(head.flat(), body, 3);
+/** A row: a figure of each server, and its ratios, which are made in each round. */
+function row(name, samples, figure, depth) {
+  const figures = Object.fromEntries(Object.entries(samples).map(([server, all]) => [server, all.map(figure)]));
+  const ratio = (others) => others && average(figures.worker.map((own, round) => own / others[round]));
+  const averages = Object.fromEntries(Object.entries(figures).map(([server, all]) => [server, average(all)]));
+  return { name, ...averages, toFloor: ratio(figures.floor), toReference: ratio(figures.reference), depth };
 }
 
-function figureTable({ boots, images, memory, starts, wasm }) {
-  const each = (show) => SERVERS.map((server) => show(server));
-  const speed = (name, samples, show) => [
-    name,
-    ...each((server) => show(median(samples[server], "perSecond"))),
-    hundredths(ratio(samples.worker, samples.floor)),
-    hundredths(ratio(samples.worker, samples.reference)),
-  ];
-  const computed = (name, samples) => [
-    name,
-    ...each((server) => whole(cpu(samples[server]) / 1000)),
-    hundredths(cpu(samples.floor) / cpu(samples.worker)),
-    hundredths(cpu(samples.reference) / cpu(samples.worker)),
-  ];
-  const megabytes = (perSecond) => whole(perSecond / 1e6);
-  const size = `${IMAGE_BYTES / MIB} MiB`;
-  return table(
-    ["", "Worker", "floor", "ztpserver", "× floor", "× ztpserver"],
-    [
-      speed("boots of 9 requests, 16 at once, per second", boots, (perSecond) => perSecond.toFixed(1)),
-      computed("CPU of a boot, ms", boots),
-      speed(`file of ${size}, MB/s`, images.download, megabytes),
-      computed("CPU of that, ms", images.download),
-      speed("first meta of it, MB/s", images.firstMeta, megabytes),
-      computed("CPU of that, ms", images.firstMeta),
-      speed("second meta of it, ms", images.secondMeta, (perSecond) => (1000 / perSecond).toFixed(1)),
-      ["memory when idle, MiB", ...each((server) => whole(memory[server].idle / MIB)), "", ""],
-      [
-        `highest while a file of ${memory.size / MIB} MiB is served and hashed, MiB`,
-        ...each((server) => whole(memory[server].peak / MIB)),
-        "",
-        "",
-      ],
-      ["process start to first answer, ms", ...each((server) => whole(median(starts[server], "ms"))), "", ""],
-      ["wasm, KB (gzipped)", `${whole(wasm.bytes / 1000)} (${whole(wasm.gzipped / 1000)})`, "", "", "", ""],
-    ],
-    1,
-  );
+/** At least three digits. */
+const digits = (value) => (value < 100 ? value.toPrecision(3) : value.toFixed(0));
+const pair = (depth) => depth.map((operations) => operations.toFixed(1)).join(" / ");
+
+function table(rows) {
+  const cell = (value) => (Number.isFinite(value) ? digits(value) : typeof value === "string" ? value : "");
+  const lines = rows.map((one) => COLUMNS.map((column) => cell(one[column])));
+  const rule = HEAD.map((name) => (name === "" ? "---" : "---:"));
+  return [HEAD, rule, ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-/** What workerd alone and the stores take of the CPU figures, from what the floor took. */
-function storeCost({ empty, lines }) {
-  const of = (name, clock) => {
-    const { samples } = lines.find((line) => line.row.name === name && line.clock === clock);
-    return whole(cpu(samples.floor) - cpu(empty.logged));
+/** Tables and verdicts, as Markdown: `{ full, short, verdicts }`. */
+export function report({ boots, kinds, image, memory, starts, depth, gzipped }) {
+  const requests = boot().length;
+  const perSecond = row("boots per second", boots, (one) => one.perSecond / requests, pair(depth.worker.boot));
+  const cpu = row("CPU of a boot, ms", boots, (one) => (one.cpu * requests) / 1000);
+  const kind = ({ name }) => row(`CPU of ${name}, µs`, kinds[name], (one) => one.cpu, pair(depth.worker[name]));
+  const download = row("download of 256 MiB, MB/s", image.download, (seconds) => MB / seconds);
+  const meta = row("first meta of 256 MiB, MB/s", image.meta, (seconds) => MB / seconds);
+  const idle = row("memory when idle, MiB", memory, (one) => one.idle);
+  const growth = row("memory above idle, serving and hashing 1 GiB, MiB", memory, (one) => one.growth);
+  const start = row("process start to first response, ms", starts, (milliseconds) => milliseconds);
+  const wasm = { name: "wasm, KB gzipped", worker: gzipped / 1000 };
+  const rounded = (server, name) => depth[server][name].map(Math.round).join(" / ");
+  const wrong = KINDS.filter(({ name, depth: wanted }) => rounded("worker", name) !== wanted.join(" / "));
+  const depths = wrong.map(({ name }) => `${name}: ${rounded("worker", name)}`).join(", ");
+  const other = KINDS.filter(({ name }) => rounded("worker", name) !== rounded("floor", name));
+  const verdict = (what, met, found) => `- ${met ? "met" : "**missed**"}: ${what} (${found})`;
+  const figure = (what, is, found) => verdict(what, is(found), digits(found));
+  return {
+    full: table([perSecond, cpu, ...KINDS.map(kind), download, meta, idle, growth, start, wasm]),
+    short: table([perSecond, cpu]),
+    verdicts: [
+      figure("boots per second at least 0.75 of the floor's", (found) => found >= 0.75, perSecond.toFloor),
+      figure("CPU of a boot at most 1.35 of the floor's", (found) => found <= 1.35, cpu.toFloor),
+      figure("boots per second at least 6 times ztpserver's", (found) => found >= 6, perSecond.toReference),
+      figure("first meta of 256 MiB at least 0.9 of the floor's", (found) => found >= 0.9, meta.toFloor),
+      figure("download of 256 MiB at least 0.9 of the floor's", (found) => found >= 0.9, download.toFloor),
+      figure("at most 32 MiB above idle", (found) => found <= 32, growth.worker),
+      figure("at most 600 KB of wasm, gzipped", (found) => found <= 600, wasm.worker),
+      verdict("depth as listed", wrong.length === 0, depths || "all"),
+      ...other.map(({ name }) => `- The floor differs from the Worker: ${name} has depth ${rounded("floor", name)}.`),
+    ].join("\n"),
   };
-  return [
-    `Of these CPU figures workerd takes ${whole(cpu(empty.silent))} µs for a request that does nothing, and`,
-    `${whole(cpu(empty.logged))} with a log line. KV and R2 are stores in memory, in the same process, which take about`,
-    `${of("GET startup-config", "warm")} µs for a KV read, ${of("POST /nodes, known", "warm")} for a bulk read,`,
-    `${of("GET /actions/{name}", "cold")} for a small R2 object and ${of("POST /nodes, new", "warm")} for a bulk read`,
-    "with three writes; at Cloudflare that is other machines' time. The floor pays all of it, too.",
-  ].join(" ");
-}
-
-/** Above this share of a CPU, the load generator may have held a server back. */
-const BUSY_GENERATOR = 0.85;
-
-/** Below this share of a CPU, a server that always had work was kept from it by others. */
-const DISTURBED_SERVER = 0.85;
-
-/** What a reader of the numbers has to know. */
-function remarks({ lines, images, notes }) {
-  const size = `${IMAGE_BYTES / MIB} MiB`;
-  const found = notes.map((note) => `The floor differs from the Worker in ${note}.`);
-  const series = [...lines.map((line) => [label(line), line.samples]), [`file of ${size}`, images.download]];
-  for (const [name, samples] of series) {
-    for (const server of SERVERS) {
-      const share = median(samples[server], "generator");
-      if (share <= BUSY_GENERATOR) continue;
-      found.push(`The load generator was ${whole(share * 100)} % busy, and may be what limits: ${name}, ${server}.`);
-    }
-  }
-  const share = median(lines.flatMap((line) => SERVERS.flatMap((server) => line.samples[server])), "share");
-  if (share < DISTURBED_SERVER) {
-    found.push(
-      `This machine was busy with other things: the servers got ${whole(share * 100)} % of the CPU that they had work for. ` +
-        "Ratios of CPU time suffer less from that than those of requests per second.",
-    );
-  }
-  return found.length > 0 ? ["", ...found] : [];
 }

@@ -1,154 +1,125 @@
-// The requests that are measured: every line of the budget, cold and warm where that differs.
+// What all servers serve, and the requests that are measured: a site of racks between two spines, with a
+// neighbordb of realistic length.
 
-import { KNOWN_NODES, LARGER, NEW_NODES, TEMPLATE, backedUpNode, facts, knownNode, startupConfig } from "./content.mjs";
-import { request } from "./load.mjs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { root } from "../scripts/run.mjs";
+import { exchange, request } from "./load.mjs";
 
-let unique = 0;
+export const MIB = 1024 * 1024;
+const TEMPLATE = "templates/leaf.template";
+const LARGE = "files/images/extension.swix";
+const KNOWN_NODES = 16;
+/** Serial numbers: of a node with a value of a pool, of one with a startup-config; the start of unknown ones. */
+const [POOLED, SAVED] = ["POOL000001", "SAVED000001"];
+export const NEW = "NEW";
 
-/**
- * `shape` is what the floor's answers are filed under; `clocks` says under which clock the row is
- * measured, and which storage operations a request then costs. `next(server)` makes a function that
- * gives one request after the other.
- */
-export const rows = [
-  {
-    name: "GET /bootstrap",
-    shape: "GET /bootstrap",
-    clocks: { cold: "1 KV read", warm: "none" },
-    next: () => always(get("/bootstrap")),
-  },
-  {
-    name: "GET /bootstrap/config",
-    shape: "GET /bootstrap/config",
-    clocks: { cold: "1 KV read", warm: "none" },
-    next: () => always(get("/bootstrap/config")),
-  },
-  {
-    name: "GET /actions/{name}",
-    shape: "GET /actions",
-    clocks: { cold: "1 R2 get", warm: "none" },
-    next: () => always(get("/actions/add_config")),
-  },
-  {
-    name: "GET /files, 4 KiB",
-    shape: "GET /files",
-    clocks: { cold: "1 R2 get", warm: "none" },
-    next: () => always(get(`/files/${TEMPLATE}`)),
-  },
-  {
-    name: "GET /files, 1 MiB",
-    shape: "GET /files",
-    clocks: { warm: "1 R2 get" },
-    next: () => always(get(`/files/${LARGER}`)),
-  },
-  {
-    name: "POST /nodes, known",
-    shape: "POST /nodes 409",
-    clocks: { warm: "1 bulk KV read, 1 look" },
-    next: () => inTurn((index) => post(knownNode(index), 409)),
-  },
-  {
-    name: "POST /nodes, new",
-    shape: "POST /nodes 201",
-    clocks: { cold: "1 bulk and 2 KV reads, 1 look, 3 writes", warm: "1 bulk KV read, 1 look, 3 writes" },
-    next: () => () => post(newNode(), 201),
-  },
-  {
-    name: "GET /nodes/{id}",
-    shape: "GET /nodes",
-    clocks: { warm: "1 bulk KV read, 1 look" },
-    next: () => inTurn((index) => get(`/nodes/${knownNode(index)}`)),
-  },
-  {
-    name: "PUT startup-config, changed",
-    shape: "PUT startup-config",
-    clocks: { warm: "1 KV write" },
-    next: (server) => () => putConfig(backedUpNode((unique += 1)), unique, server.putStatus),
-  },
-  {
-    name: "GET startup-config",
-    shape: "GET startup-config",
-    clocks: { warm: "1 KV read" },
-    next: () => always(get(`/nodes/${knownConfigNode}/startup-config`)),
-  },
-  {
-    name: "GET /meta/files, remembered",
-    shape: "GET /meta",
-    clocks: { cold: "1 R2 head, 1 KV read", warm: "none" },
-    next: () => always(get(`/meta/files/${TEMPLATE}`)),
-  },
-  {
-    name: "GET /meta/nodes",
-    shape: "GET /meta",
-    clocks: { warm: "1 KV read" },
-    next: () => always(get(`/meta/nodes/${knownConfigNode}/startup-config`)),
-  },
+const range = (count, make) => Array.from({ length: count }, (_, index) => make(index + 1)).join("");
+
+const NEIGHBORDB = `variables:
+  spines: regex('spine\\d+\\.dc1')
+  uplink: includes('Ethernet')
+
+patterns:
+${range(20, (row) => `  - name: row ${row}
+    definition: leaf
+    interfaces:
+      - Ethernet1: row${row}-spine1.dc1:Ethernet${row}
+      - Ethernet2: row${row}-spine2.dc1:Ethernet${row}
+`)}  - name: rack switch
+    definition: leaf
+    interfaces:
+      - Ethernet49/1: $spines:$uplink
+      - Ethernet50/1: $spines:$uplink
+      - none: core1:any
+`;
+const definition = (address) => `name: leaf
+attributes: {domain: dc1.example.net, ntp: 192.0.2.123}
+actions:
+  - name: base configuration
+    action: add_config
+    attributes: {url: files/${TEMPLATE}, variables: {domain: $domain, ntp: $ntp, address: ${address}}}
+    onstart: installing the base configuration
+    onsuccess: the base configuration is installed
+`;
+/** About 4 KiB. */
+const CONFIGURATION = `ip domain-name $domain
+ntp server $ntp
+${range(48, (port) => `interface Ethernet${port}\n   description rack port ${port}\n   switchport access vlan 100\n!\n`)}`;
+
+const CONTENT = {
+  "bootstrap/bootstrap": readFileSync(join(root, "assets", "bootstrap")),
+  "bootstrap/bootstrap.conf": 'logging: [{destination: "ztps.example.net:514", level: DEBUG}]\n',
+  neighbordb: NEIGHBORDB,
+  "definitions/leaf": definition("192.0.2.1/24"),
+  [`nodes/${POOLED}/definition`]: definition("allocate('mgmt')"),
+  [`nodes/${SAVED}/startup-config`]: CONFIGURATION,
+  "resources/mgmt": "192.0.2.10/24: null\n192.0.2.11/24: null\n",
+  "actions/add_config": readFileSync(join(root, "assets", "actions", "add_config")),
+  [`files/${TEMPLATE}`]: CONFIGURATION,
+  [LARGE]: Buffer.alloc(MIB, "a megabyte of extension "),
+};
+
+let made = 0;
+const newNode = () => `${NEW}${String((made += 1)).padStart(8, "0")}`;
+const knownNode = (prefix = "KNOWN") => `${prefix}${String((made += 1) % KNOWN_NODES).padStart(6, "0")}`;
+const get = (path) => request("GET", path);
+
+function post(serialnumber, status) {
+  const spine = (number) => [{ device: `spine${number}.dc1`, port: "Ethernet7/1" }];
+  const neighbors = { "Ethernet49/1": spine(1), "Ethernet50/1": spine(2), Management1: spine(3) };
+  const facts = { model: "DCS-7050TX-64", serialnumber, systemmac: "00:1c:73:aa:bb:cc", version: "4.28.0F", neighbors };
+  return request("POST", "/nodes", { body: JSON.stringify(facts), type: "application/json", statuses: [status] });
+}
+
+/** ztpserver 2.1.0 sends 200, the specification says 201. */
+const putConfig = (node) => request("PUT", `/nodes/${node}/startup-config`, { body: CONFIGURATION, statuses: [201, 200] });
+
+/** Every kind of request. `depth`: storage operations that it waits for one after the other, cold and warm. */
+export const KINDS = [
+  { name: "GET /bootstrap", depth: [1, 0], next: () => get("/bootstrap") },
+  { name: "GET /bootstrap/config", depth: [1, 0], next: () => get("/bootstrap/config") },
+  { name: "GET /actions/{name}", depth: [1, 0], next: () => get("/actions/add_config") },
+  { name: "GET /files/{path}, 4 KiB", depth: [1, 0], next: () => get(`/files/${TEMPLATE}`) },
+  { name: "GET /files/{path}, 1 MiB", depth: [1, 1], next: () => get(`/${LARGE}`) },
+  { name: "GET /meta/files/{path}", depth: [1, 0], next: () => get(`/meta/files/${TEMPLATE}`) },
+  { name: "GET /meta/nodes/{id}/{record}", depth: [1, 1], next: () => get(`/meta/nodes/${SAVED}/startup-config`) },
+  { name: "POST /nodes, known", depth: [1, 1], next: () => post(knownNode(), 409) },
+  { name: "POST /nodes, new", depth: [5, 3], next: () => post(newNode(), 201) },
+  { name: "GET /nodes/{id}", depth: [1, 1], next: () => get(`/nodes/${knownNode()}`) },
+  // The plugin that allocates for ztpserver 2.1.0 does not run in Python 3.
+  { name: "GET /nodes/{id}, a pool", depth: [2, 2], next: () => get(`/nodes/${POOLED}`), servers: ["worker", "floor"] },
+  { name: "GET startup-config", depth: [1, 1], next: () => get(`/nodes/${SAVED}/startup-config`) },
+  { name: "PUT startup-config", depth: [1, 1], next: () => putConfig(knownNode("SAVES")) },
 ];
 
-/** What the floor answers without any storage operation: workerd alone, and with a log line. */
-export const emptyRequests = { silent: () => silent, logged: () => logged };
+/** The requests of a new node, from power-on to the backup of its configuration. */
+export function boot() {
+  const node = newNode();
+  const before = [get("/bootstrap"), get("/bootstrap/config"), post(node, 201), get(`/nodes/${node}`)];
+  const action = [get("/actions/add_config"), get(`/meta/files/${TEMPLATE}`), get(`/files/${TEMPLATE}`)];
+  return [...before, ...action, putConfig(node), get(`/nodes/${node}/startup-config`)];
+}
 
-/** Requests of a boot. */
-export const BOOT_LENGTH = 9;
-
-/**
- * The conversations of new nodes, one after the other, on a connection per request as switches make
- * them.
- */
-export function boots(server) {
+/** Boots, one after the other: a function that makes the next request. */
+export function boots() {
   let left = [];
-  return () => {
-    if (left.length === 0) left = conversation(server, newNode());
-    return left.shift();
-  };
+  return () => (left.length > 0 ? left : (left = boot())).shift();
 }
 
-/** What a node asks from power-on to the backup of its configuration. */
-function conversation(server, node) {
-  const close = true;
-  return [
-    get("/bootstrap", { close }),
-    get("/bootstrap/config", { close }),
-    post(node, 201, { close }),
-    get(`/nodes/${node}`, { close }),
-    get("/actions/add_config", { close }),
-    get(`/meta/files/${TEMPLATE}`, { close }),
-    get(`/files/${TEMPLATE}`, { close }),
-    putConfig(node, 0, server.putStatus, { close }),
-    get(`/nodes/${node}/startup-config`, { close }),
-  ];
-}
-
-/** What every server has to be sent before it is measured. */
-export function* preparations(server) {
-  for (let index = 0; index < KNOWN_NODES; index += 1) {
-    yield post(knownNode(index), 201);
-    yield post(backedUpNode(index), 201);
+/** Stores all content in a server, and has it meet the known nodes. */
+export async function fill(server) {
+  for (const [key, value] of Object.entries(CONTENT)) {
+    const store = /^(actions|files)\//.test(key) ? "r2" : "kv";
+    if (server.storesPort) {
+      await exchange(server.storesPort, request("PUT", `/${store}/${key}`, { body: value }));
+    } else {
+      mkdirSync(dirname(join(server.dataRoot, key)), { recursive: true });
+      writeFileSync(join(server.dataRoot, key), value);
+    }
   }
-  yield post(knownConfigNode, 201);
-  yield putConfig(knownConfigNode, 0, server.putStatus);
-}
-
-const knownConfigNode = "SAVED000001";
-
-const get = (path, options) => request("GET", path, options);
-
-const silent = get("/");
-const logged = get("/logged");
-
-const post = (node, status, options) =>
-  request("POST", "/nodes", { body: facts(node), type: "application/json", status, ...options });
-
-const putConfig = (node, version, status, options) =>
-  request("PUT", `/nodes/${node}/startup-config`, { body: startupConfig(version), status, ...options });
-
-/** The serial number of a node that no server has seen. */
-const newNode = () => `${NEW_NODES}${String((unique += 1)).padStart(8, "0")}`;
-
-const always = (wanted) => () => wanted;
-
-function inTurn(make) {
-  const all = Array.from({ length: KNOWN_NODES }, (_, index) => make(index));
-  let at = 0;
-  return () => all[(at += 1) % all.length];
+  // Writes of one key wait for each other: many nodes have theirs written.
+  for (const prefix of ["KNOWN", "SAVES"]) {
+    for (let count = 0; count < KNOWN_NODES; count += 1) await exchange(server.port, post(knownNode(prefix), 201));
+  }
 }

@@ -1,152 +1,145 @@
-// The three servers on the same content. The Workers run twice: under the real clock, and under one
-// that makes them cold.
+// The servers, as processes: workerd with nothing between a socket and the Worker, nor between the Worker and its
+// stores but the runtime's own bindings; and ztpserver 2.1.0, as its own standalone server.
 
+import { execFileSync, spawn } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { content, put, writeContent } from "./content.mjs";
-import { exchange, request } from "./load.mjs";
-import { startReference } from "./reference.mjs";
-import { preparations, rows } from "./requests.mjs";
-import { cold, floorModules, startRuntime, workerModules } from "./runtime.mjs";
+import { unstable_readConfig } from "wrangler";
+import { freePort, root } from "../scripts/run.mjs";
+import { pythonWithZtpserver } from "../tests/reference/reference.mjs";
+import { SERVER_URL, exchange, request } from "./load.mjs";
 
-/** ztpserver 2.1.0 answers a PUT with 200, the specification says 201. */
-const PUT_STATUS = { worker: 201, floor: 201, reference: 200 };
-/** Headers that are the runtime's, not the Worker's. */
-const OF_THE_RUNTIME = ["content-length", "transfer-encoding", "connection", "date"];
-const FIRST_ANSWER = request("GET", "/bootstrap");
-/** What the floor stores under these keys: the Worker's answers to these rows. */
-const ANSWERS_AS_CONTENT = {
-  "bootstrap/bootstrap": "GET /bootstrap",
-  "bootstrap/bootstrap.conf": "GET /bootstrap/config",
-  "definitions/leaf": "GET /nodes/{id}",
-};
+// Not the command of the same name, which is a script around this program.
+const { default: WORKERD } = createRequire(import.meta.url)("workerd");
+const children = [];
+process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
+const TICKS_PER_SECOND = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
 
-/** A server that can be started again on the documents that it had. */
-class Server {
-  #launch;
-  #running;
-  #documents = {};
+/** Which CPUs do what, if there are two or more: the load generator has the last one for itself. */
+const last = availableParallelism() - 1;
+const division = last > 0 ? { servers: `0-${last - 1}`, generator: `${last}` } : undefined;
 
-  /** `launch` starts it and resolves to { port, pid, dataRoot, startMs, stop } and more. */
-  constructor(name, clock, launch) {
-    this.name = name;
-    this.clock = clock;
-    this.putStatus = PUT_STATUS[name];
-    this.#launch = launch;
-  }
-
-  async start() {
-    this.#running = await this.#launch();
-    const { stop, ...facts } = this.#running;
-    Object.assign(this, facts);
-    await this.#store(this.#documents);
-    return this;
-  }
-
-  /** Stores documents by key, and everything else that the measured requests need. */
-  async fill(documents) {
-    this.#documents = documents;
-    await this.#store(documents);
-    for (const wanted of preparations(this)) {
-      const { status } = await exchange(this.port, wanted);
-      if (status === wanted.status) continue;
-      throw new Error(`${this.name} answered ${wanted.name} with ${status}, not ${wanted.status}`);
-    }
-  }
-
-  async #store(documents) {
-    for (const [key, value] of Object.entries(documents)) await put(this, key, value);
-  }
-
-  async stop() {
-    await this.#running?.stop();
-    this.#running = undefined;
-  }
-
-  /** Ends its process at once, whatever it is doing. */
-  kill() {
-    if (!this.#running) return;
-    try {
-      process.kill(this.pid, "SIGKILL");
-    } catch (error) {
-      if (error.code !== "ESRCH") throw error;
-    }
-  }
+/** Moves this process to the CPU of the load generator. */
+export function becomeGenerator() {
+  if (division) execFileSync("taskset", ["--all-tasks", "--cpu-list", "--pid", division.generator, `${process.pid}`]);
 }
 
 /**
- * Starts them all in the folder `place`; every one goes into `started` as soon as it may have to be
- * stopped. Resolves to the servers by name and clock, and to notes on where the floor answers
- * otherwise than the Worker.
+ * Starts the Worker of the folder `source` in the folder `place`, with empty stores; `<place>/data/files` has large
+ * files. `delayMs` is added to each storage operation. Resolves to a server, with the port of its stores.
  */
-export async function startServers(place, started) {
-  const server = (name, clock, launch) => {
-    const made = new Server(name, clock, launch);
-    started.push(made);
-    return made;
-  };
-  const runtime = (name, clock, modules, bindings) => {
-    const measured = clock === "cold" ? cold(modules) : modules;
-    const options = { modules: measured, bindings, firstAnswer: FIRST_ANSWER };
-    return server(name, clock, () => startRuntime(join(place, `${name}-${clock}`), options));
-  };
-
-  const worker = {
-    warm: runtime("worker", "warm", workerModules()),
-    cold: runtime("worker", "cold", workerModules()),
-  };
-  for (const one of [worker.warm, worker.cold]) {
-    await one.start();
-    await one.fill(content());
+export async function startWorkerd(place, source, { bindings = {}, delayMs = 0 } = {}) {
+  const dataRoot = join(place, "data");
+  mkdirSync(join(dataRoot, "files", "images"), { recursive: true });
+  cpSync(join(root, source), place, { recursive: true });
+  cpSync(join(root, "bench", "stores.js"), join(place, "stores.js"));
+  const wanted = unstable_readConfig({ config: join(root, "wrangler.toml") });
+  const objects = wanted.durable_objects.bindings;
+  const modules = ["index.js", ...readdirSync(place).filter((name) => name.endsWith(".wasm"))];
+  if (delayMs > 0) {
+    writeFileSync(join(place, "delayed.js"), delayed(objects, delayMs));
+    modules.unshift("delayed.js");
   }
-  const answers = await askAll(worker.warm);
-
-  const shapes = rows.map((row) => [row.shape, envelope(answers.get(row.name))]);
-  const bindings = { ANSWERS: Object.fromEntries(shapes.reverse()) };
-  const floor = {
-    warm: runtime("floor", "warm", floorModules(), bindings),
-    cold: runtime("floor", "cold", floorModules(), bindings),
-  };
-  const answered = Object.entries(ANSWERS_AS_CONTENT).map(([key, row]) => [key, answers.get(row).body]);
-  for (const one of [floor.warm, floor.cold]) {
-    await one.start();
-    await one.fill({ ...content(), ...Object.fromEntries(answered) });
-  }
-  const notes = differences(answers, await askAll(floor.warm));
-
-  const reference = server("reference", "warm", () =>
-    startReference(join(place, "reference"), async (dataRoot) => writeContent(dataRoot), FIRST_ANSWER),
+  const bound = [
+    ...Object.entries({ ...wanted.vars, ...bindings }).map(([name, value]) => bind(name, "json", json(value))),
+    ...wanted.kv_namespaces.map(({ binding }) => bind(binding, "kvNamespace", service("kv"))),
+    ...wanted.r2_buckets.map(({ binding }) => bind(binding, "r2Bucket", service("r2"))),
+    ...objects.map(({ name, class_name }) => bind(name, "durableObjectNamespace", text(class_name))),
+  ];
+  const namespace = ({ class_name: name }) => `(className = "${name}", uniqueKey = "${name}", enableSql = true)`;
+  const [port, storesPort, config] = [await freePort(), await freePort(), join(place, "workerd.capnp")];
+  writeFileSync(
+    config,
+    `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "measured", worker = .measured), (name = "stores", worker = .stores),
+    (name = "data", disk = ${text(dataRoot)}), (name = "objects", disk = (path = ${text(place)}, writable = true)),
+  ],
+  sockets = [
+    (name = "measured", address = "127.0.0.1:${port}", http = (), service = "measured"),
+    (name = "stores", address = "127.0.0.1:${storesPort}", http = (), service = "stores"),
+  ],
+);
+const measured :Workerd.Worker = (
+  modules = [${modules.map(embed).join(", ")}], compatibilityDate = "${wanted.compatibility_date}",
+  bindings = [${bound.join(", ")}],
+  durableObjectNamespaces = [${objects.map(namespace).join(", ")}], durableObjectStorage = (localDisk = "objects"),
+);
+const stores :Workerd.Worker = (
+  modules = [${embed("stores.js")}], compatibilityDate = "${wanted.compatibility_date}",
+  bindings = [${bind("FOLDER", "service", text("data"))}, ${bind("DELAY_MS", "json", json(delayMs))}],
+);
+`,
   );
-  await reference.start();
-  await reference.fill({});
-  await askAll(reference);
-  return { worker, floor, reference, notes };
+  return { ...(await start(WORKERD, ["serve", config], port)), storesPort, dataRoot };
 }
 
-/** The answer to one request of each row. */
-async function askAll(server) {
-  const answers = new Map();
-  for (const row of rows) answers.set(row.name, await exchange(server.port, row.next(server)()));
-  return answers;
+/** A main module in which each call of a Durable Object takes longer. */
+function delayed(objects, delayMs) {
+  const wrap = ({ class_name: name }) => `export class ${name} extends main.${name} {
+  async fetch(request) {
+    await scheduler.wait(${delayMs});
+    return super.fetch(request);
+  }
+}`;
+  return `import * as main from "./index.js";\nexport default main.default;\n${objects.map(wrap).join("\n")}\n`;
 }
 
-/** Status and headers of an answer, as the floor gives them to its own. */
-function envelope({ status, headers }) {
-  const own = Object.entries(headers).filter(([name]) => !OF_THE_RUNTIME.includes(name));
-  return { status, headers: Object.fromEntries(own) };
+const embed = (name) => `(name = "${name}", ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed "${name}")`;
+const bind = (name, kind, value) => `(name = "${name}", ${kind} = ${value})`;
+const service = (entrypoint) => `(name = "stores", entrypoint = "${entrypoint}")`;
+/** A string as Cap'n Proto writes it: JSON's escapes, but for those of characters beyond ASCII. */
+const text = (value) => JSON.stringify(value);
+const json = (value) => text(JSON.stringify(value));
+
+/** Starts ztpserver in a folder, with its data in `<place>/data`; its log goes nowhere. */
+export async function startReference(place) {
+  const dataRoot = join(place, "data");
+  for (const name of ["files/images", "nodes"]) mkdirSync(join(dataRoot, name), { recursive: true });
+  const [port, config] = [await freePort(), join(place, "ztpserver.conf")];
+  const lines = ["[default]", `data_root = ${dataRoot}`, `server_url = ${SERVER_URL}`];
+  writeFileSync(config, [...lines, "[server]", "interface = 127.0.0.1", `port = ${port}`, ""].join("\n"));
+  const main = "import sys; from ztpserver.app import main; sys.exit(main())";
+  return { ...(await start(pythonWithZtpserver(), ["-c", main, "--conf", config], port)), dataRoot };
 }
 
-/** Where the floor's answers are not of the size or under the headers that the Worker's have. */
-function differences(wanted, given) {
-  return rows.flatMap(({ name }) => {
-    const [worker, floor] = [wanted.get(name), given.get(name)];
-    const names = ({ headers }) => Object.keys(headers).sort().join(", ");
-    const found = [];
-    if (worker.body.length !== floor.body.length) {
-      found.push(`${name}: ${floor.body.length} bytes, the Worker answers ${worker.body.length}`);
+/** Starts a program on the CPUs of the servers; resolves when it responds to GET /bootstrap, `startMs` later. */
+async function start(program, args, port) {
+  const command = division ? ["taskset", "--cpu-list", division.servers, program, ...args] : [program, ...args];
+  const started = performance.now();
+  const child = spawn(command[0], command.slice(1), { stdio: "ignore", env: { PATH: process.env.PATH, PYTHONUTF8: "1" } });
+  children.push(child);
+  const ended = new Promise((resolve, reject) => child.on("error", reject).on("exit", resolve));
+  for (;;) {
+    try {
+      // ztpserver without content responds with 400.
+      await exchange(port, request("GET", "/bootstrap", { statuses: [200, 400] }));
+      return { port, pid: child.pid, startMs: performance.now() - started, stop: () => child.kill("SIGKILL") && ended };
+    } catch (error) {
+      if (child.exitCode !== null) throw new Error(`${command.join(" ")} ended with ${child.exitCode}`);
+      // Reset: where nobody listens yet, the kernel may have connected the port with itself.
+      if (!/ECONNREFUSED|ECONNRESET/.test(error.message)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1));
     }
-    if (names(worker) !== names(floor)) {
-      found.push(`${name}: the headers ${names(floor)}, the Worker answers ${names(worker)}`);
-    }
-    return found;
-  });
+  }
 }
+
+/** CPU time of a process so far, in microseconds. */
+export function cpuMicroseconds(pid) {
+  // The second field is the program's name in parentheses, and may hold anything.
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1).split(" ");
+  const [user, system] = fields.slice(11, 13).map(Number);
+  return ((user + system) * 1e6) / TICKS_PER_SECOND;
+}
+
+/** Resident memory of a process in MiB: now ("VmRSS"), or the highest since the last resetPeak() ("VmHWM"). */
+export function memory(pid, which) {
+  const [, kilobytes] = readFileSync(`/proc/${pid}/status`, "utf8").match(new RegExp(`^${which}:\\s+(\\d+) kB`, "m"));
+  return Number(kilobytes) / 1024;
+}
+
+/** Makes the present memory of a process its peak (proc(5), clear_refs). */
+export const resetPeak = (pid) => writeFileSync(`/proc/${pid}/clear_refs`, "5");

@@ -1,11 +1,12 @@
-// Serves the Worker on this machine: builds it after a change, loads the sample data_root into empty local
-// storage, prints the first commands to try, and runs `wrangler dev`.
+// Serves the Worker on this machine: loads the sample data_root into empty local
+// storage, prints the first commands to try, and runs `wrangler dev`,
+// which builds the Worker after a change.
 //
 // Arguments are passed to wrangler: npm start -- --port 9000 --persist-to ../state
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { attend, npmBin, root, run } from "./run.mjs";
+import { attend, npmBin, root } from "./run.mjs";
 import { withStorage } from "./storage.mjs";
 
 const SAMPLE = join(root, "assets", "sample");
@@ -16,7 +17,6 @@ const state = option("--persist-to") ?? ".wrangler/state";
 // The runtime would request its location from the internet, and log an error without a connection.
 process.env.CLOUDFLARE_CF_FETCH_ENABLED ??= "false";
 
-run(npmBin("node"), ["scripts/build.mjs"]);
 await loadSample();
 sayWhatToTry();
 process.exitCode = await attend(npmBin("wrangler"), ["dev", ...(option("--port") ? [] : ["--port", port]), ...args]);

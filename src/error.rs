@@ -23,6 +23,8 @@ pub enum Error {
     Conflict(String),
     /// The body exceeds a limit.
     TooLarge(String),
+    /// There is no memory for its body now. A retry may succeed.
+    Busy(String),
     /// The range starts past the end of a file of `size` bytes.
     RangeNotSatisfiable { size: u64 },
     /// Too many requests from one caller.
@@ -70,6 +72,7 @@ impl fmt::Display for Error {
             | Self::Conflict(reason)
             | Self::NotFound(reason)
             | Self::TooLarge(reason)
+            | Self::Busy(reason)
             | Self::MetaNotFound(reason)
             | Self::Misconfigured(reason) => f.write_str(reason),
             Self::RangeNotSatisfiable { size } => {

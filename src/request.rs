@@ -3,7 +3,7 @@
 use worker::web_sys;
 
 use crate::error::Error;
-use crate::stream::{self, Buffer};
+use crate::stream::{self, Body, MAX_BODIES_BYTES, Refused};
 
 /// A request. `worker::Request` would parse the `cf` object of each, and rejects unknown methods.
 pub struct Request {
@@ -32,15 +32,24 @@ impl Request {
     ///
     /// # Errors
     /// [`Error::TooLarge`] if it has more than `limit` bytes; [`Error::BadRequest`] if the client
-    /// disconnects before its end.
-    pub async fn body(&self, name: &str, limit: usize) -> Result<Buffer, Error> {
+    /// disconnects before its end; [`Error::Busy`] if other bodies have all the memory that there is for
+    /// them.
+    pub async fn body(&self, name: &str, limit: usize) -> Result<Body, Error> {
         let Some(body) = self.inner.body() else {
-            return Ok(Buffer::new(&[]));
+            return Ok(Body::empty());
         };
-        stream::read_up_to(&body, limit)
+        stream::read_body(&body, limit)
             .await
             .map_err(|cause| Error::BadRequest(format!("{name} was cut off: {cause}")))?
-            .ok_or_else(|| Error::TooLarge(format!("{name} exceeds the limit of {limit} bytes")))
+            .map_err(|refused| match refused {
+                Refused::TooLarge => {
+                    Error::TooLarge(format!("{name} exceeds the limit of {limit} bytes"))
+                }
+                Refused::NoRoom => Error::Busy(format!(
+                    "{name} was not read: the bodies of other requests take the {MAX_BODIES_BYTES} bytes \
+                     that there are for all; retry in a few seconds"
+                )),
+            })
     }
 
     /// The refusal of a request whose body nobody has read. The body is read first, and dropped: a client that

@@ -190,6 +190,7 @@ impl From<Error> for Response {
             }
             Error::Conflict(_) => Self::refusal(409, reason),
             Error::TooLarge(_) => Self::refusal(413, reason),
+            Error::Busy(_) => Self::refusal(503, reason).with_header("Retry-After", "5"),
             Error::RangeNotSatisfiable { size } => {
                 Self::refusal(416, reason).with_header("Content-Range", format!("bytes */{size}"))
             }

@@ -86,7 +86,7 @@ const fn route(method: &'static str, path: &'static str, role: Role, handler: Ha
 }
 
 impl Route {
-    /// The path in the notation of the specification and of OpenAPI: `/files/{path}`.
+    /// Its path as the specification and docs/endpoints.md write it: `/files/{path}`.
     fn shape(&self) -> String {
         self.path.replace(['*', '?'], "")
     }
@@ -347,6 +347,21 @@ mod tests {
         let routes = ROUTES.iter();
         let routes = routes.map(|route| format!("{} {}", route.method, route.shape()));
         assert_eq!(routes.collect::<BTreeSet<_>>(), described);
+    }
+
+    #[test]
+    fn the_page_of_endpoints_has_every_route_and_no_other() {
+        let page = include_str!("../docs/endpoints.md");
+        let rows = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+        let requests = rows.flat_map(|cell| cell.split("`, `"));
+        let listed: BTreeSet<_> = requests
+            .map(|one| one.trim_end_matches('`').to_owned())
+            .collect();
+        let routes = ROUTES.iter();
+        let routes = routes.map(|route| format!("{} {}", route.method, route.shape()));
+        assert_eq!(routes.collect::<BTreeSet<_>>(), listed);
     }
 
     #[test]

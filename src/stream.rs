@@ -1,6 +1,8 @@
 //! Bytes that stay in JavaScript's memory: bodies of requests and objects, and responses that many
 //! switches receive. Wasm memory never shrinks, so large bodies are never copied into it.
 
+use std::ops::Deref;
+
 use worker::js_sys::{self, Array, Uint8Array};
 use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::web_sys::{ReadableStream, Response};
@@ -12,6 +14,19 @@ extern "C" {
 
     #[wasm_bindgen(catch, js_name = readUpTo)]
     async fn js_read_up_to(stream: &ReadableStream, limit: f64) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = readBody)]
+    async fn js_read_body(
+        stream: &ReadableStream,
+        limit: f64,
+        room: &JsValue,
+    ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(js_name = release)]
+    fn js_release(bytes: &Uint8Array, room: &JsValue);
+
+    #[wasm_bindgen(js_name = makeRoom)]
+    fn js_make_room(max: f64) -> JsValue;
 }
 
 /// The size in bytes and the SHA-1 of a stream.
@@ -31,6 +46,68 @@ pub async fn sha1(stream: &ReadableStream) -> worker::Result<(u64, Vec<u8>)> {
 pub async fn read_up_to(stream: &ReadableStream, limit: usize) -> worker::Result<Option<Buffer>> {
     let bytes = js_read_up_to(stream, limit as f64).await?;
     Ok((!bytes.is_null()).then(|| Buffer(bytes.unchecked_into())))
+}
+
+/// The most bytes that the bodies of all requests to an instance have in memory together, those within 16
+/// KiB aside. An isolate has 128 MB, and a hundred slow uploads would fill it.
+pub const MAX_BODIES_BYTES: usize = 24 << 20;
+
+thread_local! {
+    /// What is left of [`MAX_BODIES_BYTES`].
+    static ROOM: JsValue = js_make_room(MAX_BODIES_BYTES as f64);
+}
+
+/// The body of a request. It counts against [`MAX_BODIES_BYTES`] until it is dropped, which takes its bytes
+/// out of memory: no response has them.
+pub struct Body(Buffer);
+
+/// Why a body is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// It has more bytes than its limit.
+    TooLarge,
+    /// The bodies of other requests took all room for several seconds.
+    NoRoom,
+}
+
+/// All bytes of the body of a request.
+///
+/// # Errors
+/// The stream failed, for example because the client disconnected.
+pub async fn read_body(
+    stream: &ReadableStream,
+    limit: usize,
+) -> worker::Result<Result<Body, Refused>> {
+    let room = ROOM.with(JsValue::clone);
+    let bytes = js_read_body(stream, limit as f64, &room).await?;
+    Ok(if bytes.is_null() {
+        Err(Refused::TooLarge)
+    } else if bytes.is_undefined() {
+        Err(Refused::NoRoom)
+    } else {
+        Ok(Body(Buffer(bytes.unchecked_into())))
+    })
+}
+
+impl Body {
+    /// The body of a request that has none.
+    pub fn empty() -> Self {
+        Self(Buffer::new(&[]))
+    }
+}
+
+impl Deref for Body {
+    type Target = Buffer;
+
+    fn deref(&self) -> &Buffer {
+        &self.0
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        ROOM.with(|room| js_release(&self.0.0, room));
+    }
 }
 
 /// Immutable bytes in JavaScript's memory. A clone shares them.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use ztp_core::credentials::Caller;
 use ztp_core::key::{Document, Record};
-use ztp_core::neighbordb::{Entry, MAX_LOGGED_REFUSAL, MAX_REFUSAL, Neighbordb, Selection};
+use ztp_core::neighbordb::{Entry, MAX_LOGGED_REFUSAL, MAX_REFUSAL, Neighbordb};
 use ztp_core::node::{MAX_FACTS, NodeFacts, NodeId, Post};
 use ztp_core::path;
 use ztp_core::printable::Printable;
@@ -187,22 +187,20 @@ async fn match_neighbordb(
             "the node {node} is not known here{similar}, and there is no neighbordb to match it against"
         )));
     };
-    match neighbordb.select(node, facts) {
-        Selection::Matched(entry) => load(storage, entry).await,
-        Selection::Refused(refusal) => {
-            let similar = similar::mention(context, node, facts).await;
-            let head =
-                format!("the node {node} is not known here{similar}, and no pattern matches it:\n");
-            let room = |max: usize| {
-                max.saturating_sub(head.chars().map(width_in_html).sum::<usize>() + "\n".len())
-            };
-            let reasons = |max, width: fn(char) -> usize| refusal.text(room(max), width);
-            Err(Error::NoPattern {
-                response: format!("{head}{}", reasons(MAX_REFUSAL, width_in_html)),
-                log: format!("{head}{}", reasons(MAX_LOGGED_REFUSAL, char::len_utf8)),
-            })
-        }
+    let trace = neighbordb.trace(node, facts);
+    if let Some(entry) = trace.chosen() {
+        return load(storage, entry).await;
     }
+    let similar = similar::mention(context, node, facts).await;
+    let head = format!("the node {node} is not known here{similar}, and no pattern matches it:\n");
+    let room = |max: usize| {
+        max.saturating_sub(head.chars().map(width_in_html).sum::<usize>() + "\n".len())
+    };
+    let reasons = |max, width: fn(char) -> usize| trace.refusal(room(max), width);
+    Err(Error::NoPattern {
+        response: format!("{head}{}", reasons(MAX_REFUSAL, width_in_html)),
+        log: format!("{head}{}", reasons(MAX_LOGGED_REFUSAL, char::len_utf8)),
+    })
 }
 
 /// Loads the definition and the config-handler of a pattern.

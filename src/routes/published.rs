@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use ztp_core::definition::{Attributes, Definition, DefinitionError};
+use ztp_core::definition::{Attributes, Definition};
 use ztp_core::neighbordb::Neighbordb;
 use ztp_core::pattern::Pattern;
 use ztp_core::template::Template;
+use ztp_core::yaml::Diagnostic;
 
 use crate::storage::{Documents, ParsedTexts, documents, parsed_texts};
 use crate::stream::Buffer;
@@ -83,7 +84,7 @@ impl SharedDefinition {
     ///
     /// # Errors
     /// As [`Definition::parse`].
-    pub fn parse(text: &str) -> Result<Self, DefinitionError> {
+    pub fn parse(text: &str) -> Result<Self, Diagnostic> {
         let definition = Definition::parse(text)?;
         // An error here is not final: rendering depends on the node's attributes.
         let rendered = definition.render(&Attributes::default()).ok();

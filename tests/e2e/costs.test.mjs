@@ -4,9 +4,12 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { facts, startWorker } from "./harness.mjs";
 
+/** Milliseconds for which content is kept. */
+const MAX_AGE_MS = 10_000;
+
 let worker;
 before(async () => {
-  worker = await startWorker();
+  worker = await startWorker({ bundle: "bundle-clock" });
 });
 after(() => worker.stop());
 beforeEach(() => worker.reset());
@@ -82,10 +85,10 @@ describe("the storage operations of a request", () => {
     await worker.r2.put("files/x.swi", Buffer.alloc(300_000, "x"));
     assert.deepEqual(await cost("GET", "/meta/files/x.swi"), reads(1, 2, 1), "the first time");
     assert.deepEqual(await cost("GET", "/meta/files/x.swi"), reads(0), "warm");
-    await forgotten();
+    await worker.advance(MAX_AGE_MS);
     assert.deepEqual(await cost("GET", "/meta/files/x.swi"), reads(0, 1), "after 10 seconds");
     await worker.r2.put("files/x.swi", Buffer.alloc(300_000, "y"));
-    await forgotten();
+    await worker.advance(MAX_AGE_MS);
     assert.deepEqual(await cost("GET", "/meta/files/x.swi"), reads(1, 2, 1), "replaced");
   });
 
@@ -110,7 +113,7 @@ describe("what is remembered", () => {
     await worker.kv.put("bootstrap/bootstrap", "two");
     await worker.r2.put("files/x", "two");
     await worker.r2.delete("actions/add_config");
-    await forgotten();
+    await worker.advance(MAX_AGE_MS);
     for (const path of paths.slice(0, 2)) assert.equal((await worker.request("GET", path)).text, "two");
     assert.match((await worker.request("GET", "/actions/add_config")).text, /def main/);
   });
@@ -120,7 +123,7 @@ describe("what is remembered", () => {
     const length = async () => (await worker.request("GET", "/files/x")).bytes.length;
     for (const small of [100, 200_000]) {
       await worker.r2.put("files/x", Buffer.alloc(small, "x"));
-      await forgotten();
+      await worker.advance(MAX_AGE_MS);
       assert.deepEqual([await size(), await length()], [small, small]);
       await worker.r2.put("files/x", Buffer.alloc(small + 1, "y"));
       // Remembered or not, whichever shows the new upload first, the other follows.
@@ -140,8 +143,3 @@ describe("what is remembered", () => {
     }
   });
 });
-
-/** Waits until nothing that was remembered counts any more. */
-function forgotten() {
-  return new Promise((resolve) => setTimeout(resolve, 10_050));
-}

@@ -112,10 +112,11 @@ export class FaultyKv {
 
   /** Sends a body in parts, as long as it is read. */
   async #send(response, body) {
+    const closed = once(response, "close");
     for (let at = 0; at < body.length && !response.destroyed; at += PART) {
       const part = body.subarray(at, at + PART);
       this.sent += part.length;
-      if (!response.write(part)) await Promise.race([once(response, "drain"), once(response, "close")]);
+      if (!response.write(part)) await Promise.race([once(response, "drain"), closed]);
     }
     response.end();
   }
@@ -187,16 +188,18 @@ Object.getPrototypeOf(bindings.ZTP_RATE_LIMIT).limit = async () => {
 /**
  * Starts the built Worker on a KV with faults; `rules` are those of FaultyKv. `bindings` (settings and
  * secrets) are added to wrangler.toml's. `limit` binds a rate limiter with so many requests a minute, which
- * always fails with `limiterFails`. A `forgetful` Worker is as in the harness.
+ * always fails with `limiterFails`. A `forgetful` Worker is as in the harness. `inspectorPort` is where its
+ * inspector listens, as the Worker `faulty`.
  */
-export async function startFaulty({ bindings = {}, rules = {}, forgetful = false, limit, limiterFails = false } = {}) {
-  const bundle = join(root, "build", forgetful ? "bundle-forgetful" : "bundle");
+export async function startFaulty({ bindings = {}, rules = {}, forgetful = false, limit, limiterFails = false, inspectorPort } = {}) {
+  const bundle = join(root, "build", forgetful ? "bundle-forgetful" : "bundle-clock");
   const kv = new FaultyKv(rules);
   const [port, remote] = [await freePort(), await kv.start()];
   const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
   const entries = [];
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
+      inspectorPort,
       structuredWorkerdLogs: true,
       handleStructuredLogs: ({ level, message }) => entries.push({ level, message }),
       workers: [
@@ -219,6 +222,10 @@ export async function startFaulty({ bindings = {}, rules = {}, forgetful = false
     kv,
     r2: await miniflare.getR2Bucket("ZTP_FILES", "faulty"),
     request: (method, path, options = {}) => send(url, method, path, options),
+    /** Moves the Worker's clock, as if nobody had asked anything for so long. */
+    async advance(milliseconds) {
+      await send(url, "GET", "/", { headers: { "X-Clock-Advance": String(milliseconds) } });
+    },
     /** What the Worker has logged since the last call: `{ level, message }`. */
     logs: () => entries.splice(0),
     /** The log lines about the last `count` requests, parsed, each with its `level`. A line may come after its answer. */

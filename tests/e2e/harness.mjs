@@ -39,6 +39,11 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     },
     /** Sends one request; `path` goes over the wire as it is written here. */
     request: (method, path, options = {}) => send(url, method, path, options),
+    /** Moves the clock of the bundle `bundle-clock`, as if nobody had asked anything for so long. */
+    async advance(milliseconds) {
+      const { status } = await send(url, "GET", "/", { headers: { "X-Clock-Advance": String(milliseconds) } });
+      assert.equal(status, 204, "the Worker has no clock to move");
+    },
     /** The log lines of the Worker since the last call. */
     logs() {
       const lines = harness.getLogs().map((entry) => entry.message);

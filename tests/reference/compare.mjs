@@ -3,9 +3,9 @@
 //   node tests/reference/compare.mjs            everything
 //   node tests/reference/compare.mjs PUT dots   the cases whose name has one of these texts, or which show that difference
 //   node tests/reference/compare.mjs pairs      the random pairs alone
-//   node tests/reference/compare.mjs --table    the README's table of differences
+//   node tests/reference/compare.mjs --table    the table of differences, as docs/differences.md has it
 //
-// A difference must be one of differences.mjs, and each of those must occur and stand in the README.
+// A difference must be one of differences.mjs, and each of those must occur and stand in docs/differences.md.
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -165,7 +165,7 @@ function report({ occurred, problems, ...counts }, seconds) {
     for (const { id } of differences.filter(({ id }) => !occurred.has(id))) {
       problems.push(`the difference \`${id}\` is listed, and did not occur: take it off the list, or add the case that shows it`);
     }
-    problems.push(...missingInReadme());
+    problems.push(...missingInPage());
   }
   for (const problem of problems) console.error(`DIFFERENT ${problem}`);
   const { cases, requests, equal, usual, special, pairs, equalPairs, matchedPairs } = counts;
@@ -177,13 +177,13 @@ function report({ occurred, problems, ...counts }, seconds) {
   return problems.length === 0;
 }
 
-/** The rows of the table of differences that the README does not have as they are here. */
-function missingInReadme() {
-  const readme = join(root, "README.md");
-  const [, between] = (existsSync(readme) ? readFileSync(readme, "utf8") : "").match(/<!-- differences -->(.*)<!-- \/differences -->/s) ?? [];
-  if (between === undefined) return ["README.md has no table between <!-- differences --> and <!-- /differences -->: put there what --table prints"];
+/** The rows of the table of differences that docs/differences.md does not have as they are here. */
+function missingInPage() {
+  const page = join(root, "docs/differences.md");
+  const [, between] = (existsSync(page) ? readFileSync(page, "utf8") : "").match(/<!-- differences -->(.*)<!-- \/differences -->/s) ?? [];
+  if (between === undefined) return ["docs/differences.md has no table between <!-- differences --> and <!-- /differences -->: put there what --table prints"];
   const lines = new Set(between.split("\n").map((line) => line.trim()));
   return table()
     .filter((row) => !lines.has(row))
-    .map((row) => `the table of differences in README.md lacks this row (--table prints all):\n    ${row}`);
+    .map((row) => `the table in docs/differences.md lacks this row (--table prints all):\n    ${row}`);
 }

@@ -1,6 +1,6 @@
 // Every difference from ztpserver 2.1.0 that is wanted. Nothing else may differ.
 //
-// `text` is the row of the README's table. A difference covers what it says and no more:
+// `text` is the row of the table in docs/differences.md. A difference covers what it says and no more:
 //   answer   a field in which two answers differ: status, type, location, body, range, length
 //   stored   a record of a node that is stored differently
 //   without  a neighbordb and facts from which its cause is taken away. It covers a pair that the
@@ -268,7 +268,7 @@ export const differences = [
   },
   {
     id: "limits",
-    text: "An id has at most 200 bytes (400), a POST at most 1 MiB and a startup-config at most 25 MiB (413); there nothing is limited.",
+    text: "An id has at most 200 bytes (400), a POST at most 1 MiB and a startup-config at most 8 MiB (413); there nothing is limited.",
     answer: ({ reference, worker }) => [201, 409].includes(reference.status) && [400, 413].includes(worker.status),
     stored: ({ worker }) => worker === undefined,
   },
@@ -302,7 +302,7 @@ function withPort(line) {
   return Object.fromEntries(Object.entries(line).map(([local, peer]) => [local, fill(peer)]));
 }
 
-/** The rows of the README's table of differences. */
+/** The rows of the table in docs/differences.md. */
 export function table() {
   return ["| | What differs from ztpserver 2.1.0 |", "|---|---|", ...differences.map(({ id, text }) => `| \`${id}\` | ${text} |`)];
 }

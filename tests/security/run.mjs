@@ -1,7 +1,8 @@
-// Attacks the built Worker: schemathesis, raw bytes, and a load with hostile requests in it.
+// Attacks the built Worker: schemathesis, raw bytes, uploads that want all memory, and a load with hostile
+// requests in it.
 //
 //   node tests/security/run.mjs            npm run test:security
-//   node tests/security/run.mjs --short    what npm test runs of it, in less than a minute
+//   node tests/security/run.mjs --short    what npm test runs of it, in about a minute
 //
 // Each prints its seed; --seed N repeats another.
 
@@ -15,4 +16,5 @@ const attack = (name, ...args) => run(npmBin("node"), [`tests/security/${name}.m
 if (!short) run(npmBin("node"), ["scripts/bundle.mjs"]);
 attack("schemathesis", ...(short ? ["--examples", "5", "--least", "300"] : ["--examples", "250", "--least", "5000"]));
 attack("fuzz", "--requests", short ? "4000" : "200000");
+attack("memory", ...(short ? ["--short"] : []));
 if (!short) attack("load", "--requests", "10000");

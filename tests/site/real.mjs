@@ -54,10 +54,10 @@ export async function bootProcess(one, home, life, site) {
 
 /** Updates the neighbours that FastCli shows, as time passes. Returns the timers. */
 function followLldp(one, { home, facts: others }, life, scale) {
-  const show = ({ neighbors }) => {
+  const show = ({ neighbors, connected }) => {
     const seen = Object.entries(neighbors).map(([port, peer]) => ({ port, neighborDevice: peer.device, neighborPort: peer.port }));
     const version = { modelName: one.model, version: one.version, serialNumber: one.serial, systemMacAddress: one.systemmac };
-    const facts = { ...others, "show version": version, "show lldp neighbors": { lldpNeighbors: seen } };
+    const facts = { ...others, "show version": version, "show lldp neighbors": { lldpNeighbors: seen }, connected: ["Management1", ...connected] };
     const path = join(home, "facts.json");
     writeFileSync(`${path}.new`, JSON.stringify(facts));
     renameSync(`${path}.new`, path);

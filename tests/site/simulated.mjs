@@ -8,7 +8,7 @@
 import { generator } from "../security/random.mjs";
 import { actionSource, sha1 } from "./content.mjs";
 import { fetchBootstrap, GaveUp, send } from "./exchange.mjs";
-import { neighborsAt } from "./switches.mjs";
+import { readingAt } from "./switches.mjs";
 
 // Seconds, as in assets/bootstrap.
 const TIMEOUT = 30;
@@ -136,21 +136,23 @@ class Client {
     return definition;
   }
 
-  /** Reads LLDP until two readings agree and neighbours are seen by name, or time is up. */
+  /** Reads LLDP until each connected port has its neighbour and two readings agree, nothing new comes, or time is up. */
   async settle() {
     this.look();
     for (let waited = 0, changed = 0; waited - changed < LLDP_QUIET && waited < LLDP_BUDGET; ) {
       await this.life.sleep(LLDP_AGREE);
       waited += LLDP_AGREE;
-      if (this.look()) changed = waited;
-      else if (isComplete(this.neighbors)) return;
+      const before = this.connected;
+      const isNew = this.look() || this.connected.some((port) => !before.includes(port));
+      if (isNew) changed = waited;
+      else if (isComplete(this.neighbors, this.connected)) return;
     }
   }
 
   /** Reads LLDP: whether the neighbours are others than before. */
   look() {
     const before = JSON.stringify(this.neighbors);
-    this.neighbors = neighborsAt(this.one, this.life.age());
+    ({ neighbors: this.neighbors, connected: this.connected } = readingAt(this.one, this.life.age()));
     return JSON.stringify(this.neighbors) !== before;
   }
 
@@ -277,10 +279,10 @@ class Client {
 /** The SHA-1 of a file on `flash`. */
 export const digest = (kept) => kept.sha1 ?? sha1(kept);
 
-/** Whether neighbours are seen on other ports than Management, none of them by its MAC address only. */
-function isComplete(neighbors) {
-  const devices = Object.entries(neighbors).flatMap(([port, { device }]) => (port.startsWith("Management") ? [] : [device]));
-  return devices.length > 0 && !devices.some((device) => /^[0-9a-f]{12}$/.test(device.replace(/[.:-]/g, "")));
+/** Whether each connected port has a neighbour, and none outside Management is seen by its MAC address only. */
+function isComplete(neighbors, connected) {
+  const isUnnamed = ([port, { device }]) => !port.startsWith("Management") && /^[0-9a-f]{12}$/.test(device.replace(/[.:-]/g, ""));
+  return connected.length > 0 && connected.every((port) => port in neighbors) && !Object.entries(neighbors).some(isUnnamed);
 }
 
 function raiseIfTransient(answer) {

@@ -12,12 +12,17 @@ const CUT_OF = 20;
 const CUT_PROCESSES_OF_FIVE = 2;
 /** One switch in so many has a reservation in the pool. */
 const RESERVED_OF = 8;
+/** One leaf or access switch in so many has servers, which do not speak LLDP, on this many ports. */
+const [SERVED_OF, SERVERS] = [3, 24];
+/** Seconds within which each neighbour announces itself once its link is up. */
+const LLDP_INTERVAL = 30;
 
 /**
  * `count` switches, `processes` of which are played by the real client.
  *
  * A switch has `serial`, `systemmac`, `model`, `version`, `role`, `hostname` and the values of its
- * attributes; `reserved`, its address, if the pool has a reservation; `lldp`, its readings over time;
+ * attributes; `reserved`, its address, if the pool has a reservation; `lldp`, its readings over time, each
+ * with the ports that are `connected` besides Management;
  * `isProcess`; `cutAt`, the share of its boot (0 to 1) after which it loses power, if it does; and `random`,
  * a number for all that is drawn later.
  */
@@ -63,6 +68,13 @@ export function makeSwitches(count, processes, seed) {
     if (ROLES[role].templates && number % RESERVED_OF === 0) made.reserved = `10.21.${number >> 8}.${number & 255}/22`;
     const seen = neighborsOf(role, number);
     made.lldp = isLate[at] ? lateReadings(role, seen, random) : [{ after: 0, neighbors: seen }];
+    for (const reading of made.lldp) {
+      // The second link of a border switch comes up late, with its neighbour; all others are up at the power-on.
+      const links = Object.keys(role === "border" ? reading.neighbors : seen).filter((port) => port !== "Management1");
+      const hasServers = ["leaf", "access"].includes(role) && number % SERVED_OF === 0;
+      const servers = Array.from({ length: hasServers ? SERVERS : 0 }, (_, at) => `Ethernet${at + 1}`);
+      reading.connected = [...links, ...servers];
+    }
     return made;
   });
 }
@@ -103,7 +115,7 @@ function lateReadings(role, seen, random) {
   const readings = [{ after: 0, neighbors: {} }];
   const show = (after, ...shown) => readings.push({ after, neighbors: Object.fromEntries(shown.map((port) => [port, seen[port]])) });
   if (role === "border") {
-    // Two readings can agree long before both uplinks are there: its `node:` pattern refuses it until then.
+    // Its second link comes up long after the first: its `node:` pattern refuses it until then.
     show(1 + random.below(3), "Management1");
     const first = 12 + random.below(20);
     show(first, "Management1", "Ethernet1");
@@ -111,31 +123,38 @@ function lateReadings(role, seen, random) {
     return readings;
   }
   if (role !== "stranger" && random.chance(0.5)) return managementFirst(seen, random);
-  // Nothing at all for up to 25 s, then one neighbour after the other, each within 3 s of the last.
-  let after = 2 + random.below(24);
-  for (let at = 1; at <= ports.length; at += 1) {
-    show(after, ...ports.slice(0, at));
-    after += 1 + random.below(3);
-  }
-  return readings;
+  // Nothing at all, then the management network, and the others at independent moments.
+  const { Management1, ...uplinks } = seen;
+  const moments = momentsOf(uplinks, random);
+  show(Math.min(LLDP_INTERVAL, ...moments.map(({ after }) => after)), "Management1");
+  return [...readings, ...arrivals({ Management1 }, moments, seen)];
 }
 
 /** Readings with the management network at once, then an uplink by its MAC address, then all by name. */
 function managementFirst({ Management1, ...uplinks }, random) {
-  const [first, second] = Object.keys(uplinks);
+  const moments = momentsOf(uplinks, random);
+  const [{ port, after }] = moments;
   const unnamed = { device: "001c.73aa.0001", port: "001c.73aa.0001" };
-  const noticed = 4 + random.below(9);
-  const named = noticed + 5 + random.below(14);
-  const readings = [
-    { after: 0, neighbors: { Management1 } },
-    { after: noticed, neighbors: { Management1, [first]: unnamed } },
-    { after: named, neighbors: { Management1, [first]: uplinks[first] } },
-  ];
-  if (second) readings.push({ after: named + 1 + random.below(3), neighbors: { Management1, ...uplinks } });
-  return readings;
+  const readings = [{ after: 0, neighbors: { Management1 } }];
+  readings.push({ after: after * 0.6, neighbors: { Management1, [port]: unnamed } });
+  return [...readings, ...arrivals({ Management1 }, moments, uplinks)];
+}
+
+/** When each neighbour announces itself, independent of the others: the earliest first. */
+function momentsOf(neighbors, random) {
+  const moments = Object.keys(neighbors).map((port) => ({ port, after: 2 + random.below((LLDP_INTERVAL - 2) * 10) / 10 }));
+  return moments.sort((one, other) => one.after - other.after);
+}
+
+/** The readings in which these neighbours come in addition to `others`. */
+function arrivals(others, moments, neighbors) {
+  return moments.map(({ after }, at) => {
+    const shown = moments.slice(0, at + 1).map(({ port }) => [port, neighbors[port]]);
+    return { after, neighbors: { ...others, ...Object.fromEntries(shown) } };
+  });
 }
 
 /** The entry of `lldp` that counts `seconds` after the power-on. */
-export function neighborsAt({ lldp }, seconds) {
-  return lldp.findLast(({ after }) => after <= seconds).neighbors;
+export function readingAt({ lldp }, seconds) {
+  return lldp.findLast(({ after }) => after <= seconds);
 }

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use ztp_core::definition::{Attributes, Definition, MAX_RENDERED};
-use ztp_core::neighbordb::{MAX_LOGGED_REFUSAL, MAX_REFUSAL, Neighbordb, Selection};
+use ztp_core::neighbordb::{MAX_LOGGED_REFUSAL, MAX_REFUSAL, Neighbordb};
 use ztp_core::node::{Identifier, MAX_FACTS, MAX_NEIGHBORS, Neighbor, NodeFacts, Post};
 use ztp_core::yaml::{self, MAX_TEXT};
 
@@ -48,17 +48,15 @@ fn main() {
             continue;
         };
         let id = "SN1".parse().expect("SN1 is an id");
-        measure(
-            &format!("select, {name}"),
-            &mut || match neighbordb.select(&id, &facts) {
-                Selection::Matched(entry) => format!("'{}' matches", entry.pattern.name),
-                Selection::Refused(refusal) => {
-                    let answer = refusal.text(MAX_REFUSAL, char::len_utf8);
-                    let log = refusal.text(MAX_LOGGED_REFUSAL, char::len_utf8);
-                    format!("{} and {} bytes", answer.len(), log.len())
-                }
-            },
-        );
+        measure(&format!("select, {name}"), &mut || {
+            let trace = neighbordb.trace(&id, &facts);
+            if let Some(entry) = trace.chosen() {
+                return format!("'{}' matches", entry.pattern.name);
+            }
+            let answer = trace.refusal(MAX_REFUSAL, char::len_utf8);
+            let log = trace.refusal(MAX_LOGGED_REFUSAL, char::len_utf8);
+            format!("{} and {} bytes", answer.len(), log.len())
+        });
         if let Some(entry) = neighbordb.entries().first() {
             measure(&format!("store, {name}"), &mut || {
                 format!("{} bytes", entry.pattern.to_yaml().len())

@@ -7,7 +7,6 @@
 //! {"op": "check", "pattern": "<yaml>", "node": {<facts>}}  -> {"match": "<pattern>"} | {"refused": …} | {"error": …}
 //! {"op": "store", "neighbordb": …, "identifier": …, "node": …}  -> {"pattern": "<yaml>"} | {"error": …}
 //! {"op": "yaml", "text": "<yaml>"}                         -> {"json": <value>} | {"error": …}
-//! {"op": "regex", "pattern": "<re>", "text": "<text>"}     -> {"match": true|false} | {"error": …} | {"undecided": …}
 //! {"op": "template", "text": "<script>", "server": "<url>"} -> {"text": "<script>"}
 //! {"op": "render", "definition": "<yaml>", "attributes": "<yaml>", "startup_config_url": null | "<url>"}
 //!     -> {"json": <definition, each call resolved to itself in angle brackets>} | {"error": …}
@@ -19,10 +18,9 @@ use std::io::{self, BufRead, Write};
 
 use serde_json::{Value, json};
 use ztp_core::definition::{Attributes, Definition};
-use ztp_core::neighbordb::{Neighbordb, Selection};
+use ztp_core::neighbordb::{MAX_REFUSAL, Neighbordb};
 use ztp_core::node::{Identifier, Post};
 use ztp_core::pattern::Pattern;
-use ztp_core::pyregex::{Budget, PyRegex};
 use ztp_core::template::Template;
 use ztp_core::yaml;
 
@@ -49,12 +47,12 @@ fn answer(question: &Value) -> Result<Value, Box<dyn Error>> {
             let identifier: Identifier = text("identifier")?.parse()?;
             let neighbordb = Neighbordb::parse(text("neighbordb")?, identifier)?;
             let facts = facts()?;
-            match neighbordb.select(&facts.id(identifier)?, &facts) {
-                Selection::Matched(entry) if op == "store" => {
-                    json!({"pattern": entry.pattern.to_yaml()})
-                }
-                Selection::Matched(entry) => json!({"match": entry.pattern.name}),
-                Selection::Refused(refusal) => json!({"refused": refusal.to_string()}),
+            let id = facts.id(identifier)?;
+            let trace = neighbordb.trace(&id, &facts);
+            match trace.chosen() {
+                Some(entry) if op == "store" => json!({"pattern": entry.pattern.to_yaml()}),
+                Some(entry) => json!({"match": entry.pattern.name}),
+                None => json!({"refused": trace.refusal(MAX_REFUSAL, char::len_utf8)}),
             }
         }
         "check" => {
@@ -65,12 +63,6 @@ fn answer(question: &Value) -> Result<Value, Box<dyn Error>> {
             }
         }
         "yaml" => json!({"json": yaml::parse(text("text")?)?.to_json()?}),
-        "regex" => match PyRegex::new(text("pattern")?)?
-            .is_match(text("text")?, &mut Budget::new(1_000_000))
-        {
-            Ok(matched) => json!({"match": matched}),
-            Err(why) => json!({"undecided": why.to_string()}),
-        },
         "template" => {
             json!({"text": Template::parse(text("text")?.to_owned()).render(text("server")?)})
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::yaml::{self, Error, Node, Value};
+use super::yaml::{self, Diagnostic, Node, Value};
 
 /// Parses `bootstrap.conf` into the response of GET /bootstrap/config, which always has `logging` (a list) and `xmpp` (a
 /// mapping); other keys are omitted.
@@ -10,7 +10,7 @@ use super::yaml::{self, Error, Node, Value};
 /// # Errors
 /// Invalid YAML and wrong types. Only errors that would stop the client are checked in a logging entry: both keys are
 /// required, the destination is `file:<path>`, `<host>` or `<host>:<port>`, and the level a string or null.
-pub fn parse(text: &str) -> Result<Json, Error> {
+pub fn parse(text: &str) -> Result<Json, Diagnostic> {
     let root = yaml::parse(text)?;
     if !matches!(root.value, Value::Null | Value::Mapping(_)) {
         return Err(wrong(
@@ -38,7 +38,7 @@ pub fn parse(text: &str) -> Result<Json, Error> {
     ])))
 }
 
-fn check_logging_entry(entry: &Node) -> Result<(), Error> {
+fn check_logging_entry(entry: &Node) -> Result<(), Diagnostic> {
     if !matches!(entry.value, Value::Mapping(_)) {
         return Err(wrong(
             entry,
@@ -48,7 +48,7 @@ fn check_logging_entry(entry: &Node) -> Result<(), Error> {
     }
     let key = |key| {
         entry.get(key).ok_or_else(|| {
-            Error::new(
+            Diagnostic::new(
                 entry.position,
                 format!("an entry of 'logging' has no '{key}'"),
             )
@@ -79,8 +79,8 @@ fn is_destination(text: &str) -> bool {
     }
 }
 
-fn wrong(node: &Node, what: &str, expected: &str) -> Error {
-    Error::new(
+fn wrong(node: &Node, what: &str, expected: &str) -> Diagnostic {
+    Diagnostic::new(
         node.position,
         format!("{what} must be {expected}, not {}", node.shown()),
     )

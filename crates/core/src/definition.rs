@@ -2,12 +2,10 @@
 
 mod render;
 
-use std::fmt;
-
 use serde_json::{Map, Value as Json, json};
 
 use super::printable::Printable;
-use super::yaml::{self, Node, Position, Value};
+use super::yaml::{self, Diagnostic, Node, Position, Value};
 
 pub use render::{MAX_CALL_PLACES, MAX_CALLS, MAX_RENDERED, Rendered, Unresolved};
 
@@ -49,7 +47,7 @@ impl Attributes {
     ///
     /// # Errors
     /// Invalid YAML, or not a mapping.
-    pub fn parse(text: &str) -> Result<Attributes, DefinitionError> {
+    pub fn parse(text: &str) -> Result<Attributes, Diagnostic> {
         Attributes::from_node(&yaml::parse(text)?, "the attributes")
     }
 
@@ -61,14 +59,14 @@ impl Attributes {
         self.0.keys().map(String::as_str)
     }
 
-    fn from_node(node: &Node, what: &str) -> Result<Attributes, DefinitionError> {
+    fn from_node(node: &Node, what: &str) -> Result<Attributes, Diagnostic> {
         match &node.value {
             Value::Null => Ok(Attributes::default()),
             Value::Mapping(_) => match node.to_json()? {
                 Json::Object(attributes) => Ok(Attributes(attributes)),
                 _ => Ok(Attributes::default()),
             },
-            other => Err(DefinitionError::at(
+            other => Err(Diagnostic::at(
                 node,
                 format!("{what} must be a mapping, not {}", other.kind()),
             )),
@@ -82,10 +80,10 @@ impl Definition {
     /// # Errors
     /// Invalid YAML; not a mapping with a list `actions`; an action that is not a mapping, has no `action`, or whose
     /// attributes are not a mapping.
-    pub fn parse(text: &str) -> Result<Definition, DefinitionError> {
+    pub fn parse(text: &str) -> Result<Definition, Diagnostic> {
         let root = yaml::parse(text)?;
         if !matches!(root.value, Value::Mapping(_)) {
-            return Err(DefinitionError::at(
+            return Err(Diagnostic::at(
                 &root,
                 format!(
                     "a definition must be a mapping with 'actions', not {}",
@@ -100,7 +98,7 @@ impl Definition {
                 .map(|(index, node)| Action::from_node(index, node))
                 .collect::<Result<_, _>>()?,
             Some((node, other)) => {
-                return Err(DefinitionError::at(
+                return Err(Diagnostic::at(
                     node,
                     format!("'actions' must be a list, not {}", other.kind()),
                 ));
@@ -108,7 +106,7 @@ impl Definition {
             None => {
                 let unknown = root.unknown_keys(&KEYS).map(Node::shown).next();
                 let instead = unknown.map_or_else(String::new, |key| format!(", but {key}"));
-                return Err(DefinitionError::at(
+                return Err(Diagnostic::at(
                     &root,
                     format!(
                         "the definition has no 'actions'{instead}; add a list of them, if only '[]'"
@@ -132,10 +130,7 @@ impl Definition {
             }
         }
         let Json::Object(body) = outside.to_json()? else {
-            return Err(DefinitionError::at(
-                &outside,
-                "a definition must be a mapping",
-            ));
+            return Err(Diagnostic::at(&outside, "a definition must be a mapping"));
         };
         Ok(Definition {
             actions,
@@ -196,13 +191,13 @@ impl Definition {
 }
 
 impl Action {
-    fn from_node(index: usize, node: &Node) -> Result<Action, DefinitionError> {
+    fn from_node(index: usize, node: &Node) -> Result<Action, Diagnostic> {
         let which = match node.get("name").and_then(Node::as_name) {
             Some(name) => format!("action {} ('{}')", index + 1, Printable(name)),
             None => format!("action {}", index + 1),
         };
         let Json::Object(mut body) = node.to_json()? else {
-            return Err(DefinitionError::at(
+            return Err(Diagnostic::at(
                 node,
                 format!("{which} must be a mapping, not {}", node.value.kind()),
             ));
@@ -211,7 +206,7 @@ impl Action {
             Some(action) => match action.as_str().filter(|name| !name.is_empty()) {
                 Some(name) => name.to_owned(),
                 None => {
-                    return Err(DefinitionError::at(
+                    return Err(Diagnostic::at(
                         action,
                         format!(
                             "'action' of {which} must be the name of an action, not {}",
@@ -221,10 +216,7 @@ impl Action {
                 }
             },
             None => {
-                return Err(DefinitionError::at(
-                    node,
-                    format!("{which} has no 'action'"),
-                ));
+                return Err(Diagnostic::at(node, format!("{which} has no 'action'")));
             }
         };
         let attributes = node.get("attributes");
@@ -234,7 +226,7 @@ impl Action {
                 body.insert("attributes".to_owned(), json!({}));
             }
             Some((node, other)) => {
-                return Err(DefinitionError::at(
+                return Err(Diagnostic::at(
                     node,
                     format!(
                         "'attributes' of {which} must be a mapping, not {}",
@@ -267,33 +259,3 @@ fn is_true(node: &Node) -> bool {
         Value::Mapping(entries) => !entries.is_empty(),
     }
 }
-
-/// Why a definition or its attributes cannot be used, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DefinitionError {
-    pub position: Position,
-    pub message: String,
-}
-
-impl DefinitionError {
-    fn at(node: &Node, message: impl Into<String>) -> Self {
-        DefinitionError {
-            position: node.position,
-            message: message.into(),
-        }
-    }
-}
-
-impl From<yaml::Error> for DefinitionError {
-    fn from(yaml::Error { position, message }: yaml::Error) -> Self {
-        DefinitionError { position, message }
-    }
-}
-
-impl fmt::Display for DefinitionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.position, self.message)
-    }
-}
-
-impl std::error::Error for DefinitionError {}

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::printable::{Expression, Printable};
-use super::pyregex::{Budget, PyRegex, Undecided};
+use super::pyregex::{Budget, Indeterminate, PyRegex};
 
 /// A condition on the name of a device or port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Function {
     ///
     /// # Errors
     /// The match of a regular expression is indeterminate; see [`PyRegex::is_match`].
-    pub fn accepts(&self, name: &str, budget: &mut Budget) -> Result<bool, Undecided> {
+    pub fn accepts(&self, name: &str, budget: &mut Budget) -> Result<bool, Indeterminate> {
         // A search may read the whole name.
         budget.spend(1 + name.len() as u64 / 32)?;
         match self {

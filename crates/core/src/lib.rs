@@ -4,10 +4,13 @@
 //! - [`definition`], [`plugin`], [`pool`], [`template`], [`bootstrap_conf`]: the content that a switch receives.
 //! - [`key`], [`path`]: storage keys and URL paths.
 //! - [`settings`], [`credentials`]: the operator's settings, and the callers that tokens identify.
+//! - [`content`], [`check`]: the kinds of content, and everything that is wrong with it.
 //! - [`assets`]: the content that ships with the Worker.
 
 pub mod assets;
 pub mod bootstrap_conf;
+pub mod check;
+pub mod content;
 pub mod content_name;
 pub mod credentials;
 pub mod definition;

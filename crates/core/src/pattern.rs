@@ -15,7 +15,7 @@ use std::fmt;
 use super::node::NodeFacts;
 use super::printable::Printable;
 use super::pyregex::{Budget, PyRegex};
-use super::yaml::{self, Position};
+use super::yaml::{self, Diagnostic, Position};
 
 pub use constraint::{Constraint, Sense};
 pub use mismatch::{MAX_HINT_STEPS, MAX_SEEN, Mismatch, NeighborConditions, Reason, Seen};
@@ -72,43 +72,32 @@ impl Pattern {
 /// Why a pattern, or the file that it is in, cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatternError {
-    /// The name of the pattern, if it is one that is wrong and it has a name.
+    /// The name of the invalid pattern, if it has one. `None` if the problem is elsewhere in the file.
     pub pattern: Option<String>,
-    pub position: Position,
-    pub message: String,
+    pub diagnostic: Diagnostic,
 }
 
 impl PatternError {
     pub(super) fn new(position: Position, message: impl Into<String>) -> Self {
-        PatternError {
-            pattern: None,
-            position,
-            message: message.into(),
-        }
+        Diagnostic::new(position, message).into()
     }
 }
 
-impl From<yaml::Error> for PatternError {
-    fn from(yaml::Error { position, message }: yaml::Error) -> Self {
+impl From<Diagnostic> for PatternError {
+    fn from(diagnostic: Diagnostic) -> Self {
         PatternError {
             pattern: None,
-            position,
-            message,
+            diagnostic,
         }
     }
 }
 
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Diagnostic { position, message } = &self.diagnostic;
         match &self.pattern {
-            Some(name) => write!(
-                f,
-                "{}: pattern '{}': {}",
-                self.position,
-                Printable(name),
-                self.message
-            ),
-            None => write!(f, "{}: {}", self.position, self.message),
+            Some(name) => write!(f, "{position}: pattern '{}': {message}", Printable(name)),
+            None => self.diagnostic.fmt(f),
         }
     }
 }

@@ -9,10 +9,9 @@ mod range;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 
 use super::node::Identifier;
-use super::yaml::{self, Node, Position, Value};
+use super::yaml::{self, Diagnostic, Node, Value};
 pub use allocations::{AllocationError, Allocations, Grant};
 use range::{AddressRange, Network};
 
@@ -48,14 +47,14 @@ impl Pool {
     /// # Errors
     /// Invalid YAML; not a mapping, or an empty one; a reservation that is neither null nor a node; a range that
     /// runs backwards, leaves its network, or is reserved.
-    pub fn parse(text: &str, identifier: Identifier) -> Result<Self, PoolError> {
+    pub fn parse(text: &str, identifier: Identifier) -> Result<Self, Diagnostic> {
         let root = yaml::parse(text)?;
         let entries = match &root.value {
             Value::Mapping(entries) if !entries.is_empty() => entries,
-            Value::Mapping(_) | Value::Null => return Err(PoolError::at(&root, "it is empty")),
+            Value::Mapping(_) | Value::Null => return Err(Diagnostic::at(&root, "it is empty")),
             other => {
                 let message = format!("it must be a mapping of values, not {}", other.kind());
-                return Err(PoolError::at(&root, message));
+                return Err(Diagnostic::at(&root, message));
             }
         };
         let mut pool = Self {
@@ -71,12 +70,12 @@ impl Pool {
         Ok(pool)
     }
 
-    fn add(&mut self, key: &Node, holder: &Node, identifier: Identifier) -> Result<(), PoolError> {
+    fn add(&mut self, key: &Node, holder: &Node, identifier: Identifier) -> Result<(), Diagnostic> {
         let Some(value) = key.as_name().filter(|value| !value.is_empty()) else {
             let message = format!("a value must be a string or a number, not {}", key.shown());
-            return Err(PoolError::at(key, message));
+            return Err(Diagnostic::at(key, message));
         };
-        let range = AddressRange::parse(value).map_err(|message| PoolError::at(key, message))?;
+        let range = AddressRange::parse(value).map_err(|message| Diagnostic::at(key, message))?;
         match (range, reserved_for(holder)?) {
             (Some(range), None) => self.open.push(PoolEntry::Range(range)),
             (None, None) => {
@@ -91,7 +90,7 @@ impl Pool {
                     "'{value}' is a range of values, and cannot be reserved for the node '{node}'; \
                      reserve one of them"
                 );
-                return Err(PoolError::at(key, message));
+                return Err(Diagnostic::at(key, message));
             }
             (None, Some(node)) => {
                 let node = identifier.canonical(node);
@@ -176,7 +175,7 @@ impl<T, A: Iterator<Item = T>, B: Iterator<Item = T>> Iterator for Values<A, B> 
 }
 
 /// The node that a value is reserved for; none for a value that is false in Python, as in ztpserver.
-fn reserved_for(holder: &Node) -> Result<Option<&str>, PoolError> {
+fn reserved_for(holder: &Node) -> Result<Option<&str>, Diagnostic> {
     match &holder.value {
         Value::Null | Value::Bool(false) | Value::Int(0) => Ok(None),
         Value::Str(text) if text.is_empty() => Ok(None),
@@ -185,40 +184,10 @@ fn reserved_for(holder: &Node) -> Result<Option<&str>, PoolError> {
                 "a value must have null or the node that it is reserved for, not {}",
                 holder.shown()
             );
-            PoolError::at(holder, message)
+            Diagnostic::at(holder, message)
         }),
     }
 }
-
-/// Why the contents of a pool cannot be used, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PoolError {
-    pub position: Position,
-    pub message: String,
-}
-
-impl PoolError {
-    fn at(node: &Node, message: impl Into<String>) -> Self {
-        Self {
-            position: node.position,
-            message: message.into(),
-        }
-    }
-}
-
-impl From<yaml::Error> for PoolError {
-    fn from(yaml::Error { position, message }: yaml::Error) -> Self {
-        Self { position, message }
-    }
-}
-
-impl fmt::Display for PoolError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.position, self.message)
-    }
-}
-
-impl std::error::Error for PoolError {}
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,7 @@
 //! Input that would take too long, or too much memory, is rejected with a clear error.
 
 use ztp_core::interface::MAX_INTERFACES;
-use ztp_core::neighbordb::{
-    MAX_LOGGED_REFUSAL, MAX_MISMATCHES, MAX_REFUSAL, Neighbordb, Selection,
-};
+use ztp_core::neighbordb::{MAX_LOGGED_REFUSAL, MAX_MISMATCHES, MAX_REFUSAL, Neighbordb};
 use ztp_core::node::{
     FactsError, Identifier, MAX_FACTS, MAX_NEIGHBORS, MAX_NODE_INTERFACES, Neighbor, NodeFacts,
     Post,
@@ -11,7 +9,7 @@ use ztp_core::node::{
 use ztp_core::pattern::{
     MAX_EXPRESSIONS, MAX_NAMED_INTERFACES, MAX_STEPS, MAX_WRITTEN_OUT, Pattern, Reason,
 };
-use ztp_core::pyregex::{MAX_CLASS_PARTS, MAX_PATTERN, MAX_SUBJECT, PyRegex, Undecided};
+use ztp_core::pyregex::{Indeterminate, MAX_CLASS_PARTS, MAX_PATTERN, MAX_SUBJECT, PyRegex};
 use ztp_core::yaml::{self, MAX_DEPTH, MAX_TEXT};
 
 fn yaml_error(text: &str) -> String {
@@ -24,7 +22,7 @@ fn yaml_error(text: &str) -> String {
 fn a_yaml_text_over_1_mib_is_refused() {
     assert_eq!(
         yaml_error(&"a".repeat(MAX_TEXT + 1)),
-        "line 1, column 1: the text has 1048577 bytes, and 1048576 are the most that is read"
+        "line 1, column 1: the text has 1048577 bytes; the limit is 1048576"
     );
     assert!(yaml::parse(&"a".repeat(MAX_TEXT)).is_ok());
 }
@@ -35,11 +33,11 @@ fn deep_nesting_is_refused() {
         let nested = |depth: usize| format!("{}{}", open.repeat(depth), close.repeat(depth));
         assert!(yaml::parse(&nested(MAX_DEPTH)).is_ok(), "{open}");
         assert!(
-            yaml_error(&nested(MAX_DEPTH + 2)).contains("nested more than 64 deep"),
+            yaml_error(&nested(MAX_DEPTH + 2)).contains("nested more than 64 levels deep"),
             "{open}"
         );
         assert!(
-            yaml_error(&nested(MAX_TEXT / 8)).contains("nested more than 64 deep"),
+            yaml_error(&nested(MAX_TEXT / 8)).contains("nested more than 64 levels deep"),
             "{open}"
         );
     }
@@ -63,7 +61,7 @@ fn anchors_within_anchors_are_bounded() {
     let open: String = (0..60).map(|level| format!("&a{level} [")).collect();
     let nested = format!("{open}{}{}", "x,".repeat(40_000), "]".repeat(60));
     assert!(
-        yaml_error(&nested).contains("the anchors of the document hold more than 50000 values")
+        yaml_error(&nested).contains("the anchors of the document contain more than 50000 values")
     );
 }
 
@@ -81,7 +79,7 @@ fn a_bomb_of_long_strings_is_refused() {
 fn a_value_inside_its_own_anchor_is_refused() {
     assert_eq!(
         yaml_error("a: &x [*x]"),
-        "line 1, column 8: the alias 'x' stands inside of its own anchor"
+        "line 1, column 8: the alias 'x' is inside its own anchor"
     );
 }
 
@@ -110,22 +108,21 @@ fn an_indeterminate_match_ends_the_search_without_a_match() {
     let text = "patterns:\n- name: slow\n  definition: a\n  interfaces:\n  - none: regex('(a*)*(a*)*(a*)*\\1\\2\\3b')\n- name: any\n  definition: b\n  node: SN2\n- name: later\n  definition: b\n  interfaces: []\n";
     let neighbordb = Neighbordb::parse(text, Identifier::SerialNumber).unwrap();
     for (device, why) in [
-        ("a".repeat(100), Undecided::TooManySteps),
+        ("a".repeat(100), Indeterminate::TooManySteps),
         (
             "a".repeat(MAX_SUBJECT + 1),
-            Undecided::TooLong(MAX_SUBJECT + 1),
+            Indeterminate::TooLong(MAX_SUBJECT + 1),
         ),
     ] {
         let facts = one_neighbor(device);
-        let Selection::Refused(refusal) = neighbordb.select(&"SN1".parse().unwrap(), &facts) else {
-            panic!("a pattern matched");
-        };
-        let [mismatch] = &refusal.mismatches[..] else {
-            panic!("{refusal}")
-        };
+        let id = "SN1".parse().unwrap();
+        let trace = neighbordb.trace(&id, &facts);
+        assert_eq!(trace.chosen(), None);
+        assert_eq!(trace.candidates().len(), 1);
+        let mismatch = trace.mismatches().next().unwrap();
         assert!(
             matches!(&mismatch.reason, Reason::Indeterminate { why: actual, .. } if *actual == why),
-            "{refusal}"
+            "{trace}"
         );
     }
 }
@@ -174,10 +171,10 @@ fn patterns(count: usize, name: &str) -> Neighbordb {
 }
 
 fn refusal(neighbordb: &Neighbordb, facts: &NodeFacts, max: usize) -> String {
-    match neighbordb.select(&"SN1".parse().unwrap(), facts) {
-        Selection::Refused(refusal) => refusal.text(max, char::len_utf8),
-        Selection::Matched(entry) => panic!("{} matches", entry.pattern.name),
-    }
+    let id = "SN1".parse().unwrap();
+    let trace = neighbordb.trace(&id, facts);
+    assert_eq!(trace.chosen(), None);
+    trace.refusal(max, char::len_utf8)
 }
 
 #[test]
@@ -209,13 +206,14 @@ fn a_refusal_keeps_no_more_mismatches_than_it_can_show() {
     let facts = NodeFacts::default();
     for (count, more) in [(MAX_MISMATCHES, 0), (MAX_MISMATCHES + 1, 1)] {
         let neighbordb = patterns(count, "");
-        let Selection::Refused(refusal) = neighbordb.select(&"SN1".parse().unwrap(), &facts) else {
-            panic!("a pattern matched");
-        };
-        assert_eq!(refusal.mismatches.len(), MAX_MISMATCHES);
-        assert_eq!(refusal.more, more);
-        assert!(refusal.to_string().len() <= MAX_REFUSAL);
-        assert!(refusal.to_string().lines().count() < MAX_MISMATCHES);
+        let id = "SN1".parse().unwrap();
+        let trace = neighbordb.trace(&id, &facts);
+        assert_eq!(trace.chosen(), None);
+        assert_eq!(trace.mismatches().count(), MAX_MISMATCHES);
+        assert_eq!(trace.omitted(), more);
+        let refusal = trace.refusal(MAX_REFUSAL, char::len_utf8);
+        assert!(refusal.len() <= MAX_REFUSAL);
+        assert!(refusal.lines().count() < MAX_MISMATCHES);
     }
 }
 
@@ -237,10 +235,10 @@ fn names_of_any_length_make_no_larger_refusal() {
             assert!(text.len() <= max, "{}", text.len());
             assert!(text.ends_with("more patterns"), "{text}");
         }
-        let Selection::Refused(refusal) = neighbordb.select(&"SN1".parse().unwrap(), &facts) else {
-            panic!("a pattern matched");
-        };
-        let escaped = refusal.text(MAX_REFUSAL, |c| if c == '<' { 4 } else { c.len_utf8() });
+        let id = "SN1".parse().unwrap();
+        let trace = neighbordb.trace(&id, &facts);
+        assert_eq!(trace.chosen(), None);
+        let escaped = trace.refusal(MAX_REFUSAL, |c| if c == '<' { 4 } else { c.len_utf8() });
         assert!(escaped.replace('<', "&lt;").len() <= MAX_REFUSAL);
     }
 }
@@ -354,7 +352,10 @@ fn substituted_variables_are_bounded() {
     assert_eq!(neighbordb(fits, uses), Ok(()));
     let error = neighbordb(fits + 1, uses).unwrap_err();
     assert!(
-        error.message.contains("more than 2097152 bytes of names"),
+        error
+            .diagnostic
+            .message
+            .contains("more than 2097152 bytes of names"),
         "{error}"
     );
     assert!(neighbordb(500_000, 15_000).is_err());
@@ -386,6 +387,7 @@ fn the_expressions_of_all_patterns_are_bounded_together() {
     let error = neighbordb(most + 1).unwrap_err();
     assert!(
         error
+            .diagnostic
             .message
             .contains("too large: they have more than 500000 parts"),
         "{error}"

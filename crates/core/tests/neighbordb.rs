@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use ztp_core::neighbordb::{Neighbordb, Selection};
+use ztp_core::neighbordb::{MAX_REFUSAL, Neighbordb};
 use ztp_core::node::{Identifier, Neighbor, NodeFacts, normalize_mac};
 use ztp_core::pattern::Pattern;
 use ztp_core::yaml::{self, Node, Value};
@@ -90,12 +90,10 @@ fn check(fixture: &Node) -> Result<()> {
     };
     for node in nodes {
         let facts = facts(node)?;
-        match (
-            neighbordb.select(&facts.id(identifier)?, &facts),
-            text(node, "match"),
-            text(node, "refused"),
-        ) {
-            (Selection::Matched(entry), Some(expected), None) => {
+        let id = facts.id(identifier)?;
+        let trace = neighbordb.trace(&id, &facts);
+        match (trace.chosen(), text(node, "match"), text(node, "refused")) {
+            (Some(entry), Some(expected), None) => {
                 same(&entry.pattern.name, &expected)?;
                 // The stored pattern matches the same nodes.
                 let stored = Pattern::parse_stored(&entry.pattern.to_yaml())?;
@@ -109,11 +107,11 @@ fn check(fixture: &Node) -> Result<()> {
                     );
                 }
             }
-            (Selection::Refused(refusal), None, Some(expected)) => {
-                same(&refusal.to_string(), &expected)?
+            (None, None, Some(expected)) => {
+                same(&trace.refusal(MAX_REFUSAL, char::len_utf8), &expected)?
             }
-            (selection, expected, refused) => {
-                return Err(format!("{selection:?}, expected {expected:?} {refused:?}").into());
+            (_, expected, refused) => {
+                return Err(format!("{trace}, expected {expected:?} {refused:?}").into());
             }
         }
     }

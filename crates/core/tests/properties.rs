@@ -4,10 +4,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::json;
 use ztp_core::definition::{Attributes, Definition};
-use ztp_core::neighbordb::{Neighbordb, Selection};
+use ztp_core::neighbordb::Neighbordb;
 use ztp_core::node::{Identifier, Neighbor, NodeFacts, Post};
 use ztp_core::pattern::Pattern;
-use ztp_core::pyregex::{Budget, PyRegex};
 use ztp_core::template::Template;
 use ztp_core::{bootstrap_conf, plugin, yaml};
 
@@ -83,15 +82,6 @@ fn soup() -> impl Strategy<Value = String> {
         "level: b",
     ]);
     prop::collection::vec(pieces, 0..40).prop_map(|pieces| pieces.concat())
-}
-
-fn expression() -> impl Strategy<Value = String> {
-    let pieces = select(vec![
-        "a", "b", ".", "(", ")", "(?:", "(?=", "(?!", "(?<=", "(?<!", "(?P<n>", "(?P=n)", "(?i)",
-        "(?x)", "(?#", "[", "]", "[^", "-", "\\", "\\d", "\\W", "\\b", "\\1", "\\2", "\\Z", "\\x4",
-        "{", "}", "{2}", "{,3}", "{99999}", "*", "+", "?", "|", "^", "$", "é", "\n",
-    ]);
-    prop::collection::vec(pieces, 0..20).prop_map(|pieces| pieces.concat())
 }
 
 fn facts() -> impl Strategy<Value = NodeFacts> {
@@ -182,13 +172,6 @@ proptest! {
     }
 
     #[test]
-    fn any_expression_is_answered_within_its_budget(pattern in expression(), text in "[ab\n]{0,40}") {
-        if let Ok(regex) = PyRegex::new(&pattern) {
-            let _ = regex.is_match(&text, &mut Budget::new(100_000));
-        }
-    }
-
-    #[test]
     fn quoting_keeps_any_text(text in any::<String>()) {
         let quoted = yaml::quoted(&text);
         let read = yaml::parse(&quoted).map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -210,7 +193,7 @@ proptest! {
                 let stored = Pattern::parse_stored(&entry.pattern.to_yaml()).map_err(|error| TestCaseError::fail(error.to_string()))?;
                 prop_assert_eq!(stored.check(&facts), entry.pattern.check(&facts));
             }
-            if let Selection::Matched(entry) = neighbordb.select(&"SN1".parse().unwrap(), &facts) {
+            if let Some(entry) = neighbordb.trace(&"SN1".parse().unwrap(), &facts).chosen() {
                 prop_assert_eq!(entry.pattern.check(&facts), Ok(()));
             }
         }

@@ -1,37 +1,37 @@
-//! Regular expressions as Python's `re.match` takes them: anchored at the start only, with look-around,
-//! back-references, `(?i)`, `(?P<name>…)` and `\Z`.
-//!
-//! [`parse`](self) reads Python's syntax in full, since that is the only way to refuse what would mean something else
-//! elsewhere; [`program`](self) then answers the one question that is asked here, whether there is a match. It is our own
-//! because the crates were measured and do not fit the Worker: fancy-regex 0.20 without Unicode tables adds 210 KB of
-//! gzipped wasm and takes 20 to 70 µs to compile one expression, so that a neighbordb of 1,000 would cost several times
-//! the 10 ms of CPU that a free request has; regress 0.12 adds 134 KB and bounds no match; regex-lite knows no look-around.
-//! Here compiling takes about a microsecond, and without back-references a match is linear in the text.
-//!
-//! Refused when parsed, with the reason: conditionals, atomic groups and possessive quantifiers (of Python 3.11), `\N{…}`,
-//! `(?L)`, ignoring case beyond ASCII, flags that do not stand at the beginning, and an expression that grows too large.
+#![doc = include_str!("../README.md")]
 
-mod class;
+mod ast;
+mod atom;
+mod budget;
+mod character;
 mod parse;
 mod program;
+mod search;
 
 use std::fmt;
 
+pub use budget::{Budget, Indeterminate};
 use program::Program;
-pub use program::{Budget, Undecided};
 
-/// Longest regular expression, in bytes.
+/// Limit of the length of a regular expression, in bytes.
 pub const MAX_PATTERN: usize = 2048;
-/// Most instructions that an expression may compile to; counted repetitions are written out.
+/// Limit of the instructions that an expression compiles to. Counted repetitions are expanded: `a{1000}` needs 1000.
 pub const MAX_PROGRAM: usize = 4096;
-/// Most characters, ranges and named classes that the `[...]` of an expression may have together, repetitions written out.
+/// Limit of the characters, ranges and named classes in all `[...]` of an expression. Counted repetitions are expanded.
 pub const MAX_CLASS_PARTS: usize = 4 * MAX_PROGRAM;
-/// Longest text that is matched, in bytes. LLDP carries at most 255 in a name.
+/// Limit of the length of a text that is matched, in bytes. A name in LLDP has at most 255.
 pub const MAX_SUBJECT: usize = 4096;
-/// Deepest nesting of groups.
+/// Limit of the nesting of groups.
 pub const MAX_GROUP_DEPTH: usize = 50;
+/// Limit of the memory in which a search marks what it has tried, in bytes. The largest program and text need 2 MiB, and
+/// as much again in each look-around that is open.
+pub const MAX_MARKS: usize = 4 * 1024 * 1024;
+/// Limit of the alternatives that a search has yet to try, at most 24 bytes each.
+pub const MAX_ALTERNATIVES: usize = 1 << 18;
 
-/// A regular expression, ready to match.
+/// A compiled regular expression.
+///
+/// Two are equal if they were written in the same way.
 #[derive(Clone)]
 pub struct PyRegex {
     pattern: Box<str>,
@@ -39,14 +39,27 @@ pub struct PyRegex {
 }
 
 impl PyRegex {
+    /// Compiles a regular expression.
+    ///
     /// # Errors
-    /// What Python 3.11's `re.compile` refuses, and what is refused here (see the module).
+    /// Python 3.11's `re.compile` rejects the expression, or it needs a feature that is not supported, or it exceeds
+    /// [`MAX_PATTERN`], [`MAX_PROGRAM`] or [`MAX_GROUP_DEPTH`].
+    ///
+    /// ```
+    /// # use pyregex::PyRegex;
+    /// let error = PyRegex::new("spine[0-9").unwrap_err();
+    /// assert_eq!(error.at, 5);
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "the set is not closed with ']' (at character 6 of the expression)"
+    /// );
+    /// ```
     pub fn new(pattern: &str) -> Result<PyRegex, InvalidRegex> {
         if pattern.len() > MAX_PATTERN {
             return Err(InvalidRegex {
                 at: 0,
                 reason: format!(
-                    "it has {} bytes, and at most {MAX_PATTERN} are allowed",
+                    "the expression has {} bytes; the limit is {MAX_PATTERN}",
                     pattern.len()
                 ),
             });
@@ -54,7 +67,9 @@ impl PyRegex {
         let parsed = parse::parse(pattern)?;
         let program = program::compile(&parsed).ok_or_else(|| InvalidRegex {
             at: 0,
-            reason: "its repetitions make it too large".to_owned(),
+            reason: format!(
+                "its repetitions expand to more than {MAX_PROGRAM} instructions; use smaller counts"
+            ),
         })?;
         Ok(PyRegex {
             pattern: pattern.into(),
@@ -62,22 +77,31 @@ impl PyRegex {
         })
     }
 
-    /// The expression as written.
+    /// The expression as it was written.
     pub fn as_str(&self) -> &str {
         &self.pattern
     }
 
-    /// How much it takes to keep and to compile: its instructions, and the parts of classes in them.
+    /// The cost to keep and to compile it: its instructions, and the parts of the classes in them.
     pub fn size(&self) -> usize {
         self.program.size()
     }
 
-    /// Whether `re.match(pattern, text)` finds a match: one that begins at the beginning of the text, and ends anywhere.
+    /// Whether Python's `re.match(pattern, text)` finds a match: it starts at the start of the text and may end anywhere.
     ///
     /// # Errors
-    /// The answer is not known: the budget is used up, the text is over [`MAX_SUBJECT`], or it holds a character whose
-    /// class is not known here.
-    pub fn is_match(&self, text: &str, budget: &mut Budget) -> Result<bool, Undecided> {
+    /// The answer is not known: the budget is spent, the text exceeds [`MAX_SUBJECT`], the search exceeds [`MAX_MARKS`] or
+    /// [`MAX_ALTERNATIVES`], or the answer depends on a character
+    /// whose class in Python is not known here.
+    ///
+    /// ```
+    /// # use pyregex::{Budget, PyRegex};
+    /// let regex = PyRegex::new(r"(?P<row>row\d+)-spine(?!9)").unwrap();
+    /// let mut budget = Budget::new(1_000);
+    /// assert_eq!(regex.is_match("row1-spine1", &mut budget), Ok(true));
+    /// assert_eq!(regex.is_match("dc1-row1-spine1", &mut budget), Ok(false));
+    /// ```
+    pub fn is_match(&self, text: &str, budget: &mut Budget) -> Result<bool, Indeterminate> {
         self.program.is_match(text, budget)
     }
 }
@@ -96,9 +120,10 @@ impl PartialEq for PyRegex {
 
 impl Eq for PyRegex {}
 
-/// Why a regular expression is refused, and at which of its characters, counted from 0.
+/// Why a regular expression is rejected, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidRegex {
+    /// The index of the character (not the byte) where the rejected part starts, counted from 0.
     pub at: usize,
     pub reason: String,
 }

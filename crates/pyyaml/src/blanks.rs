@@ -1,12 +1,12 @@
-//! Characters that look like a space and are none to YAML: tabs, and what word processors and web pages put in.
+//! Characters that look like a space but are not one in YAML: tabs, and characters that word processors and web pages insert.
 
 use super::Position;
 
-/// The character that most likely broke a text, if an error at `at` has one in its own line or in those since `from`: where
-/// it is, and what it is called.
+/// The likely cause of a syntax error at `at`: its position and a message; `None` if no such character is in the lines from
+/// `from` to that of the error.
 ///
-/// A tab counts where it is the character at `at`; another blank where YAML needs a space, which is at the beginning of a
-/// line, and after `:` or the `-` of an entry.
+/// A tab counts if it is the character at `at`. Any other counts where YAML requires a space: at the start of a line, and
+/// after `:` or the `-` of an entry.
 pub(super) fn suspect(text: &str, from: usize, at: Position) -> Option<(Position, String)> {
     let lines = text
         .lines()
@@ -24,13 +24,13 @@ pub(super) fn suspect(text: &str, from: usize, at: Position) -> Option<(Position
         for (index, c) in line.chars().enumerate() {
             if c == '\t' && column(index) == at {
                 let message =
-                    "a tab stands here, where YAML takes only spaces; replace it by spaces";
+                    "a tab is used here, where YAML allows only spaces; replace it with spaces";
                 return Some((at, message.to_owned()));
             }
             let needs_space = structure || after_colon;
             if let Some(name) = name(c).filter(|_| needs_space) {
                 let message = format!(
-                    "{name} stands here, which YAML takes for a letter; replace it by a space"
+                    "{name} is used here, which YAML reads as a letter; replace it with a space"
                 );
                 found = Some((column(index), message));
                 break;
@@ -42,22 +42,22 @@ pub(super) fn suspect(text: &str, from: usize, at: Position) -> Option<(Position
     found
 }
 
-/// What a blank is called that is not one to YAML; `None` for every other character.
+/// The name of a character that looks like a space but is not one in YAML; `None` for any other character.
 pub(super) fn name(c: char) -> Option<String> {
     match c {
         '\u{a0}' => Some("a no-break space (U+00A0)".to_owned()),
         '\u{202f}' => Some("a narrow no-break space (U+202F)".to_owned()),
         '\u{200b}' => Some("a zero-width space (U+200B)".to_owned()),
-        // These end a line, in YAML 1.1.
+        // These end a line in YAML 1.1.
         '\u{85}' | '\u{2028}' | '\u{2029}' => None,
         c if c.is_whitespace() && !c.is_ascii() => {
-            Some(format!("the blank U+{:04X}", u32::from(c)))
+            Some(format!("the space character U+{:04X}", u32::from(c)))
         }
         _ => None,
     }
 }
 
-/// Whether a text has a blank that is not one to YAML.
+/// The name of the first such character in a text.
 pub(super) fn named_in(text: &str) -> Option<String> {
     if text.is_ascii() {
         return None;

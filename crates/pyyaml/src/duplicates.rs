@@ -1,4 +1,4 @@
-//! Keys that a mapping has twice, which PyYAML takes without a word.
+//! Keys that occur twice in a mapping, which PyYAML accepts silently.
 
 use std::collections::HashSet;
 
@@ -6,8 +6,8 @@ use super::Position;
 use super::events::{EventData, Events};
 use super::scalar::{self, Tag};
 
-/// Every key that its mapping has before, with the place of the later one. A text that is no YAML
-/// is looked at as far as it is; merge keys may be repeated.
+/// Every key that its mapping already has, with the position of the later occurrence. Merge keys may be repeated. If the
+/// text is not valid YAML, the part before the error counts.
 pub fn duplicate_keys(text: &str) -> Vec<(Position, String)> {
     let mut events = Events::of(text);
     let mut open: Vec<Collection> = Vec::new();
@@ -17,18 +17,18 @@ pub fn duplicate_keys(text: &str) -> Vec<(Position, String)> {
             EventData::DocumentStart => {}
             EventData::End => break,
             EventData::ListStart { .. } => {
-                Collection::value(&mut open);
+                Collection::start_entry(&mut open);
                 open.push(Collection::List);
             }
             EventData::MappingStart { .. } => {
-                Collection::value(&mut open);
+                Collection::start_entry(&mut open);
                 open.push(Collection::Mapping {
                     keys: HashSet::new(),
                     value_next: false,
                 });
             }
             EventData::ListEnd | EventData::MappingEnd => drop(open.pop()),
-            EventData::Alias { .. } => Collection::value(&mut open),
+            EventData::Alias { .. } => Collection::start_entry(&mut open),
             EventData::Scalar {
                 value, plain, tag, ..
             } => {
@@ -45,26 +45,26 @@ pub fn duplicate_keys(text: &str) -> Vec<(Position, String)> {
                         duplicates.push((event.position, value));
                     }
                 }
-                Collection::value(&mut open);
+                Collection::start_entry(&mut open);
             }
         }
     }
     duplicates
 }
 
-/// What is being read.
+/// A collection whose end has not been reached.
 enum Collection {
     List,
     Mapping {
-        /// Whether it is a string, and its text: `1` and `'1'` are two keys.
+        /// Whether the key is a string, and its text: `1` and `'1'` are different keys.
         keys: HashSet<(bool, String)>,
         value_next: bool,
     },
 }
 
 impl Collection {
-    /// Notes that a key or a value stands, or begins, in the innermost mapping.
-    fn value(open: &mut [Self]) {
+    /// Records that a key or a value starts in the innermost collection.
+    fn start_entry(open: &mut [Self]) {
         if let Some(Self::Mapping { value_next, .. }) = open.last_mut() {
             *value_next = !*value_next;
         }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_counts_once_in_each_mapping() {
+    fn a_key_may_occur_once_in_each_mapping() {
         let found = |text: &str| -> Vec<String> {
             let found = duplicate_keys(text);
             let shown = found.into_iter().map(|(at, key)| format!("{key} at {at}"));

@@ -1,9 +1,9 @@
-//! libyaml's parser behind a safe face: a text in, events with their places out.
+//! A safe interface to libyaml's parser: turns a text into events with positions.
 //!
-//! libyaml-rs is libyaml translated to Rust and kept by the YAML organization. Of the parsers that were compared with
-//! PyYAML it is the one whose grammar is the same (saphyr-parser reads YAML 1.2, where `a<NEL>b` and `[?a]` mean something
-//! else) and that does not panic on any text (libyaml-safer 0.3 does, on `|` without a final newline and on `[!a,b]`). Its
-//! interface is C's, so all `unsafe` of this crate is in this file.
+//! libyaml-rs is libyaml translated to Rust, maintained by the YAML organization. Of the parsers that we compared with
+//! PyYAML, only this one has the same grammar (saphyr-parser reads YAML 1.2, where `a<NEL>b` and `[?a]` have another
+//! meaning) and panics on no text (libyaml-safer 0.3 does, on `|` without a final newline and on `[!a,b]`). It has the
+//! interface of a C library; all `unsafe` code of this crate is in this file.
 
 use std::ffi::{CStr, c_char};
 use std::marker::PhantomData;
@@ -11,22 +11,22 @@ use std::mem::MaybeUninit;
 
 use libyaml_rs as libyaml;
 
-use super::{Error, Position, blanks};
+use super::{Diagnostic, Position, blanks};
 
-/// One event, and where it begins.
+/// One event, and the position where it starts.
 pub(super) struct Event {
     pub position: Position,
     pub data: EventData,
 }
 
-/// What libyaml finds in a text; what has no meaning here is left out.
+/// libyaml's events, without those that carry no content.
 #[derive(PartialEq, Eq)]
 pub(super) enum EventData {
     DocumentStart,
     Alias {
         anchor: String,
     },
-    /// `plain` says that the text decides which type it is, there being neither quotes nor a tag.
+    /// `plain`: without quotes and tag, so that the text determines the type.
     Scalar {
         anchor: Option<String>,
         tag: Option<String>,
@@ -49,9 +49,9 @@ pub(super) enum EventData {
 /// The events of a text, one at a time.
 pub(super) struct Events<'t> {
     text: &'t str,
-    /// Owned. A raw pointer, since libyaml keeps one to the parser in the parser.
+    /// Owned. A raw pointer, because the parser contains a pointer to itself.
     parser: *mut libyaml::yaml_parser_t,
-    /// libyaml reads the text where it is.
+    /// The parser reads the text without a copy.
     borrowed: PhantomData<&'t [u8]>,
 }
 
@@ -59,10 +59,10 @@ impl<'t> Events<'t> {
     pub fn of(text: &'t str) -> Self {
         let parser =
             Box::into_raw(Box::new(MaybeUninit::<libyaml::yaml_parser_t>::uninit())).cast();
-        // SAFETY: the pointer is valid for writes, and initializing fills all of the structure. The text is borrowed for as
-        // long as this value, and so the parser, lives.
+        // SAFETY: the pointer is valid for writes, and `yaml_parser_initialize` fills the whole structure. The text is
+        // borrowed for the lifetime of this value, which owns the parser.
         unsafe {
-            // Always succeeds: it does nothing but allocate, which aborts where there is no memory.
+            // Cannot fail: it only allocates, and allocation aborts if there is no memory.
             let _ = libyaml::yaml_parser_initialize(parser);
             libyaml::yaml_parser_set_input_string(parser, text.as_ptr(), text.len() as u64);
         }
@@ -73,12 +73,12 @@ impl<'t> Events<'t> {
         }
     }
 
-    /// The next event. Not to be called again after an error or the end.
-    pub fn next(&mut self) -> Result<Event, Error> {
+    /// The next event. Do not call it again after an error or after `EventData::End`.
+    pub fn next(&mut self) -> Result<Event, Diagnostic> {
         loop {
             let mut event = MaybeUninit::<libyaml::yaml_event_t>::uninit();
-            // SAFETY: the parser is initialized. Parsing fills the event, with nothing allocated in it if it fails; deleting
-            // it frees what `data` has copied.
+            // SAFETY: the parser is initialized. `yaml_parser_parse` fills the event, or fails and allocates nothing in it.
+            // `data` copies from the event before `yaml_event_delete` frees it.
             unsafe {
                 if libyaml::yaml_parser_parse(self.parser, event.as_mut_ptr()).fail {
                     return Err(self.error());
@@ -86,14 +86,14 @@ impl<'t> Events<'t> {
                 let read = data(&*event.as_ptr());
                 let position = position((*event.as_ptr()).start_mark);
                 libyaml::yaml_event_delete(event.as_mut_ptr());
-                if let Some(data) = read.map_err(|message| Error::new(position, message))? {
+                if let Some(data) = read.map_err(|message| Diagnostic::new(position, message))? {
                     return Ok(Event { position, data });
                 }
             }
         }
     }
 
-    fn error(&self) -> Error {
+    fn error(&self) -> Diagnostic {
         // SAFETY: the parser is initialized, and its messages are constants.
         let (kind, problem, at, context, context_at) = unsafe {
             let parser = &**self.parser;
@@ -107,7 +107,7 @@ impl<'t> Events<'t> {
         };
         if kind == libyaml::YAML_READER_ERROR {
             let (position, character) = first_unprintable(self.text);
-            return Error::new(
+            return Diagnostic::new(
                 position,
                 format!(
                     "the character '{}' is not allowed",
@@ -115,22 +115,22 @@ impl<'t> Events<'t> {
                 ),
             );
         }
-        let problem = problem.unwrap_or("this is not YAML");
+        let problem = problem.unwrap_or("this is not valid YAML");
         let place = self.within(position(at));
         let begin = context.map(|_| self.within(position(context_at)).line);
         let message = match context.zip(begin) {
             Some((context, begin)) => format!("{problem} {context} that begins at line {begin}"),
             None => problem.to_owned(),
         };
-        // A plain text goes on in the next line, so that the cause may be in the line before.
+        // A plain scalar may continue on the next line, so the cause may be on the line before.
         let from = begin.unwrap_or(place.line).min(place.line - 1);
         match blanks::suspect(self.text, from, place) {
-            Some((position, blank)) => Error::new(position, format!("{blank} ({message})")),
-            None => Error::new(place, message),
+            Some((position, blank)) => Diagnostic::new(position, format!("{blank} ({message})")),
+            None => Diagnostic::new(place, message),
         }
     }
 
-    /// libyaml says of the end of a text that it is on a line of its own. Here it is behind the last character.
+    /// libyaml reports the end of a text on a line of its own. This returns the position after the last character instead.
     fn within(&self, position: Position) -> Position {
         let lines = self.text.lines().count();
         match self.text.lines().next_back() {
@@ -155,13 +155,13 @@ impl Drop for Events<'_> {
     }
 }
 
-/// Copies out of an event what is of use; `None` if nothing is.
+/// Copies the content of an event; `None` if it has none.
 ///
 /// # Safety
-/// The event must have been filled by `yaml_parser_parse` and not be deleted yet.
+/// `yaml_parser_parse` must have filled the event, and it must not be deleted yet.
 unsafe fn data(event: &libyaml::yaml_event_t) -> Result<Option<EventData>, &'static str> {
-    // SAFETY: which field of the union is filled is what the type says; strings are null or end with NUL, but for the value
-    // of a scalar, which has a length.
+    // SAFETY: the type of the event determines the field of the union. Strings are null or end with NUL, except the value of
+    // a scalar, which has a length.
     unsafe {
         Ok(Some(match event.type_ {
             libyaml::YAML_DOCUMENT_START_EVENT => EventData::DocumentStart,
@@ -201,9 +201,9 @@ unsafe fn data(event: &libyaml::yaml_event_t) -> Result<Option<EventData>, &'sta
     }
 }
 
-const NOT_UTF8: &str = "this is not text in UTF-8";
+const NOT_UTF8: &str = "this is not valid UTF-8 text";
 
-/// A copy of a string of libyaml's; `None` for null.
+/// A copy of a string of libyaml; `None` for null.
 ///
 /// # Safety
 /// The pointer must be null or point to a string that ends with NUL.
@@ -211,7 +211,7 @@ unsafe fn owned(string: *const u8) -> Result<Option<String>, &'static str> {
     if string.is_null() {
         return Ok(None);
     }
-    // SAFETY: as demanded of the caller.
+    // SAFETY: the caller guarantees it.
     let string = unsafe { CStr::from_ptr(string.cast()) };
     string
         .to_str()
@@ -219,7 +219,7 @@ unsafe fn owned(string: *const u8) -> Result<Option<String>, &'static str> {
         .map_err(|_| NOT_UTF8)
 }
 
-/// One of libyaml's messages.
+/// One of libyaml's messages; `None` for null and for an empty one.
 ///
 /// # Safety
 /// The pointer must be null or point to a constant string that ends with NUL.
@@ -227,7 +227,7 @@ unsafe fn constant(message: *const c_char) -> Option<&'static str> {
     if message.is_null() {
         return None;
     }
-    // SAFETY: as demanded of the caller.
+    // SAFETY: the caller guarantees it.
     unsafe { CStr::from_ptr(message) }
         .to_str()
         .ok()
@@ -242,7 +242,7 @@ fn position(mark: libyaml::yaml_mark_t) -> Position {
     }
 }
 
-/// Where the first character stands that YAML does not allow. libyaml says only at which byte.
+/// The first character that YAML does not allow, and its position: libyaml reports only a byte offset.
 fn first_unprintable(text: &str) -> (Position, char) {
     let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}' | '\u{10000}'..);
     let mut position = Position::START;

@@ -1,17 +1,17 @@
-//! A document as JSON: what Python's `json.dumps` writes for the object that PyYAML loads.
+//! A document as JSON, as Python's `json.dumps` writes it for the object that PyYAML loads.
 
 use serde_json::{Map, Number, Value as Json};
 
-use super::{Error, Node, Value};
+use super::{Diagnostic, Node, Value};
 
 impl Node {
-    /// The JSON of this value. A key that is no string becomes one (`true`, `null`, `1`, `1.5`); of two keys that
-    /// become the same, the last counts.
+    /// The JSON of this value. A key that is not a string becomes one (`true`, `null`, `1`, `1.5`); of two keys that
+    /// become equal, the last value counts.
     ///
     /// # Errors
-    /// What JSON has no word for: not-a-number and infinity, binary data, a set, an integer beyond 64 bits.
-    pub fn to_json(&self) -> Result<Json, Error> {
-        let error = |what: String| Error::new(self.position, what);
+    /// JSON cannot express the value: not-a-number, infinity, binary data, a set, an integer of more than 64 bits.
+    pub fn to_json(&self) -> Result<Json, Diagnostic> {
+        let error = |what: String| Diagnostic::new(self.position, what);
         match &self.value {
             Value::Null => Ok(Json::Null),
             Value::Bool(value) => Ok(Json::Bool(*value)),
@@ -22,7 +22,7 @@ impl Node {
             }),
             Value::Float(value) => Number::from_f64(*value).map(Json::Number).ok_or_else(|| {
                 error(format!(
-                    "{} cannot be sent to a switch, since JSON has no such number",
+                    "{} cannot be sent to a switch: JSON cannot express it",
                     self.shown()
                 ))
             }),
@@ -38,13 +38,13 @@ impl Node {
                 .collect::<Result<Map<_, _>, _>>()
                 .map(Json::Object),
             Value::Binary(_) | Value::Set(_) => Err(error(format!(
-                "{} cannot be sent to a switch, since JSON has none",
+                "{} cannot be sent to a switch: JSON cannot express it",
                 self.value.kind()
             ))),
         }
     }
 
-    fn to_json_key(&self) -> Result<String, Error> {
+    fn to_json_key(&self) -> Result<String, Diagnostic> {
         match &self.value {
             Value::Null => Ok("null".to_owned()),
             Value::Bool(value) => Ok(value.to_string()),
@@ -55,10 +55,10 @@ impl Node {
             | Value::Binary(_)
             | Value::List(_)
             | Value::Mapping(_)
-            | Value::Set(_) => Err(Error::new(
+            | Value::Set(_) => Err(Diagnostic::new(
                 self.position,
                 format!(
-                    "{} cannot be a key in what is sent to a switch",
+                    "{} cannot be a key in the JSON that a switch receives",
                     self.value.kind()
                 ),
             )),

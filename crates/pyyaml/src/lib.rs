@@ -1,11 +1,20 @@
-//! YAML 1.1 as PyYAML 6's `SafeLoader` reads it, because that is what the files in the field were written for.
+//! YAML 1.1 as PyYAML 6's `SafeLoader` reads it: the content of existing ZTPServers was written for that loader.
 //!
-//! [`parse`] turns a text into a tree of [`Node`]s that know where they stand; [`Node::to_json`] gives what Python's
-//! `json.dumps` would write for the loaded object. Scanning is libyaml's, whose grammar PyYAML shares; what a scalar
-//! means (`yes`, `010`, `1:30`, dates), tags, merge keys and duplicate keys are decided here, by PyYAML's rules.
+//! [`parse`] turns a text into a tree of [`Node`]s with positions; [`Node::to_json`] returns the JSON that Python's
+//! `json.dumps` writes for the loaded object. libyaml scans the text, with the grammar that PyYAML shares. This crate
+//! applies PyYAML's rules for the types of scalars (`yes`, `010`, `1:30`, dates), tags, merge keys and duplicate keys.
 //!
-//! Three things differ on purpose: dates and times are their ISO string at once (Python could not send them as JSON), a
-//! document that refers to itself is refused, and every size is bounded by the `MAX_*` limits below.
+//! Three differences are intended: dates and times become ISO strings (Python's objects have no JSON), a document that
+//! refers to itself is rejected, and the `MAX_*` limits below bound every size.
+//!
+//! ```
+//! let document = pyyaml::parse("name: leaf\nports: [010, yes]\n").unwrap();
+//! assert_eq!(document.get("name").unwrap().as_str(), Some("leaf"));
+//! assert_eq!(document.to_json().unwrap().to_string(), r#"{"name":"leaf","ports":[8,true]}"#);
+//!
+//! let error = pyyaml::parse("a: *b").unwrap_err();
+//! assert_eq!(error.to_string(), "line 1, column 4: the alias 'b' has no anchor before it");
+//! ```
 
 mod blanks;
 mod duplicates;
@@ -24,17 +33,17 @@ pub use duplicates::duplicate_keys;
 pub use load::parse;
 pub use quote::quoted;
 
-/// Longest text that [`parse`] takes, in bytes.
+/// Limit of the length of a text, in bytes.
 pub const MAX_TEXT: usize = 1024 * 1024;
-/// Deepest nesting of lists and mappings.
+/// Limit of the nesting of lists and mappings.
 pub const MAX_DEPTH: usize = 64;
-/// Most scalars, lists and mappings in a document, counted after aliases are replaced by what they stand for; and most of
-/// them within anchors, counted once for each anchor around them.
+/// Limit of the scalars, lists and mappings in a document after its aliases are expanded. Also the limit of those inside
+/// anchors, where a value counts once for each anchor around it.
 pub const MAX_NODES: usize = 50_000;
-/// Most bytes of scalar text in a document, counted after aliases are replaced by what they stand for.
+/// Limit of the text of all scalars in a document after its aliases are expanded, in bytes.
 pub const MAX_EXPANDED_TEXT: usize = 4 * MAX_TEXT;
 
-/// A place in a text: line and column, both counted from 1, the column in characters.
+/// A position in a text. Line and column are counted from 1, the column in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     pub line: usize,
@@ -42,7 +51,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// Where a text begins, and what an empty text is reported at.
+    /// The start of a text. Also the position of an empty document.
     pub const START: Position = Position { line: 1, column: 1 };
 }
 
@@ -52,62 +61,70 @@ impl fmt::Display for Position {
     }
 }
 
-/// Why a text cannot be read, and where.
+/// A problem in a file: its position and a message for the operator.
+///
+/// It is the error of everything that reads YAML here, and of what is built on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
+pub struct Diagnostic {
     pub position: Position,
+    /// One sentence without a full stop.
     pub message: String,
 }
 
-impl Error {
+impl Diagnostic {
     /// A problem at a position.
     pub fn new(position: Position, message: impl Into<String>) -> Self {
-        Error {
+        Diagnostic {
             position,
             message: message.into(),
         }
     }
+
+    /// A problem with a value, at its position.
+    pub fn at(node: &Node, message: impl Into<String>) -> Self {
+        Diagnostic::new(node.position, message)
+    }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.position, self.message)
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Diagnostic {}
 
-/// One value of a document and the place where it is written.
+/// One value of a document, and its position.
 ///
-/// A value that came through an alias keeps the place of its anchor: that is the line to correct.
+/// A value that an alias copied has the position of the anchor: that is the line to correct.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     pub position: Position,
     pub value: Value,
-    /// What was written, where it is not the value itself: `010` for the number 8.
+    /// The source text of a scalar that is not a string: `010` for the number 8.
     written: Option<Box<str>>,
 }
 
-/// What a node means, in the types that PyYAML's `SafeLoader` makes.
+/// The value of a node, in the types that PyYAML's `SafeLoader` constructs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Null,
     Bool(bool),
     Int(i128),
     Float(f64),
-    /// Text, and dates and times in ISO format.
+    /// A string, or a date or time in ISO format.
     Str(Box<str>),
-    /// `!!binary`: no JSON.
+    /// `!!binary`; has no JSON.
     Binary(Vec<u8>),
     List(Vec<Node>),
-    /// Keys are unique, and in the order in which each was first written.
+    /// The keys are unique, in the order of their first occurrence.
     Mapping(Vec<(Node, Node)>),
-    /// `!!set`: no JSON.
+    /// `!!set`; has no JSON.
     Set(Vec<Node>),
 }
 
 impl Value {
-    /// What a message calls it: "a list".
+    /// The name of the type in a message: "a list".
     pub fn kind(&self) -> &'static str {
         match self {
             Value::Null => "nothing",
@@ -132,7 +149,7 @@ impl Node {
         }
     }
 
-    /// The value of `key` in a mapping; `None` if the key is absent or this is no mapping.
+    /// The value of `key` in a mapping; `None` if the key is missing or this is not a mapping.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entries()
             .iter()
@@ -140,7 +157,7 @@ impl Node {
             .map(|(_, value)| value)
     }
 
-    /// The pairs of a mapping, in order; none for anything else.
+    /// The pairs of a mapping in order; empty for anything else.
     pub fn entries(&self) -> &[(Node, Node)] {
         match &self.value {
             Value::Mapping(entries) => entries,
@@ -148,7 +165,7 @@ impl Node {
         }
     }
 
-    /// The keys of a mapping that are none of `known`, and so mean nothing where those are all.
+    /// The keys of a mapping that are not in `known`.
     pub fn unknown_keys<'n>(&'n self, known: &'n [&str]) -> impl Iterator<Item = &'n Node> {
         let keys = self.entries().iter().map(|(key, _)| key);
         keys.filter(|key| !key.as_str().is_some_and(|name| known.contains(&name)))
@@ -162,8 +179,8 @@ impl Node {
         }
     }
 
-    /// The text of a string or of a number as it is written, so that `node: 001122334455` is the name that the operator
-    /// typed and not the octal number which YAML makes of it; `None` for anything else.
+    /// The source text of a string, number, date or time; `None` for anything else. With it, `node: 001122334455` is the
+    /// name that the operator typed and not an octal number.
     pub fn as_name(&self) -> Option<&str> {
         match &self.value {
             Value::Str(text) => Some(self.written.as_deref().unwrap_or(text)),
@@ -172,8 +189,8 @@ impl Node {
         }
     }
 
-    /// What a message shows of this value: the text in quotes, or its kind. A blank in it that YAML takes for a letter is
-    /// called by its name.
+    /// The value as messages show it: its text in quotes, or its kind. Names a space character in the text that YAML reads
+    /// as a letter.
     pub fn shown(&self) -> String {
         let Some(text) = self.as_name().or(self.written.as_deref()) else {
             return self.value.kind().to_owned();

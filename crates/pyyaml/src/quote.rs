@@ -1,8 +1,8 @@
-//! Writing a text so that it is read back as that text.
+//! Writes a text as a scalar that reads back as the same text.
 
 use super::scalar::{Tag, resolve};
 
-/// A text as a YAML scalar: as it is where that can only be a string, else in double quotes. Not for multi-line literals.
+/// A text as a YAML scalar: unchanged if it can only be read as a string, otherwise in double quotes. Always one line.
 pub fn quoted(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text
@@ -18,7 +18,7 @@ pub fn quoted(text: &str) -> String {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
             '\n' => quoted.push_str("\\n"),
-            // Line breaks, and what readers refuse.
+            // Line breaks, and characters that parsers reject.
             c if c.is_control()
                 || matches!(
                     c,
@@ -40,7 +40,7 @@ mod tests {
     use crate::parse;
 
     #[test]
-    fn is_read_back_as_it_was() {
+    fn a_quoted_text_reads_back_unchanged() {
         for text in [
             "",
             "leaf",

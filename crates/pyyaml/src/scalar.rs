@@ -1,8 +1,11 @@
-//! What a scalar means: PyYAML 6's implicit resolvers and its constructors of `bool`, `int`, `float` and `timestamp`.
+//! The types and values of scalars: PyYAML 6's implicit resolvers, and its constructors of `bool`, `int`, `float` and
+//! `timestamp`.
+
+mod timestamp;
 
 use super::Value;
 
-/// The types of scalars that YAML 1.1 tells apart, by their tag in `tag:yaml.org,2002:`.
+/// The types of scalars in YAML 1.1, named after their tags in `tag:yaml.org,2002:`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tag {
     Null,
@@ -12,13 +15,13 @@ pub(super) enum Tag {
     Timestamp,
     Str,
     Binary,
-    /// `<<`: as a key, merges another mapping in.
+    /// `<<`; as a key, it merges another mapping.
     Merge,
-    /// `=`: as a key, an ordinary one.
+    /// `=`; as a key, a string.
     Value,
 }
 
-/// The type of a plain scalar, by its text alone.
+/// The type of a plain scalar.
 pub(super) fn resolve(text: &str) -> Tag {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Tag::Null,
@@ -34,15 +37,17 @@ pub(super) fn resolve(text: &str) -> Tag {
         Tag::Float
     } else if is_int(text) {
         Tag::Int
-    } else if is_timestamp(text) {
+    } else if timestamp::is_timestamp(text) {
         Tag::Timestamp
     } else {
         Tag::Str
     }
 }
 
-/// The value of a scalar of the given type. The text need not look like it: an explicit tag (`!!int "7"`) forces a type.
-/// The error says what the text is not.
+/// The value of a scalar of a given type. The text may have another form: an explicit tag (`!!int "7"`) sets the type.
+///
+/// # Errors
+/// The text is not valid for the type. The message completes "'<text>' is …".
 pub(super) fn construct(tag: Tag, text: &str) -> Result<Value, &'static str> {
     match tag {
         Tag::Null => Ok(Value::Null),
@@ -51,7 +56,7 @@ pub(super) fn construct(tag: Tag, text: &str) -> Result<Value, &'static str> {
             .ok_or("not a boolean"),
         Tag::Int => int_value(text).map(Value::Int),
         Tag::Float => float_value(text).map(Value::Float).ok_or("not a number"),
-        Tag::Timestamp => timestamp_value(text)
+        Tag::Timestamp => timestamp::iso(text)
             .map(|iso| Value::Str(iso.into()))
             .ok_or("not a date or time"),
         Tag::Str => Ok(Value::Str(text.into())),
@@ -59,11 +64,11 @@ pub(super) fn construct(tag: Tag, text: &str) -> Result<Value, &'static str> {
             .map(Value::Binary)
             .ok_or("not base64 data"),
         Tag::Merge => Err("a merge key where a value is expected (quote it if text is meant)"),
-        Tag::Value => Err("a lone '=', which YAML 1.1 reserves (quote it if text is meant)"),
+        Tag::Value => Err("reserved in YAML 1.1 (quote it if text is meant)"),
     }
 }
 
-/// The three spellings that YAML 1.1 takes for a boolean; in any case where a tag says that it is one.
+/// The value of a boolean: in lower case, capitalized or in upper case if plain, in any case after `!!bool`.
 fn bool_value(text: &str, any_case: bool) -> Option<bool> {
     let lower = text.to_ascii_lowercase();
     let value = match lower.as_str() {
@@ -77,7 +82,7 @@ fn bool_value(text: &str, any_case: bool) -> Option<bool> {
     (any_case || text == lower || capitalized || uppercase).then_some(value)
 }
 
-/// Takes what its methods recognise from the front of a text, as the pieces of a regular expression would.
+/// The rest of a text. Each method consumes its part from the start, as a part of a regular expression does.
 struct Cursor<'a>(&'a str);
 
 impl<'a> Cursor<'a> {
@@ -87,7 +92,7 @@ impl<'a> Cursor<'a> {
         Some(first)
     }
 
-    /// As many characters as satisfy `accept`; possibly none.
+    /// The characters up to the first that `accept` rejects; may be empty.
     fn run(&mut self, accept: impl Fn(char) -> bool) -> &'a str {
         let end = self.0.find(|c| !accept(c)).unwrap_or(self.0.len());
         let (taken, rest) = self.0.split_at(end);
@@ -95,7 +100,7 @@ impl<'a> Cursor<'a> {
         taken
     }
 
-    /// Between `min` and `max` digits, at most as many as there are.
+    /// A number of `min` to `max` digits, as many as possible.
     fn digits(&mut self, min: usize, max: usize) -> Option<u32> {
         let count = self
             .0
@@ -117,7 +122,7 @@ fn digit_or_underscore(c: char) -> bool {
     c.is_ascii_digit() || c == '_'
 }
 
-/// One or more `:5` or `:59`, as sexagesimal numbers end.
+/// Consumes the end of a sexagesimal number, like `:5` or `:59:00`; returns whether there was any.
 fn sixtieths(cursor: &mut Cursor<'_>) -> bool {
     let mut any = false;
     while let Some(rest) = cursor.0.strip_prefix(':') {
@@ -193,18 +198,6 @@ fn is_float(text: &str) -> bool {
     }
 }
 
-fn is_timestamp(text: &str) -> bool {
-    let date_only = text.len() == 10
-        && text.bytes().enumerate().all(|(i, b)| {
-            if i == 4 || i == 7 {
-                b == b'-'
-            } else {
-                b.is_ascii_digit()
-            }
-        });
-    date_only || (text.len() > 10 && Timestamp::read(text).is_some_and(|t| t.time.is_some()))
-}
-
 const TOO_LARGE: &str = "too large for a number (quote it if text is meant)";
 
 fn int_value(text: &str) -> Result<i128, &'static str> {
@@ -250,7 +243,7 @@ fn float_value(text: &str) -> Option<f64> {
         ".inf" => Some(sign * f64::INFINITY),
         ".nan" => Some(f64::NAN),
         _ => {
-            // PyYAML adds up from the smallest place; another order could round another way.
+            // PyYAML adds from the least significant part; another order could round differently.
             let mut base = 1.0;
             let mut sum = 0.0;
             for part in digits.rsplit(':') {
@@ -262,139 +255,7 @@ fn float_value(text: &str) -> Option<f64> {
     }
 }
 
-/// A date, with or without a time, as written; not yet checked against the calendar.
-struct Timestamp<'a> {
-    year: u32,
-    month: u32,
-    day: u32,
-    time: Option<Time<'a>>,
-}
-
-struct Time<'a> {
-    hour: u32,
-    minute: u32,
-    second: u32,
-    fraction: &'a str,
-    /// Offset from UTC: sign, hours and minutes.
-    zone: Option<(char, u32, u32)>,
-}
-
-impl<'a> Timestamp<'a> {
-    fn read(text: &'a str) -> Option<Self> {
-        let mut cursor = Cursor(text);
-        let year = cursor.digits(4, 4)?;
-        cursor.one_of(&['-'])?;
-        let month = cursor.digits(1, 2)?;
-        cursor.one_of(&['-'])?;
-        let day = cursor.digits(1, 2)?;
-        let time = if cursor.at_end() {
-            None
-        } else {
-            Some(Time::read(&mut cursor)?)
-        };
-        cursor.at_end().then_some(Timestamp {
-            year,
-            month,
-            day,
-            time,
-        })
-    }
-}
-
-impl<'a> Time<'a> {
-    fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
-        let blank = |c| matches!(c, ' ' | '\t');
-        if cursor.one_of(&['T', 't']).is_none() && cursor.run(blank).is_empty() {
-            return None;
-        }
-        let hour = cursor.digits(1, 2)?;
-        cursor.one_of(&[':'])?;
-        let minute = cursor.digits(2, 2)?;
-        cursor.one_of(&[':'])?;
-        let second = cursor.digits(2, 2)?;
-        let fraction = if cursor.one_of(&['.']).is_some() {
-            cursor.run(|c| c.is_ascii_digit())
-        } else {
-            ""
-        };
-        let before_blanks = cursor.0;
-        cursor.run(blank);
-        let zone = match cursor.one_of(&['Z', '-', '+']) {
-            Some('Z') => Some(('+', 0, 0)),
-            Some(sign) => {
-                let hours = cursor.digits(1, 2)?;
-                let minutes = if cursor.one_of(&[':']).is_some() {
-                    cursor.digits(2, 2)?
-                } else {
-                    0
-                };
-                Some((sign, hours, minutes))
-            }
-            None => {
-                cursor.0 = before_blanks;
-                None
-            }
-        };
-        Some(Time {
-            hour,
-            minute,
-            second,
-            fraction,
-            zone,
-        })
-    }
-}
-
-/// The ISO format of Python's `date` and `datetime`; `None` if the text is no date, or none of the calendar.
-fn timestamp_value(text: &str) -> Option<String> {
-    let Timestamp {
-        year,
-        month,
-        day,
-        time,
-    } = Timestamp::read(text)?;
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        2 => 28 + u32::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    if year == 0 || !(1..=days).contains(&day) {
-        return None;
-    }
-    let mut iso = format!("{year:04}-{month:02}-{day:02}");
-    let Some(Time {
-        hour,
-        minute,
-        second,
-        fraction,
-        zone,
-    }) = time
-    else {
-        return Some(iso);
-    };
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    iso += &format!("T{hour:02}:{minute:02}:{second:02}");
-    let micros = format!("{:0<6.6}", fraction);
-    if micros != "000000" {
-        iso += &format!(".{micros}");
-    }
-    if let Some((sign, hours, minutes)) = zone {
-        let offset = hours * 60 + minutes;
-        if offset >= 24 * 60 {
-            return None;
-        }
-        // Python writes an offset of nothing as +00:00, whatever sign it had.
-        let sign = if offset == 0 { '+' } else { sign };
-        iso += &format!("{sign}{:02}:{:02}", offset / 60, offset % 60);
-    }
-    Some(iso)
-}
-
-/// RFC 4648 base64, skipping what is not of its alphabet, as Python's `base64.decodebytes` does.
+/// Decodes RFC 4648 base64. Skips ASCII characters outside of its alphabet, as Python's `base64.decodebytes` does.
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut held) = (0u32, 0u32);

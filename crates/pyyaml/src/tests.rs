@@ -1,9 +1,9 @@
-//! A sample of each rule; `tests/reference/yaml_differential.py` compares tens of thousands of texts with PyYAML.
+//! One example of each rule. `tests/reference/yaml_differential.py` compares thousands of texts with PyYAML.
 
 use super::{Position, parse};
 
 #[test]
-fn means_what_pyyaml_means() {
+fn reads_values_as_pyyaml_does() {
     for (text, json) in [
         ("", "null"),
         (
@@ -54,29 +54,29 @@ fn means_what_pyyaml_means() {
 }
 
 #[test]
-fn a_tab_or_another_blank_that_breaks_a_text_is_called_that_where_it_is() {
+fn a_tab_or_other_space_character_that_breaks_a_text_is_named_at_its_position() {
     for (text, error) in [
         (
             "a:\n\tb: 1\n",
-            "line 2, column 1: a tab stands here, where YAML takes only spaces; replace it by spaces (found character that cannot start any token while scanning for the next token that begins at line 2)",
+            "line 2, column 1: a tab is used here, where YAML allows only spaces; replace it with spaces (found character that cannot start any token while scanning for the next token that begins at line 2)",
         ),
         (
             "a:\n  \tb: 1\n",
-            "line 2, column 3: a tab stands here, where YAML takes only spaces; replace it by spaces (found character that cannot start any token while scanning for the next token that begins at line 2)",
+            "line 2, column 3: a tab is used here, where YAML allows only spaces; replace it with spaces (found character that cannot start any token while scanning for the next token that begins at line 2)",
         ),
         (
             "actions:\n- action:\u{a0}add_config\n  attributes: {}\n",
-            "line 2, column 10: a no-break space (U+00A0) stands here, which YAML takes for a letter; replace it by a space (mapping values are not allowed in this context)",
+            "line 2, column 10: a no-break space (U+00A0) is used here, which YAML reads as a letter; replace it with a space (mapping values are not allowed in this context)",
         ),
         (
             "patterns:\n- name: x\n \u{a0}node: y\n",
-            "line 3, column 2: a no-break space (U+00A0) stands here, which YAML takes for a letter; replace it by a space (did not find expected key while parsing a block mapping that begins at line 1)",
+            "line 3, column 2: a no-break space (U+00A0) is used here, which YAML reads as a letter; replace it with a space (did not find expected key while parsing a block mapping that begins at line 1)",
         ),
         (
             "a:\n-\u{2003}b: 1\n  c: 2\n",
-            "line 2, column 2: the blank U+2003 stands here, which YAML takes for a letter; replace it by a space (mapping values are not allowed in this context)",
+            "line 2, column 2: the space character U+2003 is used here, which YAML reads as a letter; replace it with a space (mapping values are not allowed in this context)",
         ),
-        // One in a text is no cause.
+        // Inside of a scalar they are harmless.
         (
             "a: 'x\u{a0}y'\nb: [\n",
             "line 2, column 5: did not find expected node content while parsing a flow node that begins at line 2",
@@ -91,7 +91,7 @@ fn a_tab_or_another_blank_that_breaks_a_text_is_called_that_where_it_is() {
 }
 
 #[test]
-fn a_value_with_a_no_break_space_is_shown_as_such() {
+fn a_message_names_the_no_break_space_in_a_value() {
     let document = parse("\u{a0}- name: {a: b}\n").unwrap();
     let (key, _) = &document.entries()[0];
     assert_eq!(
@@ -104,7 +104,7 @@ fn a_value_with_a_no_break_space_is_shown_as_such() {
 }
 
 #[test]
-fn refuses_with_the_place() {
+fn rejects_with_the_position() {
     for (text, error) in [
         (
             "a: 1\nb: [",
@@ -112,7 +112,7 @@ fn refuses_with_the_place() {
         ),
         (
             "a: 1\n--- b",
-            "line 2, column 1: a second document begins here, and only one is read",
+            "line 2, column 1: a second document starts here; only one is allowed",
         ),
         (
             "- *x",
@@ -137,7 +137,7 @@ fn refuses_with_the_place() {
         ),
         (
             "a: =",
-            "line 1, column 4: '=' is a lone '=', which YAML 1.1 reserves (quote it if text is meant)",
+            "line 1, column 4: '=' is reserved in YAML 1.1 (quote it if text is meant)",
         ),
         (
             "- <<",
@@ -165,7 +165,7 @@ fn refuses_with_the_place() {
 }
 
 #[test]
-fn refuses_what_json_has_no_word_for() {
+fn rejects_values_that_json_cannot_express() {
     for text in [
         ".inf",
         "[.nan]",
@@ -180,19 +180,19 @@ fn refuses_what_json_has_no_word_for() {
 }
 
 #[test]
-fn knows_where_each_value_stands() {
+fn every_value_has_its_position() {
     let document = parse("a: 1\nü:\n  - {b: x}\n").unwrap();
-    let place = |line, column| Position { line, column };
-    assert_eq!(document.get("a").unwrap().position, place(1, 4));
-    assert_eq!(document.get("ü").unwrap().position, place(3, 3));
-    assert_eq!(document.position, place(1, 1));
+    let position = |line, column| Position { line, column };
+    assert_eq!(document.get("a").unwrap().position, position(1, 4));
+    assert_eq!(document.get("ü").unwrap().position, position(3, 3));
+    assert_eq!(document.position, position(1, 1));
 }
 
 #[test]
-fn knows_what_was_written() {
+fn a_scalar_keeps_its_source_text() {
     let document = parse("[010, 1:30, x, '7', yes, ~, 2001-01-02, 1.50]").unwrap();
     let super::Value::List(items) = document.value else {
-        panic!("no list")
+        panic!("not a list")
     };
     let names: Vec<_> = items.iter().map(super::Node::as_name).collect();
     assert_eq!(

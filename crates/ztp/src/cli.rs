@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use ztp_core::credentials;
 use ztp_core::node::Identifier;
+use ztp_core::printable::Printable;
 
 use crate::report::Format;
-use crate::sites::site_name;
 
 /// Zero-touch provisioning content as code: check it, push it, see what a switch would get.
 ///
@@ -214,6 +215,20 @@ pub struct PullArgs {
     /// List unchanged files, too
     #[arg(long, short)]
     pub verbose: bool,
+}
+
+/// Reads the argument of `--site`.
+///
+/// # Errors
+/// It is not a valid name of a site.
+fn site_name(text: &str) -> Result<String, String> {
+    match credentials::is_site_name(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "'{}' is not a valid name of a site: it must be letters, digits, - and _",
+            Printable(text)
+        )),
+    }
 }
 
 #[cfg(test)]

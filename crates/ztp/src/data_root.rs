@@ -5,31 +5,30 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use ztp_core::printable::Printable;
+use ztp_core::check::{Contents, Finding, FindingKind, Listed, SERVER_CONF};
+use ztp_core::content::{ContentKind, NotContent, Store};
 
-use crate::content::{Place, Stray};
-use crate::finding::{Finding, Kind};
-use crate::{Failure, regular, shown};
+use crate::{Failure, display_path, regular};
 
 /// The largest ztpserver.conf that is read, in bytes; ZTPServer's own has 1 KB.
 const MAX_SERVER_CONF_BYTES: u64 = 1 << 20;
 
-/// A data_root as found on disk.
+/// A data_root on disk.
 pub struct DataRoot {
     pub path: PathBuf,
-    /// What the Worker reads, by key.
+    /// The files that the Worker reads, by key.
     pub files: BTreeMap<String, File>,
-    /// What is not uploaded, and why.
+    /// The other regular files, by key: their sizes in bytes.
+    others: BTreeMap<String, u64>,
+    /// The files and folders that are not uploaded, and why.
     pub left_alone: Vec<LeftAlone>,
-    /// What is wrong with names, sizes and links.
+    /// Problems of this file system: names that are not UTF-8, links, special files.
     pub findings: Vec<Finding>,
-    /// The text of ztpserver.conf, if there is one.
-    pub server_conf: Option<Vec<u8>>,
 }
 
 /// One file that the Worker reads.
 pub struct File {
-    pub place: Place,
+    pub kind: ContentKind,
     /// Where it is on disk.
     pub path: PathBuf,
     /// In bytes.
@@ -45,7 +44,7 @@ pub struct LeftAlone {
 }
 
 impl DataRoot {
-    /// Looks at every file below a folder; reads none but ztpserver.conf.
+    /// Lists every file below a folder; reads none.
     ///
     /// # Errors
     /// The folder cannot be listed.
@@ -55,15 +54,15 @@ impl DataRoot {
             Failure::new(format!(
                 "cannot read the folder {}: {error}; give the folder that holds neighbordb, \
                  definitions/ and so on",
-                shown(folder)
+                display_path(folder)
             ))
         })?;
         let mut root = Self {
             path: folder.to_owned(),
             files: BTreeMap::new(),
+            others: BTreeMap::new(),
             left_alone: Vec::new(),
             findings: Vec::new(),
-            server_conf: None,
         };
         let walk = WalkDir::new(folder)
             .follow_links(true)
@@ -85,29 +84,23 @@ impl DataRoot {
         Ok(root)
     }
 
-    /// The text of a file, if it is there and is UTF-8.
-    pub fn text(&self, key: &str) -> Option<String> {
-        let file = self.files.get(key)?;
-        let bytes = regular::read(&file.path, file.place.store().max_value_bytes()).ok()?;
-        String::from_utf8(bytes).ok()
+    /// The bytes of ztpserver.conf, if there is one that can be read.
+    pub fn server_conf(&self) -> Option<Vec<u8>> {
+        self.others.get(SERVER_CONF)?;
+        self.read(SERVER_CONF).ok()
     }
 
-    /// Whether there is a file of that key.
-    pub fn has(&self, key: &str) -> bool {
-        self.files.contains_key(key)
-    }
-
-    /// Whether a folder as a whole is none of the Worker's business; then it is noted.
+    /// Whether the Worker reads nothing in a folder; then it is noted.
     fn leave_folder(&mut self, path: &Path) -> bool {
         let Some(key) = self.key(path) else {
             return false;
         };
-        // What a file in it would be, tells what the folder is.
-        let reason = match Place::of(&format!("{key}/x")) {
-            Err(Stray::Foreign) => "not part of a data_root",
-            Err(Stray::Plugin) => {
-                "plugins do not run here: allocate('pool') and sqlite('pool') are built in, what \
-                 others did belongs into an action or into the node's attributes"
+        // The kind of a file in it is the kind of the folder.
+        let reason = match ContentKind::of(&format!("{key}/x")) {
+            Err(NotContent::Foreign) => "not part of a data_root",
+            Err(NotContent::Plugin) => {
+                "plugins do not run here: allocate('pool') and sqlite('pool') are built in; move the \
+                 work of others to an action or to the node's attributes"
             }
             _ => return false,
         };
@@ -124,75 +117,50 @@ impl DataRoot {
         let Some(key) = self.key(path) else {
             let shown = self.relative(path).display().to_string();
             self.findings.push(Finding::of_file(
-                Kind::BadName,
+                FindingKind::BadName,
                 shown.clone(),
                 format!("the name {shown:?} is not UTF-8"),
             ));
             return;
         };
-        let place = match Place::of(&key) {
-            Ok(place) => place,
-            Err(Stray::Foreign) => {
-                let reason = match is_file {
-                    true => "not part of a data_root",
-                    false => "not part of a data_root, and this is neither a file nor a folder",
-                };
-                return self.left_alone.push(LeftAlone { path: key, reason });
-            }
-            Err(Stray::ServerConf) if is_file => return self.read_server_conf(path, key),
-            Err(stray) if is_file => return self.findings.extend(misplaced(&key, stray)),
-            Err(_) => return self.not_a_file(key),
-        };
+        let kind = ContentKind::of(&key);
         if !is_file {
-            return self.not_a_file(key);
+            return match kind {
+                Err(NotContent::Foreign) => {
+                    let reason = "not part of a data_root, and this is neither a file nor a folder";
+                    self.left_alone.push(LeftAlone { path: key, reason });
+                }
+                _ => self.not_a_file(key),
+            };
         }
         let size = match entry.metadata() {
             Ok(metadata) => metadata.len(),
             Err(error) => return self.refuse(&error),
         };
-        let store = place.store();
-        if key.len() > store.max_key_bytes() {
-            let message = format!(
-                "the key has {} bytes, and {} takes at most {}",
-                key.len(),
-                store.name(),
-                store.max_key_bytes()
-            );
-            self.findings
-                .push(Finding::of_file(Kind::KeyTooLong, &key, message));
+        let reason = match kind {
+            Ok(kind) => {
+                let path = path.to_owned();
+                self.files.insert(key, File { kind, path, size });
+                return;
+            }
+            Err(NotContent::Foreign) => Some("not part of a data_root"),
+            Err(NotContent::ServerConf) => Some("settings are [vars] in wrangler.toml"),
+            // The check finds it.
+            Err(_) => None,
+        };
+        if let Some(reason) = reason {
+            let path = key.clone();
+            self.left_alone.push(LeftAlone { path, reason });
         }
-        if size > store.max_value_bytes() {
-            let message = format!(
-                "the file has {size} bytes, and {} takes at most {}",
-                store.name(),
-                store.max_value_bytes()
-            );
-            self.findings
-                .push(Finding::of_file(Kind::TooLarge, &key, message));
-        }
-        let path = path.to_owned();
-        self.files.insert(key, File { place, path, size });
+        self.others.insert(key, size);
     }
 
     fn not_a_file(&mut self, key: String) {
-        let finding = Finding::of_file(Kind::NotAFile, key, regular::NOT_A_FILE);
+        let finding = Finding::of_file(FindingKind::NotAFile, key, regular::NOT_A_FILE);
         self.findings.push(finding);
     }
 
-    fn read_server_conf(&mut self, path: &Path, key: String) {
-        match regular::read(path, MAX_SERVER_CONF_BYTES) {
-            Ok(text) => self.server_conf = Some(text),
-            Err(error) => {
-                let message = format!("the file cannot be read: {error}");
-                self.findings
-                    .push(Finding::of_file(Kind::Unreadable, key.clone(), message));
-            }
-        }
-        let reason = "settings are [vars] in wrangler.toml";
-        self.left_alone.push(LeftAlone { path: key, reason });
-    }
-
-    /// Notes what could not be walked.
+    /// Adds a finding for a path that cannot be listed.
     fn refuse(&mut self, error: &walkdir::Error) {
         let path = error.path().unwrap_or(&self.path);
         let key = self.relative(path).display().to_string();
@@ -203,17 +171,21 @@ impl DataRoot {
         let finding = if let Some(ancestor) = error.loop_ancestor() {
             let above = self.relative(ancestor).display().to_string();
             let above = if above.is_empty() { "." } else { &above };
-            let message = format!("this symbolic link leads back to {above}, which it lies in");
-            Finding::of_file(Kind::BrokenLink, key, message)
+            let message = format!("this symbolic link leads back to {above}, which contains it");
+            Finding::of_file(FindingKind::BrokenLink, key, message)
         } else if is_link {
             let target = std::fs::read_link(path).unwrap_or_default();
             let message = format!(
-                "this symbolic link leads to {:?}, which is not there",
+                "this symbolic link leads to {:?}, which does not exist",
                 target.display().to_string()
             );
-            Finding::of_file(Kind::BrokenLink, key, message)
+            Finding::of_file(FindingKind::BrokenLink, key, message)
         } else {
-            Finding::of_file(Kind::Unreadable, key, format!("it cannot be read: {cause}"))
+            Finding::of_file(
+                FindingKind::Unreadable,
+                key,
+                format!("it cannot be read: {cause}"),
+            )
         };
         self.findings.push(finding);
     }
@@ -233,18 +205,28 @@ impl DataRoot {
     }
 }
 
-fn misplaced(key: &str, stray: Stray) -> Option<Finding> {
-    Some(match stray {
-        Stray::Foreign | Stray::Plugin | Stray::ServerConf => return None,
-        Stray::Misplaced(reason) => {
-            Finding::of_file(Kind::Misplaced, key, "nothing reads a file of this name")
-                .with_help(format!("{reason}; as it is, it is left alone"))
-        }
-        Stray::NoNode(reason) => Finding::of_file(Kind::BadNodeId, key, reason),
-        Stray::BadName => Finding::of_file(
-            Kind::BadName,
-            key,
-            format!("'{}' can be no key", Printable(key)),
-        ),
-    })
+impl Contents for DataRoot {
+    fn list(&self) -> Vec<Listed> {
+        let files = self.files.iter();
+        let files = files.map(|(key, file)| (key, file.kind.store(), file.size));
+        // In no store: they are listed for what their names are meant to be.
+        let others = self.others.iter();
+        let others = others.map(|(key, size)| (key, Store::Kv, *size));
+        files
+            .chain(others)
+            .map(|(key, store, size)| Listed {
+                key: key.clone(),
+                store,
+                size,
+            })
+            .collect()
+    }
+
+    fn read(&self, key: &str) -> Result<Vec<u8>, String> {
+        let limit = match key {
+            SERVER_CONF => MAX_SERVER_CONF_BYTES,
+            _ => Store::Kv.max_value_bytes(),
+        };
+        regular::read(&self.path.join(key), limit).map_err(|error| error.to_string())
+    }
 }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use md5::Md5;
 use sha1::{Digest, Sha1};
 
-use crate::{Failure, regular, shown};
+use crate::{Failure, display_path, regular};
 
 /// How much of a file is in memory at a time, in bytes.
 pub const CHUNK: usize = 1 << 20;
@@ -29,7 +29,7 @@ impl FileDigest {
     /// # Errors
     /// It cannot be read.
     pub fn of(path: &Path) -> Result<Self, Failure> {
-        let failed = |error| Failure::new(format!("cannot read {}: {error}", shown(path)));
+        let failed = |error| Failure::new(format!("cannot read {}: {error}", display_path(path)));
         let file = regular::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         // One that is still written to has no end.
@@ -63,7 +63,7 @@ impl FileDigest {
         same.then_some(()).ok_or_else(|| {
             Failure::new(format!(
                 "{} was changed while it was uploaded; push again",
-                shown(path)
+                display_path(path)
             ))
         })
     }

@@ -1,4 +1,4 @@
-//! `ztp explain`: what a node would be answered, and why.
+//! `ztp explain`: the response that a node would receive, and why.
 
 use std::fmt::Write;
 use std::io::Read;
@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
+use ztp_core::check::{Index, PoolFile};
+use ztp_core::content;
 use ztp_core::definition::{Attributes, Definition, Unresolved};
 use ztp_core::key::{Document, Record};
 use ztp_core::neighbordb::Neighbordb;
@@ -17,8 +19,7 @@ use ztp_core::pool::Pool;
 
 use crate::cli::ExplainArgs;
 use crate::data_root::DataRoot;
-use crate::sites::{self, PoolFile};
-use crate::{CLEAN, FINDINGS, Failure, content, http, identifier, say, shown};
+use crate::{CLEAN, FINDINGS, Failure, display, display_path, http, identifier};
 
 /// Explains one node.
 ///
@@ -44,27 +45,28 @@ pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
             .id(identifier)
             .map_err(|error| Failure::new(format!("{error}")))?,
     };
-    let mut story = Story {
-        root: &root,
+    let index = Index::of(&root);
+    let mut explanation = Explanation {
+        owner: index.site_of(id.as_str()),
+        index,
         identifier,
-        owner: sites::site_of(&root, id.as_str()),
         site: args.site.clone(),
         id,
         facts,
         text: String::new(),
     };
-    let code = match story.tell() {
+    let code = match explanation.render() {
         Ok(()) => CLEAN,
         Err(Refused(reason)) => {
-            story.line(&format!("refused with 400: {reason}"));
+            explanation.line(&format!("refused with 400: {reason}"));
             FINDINGS
         }
     };
-    say(&story.text)?;
+    display(&explanation.text)?;
     Ok(code)
 }
 
-/// GET /nodes/{id}, which has all that a Worker says of a node it knows.
+/// GET /nodes/{id} of a Worker: the definition of a registered node, or why it is refused.
 fn ask_worker(url: &str, id: &str) -> Result<u8, Failure> {
     let url = format!(
         "{}/nodes/{}",
@@ -75,23 +77,25 @@ fn ask_worker(url: &str, id: &str) -> Result<u8, Failure> {
     match answer.status {
         200 => {
             let definition: Json = serde_json::from_str(&answer.body).map_err(|error| {
-                Failure::new(format!("{url} answered what is no definition: {error}"))
+                Failure::new(format!(
+                    "the response of {url} is not a valid definition: {error}"
+                ))
             })?;
-            say(&format!("{definition:#}\n"))?;
+            display(&format!("{definition:#}\n"))?;
             Ok(CLEAN)
         }
         status @ 400..500 => {
-            say(&format!("refused with {status}: {}\n", answer.body.trim()))?;
+            display(&format!("refused with {status}: {}\n", answer.body.trim()))?;
             Ok(FINDINGS)
         }
         status => Err(Failure::new(format!(
-            "{url} answered {status}: {}",
+            "{url} responded {status}: {}",
             answer.body.trim()
         ))),
     }
 }
 
-/// The node that `--id` means: by its folder as it is written, else by its id, which a MAC address has in any spelling.
+/// The node of `--id`: the folder of exactly that name, else the id, for which a MAC address may be in any format.
 fn known_id(root: &DataRoot, identifier: Identifier, written: &str) -> String {
     let folder = format!("nodes/{written}/");
     match root.files.keys().any(|key| key.starts_with(&folder)) {
@@ -104,10 +108,10 @@ fn known_id(root: &DataRoot, identifier: Identifier, written: &str) -> String {
 fn facts(args: &ExplainArgs, known: Option<&str>, root: &DataRoot) -> Result<NodeFacts, Failure> {
     if let Some(id) = known {
         let key = format!("nodes/{id}/{}", Record::Facts.name());
-        let Some(text) = root.text(&key) else {
+        let Some(text) = Index::of(root).text(&key) else {
             return Err(Failure::new(format!(
                 "{} has no {key}: fetch it with `ztp pull`, or give the facts with --node or --serial",
-                shown(&root.path)
+                display_path(&root.path)
             )));
         };
         return NodeFacts::parse_stored(&text)
@@ -122,7 +126,7 @@ fn facts(args: &ExplainArgs, known: Option<&str>, root: &DataRoot) -> Result<Nod
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error| Failure::new(format!("cannot read {}: {error}", shown(path)));
+    let failed = |error| Failure::new(format!("cannot read {}: {error}", display_path(path)));
     if path != Path::new("-") {
         return std::fs::read(path).map_err(failed);
     }
@@ -158,29 +162,29 @@ fn from_options(args: &ExplainArgs) -> Result<Vec<u8>, Failure> {
     Ok(body.to_string().into_bytes())
 }
 
-/// Why a node is answered 400.
+/// Why a node receives 400.
 struct Refused(String);
 
-/// The explanation of one node, as it grows.
-struct Story<'r> {
-    root: &'r DataRoot,
+/// The explanation of one node, line by line.
+struct Explanation<'r> {
+    index: Index<'r>,
     identifier: Identifier,
     /// The site that the node belongs to, if the data_root says so.
     owner: Option<String>,
-    /// The site that it asks, if the command line says so.
+    /// The site that it sends its requests to, if the command line says so.
     site: Option<String>,
     id: NodeId,
     facts: NodeFacts,
     text: String,
 }
 
-impl Story<'_> {
+impl Explanation<'_> {
     fn line(&mut self, line: &str) {
         let _ = writeln!(self.text, "{line}");
     }
 
     /// POST /nodes, then GET /nodes/{id}.
-    fn tell(&mut self) -> Result<(), Refused> {
+    fn render(&mut self) -> Result<(), Refused> {
         if let (Some(owner), Some(site)) = (&self.owner, &self.site)
             && owner != site
         {
@@ -194,12 +198,12 @@ impl Story<'_> {
         let known = [Record::Definition, Record::StartupConfig]
             .into_iter()
             .map(|record| record.key(&self.id))
-            .find(|key| self.root.has(key));
+            .find(|key| self.index.has(key));
         self.line(&format!("node {}", self.id));
         match known {
             Some(key) => {
                 self.line(&format!(
-                    "POST /nodes: 409, the node is known: there is {key}. neighbordb is not asked."
+                    "POST /nodes: 409, the node is known: {key} is stored. neighbordb is not used."
                 ));
                 self.check_stored_pattern()?;
                 let definition = self.parsed(Record::Definition, Definition::parse)?;
@@ -208,9 +212,9 @@ impl Story<'_> {
             None => {
                 let key = self.matched()?;
                 let text = self
-                    .root
+                    .index
                     .text(&key)
-                    .ok_or_else(|| Refused(format!("{key} is not there, or is not UTF-8 text")))?;
+                    .ok_or_else(|| Refused(format!("{key} is not stored, or is not UTF-8 text")))?;
                 let definition = Definition::parse(&text)
                     .map_err(|error| Refused(format!("{key} is broken: {error}")))?;
                 self.definition(Some(definition))
@@ -221,39 +225,21 @@ impl Story<'_> {
     /// The key of the definition that neighbordb has for the node.
     fn matched(&mut self) -> Result<String, Refused> {
         let key = Document::Neighbordb.to_string();
-        let text = self.root.text(&key).ok_or_else(|| {
+        let text = self.index.text(&key).ok_or_else(|| {
             Refused("the node is not known, and there is no neighbordb to match it against".into())
         })?;
         let neighbordb = Neighbordb::parse(&text, self.identifier)
             .map_err(|error| Refused(format!("neighbordb is broken: {error}")))?;
         self.line("POST /nodes: the node is not known; the patterns of neighbordb, in order:");
         let facts = self.facts.clone();
-        for (entry, outcome) in neighbordb.tries(&self.id, &facts) {
-            let pattern = &entry.pattern;
-            if pattern.node.is_some() {
-                self.line(&format!(
-                    "  (only '{}' is tried: it is for this node alone)",
-                    pattern.name
-                ));
-            }
-            match outcome {
-                Ok(()) => {
-                    self.line(&format!(
-                        "  line {}: pattern '{}' fits: definitions/{}",
-                        pattern.position.line, pattern.name, entry.definition
-                    ));
-                    return Ok(content::definition_key(entry.definition.as_str()));
-                }
-                Err(mismatch) => {
-                    let line = format!("  line {}: {mismatch}", pattern.position.line);
-                    self.line(&line);
-                    if mismatch.is_indeterminate() {
-                        return Err(Refused("it cannot be told whether a pattern fits".into()));
-                    }
-                }
-            }
+        let trace = neighbordb.trace(&self.id, &facts);
+        for line in trace.to_string().lines() {
+            self.line(&format!("  {line}"));
         }
-        Err(Refused("no pattern fits".to_owned()))
+        match trace.chosen() {
+            Some(entry) => Ok(content::definition_key(entry.definition.as_str())),
+            None => Err(Refused(trace.summary().to_owned())),
+        }
     }
 
     fn check_stored_pattern(&mut self) -> Result<(), Refused> {
@@ -263,17 +249,17 @@ impl Story<'_> {
         };
         pattern.check(&self.facts).map_err(|mismatch| {
             Refused(format!(
-                "the node no longer fits the pattern it was matched by: {mismatch}"
+                "the node no longer matches its pattern: {mismatch}"
             ))
         })?;
-        self.line("GET /nodes/ID: the node fits its pattern.");
+        self.line("GET /nodes/ID: the node matches its pattern.");
         Ok(())
     }
 
-    /// What the node is told.
+    /// The definition that the node receives.
     fn definition(&mut self, definition: Option<Definition>) -> Result<(), Refused> {
         let attributes = self.parsed(Record::Attributes, Attributes::parse)?;
-        let definition = match self.root.has(&Record::StartupConfig.key(&self.id)) {
+        let definition = match self.index.has(&Record::StartupConfig.key(&self.id)) {
             true => {
                 let id = path::encode_segment(self.id.as_str());
                 let url = format!("<the server's URL>/nodes/{id}/startup-config");
@@ -289,19 +275,19 @@ impl Story<'_> {
             Unresolved::Value(refused) => refused,
             Unresolved::TooLarge => Refused(Unresolved::<String>::TooLarge.to_string()),
         })?;
-        self.line(&format!("it is told:\n{answer:#}"));
+        self.line(&format!("the node receives:\n{answer:#}"));
         Ok(())
     }
 
-    /// What a pool is sure to give, or the name of the pool.
+    /// The value that is reserved for the node, or the name of the pool.
     fn value_of(&self, call: &Call) -> Result<String, Refused> {
         if !PLUGINS.contains(&call.plugin.as_str()) {
             return Err(Refused(format!(
-                "the definition calls {call}, and there is no such plugin here: use allocate"
+                "the definition calls {call}, and that plugin does not exist here: use allocate"
             )));
         }
         let site = self.owner.as_deref().or(self.site.as_deref());
-        let name = match sites::pool_file(self.root, &call.pool, site) {
+        let name = match self.index.pool_file(&call.pool, site) {
             PoolFile::Named(name) => name,
             PoolFile::OfSites(_) => {
                 return Ok(format!("<a value of {} of the node's site>", call.pool));
@@ -314,7 +300,7 @@ impl Story<'_> {
             }
         };
         let key = Document::Pool(&name).to_string();
-        let text = self.root.text(&key);
+        let text = self.index.text(&key);
         let text = text.ok_or_else(|| Refused(format!("{key} is not UTF-8 text")))?;
         let pool = Pool::parse(&text, self.identifier)
             .map_err(|error| Refused(format!("{key} is broken: {error}")))?;
@@ -330,10 +316,10 @@ impl Story<'_> {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Result<Option<T>, Refused> {
         let key = record.key(&self.id);
-        if !self.root.has(&key) {
+        if !self.index.has(&key) {
             return Ok(None);
         }
-        let text = self.root.text(&key);
+        let text = self.index.text(&key);
         let text = text.ok_or_else(|| Refused(format!("{key} is not UTF-8 text")))?;
         parse(&text)
             .map(Some)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ureq::http::{HeaderMap, Request, Response};
 use ureq::{Agent, AsSendBody, Body};
 
-use crate::{Failure, shown, terminal};
+use crate::{Failure, display_path, terminal};
 
 /// How long connecting, and the beginning of any single answer, may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -121,8 +121,9 @@ pub fn download(agent: &Agent, request: Request<()>, to: &Path) -> Result<(), Tr
         .headers()
         .get("content-length")
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let lasting =
-        |error: std::io::Error| Trouble::Lasting(format!("cannot write {}: {error}", shown(to)));
+    let lasting = |error: std::io::Error| {
+        Trouble::Lasting(format!("cannot write {}: {error}", display_path(to)))
+    };
     let mut file = std::fs::File::create(to).map_err(lasting)?;
     let body = response.into_body().into_with_config().limit(u64::MAX);
     let written = std::io::copy(&mut body.reader(), &mut file)

@@ -1,14 +1,12 @@
 //! `ztp`: a data_root as code, checked before it reaches a switch.
 //!
 //! The rules are those of the Worker, in the same code: this program reads files, asks
-//! `ztp_core::domain`, and says what comes out.
+//! `ztp_core`, and says what comes out.
 
 mod cli;
-mod content;
 mod data_root;
 mod digest;
 mod explain;
-mod finding;
 mod http;
 mod plan;
 mod project;
@@ -16,7 +14,6 @@ mod pull;
 mod push;
 mod regular;
 mod report;
-mod sites;
 mod store;
 mod terminal;
 mod validate;
@@ -27,13 +24,13 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
+use ztp_core::check::{FindingKind, ServerConf, Validation};
 use ztp_core::node::Identifier;
 
 use cli::{Cli, Command};
 use data_root::DataRoot;
 use report::{Format, Report};
-use terminal::say;
-use validate::{ServerConf, Validation};
+use terminal::display;
 
 /// Nothing was found, everything was done.
 const CLEAN: u8 = 0;
@@ -103,12 +100,12 @@ fn run(command: Command) -> Result<u8, Failure> {
             Ok(CLEAN)
         }
         Command::Kinds => {
-            let kinds = finding::Kind::ALL.iter();
+            let kinds = FindingKind::ALL.iter();
             let lines = kinds.map(|kind| {
                 let (id, severity) = (kind.id(), kind.severity().name());
                 format!("{id:24}{severity:9}{}\n", kind.help())
             });
-            say(&lines.collect::<String>())?;
+            display(&lines.collect::<String>())?;
             Ok(CLEAN)
         }
     }
@@ -129,8 +126,9 @@ fn identifier(given: Option<Identifier>, root: &DataRoot) -> Result<Identifier, 
     if let Some(given) = given {
         return Ok(given);
     }
-    let conf = root.server_conf.as_deref().map(String::from_utf8_lossy);
-    if let Some(identifier) = conf.and_then(|text| ServerConf::parse(&text).identifier()) {
+    if let Some(conf) = root.server_conf()
+        && let Some(identifier) = ServerConf::parse(&String::from_utf8_lossy(&conf)).identifier()
+    {
         return Ok(identifier);
     }
     let folder = std::path::absolute(&root.path).unwrap_or_else(|_| root.path.clone());
@@ -141,11 +139,11 @@ fn identifier(given: Option<Identifier>, root: &DataRoot) -> Result<Identifier, 
 }
 
 /// Shows findings to people where they are not what was asked for.
-fn say_findings(root: &DataRoot, validation: &Validation) -> Result<(), Failure> {
+fn display_findings(root: &DataRoot, validation: &Validation) -> Result<(), Failure> {
     terminal::write(&report(root, validation).render(Format::Text))
 }
 
 /// A path in a message.
-fn shown(path: &Path) -> String {
+fn display_path(path: &Path) -> String {
     terminal::line(&path.display().to_string())
 }

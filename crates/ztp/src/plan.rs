@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::content::Store;
 use crate::terminal::line;
+use ztp_core::content::Store;
 
 /// What happens to a key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use ztp_core::node::Identifier;
 
-use crate::{Failure, regular, shown};
+use crate::{Failure, display_path, regular};
 
 /// The largest wrangler.toml that is read, in bytes.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
@@ -27,12 +27,13 @@ impl Project {
     /// There is none.
     pub fn find(named: Option<&Path>) -> Result<Self, Failure> {
         if let Some(folder) = named {
-            let folder = std::path::absolute(folder)
-                .map_err(|error| Failure::new(format!("cannot find {}: {error}", shown(folder))))?;
+            let folder = std::path::absolute(folder).map_err(|error| {
+                Failure::new(format!("cannot find {}: {error}", display_path(folder)))
+            })?;
             return Self::at(&folder).ok_or_else(|| {
                 Failure::new(format!(
                     "{} has no wrangler.toml; --project takes the folder of ztp-edge that you deploy from",
-                    shown(&folder)
+                    display_path(&folder)
                 ))
             });
         }
@@ -60,7 +61,7 @@ impl Project {
             .map_err(|error| error.to_string())
             .and_then(|text| String::from_utf8(text).map_err(|error| error.to_string()))
             .and_then(|text| text.parse::<Table>().map_err(|error| error.to_string()))
-            .map_err(|problem| format!("cannot read {}: {problem}", shown(&path)));
+            .map_err(|problem| format!("cannot read {}: {problem}", display_path(&path)));
         Some(Self {
             folder: folder.to_owned(),
             config,
@@ -116,8 +117,8 @@ impl Project {
         if !program.exists() {
             return Err(Failure::new(format!(
                 "{} is not there; run `npm install` in {}",
-                shown(&program),
-                shown(&self.folder)
+                display_path(&program),
+                display_path(&self.folder)
             )));
         }
         let mut path = bin.into_os_string();

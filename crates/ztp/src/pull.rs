@@ -5,13 +5,14 @@ use std::fs::OpenOptions;
 use std::io::{Error, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use ztp_core::content::{ContentKind, NotContent, Store};
+
 use crate::cli::PullArgs;
-use crate::content::{Place, Store, Stray};
 use crate::digest::FileDigest;
 use crate::plan::{Plan, Step};
 use crate::project::Project;
 use crate::store::{self, Inventory, Storage};
-use crate::{CLEAN, FINDINGS, Failure, regular, say, shown};
+use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular};
 
 /// Most values that are read at once.
 const VALUES_AT_ONCE: usize = 100;
@@ -25,10 +26,10 @@ const MAX_NAME_BYTES: usize = 255;
 pub fn run(args: &PullArgs) -> Result<u8, Failure> {
     let project = Project::find(args.target.project.as_deref())?;
     let mut storage = store::open(&args.target, &project)?;
-    say(&format!(
+    display(&format!(
         "from {} to {}\n",
         storage.name(),
-        shown(&args.dir)
+        display_path(&args.dir)
     ))?;
     let mut pull = Pull {
         args,
@@ -41,9 +42,9 @@ pub fn run(args: &PullArgs) -> Result<u8, Failure> {
     if !args.nodes {
         pull.objects(&inventory)?;
     }
-    say(&pull.plan.text(args.verbose))?;
+    display(&pull.plan.text(args.verbose))?;
     if args.dry_run {
-        say("dry run: nothing is written\n")?;
+        display("dry run: nothing is written\n")?;
     }
     let left = pull.plan.count(|step| matches!(step, Step::LeaveAlone(_)));
     Ok(if left == 0 { CLEAN } else { FINDINGS })
@@ -140,10 +141,10 @@ impl Pull<'_> {
     /// Where a key is written to, if it is one that the Worker reads from that store, and so cannot
     /// leave the folder.
     fn path(&mut self, store: Store, key: &str) -> Option<PathBuf> {
-        let known = match Place::of(key) {
-            Ok(place) => place.store() == store,
+        let known = match ContentKind::of(key) {
+            Ok(kind) => kind.store() == store,
             // A file that an editor left is a file in a bucket all the same.
-            Err(Stray::Foreign | Stray::Misplaced(_)) => {
+            Err(NotContent::Foreign | NotContent::Misplaced(_)) => {
                 let in_bucket = key.starts_with("files/") || key.starts_with("actions/");
                 store == Store::R2 && in_bucket && key.split('/').all(ztp_core::key::is_name)
             }
@@ -210,12 +211,13 @@ fn is_no_folder(path: &Path) -> bool {
 
 fn read(path: &Path, size: u64) -> Result<Vec<u8>, Failure> {
     regular::read(path, size)
-        .map_err(|error| Failure::new(format!("cannot read {}: {error}", shown(path))))
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(path))))
 }
 
 /// Writes a file whole or not at all.
 fn write(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Failure> {
-    let failed = |error: Error| Failure::new(format!("cannot write {}: {error}", shown(path)));
+    let failed =
+        |error: Error| Failure::new(format!("cannot write {}: {error}", display_path(path)));
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use ztp_core::content::{ContentKind, Store};
 use ztp_core::key::Record;
 
 use crate::cli::PushArgs;
-use crate::content::{Place, Store};
 use crate::data_root::{DataRoot, File};
 use crate::digest::{FileDigest, sha1};
 use crate::plan::{Plan, Step};
@@ -15,7 +15,7 @@ use crate::project::Project;
 use crate::store::{self, Inventory, Storage, Upload, mark};
 use crate::terminal::line;
 use crate::validate::validate;
-use crate::{CLEAN, FINDINGS, Failure, regular, say, say_findings, shown};
+use crate::{CLEAN, FINDINGS, Failure, display, display_findings, display_path, regular};
 
 /// Most values that are compared or stored at once.
 const VALUES_AT_ONCE: usize = 100;
@@ -32,16 +32,16 @@ pub fn run(args: &PushArgs) -> Result<u8, Failure> {
     let root = DataRoot::scan(&args.dir)?;
     let validation = validate(&root, project.identifier()?, args.site.as_deref());
     if !validation.findings.is_empty() {
-        say_findings(&root, &validation)?;
+        display_findings(&root, &validation)?;
     }
     if validation.has_errors() {
-        say("nothing is stored: correct the errors first\n")?;
+        display("nothing is stored: correct the errors first\n")?;
         return Ok(FINDINGS);
     }
     let mut storage = store::open(&args.target, &project)?;
-    say(&format!(
+    display(&format!(
         "from {} to {}\n",
-        shown(&root.path),
+        display_path(&root.path),
         storage.name()
     ))?;
     let inventory = storage.list()?;
@@ -56,9 +56,9 @@ pub fn run(args: &PushArgs) -> Result<u8, Failure> {
     if args.prune {
         push.prune(&inventory)?;
     }
-    say(&push.plan.text(args.verbose))?;
+    display(&push.plan.text(args.verbose))?;
     if args.dry_run {
-        say("dry run: nothing is stored\n")?;
+        display("dry run: nothing is stored\n")?;
         return Ok(CLEAN);
     }
     push.store(&inventory)?;
@@ -80,10 +80,10 @@ impl Push<'_> {
     fn compare(&mut self, inventory: &Inventory) -> Result<(), Failure> {
         let root = self.root;
         let mut files: Vec<(&String, &File)> = root.files.iter().collect();
-        files.sort_by_key(|(key, file)| (file.place.rank(), *key));
+        files.sort_by_key(|(key, file)| (rank(&file.kind), *key));
         let (objects, values): (Vec<_>, Vec<_>) = files
             .into_iter()
-            .partition(|(_, file)| file.place.store() == Store::R2);
+            .partition(|(_, file)| file.kind.store() == Store::R2);
         for (key, file) in objects {
             let step = match inventory.objects.get(key) {
                 None => Step::Add,
@@ -124,8 +124,8 @@ impl Push<'_> {
             false => self.storage.values(&there)?,
         };
         for (key, file) in values {
-            let record = match &file.place {
-                Place::Record(_, record) => Some(*record),
+            let record = match &file.kind {
+                ContentKind::Record(_, record) => Some(*record),
                 _ => None,
             };
             let step = if record == Some(Record::Facts) && !self.args.with_facts {
@@ -162,7 +162,7 @@ impl Push<'_> {
         let root = self.root;
         for (key, object) in &inventory.objects {
             let step = match is_content(key, Store::R2) {
-                true if root.has(key) => continue,
+                true if root.files.contains_key(key) => continue,
                 true if self.storage.pushed_as(key, object)? == Some(mark(key)) => Step::Delete,
                 true => not_pushed(),
                 false => not_content(),
@@ -171,7 +171,7 @@ impl Push<'_> {
         }
         let keys = inventory.values.keys();
         let gone: Vec<&String> = keys
-            .filter(|key| !(is_content(key, Store::Kv) && root.has(key)))
+            .filter(|key| !(is_content(key, Store::Kv) && root.files.contains_key(*key)))
             .collect();
         for keys in gone.chunks(VALUES_AT_ONCE) {
             let pushed = self.pushed(keys, inventory)?;
@@ -221,7 +221,7 @@ impl Push<'_> {
         self.store_values(&values, &bar)?;
         bar.finish_and_clear();
         let deleted = self.delete(inventory)?;
-        say(&format!(
+        display(&format!(
             "stored {}, deleted {deleted}\n",
             objects.len() + values.len(),
         ))
@@ -237,7 +237,7 @@ impl Push<'_> {
             let still = self.pushed(&keys, inventory)?;
             for key in keys.iter().filter(|key| !still.contains(**key)) {
                 let key = line(key);
-                say(&format!(
+                display(&format!(
                     "  left alone  {key}: it was changed in the meantime\n"
                 ))?;
             }
@@ -299,9 +299,25 @@ impl Push<'_> {
     }
 }
 
+/// The order of a push: nothing is stored before the content that it names.
+fn rank(kind: &ContentKind) -> u8 {
+    match kind {
+        ContentKind::File(_) => 0,
+        ContentKind::Action(_) => 1,
+        ContentKind::Pool(_) => 2,
+        ContentKind::Definition(_) | ContentKind::ConfigHandler(_) => 3,
+        ContentKind::Bootstrap | ContentKind::BootstrapConf => 4,
+        ContentKind::Record(_, record) => match record {
+            Record::Definition | Record::StartupConfig => 6,
+            _ => 5,
+        },
+        ContentKind::Neighbordb => 7,
+    }
+}
+
 /// Whether the Worker reads a key from a store. The same key in the other store is not content.
 fn is_content(key: &str, store: Store) -> bool {
-    Place::of(key).is_ok_and(|place| place.store() == store)
+    ContentKind::of(key).is_ok_and(|kind| kind.store() == store)
 }
 
 fn not_content() -> Step {
@@ -317,8 +333,8 @@ fn keys(plan: &Plan, store: Store) -> Vec<String> {
 }
 
 fn read(file: &File) -> Result<Vec<u8>, Failure> {
-    regular::read(&file.path, file.place.store().max_value_bytes())
-        .map_err(|error| Failure::new(format!("cannot read {}: {error}", shown(&file.path))))
+    regular::read(&file.path, file.kind.store().max_value_bytes())
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(&file.path))))
 }
 
 fn style() -> ProgressStyle {

@@ -7,11 +7,11 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use serde_json::json;
 
+use ztp_core::check::{Finding, Note, Severity};
 use ztp_core::yaml::Position;
 
-use crate::finding::{Finding, Note, Severity};
 use crate::terminal::{self, line, masked};
-use crate::{regular, shown};
+use crate::{display_path, regular};
 
 /// The widest line of a snippet that is shown whole, in columns.
 const WIDTH: usize = 120;
@@ -30,12 +30,12 @@ pub enum Format {
     Github,
 }
 
-/// What a run of `ztp validate` has to say.
+/// The findings and notes of `ztp validate`, and how they are written.
 pub struct Report<'a> {
     /// The folder that the keys of findings are relative to.
     pub folder: &'a Path,
     pub findings: &'a [Finding],
-    /// What is no finding, but should be known: files left alone, settings to make.
+    /// What is not a finding: files left alone, settings to make.
     pub notes: &'a [Note],
     /// How many files were read.
     pub files: usize,
@@ -58,7 +58,7 @@ impl Report<'_> {
             out += "\n\n";
         }
         for note in self.notes {
-            let _ = writeln!(out, "note: {}", note.shown(line));
+            let _ = writeln!(out, "note: {}", note.display(line));
         }
         out + &self.summary() + "\n"
     }
@@ -89,7 +89,7 @@ impl Report<'_> {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let path = shown(&self.folder.join(&finding.key));
+        let path = display_path(&self.folder.join(&finding.key));
         let source = finding.position.and_then(|at| self.line(&finding.key, at));
         let source = source.as_deref().map(masked);
         let place: Element = match (&source, finding.position) {
@@ -143,7 +143,7 @@ impl Report<'_> {
         let notes: Vec<_> = self
             .notes
             .iter()
-            .map(|note| note.shown(str::to_owned))
+            .map(|note| note.display(str::to_owned))
             .collect();
         let report = json!({"files": self.files, "findings": findings, "notes": notes});
         terminal::lines(&format!("{report:#}\n"))
@@ -204,7 +204,7 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::Kind;
+    use ztp_core::check::FindingKind;
 
     #[test]
     fn a_span_ends_with_its_word() {
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn github_gets_one_escaped_line_for_each_finding() {
-        let finding = Finding::of_file(Kind::BrokenLink, "files/a,b", "100% of\nit");
+        let finding = Finding::of_file(FindingKind::BrokenLink, "files/a,b", "100% of\nit");
         let report = Report {
             folder: Path::new("root"),
             findings: &[finding],
@@ -226,7 +226,7 @@ mod tests {
         };
         assert_eq!(
             report.render(Format::Github),
-            "::error file=root/files/a%2Cb,title=broken-link::100%25 of%0Ait; mend or remove the \
+            "::error file=root/files/a%2Cb,title=broken-link::100%25 of%0Ait; fix or remove the \
              symbolic link\n"
         );
     }

@@ -54,7 +54,7 @@ pub fn masked(line: &str) -> String {
 ///
 /// # Errors
 /// It cannot be written.
-pub fn say(text: &str) -> Result<(), Failure> {
+pub fn display(text: &str) -> Result<(), Failure> {
     write(&lines(text))
 }
 

@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde_json::{Map, Value as Json};
 
-use super::{Attributes, Definition, DefinitionError};
+use super::{Attributes, Definition};
 use crate::plugin::{self, Call, Piece};
-use crate::yaml::Position;
+use crate::yaml::{Diagnostic, Position};
 
 /// Maximum size of a rendered definition, as bytes of JSON.
 pub const MAX_RENDERED: usize = 2 * 1024 * 1024;
@@ -25,7 +25,7 @@ impl Definition {
     ///
     /// # Errors
     /// The result exceeds [`MAX_RENDERED`], [`MAX_CALLS`] or [`MAX_CALL_PLACES`].
-    pub fn render(&self, node: &Attributes) -> Result<Rendered, DefinitionError> {
+    pub fn render(&self, node: &Attributes) -> Result<Rendered, Diagnostic> {
         let mut room = Room(MAX_RENDERED);
         let mut undefined = Undefined::default();
         let mut actions = Vec::with_capacity(self.actions.len());
@@ -166,11 +166,8 @@ enum Limit {
 }
 
 impl Limit {
-    fn at(self, position: Option<Position>) -> DefinitionError {
-        DefinitionError {
-            position: position.unwrap_or(Position::START),
-            message: self.to_string(),
-        }
+    fn at(self, position: Option<Position>) -> Diagnostic {
+        Diagnostic::new(position.unwrap_or(Position::START), self.to_string())
     }
 }
 

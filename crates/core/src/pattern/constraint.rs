@@ -11,7 +11,7 @@ use crate::function::Function;
 use crate::interface::{self, InterfaceName};
 use crate::node::Neighbor;
 use crate::printable::{Expression, Printable};
-use crate::pyregex::{Budget, Undecided};
+use crate::pyregex::{Budget, Indeterminate};
 use crate::yaml::Position;
 
 /// A line of a pattern.
@@ -152,7 +152,7 @@ impl Constraint {
         &self,
         neighbor: &Neighbor,
         budget: &mut Budget,
-    ) -> Result<bool, Undecided> {
+    ) -> Result<bool, Indeterminate> {
         let accepts = |wanted: &Option<Function>, name: &str, budget: &mut Budget| {
             wanted
                 .as_ref()
@@ -167,7 +167,7 @@ impl Constraint {
         &self,
         neighbors: &'n [Neighbor],
         budget: &mut Budget,
-    ) -> Result<Option<&'n Neighbor>, Undecided> {
+    ) -> Result<Option<&'n Neighbor>, Indeterminate> {
         for neighbor in neighbors {
             if self.accepts(neighbor, budget)? {
                 return Ok(Some(neighbor));

@@ -4,7 +4,7 @@ use super::mismatch::{Mismatch, Reason, Seen};
 use super::{Constraint, Pattern, Sense};
 use crate::interface::InterfaceName;
 use crate::node::{Neighbor, NodeFacts};
-use crate::pyregex::{Budget, Undecided};
+use crate::pyregex::{Budget, Indeterminate};
 
 /// The neighbors of a node, indexed for matching against any number of patterns.
 pub(crate) struct NeighborTable<'a> {
@@ -108,7 +108,7 @@ impl Pattern {
         &'a self,
         table: &NeighborTable<'a>,
         budget: &mut Budget,
-    ) -> Result<Option<Reason<'a>>, (&'a Constraint, Undecided)> {
+    ) -> Result<Option<Reason<'a>>, (&'a Constraint, Indeterminate)> {
         let mut lines: Vec<Line<'a>> = self
             .constraints
             .iter()
@@ -180,7 +180,7 @@ fn place(constraint: &Constraint, name: Option<InterfaceName>) -> Option<usize> 
     }
 }
 
-fn indeterminate(constraint: &Constraint, why: Undecided) -> Reason<'static> {
+fn indeterminate(constraint: &Constraint, why: Indeterminate) -> Reason<'static> {
     Reason::Indeterminate {
         what: constraint.to_string(),
         why,
@@ -191,7 +191,7 @@ fn forbidden<'a>(
     constraint: &'a Constraint,
     table: &NeighborTable<'a>,
     budget: &mut Budget,
-) -> Result<Option<Reason<'a>>, Undecided> {
+) -> Result<Option<Reason<'a>>, Indeterminate> {
     for &(name, written, neighbors) in &table.interfaces {
         budget.spend(1)?;
         if place(constraint, name).is_none() {
@@ -213,7 +213,7 @@ fn missing<'a>(
     constraint: &'a Constraint,
     table: &NeighborTable<'a>,
     budget: &mut Budget,
-) -> Result<Option<Reason<'a>>, Undecided> {
+) -> Result<Option<Reason<'a>>, Indeterminate> {
     let reason = |interface, saw| Reason::Missing {
         interface,
         wants: constraint.neighbor(),

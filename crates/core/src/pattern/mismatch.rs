@@ -7,7 +7,7 @@ use crate::function::Function;
 use crate::interface::InterfaceName;
 use crate::node::Neighbor;
 use crate::printable::{Expression, Printable};
-use crate::pyregex::{Budget, Undecided};
+use crate::pyregex::{Budget, Indeterminate};
 
 /// Maximum number of neighbors that a mismatch names.
 pub const MAX_SEEN: usize = 3;
@@ -49,7 +49,7 @@ pub enum Reason<'a> {
         saw: &'a Neighbor,
     },
     /// The match is indeterminate; then no later pattern may match the node, either.
-    Indeterminate { what: String, why: Undecided },
+    Indeterminate { what: String, why: Indeterminate },
 }
 
 /// The conditions on a neighbor; `None` is any.

@@ -10,7 +10,7 @@ use super::mismatch::{NeighborConditions, Seen};
 use crate::function::Function;
 use crate::node::Neighbor;
 use crate::printable::{Expression, Printable};
-use crate::pyregex::{Budget, PyRegex, Undecided};
+use crate::pyregex::{Budget, Indeterminate, PyRegex};
 
 /// The neighbor, and suggestions for the device, the port, or both.
 pub(super) struct Near<'a> {
@@ -41,7 +41,7 @@ pub(super) fn find<'a>(
     wants: NeighborConditions<'_>,
     seen: Seen<'a>,
     budget: &mut Budget,
-) -> Result<Option<Near<'a>>, Undecided> {
+) -> Result<Option<Near<'a>>, Indeterminate> {
     for neighbor in seen.neighbors() {
         budget.spend(1)?;
         let device = match compare(wants.device, &neighbor.device, true, budget)? {
@@ -70,7 +70,7 @@ fn compare(
     saw: &str,
     is_device: bool,
     budget: &mut Budget,
-) -> Result<Comparison, Undecided> {
+) -> Result<Comparison, Indeterminate> {
     let Some(function) = wanted else {
         return Ok(Comparison::Same);
     };
@@ -115,7 +115,7 @@ fn near_expression(
     saw: &str,
     is_device: bool,
     budget: &mut Budget,
-) -> Result<Option<Suggestion>, Undecided> {
+) -> Result<Option<Suggestion>, Indeterminate> {
     let ends = ["$", r"\Z"];
     let body = ends
         .into_iter()

@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 
 use crate::digest::sha1;
 use crate::project::Project;
-use crate::{Failure, shown};
+use crate::{Failure, display_path};
 
 use super::{Inventory, Storage, StoredObject, StoredValue, Upload, mark};
 
@@ -62,7 +62,7 @@ impl Local {
             return Err(Failure::new("cannot talk to Node.js: it has no pipes"));
         };
         let mut local = Self {
-            name: format!("local storage in {}", shown(state)),
+            name: format!("local storage in {}", display_path(state)),
             process,
             requests: Some(requests),
             answers: BufReader::new(answers),

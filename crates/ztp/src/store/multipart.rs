@@ -13,7 +13,7 @@ use ureq::http::Request;
 
 use crate::digest::hex;
 use crate::http::{self, Trouble};
-use crate::{Failure, regular, shown};
+use crate::{Failure, display_path, regular};
 
 use super::Upload;
 use super::s3::{S3, SIGNED_FOR, arrived, notes, understood};
@@ -231,7 +231,7 @@ impl S3 {
             Ok(text) => serde_json::from_slice(&text).map_err(|error| {
                 Failure::new(format!(
                     "{} is broken: {error}; remove it, and interrupted uploads begin again",
-                    shown(&self.pending)
+                    display_path(&self.pending)
                 ))
             }),
         }
@@ -259,7 +259,7 @@ impl S3 {
 fn unusable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(format!(
         "cannot note in {} which uploads were begun: {error}",
-        shown(path)
+        display_path(path)
     ))
 }
 

@@ -17,10 +17,10 @@ use ureq::http::Method;
 use ztp_core::path::encode_segment;
 
 use crate::Failure;
-use crate::content::Store;
 use crate::digest::sha1;
 use crate::http::{self, Answer, Trouble};
 use crate::project::Project;
+use ztp_core::content::Store;
 
 use super::cloudflare::{Api, built};
 use super::s3::S3;

@@ -5,19 +5,14 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
+use ztp_core::check::{Finding, FindingKind, MAX_ACTION_BYTES, Note, Validation};
+use ztp_core::content::ContentKind;
 use ztp_core::yaml::Position;
 
-use crate::content::Place;
-use crate::finding::{Finding, Kind, Note};
+use crate::data_root::{DataRoot, File};
 
-use super::Check;
-
-/// Compiles, and never runs, what it is told to.
-const CHECK: &str = include_str!("check.py");
-
-/// The largest action, in bytes: MAX_BODY of the client. check.py reads no more of any script than
-/// KV takes.
-const MAX_ACTION_BYTES: u64 = 8 << 20;
+/// Compiles scripts, and never runs them. It reads no more of any than KV takes.
+const COMPILE: &str = include_str!("compile.py");
 
 #[derive(Deserialize)]
 struct Answer {
@@ -39,76 +34,62 @@ enum Verdict {
     },
 }
 
-impl Check<'_> {
-    /// Compiles every script with the python3 of this machine, all in one process.
-    pub(super) fn scripts(&mut self) {
-        let mut scripts = self.keys(|place| match place {
-            Place::Action(_) => Some(true),
-            Place::Bootstrap => Some(false),
-            _ => None,
-        });
-        scripts.retain(|(key, is_action)| !*is_action || self.client_takes(key));
-        if scripts.is_empty() {
-            return;
+/// Compiles every script with the python3 of this machine, all in one process.
+pub fn compile(root: &DataRoot) -> Validation {
+    let mut result = Validation::default();
+    let scripts: Vec<(&String, &File)> = root
+        .files
+        .iter()
+        .filter(|(_, file)| match file.kind {
+            // The client does not accept a larger one.
+            ContentKind::Action(_) => file.size <= MAX_ACTION_BYTES,
+            ContentKind::Bootstrap => true,
+            _ => false,
+        })
+        .collect();
+    if scripts.is_empty() {
+        return result;
+    }
+    let paths = scripts.iter().filter_map(|(_, file)| file.path.to_str());
+    let answer = match ask_python(&paths.collect::<Vec<_>>()) {
+        Ok(answer) => answer,
+        Err(problem) => {
+            let note = format!("the scripts were not compiled: {problem}");
+            result.notes.push(Note::from(note));
+            return result;
         }
-        let paths = scripts
-            .iter()
-            .filter_map(|(key, _)| self.root.files.get(key)?.path.to_str())
-            .collect::<Vec<_>>();
-        let answer = match ask_python(&paths) {
-            Ok(answer) => answer,
-            Err(problem) => {
-                return self.notes.push(Note::from(format!(
-                    "the scripts were not compiled: {problem}"
-                )));
-            }
-        };
-        for ((key, is_action), verdict) in scripts.iter().zip(answer.scripts) {
-            match verdict {
-                Verdict::Bad {
-                    line,
-                    column,
-                    problem,
-                } => {
-                    let version = &answer.version;
-                    let message = format!("this does not compile as Python {version}: {problem}");
-                    let finding = Finding::of_file(Kind::BadScript, key, message);
-                    let position = line.map(|line| Position {
+    };
+    for ((key, file), verdict) in scripts.into_iter().zip(answer.scripts) {
+        let is_action = matches!(file.kind, ContentKind::Action(_));
+        result.findings.extend(match verdict {
+            Verdict::Bad {
+                line,
+                column,
+                problem,
+            } => {
+                let version = &answer.version;
+                let message = format!("this does not compile as Python {version}: {problem}");
+                Some(Finding {
+                    position: line.map(|line| Position {
                         line,
                         column: column.unwrap_or(1).max(1),
-                    });
-                    self.find(Finding {
-                        position,
-                        ..finding
-                    });
-                }
-                Verdict::Good { main } if *is_action && !main => {
-                    let message = "the action defines no main";
-                    self.find(Finding::of_file(Kind::NoMain, key, message));
-                }
-                Verdict::Good { .. } => {}
+                    }),
+                    ..Finding::of_file(FindingKind::BadScript, key, message)
+                })
             }
-        }
+            Verdict::Good { main } if is_action && !main => {
+                let message = "the action does not define main";
+                Some(Finding::of_file(FindingKind::NoMain, key, message))
+            }
+            Verdict::Good { .. } => None,
+        });
     }
-}
-
-impl Check<'_> {
-    /// Whether the client accepts the size of an action; a finding if not.
-    fn client_takes(&mut self, key: &str) -> bool {
-        let size = self.root.files.get(key).map_or(0, |file| file.size);
-        if size <= MAX_ACTION_BYTES {
-            return true;
-        }
-        let message =
-            format!("the action has {size} bytes, and the client takes at most {MAX_ACTION_BYTES}");
-        self.find(Finding::of_file(Kind::TooLarge, key, message));
-        false
-    }
+    result
 }
 
 fn ask_python(paths: &[&str]) -> Result<Answer, String> {
     let mut python = Command::new("python3")
-        .args(["-I", "-B", "-c", CHECK])
+        .args(["-I", "-B", "-c", COMPILE])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -126,5 +107,5 @@ fn ask_python(paths: &[&str]) -> Result<Answer, String> {
         return Err(format!("python3 ended with {}: {last}", done.status));
     }
     serde_json::from_slice(&done.stdout)
-        .map_err(|error| format!("python3 answered what is not understood: {error}"))
+        .map_err(|error| format!("the output of python3 is not valid: {error}"))
 }

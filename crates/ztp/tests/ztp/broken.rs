@@ -17,7 +17,7 @@ use crate::scratch::{Scratch, copy};
 /// So many were asked for when the command line was planned.
 const AT_LEAST: usize = 60;
 
-fn fixtures() -> Vec<PathBuf> {
+pub fn fixtures() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/ztp/broken");
     let mut fixtures: Vec<_> = std::fs::read_dir(folder)
         .unwrap()

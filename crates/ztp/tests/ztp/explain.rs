@@ -47,7 +47,7 @@ fn the_winner_and_why_not_the_earlier_ones() {
     assert_eq!(status, 0, "{text}");
     for part in [
         "pattern 'spine': wants model regex('DCS-75'), saw 'DCS-7050'",
-        "pattern 'leaf' fits: definitions/leaf",
+        "pattern 'leaf' matches: definitions/leaf",
         "\"ip\": \"192.0.2.7/24\"",
         "\"d\": \"example.net\"",
     ] {
@@ -62,7 +62,7 @@ fn a_pattern_for_one_node_is_its_only_candidate() {
     scratch.write("facts.json", r#"{"serialnumber": "JPE9", "neighbors": {}}"#);
     let (status, text) = scratch.ztp(&["explain", "root", "--node", "facts.json"]);
     assert_eq!(status, 0, "{text}");
-    assert!(text.contains("only 'alone' is tried"), "{text}");
+    assert!(text.contains("only 'alone' is checked"), "{text}");
     assert!(text.contains("<a value of mgmt>/24"), "{text}");
 }
 
@@ -105,9 +105,9 @@ fn none_none_none_is_a_node_without_neighbors() {
     };
     let sees = r#""Ethernet1": [{"device": "spine1", "port": "Ethernet1"}]"#;
     for (serial, neighbors, status, part) in [
-        ("NEW01", "", 0, "pattern 'nothing connected' fits"),
-        ("NEW02", sees, 0, "pattern 'anything connected' fits"),
-        ("KNOWN01", "", 0, "the node fits its pattern"),
+        ("NEW01", "", 0, "pattern 'nothing connected' matches"),
+        ("NEW02", sees, 0, "pattern 'anything connected' matches"),
+        ("KNOWN01", "", 0, "the node matches its pattern"),
         (
             "KNOWN01",
             sees,

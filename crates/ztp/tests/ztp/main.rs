@@ -4,6 +4,7 @@ mod broken;
 mod escapes;
 mod explain;
 mod formats;
+mod in_memory;
 mod scratch;
 mod sites;
 mod special;

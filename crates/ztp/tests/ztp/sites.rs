@@ -74,7 +74,7 @@ fn validate_counts_who_asks_the_pool_of_a_site() {
     assert_eq!(status, 1, "{text}");
     assert!(
         text.contains(
-            "2 nodes that no value is reserved for will ask for one (JPE2, JPE3), and there are 1"
+            "2 nodes without a reservation will ask for a value (JPE2, JPE3), and the pool has 1"
         ),
         "{text}"
     );

@@ -1,0 +1,145 @@
+// The floor: the cost of the same storage operations when nothing is decided. For each request it does the
+// operations of the Worker, writes a log line, and sends stored bytes under the headers of the Worker's response.
+// Bindings: ANSWERS has `{ status, headers }` by the name of a request, KEPT_MS says how long content is kept.
+
+const MAX_KEPT_BYTES = 64 * 1024;
+const HASH_STEP = 1024 * 1024;
+const cache = new Map();
+const digests = new Map();
+
+export default {
+  async fetch(request, env) {
+    const path = request.url.slice(request.url.indexOf("/", 8));
+    const [, resource, first, second] = path.split("/", 4);
+    switch (resource) {
+      case "bootstrap":
+        if (first === undefined) return respond(env, "GET /bootstrap", await document(env, "bootstrap/bootstrap"));
+        return respond(env, "GET /bootstrap/config", await document(env, "bootstrap/bootstrap.conf"));
+      case "nodes":
+        if (first === undefined) return create(request, env);
+        if (second === undefined) return definition(env, first);
+        return startupConfig(request, env, path.slice(1));
+      case "meta":
+        return first === "nodes" ? recordMeta(env, path.slice(6)) : objectMeta(env, path.slice(6));
+      default:
+        return object(env, path.slice(1));
+    }
+  },
+};
+
+/** Has a value for every node. */
+export class ResourcePool {
+  async fetch(request) {
+    return Response.json({ ...(await request.json()), value: "192.0.2.10/24" });
+  }
+}
+
+/** The Worker's response but for its body, and a log line like the Worker's. */
+function respond(env, name, body) {
+  const answer = env.ANSWERS[name];
+  const operations = { duration_ms: 0, kv_reads: 0, kv_writes: 0, r2_reads: 0, pool_calls: 0 };
+  console.log(JSON.stringify({ method: "GET", route: name, status: answer.status, ...operations }));
+  return new Response(body, answer);
+}
+
+/** What was loaded in the last KEPT_MS, else what `load` resolves to: that is kept unless it is a stream. */
+async function kept(env, key, load) {
+  const found = cache.get(key);
+  if (found && Date.now() - found.since < env.KEPT_MS) return found.value;
+  const value = await load();
+  if (!value?.body) cache.set(key, { since: Date.now(), value });
+  return value;
+}
+
+/** A shared document: 1 KV read. */
+const document = (env, key) => kept(env, key, () => env.ZTP_DATA.get(key));
+
+/** An object: 1 R2 get. A large one is passed through. */
+async function object(env, key) {
+  const found = await kept(env, key, async () => {
+    const stored = await env.ZTP_FILES.get(key);
+    return stored.size > MAX_KEPT_BYTES ? stored : stored.arrayBuffer();
+  });
+  if (found.body) return respond(env, "GET /files/{path}, 1 MiB", found.body);
+  return respond(env, key.startsWith("files") ? "GET /files/{path}, 4 KiB" : "GET /actions/{name}", found);
+}
+
+/** Records of a node, and whether it has a startup-config: 1 bulk read, and 1 KV read at the same time. */
+async function records(env, id, names) {
+  const config = env.ZTP_DATA.get(`nodes/${id}/startup-config`, "stream");
+  const [texts, stream] = await Promise.all([env.ZTP_DATA.get(names.map((name) => `nodes/${id}/${name}`)), config]);
+  stream?.cancel();
+  return texts;
+}
+
+/** POST /nodes: the records; of a new node also neighbordb and definition, and 3 writes, the last by itself. */
+async function create(request, env) {
+  const facts = await request.text();
+  const id = JSON.parse(facts).serialnumber;
+  const stored = await records(env, id, [".node", "definition"]);
+  if (stored.get(`nodes/${id}/definition`) !== null) return respond(env, "POST /nodes, known", null);
+  const neighbordb = await document(env, "neighbordb");
+  const shared = await document(env, "definitions/leaf");
+  const put = (name, text) => env.ZTP_DATA.put(`nodes/${id}/${name}`, text);
+  await Promise.all([put("pattern", neighbordb.slice(0, 200)), put(".node", facts)]);
+  await put("definition", shared);
+  return respond(env, "POST /nodes, new", null);
+}
+
+/** GET /nodes/{id}: the records, and for some nodes 1 call of a pool. */
+async function definition(env, id) {
+  const stored = await records(env, id, [".node", "pattern", "definition", "attributes"]);
+  const text = stored.get(`nodes/${id}/definition`);
+  if (!id.startsWith("POOL")) return respond(env, "GET /nodes/{id}", text);
+  const pool = env.ZTP_POOLS.get(env.ZTP_POOLS.idFromName("mgmt"));
+  await (await pool.fetch("http://pool/", { method: "POST", body: JSON.stringify({ node: id }) })).json();
+  return respond(env, "GET /nodes/{id}, a pool", text);
+}
+
+/** Startup-config: GET is 1 KV read, passed through; PUT is 1 KV write. */
+async function startupConfig(request, env, key) {
+  if (request.method === "GET") return respond(env, "GET startup-config", await env.ZTP_DATA.get(key, "stream"));
+  await env.ZTP_DATA.put(key, await request.arrayBuffer());
+  return respond(env, "PUT startup-config", null);
+}
+
+/** Meta of a record: 1 KV read. */
+async function recordMeta(env, key) {
+  const value = await env.ZTP_DATA.get(key, "arrayBuffer");
+  const sha1 = new Uint8Array(await crypto.subtle.digest("SHA-1", value)).toHex();
+  return respond(env, "GET /meta/nodes/{id}/{record}", JSON.stringify({ size: value.byteLength, sha1 }));
+}
+
+/** Meta of an object: 1 R2 head; 1 KV read if its digest is not kept; of a new upload 1 R2 get and 1 KV write. */
+async function objectMeta(env, key) {
+  const meta = await kept(env, `meta/${key}`, async () => {
+    const { size, version } = await env.ZTP_FILES.head(key);
+    let digest = digests.get(key) ?? (await env.ZTP_DATA.get(`digests/${key}`, "json"));
+    if (digest?.version !== version) {
+      const { body } = await env.ZTP_FILES.get(key);
+      digest = { version, sha1: new Uint8Array(await hash(body)).toHex() };
+      await env.ZTP_DATA.put(`digests/${key}`, JSON.stringify(digest));
+    }
+    digests.set(key, digest);
+    return JSON.stringify({ size, sha1: digest.sha1 });
+  });
+  return respond(env, "GET /meta/files/{path}", meta);
+}
+
+/** Hashes a body in large steps: pipeTo() makes an object of every 4 KiB, at five times the CPU. */
+async function hash(body) {
+  const stream = new crypto.DigestStream("SHA-1");
+  const writer = stream.getWriter();
+  const reader = body.getReader({ mode: "byob" });
+  let buffer = new ArrayBuffer(HASH_STEP);
+  for (;;) {
+    const { value, done } = await reader.readAtLeast(HASH_STEP, new Uint8Array(buffer));
+    if (value?.byteLength > 0) {
+      await writer.write(value);
+      buffer = value.buffer;
+    }
+    if (done) break;
+  }
+  await writer.close();
+  return stream.digest;
+}

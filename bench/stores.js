@@ -1,0 +1,72 @@
+// KV and R2 for the measured Workers, in the protocol that the runtime speaks to them: values and small objects
+// in memory, larger files in a folder. They cost as little as a store in this process can. With DELAY_MS, each
+// operation takes that many milliseconds longer. On a socket of its own, PUT /kv/<key> and PUT /r2/<key> store a
+// body, and DELETE /kv/<prefix> deletes every value whose key begins with it.
+
+const values = new Map();
+const objects = new Map();
+const decoder = new TextDecoder();
+
+/** The service of `kvNamespace` bindings. */
+export const kv = {
+  async fetch(request, env) {
+    if (env.DELAY_MS > 0) await scheduler.wait(env.DELAY_MS);
+    if (request.method === "POST") {
+      const { keys } = await request.json();
+      const found = keys.map((key) => [key, values.has(key) ? decoder.decode(values.get(key)) : null]);
+      return Response.json(Object.fromEntries(found));
+    }
+    // https://host/<key>?urlencoded=true
+    const start = request.url.indexOf("/", 8) + 1;
+    const key = decodeURIComponent(request.url.slice(start).split("?", 1)[0]);
+    if (request.method === "PUT") values.set(key, await request.arrayBuffer());
+    const value = request.method === "PUT" ? null : values.get(key);
+    return new Response(value, { status: value === undefined ? 404 : 200 });
+  },
+};
+
+/** The service of `r2Bucket` bindings: an object is its metadata `head`, then its body. */
+export const r2 = {
+  async fetch(request, env, context) {
+    const { method, object: key } = JSON.parse(request.headers.get("cf-r2-request"));
+    if (env.DELAY_MS > 0) await scheduler.wait(env.DELAY_MS);
+    const respond = (head, body) => new Response(body, { headers: { "cf-r2-metadata-size": `${head.byteLength}` } });
+    const found = objects.get(key);
+    if (found) return respond(found.head, method === "head" ? found.head : found.whole);
+    const file = await env.FOLDER.fetch(`http://folder/${key}`, { method: method === "head" ? "HEAD" : "GET" });
+    const size = Number(file.headers.get("Content-Length"));
+    const head = describe(key, size, Date.parse(file.headers.get("Last-Modified")));
+    if (method === "head") return respond(head, head);
+    // Passed through: never in memory as a whole.
+    const { readable, writable } = new FixedLengthStream(head.byteLength + size);
+    const writer = writable.getWriter();
+    const sent = writer.write(head).then(() => {
+      writer.releaseLock();
+      return file.body.pipeTo(writable);
+    });
+    context.waitUntil(sent);
+    return respond(head, readable);
+  },
+};
+
+function describe(name, size, uploaded) {
+  const [version, etag] = [`${name} ${size} ${uploaded}`, "0123456789abcdef0123456789abcdef"];
+  const head = { name, version, size, etag, uploaded, httpFields: {}, customFields: [], checksums: {} };
+  return new TextEncoder().encode(JSON.stringify(head));
+}
+
+export default {
+  async fetch(request) {
+    const [, store, key] = /^\/(\w+)\/(.*)$/.exec(new URL(request.url).pathname);
+    const body = new Uint8Array(await request.arrayBuffer());
+    if (request.method === "DELETE") {
+      for (const name of values.keys()) if (name.startsWith(key)) values.delete(name);
+    } else if (store === "kv") {
+      values.set(key, body);
+    } else {
+      const head = describe(key, body.byteLength, Date.now());
+      objects.set(key, { head, whole: await new Blob([head, body]).arrayBuffer() });
+    }
+    return new Response();
+  },
+};

@@ -1,0 +1,201 @@
+//! Checks all content at once: every document by itself, and what documents name of each other.
+//!
+//! [`check`] is pure: it reads [`Contents`] and nothing else, so that a data_root on disk and the stores of a Worker are
+//! held to the same rules. A [`Finding`] has a kind with a stable name, a severity, a position, a message, and advice.
+
+mod contents;
+mod definitions;
+mod documents;
+mod finding;
+mod keys;
+mod neighbordb;
+mod nodes;
+mod overlap;
+mod pools;
+mod server_conf;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::content::ContentKind;
+use crate::definition::{Attributes, Definition};
+use crate::node::Identifier;
+use crate::pool::Pool;
+use crate::yaml::{self, Node, Position};
+
+pub use contents::{Content, Contents, Index, Listed, PoolFile, SERVER_CONF};
+pub use finding::{Finding, FindingKind, Note, Severity};
+pub use keys::MAX_ACTION_BYTES;
+pub use server_conf::ServerConf;
+
+/// The result of a check.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Validation {
+    /// In the order of keys and positions, each once.
+    pub findings: Vec<Finding>,
+    /// What is not a finding, but the operator should know.
+    pub notes: Vec<Note>,
+}
+
+impl Validation {
+    /// Whether a finding is an error, and not only a warning.
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(Finding::is_error)
+    }
+
+    /// Adds findings that another check made of the same contents.
+    pub fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.findings.extend(findings);
+        self.findings
+            .sort_by(|a, b| (&a.key, a.position, a.kind).cmp(&(&b.key, b.position, b.kind)));
+        self.findings.dedup();
+    }
+}
+
+/// Checks contents. `identifier`: the fact that names a node. `site`: the site of all nodes whose `site` is not stored.
+pub fn check(contents: &dyn Contents, identifier: Identifier, site: Option<&str>) -> Validation {
+    let (index, unread) = Index::with_rest(contents);
+    let mut check = Check {
+        index: &index,
+        identifier,
+        site,
+        findings: Vec::new(),
+        notes: Vec::new(),
+        definitions: BTreeMap::new(),
+        pools: BTreeMap::new(),
+        attributes: BTreeMap::new(),
+        static_users: BTreeMap::new(),
+    };
+    check.unread(&unread);
+    check.keys_and_sizes();
+    check.config_handlers();
+    if unread.iter().any(|(listed, _)| listed.key == SERVER_CONF) {
+        check.server_conf(contents.read(SERVER_CONF));
+    }
+    check.documents();
+    check.read_definitions();
+    check.nodes();
+    check.neighbordb();
+    check.definitions();
+    check.pools();
+    let mut validation = Validation {
+        findings: Vec::new(),
+        notes: check.notes,
+    };
+    validation.add(check.findings);
+    validation
+}
+
+/// A check in progress.
+struct Check<'c> {
+    index: &'c Index<'c>,
+    identifier: Identifier,
+    site: Option<&'c str>,
+    findings: Vec<Finding>,
+    notes: Vec<Note>,
+    /// The definitions that can be read, by key: shared ones and those of nodes.
+    definitions: BTreeMap<String, Definition>,
+    /// By name.
+    pools: BTreeMap<String, Pool>,
+    /// By node.
+    attributes: BTreeMap<String, Attributes>,
+    /// Pool, with its site if it has one -> the nodes that are certain to ask it for a value.
+    static_users: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Check<'_> {
+    fn add(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// The text of a document; a finding if it is stored and cannot be read.
+    fn text(&mut self, key: &str) -> Option<String> {
+        let bytes = self.bytes(key, self.index.read(key)?)?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                let good = error.utf8_error().valid_up_to();
+                let before = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();
+                let bad = error.as_bytes().get(good).copied().unwrap_or_default();
+                let message = format!("the byte 0x{bad:02x} is not UTF-8 text");
+                self.add(Finding::at(
+                    FindingKind::NotUtf8,
+                    key,
+                    end_of(&before),
+                    message,
+                ));
+                None
+            }
+        }
+    }
+
+    /// The bytes that were read of a document; a finding if they were not.
+    fn bytes(&mut self, key: &str, read: Result<Vec<u8>, String>) -> Option<Vec<u8>> {
+        let failed = |error| {
+            let message = format!("the file cannot be read: {error}");
+            self.findings
+                .push(Finding::of_file(FindingKind::Unreadable, key, message));
+        };
+        read.map_err(failed).ok()
+    }
+
+    /// The text of a YAML file; its duplicate keys are findings.
+    fn yaml(&mut self, key: &str) -> Option<String> {
+        let text = self.text(key)?;
+        for (position, name) in yaml::duplicate_keys(&text) {
+            let message = format!("this mapping already has the key '{name}'");
+            self.add(Finding::at(
+                FindingKind::DuplicateKey,
+                key,
+                position,
+                message,
+            ));
+        }
+        Some(text)
+    }
+
+    /// Finds the keys of a mapping that nothing reads.
+    fn unknown_keys_of(&mut self, key: &str, mapping: &Node, what: &str, known: &[&str]) {
+        for name in mapping.unknown_keys(known) {
+            let message = format!("{} is not a key of {what}", name.shown());
+            let text = name.as_name().unwrap_or_default();
+            let help = match did_you_mean(text, known.iter().copied()) {
+                Some(meant) => format!("did you mean '{meant}'?"),
+                None => format!("the keys are {}", known.join(", ")),
+            };
+            let finding = Finding::at(FindingKind::UnknownKey, key, name.position, message);
+            self.add(finding.with_help(help));
+        }
+    }
+
+    /// The site of a node, if it is known.
+    fn site_of(&self, node: &str) -> Option<String> {
+        let stored = self.index.site_of(node);
+        stored.or_else(|| self.site.map(str::to_owned))
+    }
+
+    /// The keys whose kind `pick` selects, each with what it makes of the kind.
+    fn keys<T>(&self, pick: impl Fn(&ContentKind) -> Option<T>) -> Vec<(String, T)> {
+        let content = self.index.iter();
+        content
+            .filter_map(|(key, content)| Some((key.clone(), pick(&content.kind)?)))
+            .collect()
+    }
+}
+
+/// The position after the last character of a text.
+fn end_of(text: &str) -> Position {
+    Position {
+        line: text.matches('\n').count() + 1,
+        column: text.rsplit('\n').next().unwrap_or(text).chars().count() + 1,
+    }
+}
+
+/// The known name that is most similar, if one is similar enough to be meant.
+fn did_you_mean<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let scored = known
+        .into_iter()
+        .map(|known| (strsim::jaro_winkler(name, known), known));
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0));
+    best.filter(|(score, _)| *score > 0.85)
+        .map(|(_, known)| known)
+}

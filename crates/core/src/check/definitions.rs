@@ -1,0 +1,409 @@
+//! Definitions: whether they are valid, and whether the content that they name exists.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
+use crate::assets;
+use crate::definition::{Action, Attributes, Definition, KEYS, Rendered};
+use crate::key::{self, Record};
+use crate::path;
+use crate::plugin::{self, PLUGINS};
+use crate::yaml::{self, Node, Value};
+
+use super::contents::PoolFile;
+use super::finding::{Finding, FindingKind};
+use crate::content::{self, ContentKind};
+
+use super::{Check, did_you_mean};
+
+/// The keys of an action that a client reads.
+const ACTION_KEYS: [&str; 7] = [
+    "name",
+    "action",
+    "always_execute",
+    "attributes",
+    "onstart",
+    "onsuccess",
+    "onfailure",
+];
+
+/// The values that the `$names` of a definition can have.
+enum Scope {
+    /// The definition of one node: the attributes of that node.
+    Node(Attributes),
+    /// A shared definition: the names of the attributes that some node has.
+    Shared(BTreeSet<String>),
+}
+
+impl Check<'_> {
+    /// Reads every definition and the attributes of every node.
+    pub(super) fn read_definitions(&mut self) {
+        let attributes = self.keys(|kind| match kind {
+            ContentKind::Record(node, Record::Attributes) => Some(node.clone()),
+            _ => None,
+        });
+        for (key, node) in attributes {
+            let Some(text) = self.yaml(&key) else {
+                continue;
+            };
+            match Attributes::parse(&text) {
+                Ok(attributes) => drop(self.attributes.insert(node, attributes)),
+                Err(error) => self.add(Finding::of_diagnostic(
+                    FindingKind::BadAttributes,
+                    key,
+                    error,
+                )),
+            }
+        }
+        for (key, ()) in self.keys(is_definition) {
+            let Some(text) = self.yaml(&key) else {
+                continue;
+            };
+            match Definition::parse(&text) {
+                Ok(definition) => drop(self.definitions.insert(key, definition)),
+                Err(error) => self.add(Finding::of_diagnostic(
+                    FindingKind::BadDefinition,
+                    key,
+                    error,
+                )),
+            }
+        }
+    }
+
+    /// Checks every definition against the rest of the content.
+    pub(super) fn definitions(&mut self) {
+        let definitions = std::mem::take(&mut self.definitions);
+        for (key, definition) in &definitions {
+            self.keys_of_definition(key);
+            let (scope, site) = match ContentKind::of(key) {
+                Ok(ContentKind::Record(node, _)) => {
+                    let own = self.attributes.get(&node).cloned().unwrap_or_default();
+                    (Scope::Node(own), self.site_of(&node))
+                }
+                _ => {
+                    // As a node without attributes receives it; nodes with attributes are checked one by one.
+                    if let Err(error) = definition.render(&Attributes::default()) {
+                        self.add(Finding::of_diagnostic(
+                            FindingKind::BadDefinition,
+                            key,
+                            error,
+                        ));
+                    }
+                    let all = self.attributes.values().flat_map(Attributes::names);
+                    let all = Scope::Shared(all.map(str::to_owned).collect());
+                    (all, self.site.map(str::to_owned))
+                }
+            };
+            for action in definition.actions() {
+                self.action_exists(key, action);
+                let walk = Walk {
+                    key,
+                    action,
+                    definition,
+                    scope: &scope,
+                    site: site.as_deref(),
+                };
+                if let Some(attributes) = &action.attributes {
+                    self.attributes_of(&walk, attributes);
+                }
+            }
+        }
+        self.definitions = definitions;
+    }
+
+    /// Finds keys of a definition and of its actions that no client reads.
+    fn keys_of_definition(&mut self, key: &str) {
+        let Some(Ok(root)) = self.index.text(key).map(|text| yaml::parse(&text)) else {
+            return;
+        };
+        self.unknown_keys_of(key, &root, "a definition", &KEYS);
+        let Some(Value::List(actions)) = root.get("actions").map(|actions| &actions.value) else {
+            return;
+        };
+        for action in actions {
+            self.unknown_keys_of(key, action, "an action", &ACTION_KEYS);
+        }
+    }
+
+    fn action_exists(&mut self, key: &str, action: &Action) {
+        let Some(at) = action.position else { return };
+        let name = &action.action;
+        let message = match content::action_key(name) {
+            Some(object) if self.index.has(object.as_str()) => return,
+            Some(_) if assets::action(name).is_some() => return,
+            Some(_) => format!("the action '{name}' is neither in actions/ nor built in"),
+            None => format!("'{name}' is not a valid name of an action"),
+        };
+        let own = self.keys(|kind| match kind {
+            ContentKind::Action(name) => Some(name.clone()),
+            _ => None,
+        });
+        let stock = assets::action_names().map(|name| name.to_owned());
+        let known: Vec<String> = own.into_iter().map(|(_, name)| name).chain(stock).collect();
+        let meant = did_you_mean(name, known.iter().map(String::as_str));
+        let finding = Finding::at(FindingKind::MissingAction, key, at, message);
+        let help = meant.map(|meant| format!("did you mean '{meant}'?"));
+        self.add(Finding { help, ..finding });
+    }
+
+    /// Checks the attributes of an action. Values are looked up at the top, and one mapping down.
+    fn attributes_of(&mut self, walk: &Walk<'_>, attributes: &Node) {
+        for (name, value) in attributes.entries() {
+            let name = name.as_name().unwrap_or_default();
+            if let Some(text) = value.as_str() {
+                self.lookup(walk, Some(name), value, text);
+                continue;
+            }
+            for (_, value) in value.entries() {
+                match value.as_str() {
+                    Some(text) => self.lookup(walk, None, value, text),
+                    None => self.deeper(walk, value),
+                }
+            }
+            if let Value::List(_) = value.value {
+                self.deeper(walk, value);
+            }
+        }
+    }
+
+    /// Checks a text, which is looked up if it begins with `$`. `name`: the attribute with this value.
+    fn lookup(&mut self, walk: &Walk<'_>, name: Option<&str>, value: &Node, text: &str) {
+        let Some(wanted) = text.strip_prefix('$') else {
+            return self.text_of(walk, name, value, text);
+        };
+        match walk.find(wanted) {
+            Lookup::Value(Json::String(found)) => {
+                if found
+                    .strip_prefix('$')
+                    .is_some_and(|name| walk.defines(name))
+                {
+                    let message =
+                        format!("'{text}' has the value '{found}', which is not looked up again");
+                    self.add(Finding::at(
+                        FindingKind::NotLookedUp,
+                        walk.key,
+                        value.position,
+                        message,
+                    ));
+                }
+                self.text_of(walk, name, value, &found);
+            }
+            Lookup::Value(_) | Lookup::DependsOnNode => {}
+            Lookup::Undefined => {
+                let message = format!("'{text}' is not defined");
+                self.add(Finding::at(
+                    FindingKind::UndefinedName,
+                    walk.key,
+                    value.position,
+                    message,
+                ));
+            }
+        }
+    }
+
+    /// Checks a value that is too deep to be looked up.
+    fn deeper(&mut self, walk: &Walk<'_>, value: &Node) {
+        match &value.value {
+            Value::Str(text) => {
+                if text
+                    .strip_prefix('$')
+                    .is_some_and(|name| walk.defines(name))
+                {
+                    let message = format!("'{text}' is not looked up here");
+                    self.add(Finding::at(
+                        FindingKind::NotLookedUp,
+                        walk.key,
+                        value.position,
+                        message,
+                    ));
+                }
+                self.calls_in(walk, value, text);
+            }
+            Value::List(items) => items.iter().for_each(|item| self.deeper(walk, item)),
+            Value::Mapping(entries) => entries
+                .iter()
+                .for_each(|(_, value)| self.deeper(walk, value)),
+            _ => {}
+        }
+    }
+
+    /// Checks a text as the switch receives it, except for calls.
+    fn text_of(&mut self, walk: &Walk<'_>, name: Option<&str>, value: &Node, text: &str) {
+        self.calls_in(walk, value, text);
+        let is_url = name.is_some() && name == url_attribute(&walk.action.action);
+        if is_url || text.starts_with("files/") || text.starts_with("/files/") {
+            self.url_is_served(walk, value, text);
+        }
+    }
+
+    fn url_is_served(&mut self, walk: &Walk<'_>, value: &Node, url: &str) {
+        let computed = plugin::calls(url).next().is_some();
+        if url.is_empty() || url.contains("://") || computed {
+            return;
+        }
+        let relative = url.split(['?', '#']).next().unwrap_or(url);
+        let relative = relative.trim_start_matches('/');
+        // A client encodes a '%' that is not an escape, so a path that cannot be decoded is taken as it is.
+        let key = path::segments(&format!("/{relative}"))
+            .map_or_else(|| relative.to_owned(), |segments| segments.join("/"));
+        let (kind, message) = match key.split_once('/') {
+            Some(("files", _)) if self.index.has(&key) => return,
+            Some(("files", _)) => (FindingKind::MissingFile, format!("{key} is not stored")),
+            Some(("actions", name)) if self.index.has(&key) || assets::action(name).is_some() => {
+                return;
+            }
+            Some(("actions", _)) => (FindingKind::MissingFile, format!("{key} is not stored")),
+            Some(("nodes" | "meta" | "bootstrap", _)) => return,
+            _ => (
+                FindingKind::UnservedUrl,
+                format!("the server has no route for '{url}'"),
+            ),
+        };
+        let finding = Finding::at(kind, walk.key, value.position, message);
+        let wanted = match kind {
+            FindingKind::UnservedUrl => format!("files/{key}"),
+            _ => key,
+        };
+        let files = self.index.iter();
+        let files = files.filter(|(_, content)| matches!(content.kind, ContentKind::File(_)));
+        let meant = did_you_mean(&wanted, files.map(|(key, _)| key.as_str()));
+        let help = meant.map(|meant| format!("did you mean '{meant}'?"));
+        self.add(Finding { help, ..finding });
+    }
+
+    /// Checks the calls of plugins in a text, and text that looks like a call.
+    fn calls_in(&mut self, walk: &Walk<'_>, value: &Node, text: &str) {
+        let mut find = |kind, message: String, help: Option<String>| {
+            let finding = Finding::at(kind, walk.key, value.position, message);
+            self.findings.push(Finding { help, ..finding });
+        };
+        let mut calls = 0;
+        for call in plugin::calls(text) {
+            if !PLUGINS.contains(&call.plugin.as_str()) {
+                let message = format!("the plugin '{}' does not exist here", call.plugin);
+                find(FindingKind::UnknownPlugin, message, None);
+                continue;
+            }
+            calls += 1;
+            if !key::is_pool_name(&call.pool) {
+                let message = format!("'{}' is not a valid name of a pool", call.pool);
+                find(FindingKind::MissingPool, message, None);
+            } else if let PoolFile::Missing(keys) = self.index.pool_file(&call.pool, walk.site) {
+                let missing = match keys.as_slice() {
+                    [own, shared] => format!("neither {own} nor {shared}"),
+                    keys => format!("no {}", keys.join(", ")),
+                };
+                let message = format!("{call} asks for a pool, and there is {missing}");
+                let pools = self.index.pool_names().map(|name| {
+                    let own = walk.site.and_then(|site| name.strip_prefix(site));
+                    own.and_then(|name| name.strip_prefix('/')).unwrap_or(name)
+                });
+                let meant = did_you_mean(&call.pool, pools);
+                let help = meant.map(|meant| format!("did you mean '{meant}'?"));
+                find(FindingKind::MissingPool, message, help);
+            }
+        }
+        if openings(text) > calls {
+            let message = format!("'{text}' is not a valid call, and is sent unchanged");
+            find(FindingKind::MalformedCall, message, None);
+        }
+    }
+
+    /// Records the pools that a node asks for a value; a finding if the definition in `key` is too large for it.
+    pub(super) fn uses_pools(
+        &mut self,
+        node: &str,
+        key: &str,
+        rendered: Result<Rendered, yaml::Diagnostic>,
+    ) {
+        let rendered = match rendered {
+            Ok(rendered) => rendered,
+            Err(error) => {
+                let message = format!("for the node '{node}', {}", error.message);
+                self.add(Finding::at(
+                    FindingKind::BadDefinition,
+                    key,
+                    error.position,
+                    message,
+                ));
+                return;
+            }
+        };
+        let site = self.site_of(node);
+        for call in rendered.calls() {
+            if PLUGINS.contains(&call.plugin.as_str())
+                && let PoolFile::Named(pool) = self.index.pool_file(&call.pool, site.as_deref())
+            {
+                let users = self.static_users.entry(pool).or_default();
+                users.insert(node.to_owned());
+            }
+        }
+    }
+}
+
+/// One action of a definition, while its attributes are checked.
+struct Walk<'d> {
+    key: &'d str,
+    action: &'d Action,
+    definition: &'d Definition,
+    scope: &'d Scope,
+    /// The site of its nodes, if it is known.
+    site: Option<&'d str>,
+}
+
+/// The result of looking up a `$name`.
+enum Lookup {
+    Value(Json),
+    /// Some node has an attribute of that name, so the value depends on the node.
+    DependsOnNode,
+    Undefined,
+}
+
+impl Walk<'_> {
+    fn find(&self, name: &str) -> Lookup {
+        let own = match self.scope {
+            Scope::Node(attributes) => attributes.get(name),
+            Scope::Shared(names) if names.contains(name) => return Lookup::DependsOnNode,
+            Scope::Shared(_) => None,
+        };
+        let value = own.or_else(|| self.definition.attributes().get(name));
+        value.map_or(Lookup::Undefined, |value| Lookup::Value(value.clone()))
+    }
+
+    fn defines(&self, name: &str) -> bool {
+        !matches!(self.find(name), Lookup::Undefined)
+    }
+}
+
+fn is_definition(kind: &ContentKind) -> Option<()> {
+    matches!(
+        kind,
+        ContentKind::Definition(_) | ContentKind::Record(_, Record::Definition)
+    )
+    .then_some(())
+}
+
+/// The attribute of a stock action that is a URL, absolute or relative to the server.
+fn url_attribute(action: &str) -> Option<&'static str> {
+    match action {
+        "add_config" | "install_cli_plugin" | "install_extension" | "install_image"
+        | "replace_config" | "run_bash_script" => Some("url"),
+        "copy_file" => Some("src_url"),
+        "configure_ansible_client" => Some("key"),
+        _ => None,
+    }
+}
+
+/// The number of calls of known plugins that begin in a text, complete or not.
+fn openings(text: &str) -> usize {
+    let opens = |name: &str| {
+        let begins = text.match_indices(name).filter(|(at, _)| {
+            let before = text[..*at].chars().next_back();
+            let after = text[at + name.len()..].chars().next();
+            after == Some('(') && !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+        });
+        begins.count()
+    };
+    PLUGINS.into_iter().map(opens).sum()
+}

@@ -1,0 +1,61 @@
+//! The bootstrap script, bootstrap.conf, and config-handlers.
+
+use crate::bootstrap_conf;
+use crate::template::Template;
+use crate::yaml::{self, Value};
+
+use super::finding::{Finding, FindingKind};
+use crate::content::ContentKind;
+
+use super::Check;
+
+const LEVELS: [&str; 5] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
+
+impl Check<'_> {
+    /// Checks each document by itself.
+    pub(super) fn documents(&mut self) {
+        for (key, kind) in self.keys(|kind| Some(kind.clone())) {
+            match kind {
+                ContentKind::Bootstrap => self.bootstrap(&key),
+                ContentKind::BootstrapConf => self.bootstrap_conf(&key),
+                ContentKind::ConfigHandler(_) => drop(self.text(&key)),
+                _ => {}
+            }
+        }
+    }
+
+    fn bootstrap(&mut self, key: &str) {
+        let Some(text) = self.text(key) else { return };
+        if !Template::parse(text).has_server() {
+            let message = "the script has no $SERVER";
+            self.add(Finding::of_file(FindingKind::NoServer, key, message));
+        }
+    }
+
+    fn bootstrap_conf(&mut self, key: &str) {
+        let Some(text) = self.yaml(key) else { return };
+        if let Err(error) = bootstrap_conf::parse(&text) {
+            let kind = FindingKind::BadBootstrapConf;
+            return self.add(Finding::of_diagnostic(kind, key, error));
+        }
+        let Ok(root) = yaml::parse(&text) else { return };
+        self.unknown_keys_of(key, &root, "bootstrap.conf", &["logging", "xmpp"]);
+        let Some(Value::List(entries)) = root.get("logging").map(|logging| &logging.value) else {
+            return;
+        };
+        for level in entries.iter().filter_map(|entry| entry.get("level")) {
+            let known = level
+                .as_str()
+                .is_none_or(|name| LEVELS.contains(&name.to_uppercase().as_str()));
+            if !known {
+                let message = format!("{} is not a valid logging level", level.shown());
+                self.add(Finding::at(
+                    FindingKind::UnknownLevel,
+                    key,
+                    level.position,
+                    message,
+                ));
+            }
+        }
+    }
+}

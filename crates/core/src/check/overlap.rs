@@ -1,0 +1,368 @@
+//! Two properties of patterns that need no node: that a pattern can never match, and that an earlier one matches every
+//! node that it matches.
+//!
+//! Every answer is certain, but not every case is recognised. Recognised are
+//!
+//! - an interface that two lines want a neighbor on (each interface meets one line only);
+//! - a line that wants what another line of the pattern forbids at the same place;
+//! - a line that wants a neighbor below `none: none:none`: an interface that sees one gets no further;
+//! - a later pattern without `node` that has every condition of an earlier one: the same model or
+//!   none in the earlier one; every line that forbids, as strict or stricter; and of the lines that
+//!   want something the same ones, or lines that name interfaces where the earlier one has each
+//!   interface in one line only, or a single `any` line. A condition is as strict as another if it
+//!   is written alike, if the other takes anything, or if it is one exact name that the other takes.
+//!   An earlier `none: none:none` is met by nodes without neighbors, which a later one takes alone,
+//!   and where the lines that want something and it are the same ones in both.
+
+use std::collections::HashMap;
+
+use crate::function::Function;
+use crate::interface::InterfaceName;
+use crate::pattern::{Constraint, MAX_STEPS, Pattern, Sense};
+use crate::pyregex::Budget;
+use crate::yaml::Position;
+
+/// Why no node can ever match a pattern, and the line that shows it.
+pub fn contradiction(pattern: &Pattern) -> Option<(Position, String)> {
+    let wants = lines(pattern, Sense::Require);
+    let forbids = lines(pattern, Sense::Forbid);
+    let mut in_order = pattern.constraints.iter();
+    if let Some(lonely) = in_order.find(|line| line.sense == Sense::ForbidOthers)
+        && let Some(want) = in_order.find(|line| line.sense == Sense::Require)
+    {
+        let reason = format!(
+            "'{want}' wants a neighbor, and '{lonely}' above it, in line {}, forbids every neighbor that no line above it wants",
+            lonely.position.line
+        );
+        return Some((want.position, reason));
+    }
+    let mut taken: HashMap<InterfaceName, &Constraint> = HashMap::new();
+    for want in wants {
+        for name in want.interfaces.iter().flatten() {
+            if let Some(first) = taken.insert(*name, want) {
+                let reason = format!(
+                    "line {} already wants a neighbor on {name}, and an interface can satisfy only one line",
+                    first.position.line
+                );
+                return Some((want.position, reason));
+            }
+        }
+        let impossible = forbids.iter().find(|forbid| {
+            implies_neighbor(want, forbid)
+                && match (&want.interfaces, &forbid.interfaces) {
+                    (_, None) => true,
+                    (None, Some(_)) => false,
+                    (Some(wanted), Some(forbidden)) => wanted
+                        .iter()
+                        .any(|name| forbidden.binary_search(name).is_ok()),
+                }
+        });
+        if let Some(forbid) = impossible {
+            let reason = format!(
+                "'{want}' wants a neighbor that '{forbid}' in line {} forbids",
+                forbid.position.line
+            );
+            return Some((want.position, reason));
+        }
+    }
+    None
+}
+
+/// Whether every node that matches `later` matches `earlier`. Neither may have `node`.
+pub fn covers(earlier: &Pattern, later: &Pattern) -> bool {
+    let same_model = match (&earlier.model, &later.model) {
+        (None, _) => true,
+        (Some(earlier), Some(later)) => earlier == later,
+        (Some(_), None) => false,
+    };
+    if !same_model {
+        return false;
+    }
+    let wants = lines(earlier, Sense::Require);
+    let lonely = |pattern| !lines(pattern, Sense::ForbidOthers).is_empty();
+    if lonely(later) && lines(later, Sense::Require).is_empty() {
+        // Only nodes without neighbors, which break no line and meet none.
+        return wants.is_empty();
+    }
+    let stricter = lines(later, Sense::Forbid);
+    let forbids = lines(earlier, Sense::Forbid);
+    forbids.iter().all(|forbid| {
+        stricter.iter().any(|stricter| {
+            implies_neighbor(forbid, stricter) && within(&forbid.interfaces, &stricter.interfaces)
+        })
+    }) && match lonely(earlier) {
+        true => same_in_order(earlier, later),
+        false => covers_wants(&wants, &lines(later, Sense::Require)),
+    }
+}
+
+/// Whether two patterns assign interfaces to lines alike.
+fn same_in_order(earlier: &Pattern, later: &Pattern) -> bool {
+    let ordered = |pattern: &'_ Pattern| -> Vec<_> {
+        let lines = pattern.constraints.iter();
+        let lines = lines.filter(|line| line.sense != Sense::Forbid);
+        lines
+            .map(|line| {
+                (
+                    line.sense,
+                    line.interfaces.clone(),
+                    line.device.clone(),
+                    line.port.clone(),
+                )
+            })
+            .collect()
+    };
+    ordered(earlier) == ordered(later)
+}
+
+/// Whether the lines that `earlier` wants are met wherever those of `later` are.
+fn covers_wants(earlier: &[&Constraint], later: &[&Constraint]) -> bool {
+    let same = |(a, b): (&&Constraint, &&Constraint)| {
+        a.interfaces == b.interfaces && a.device == b.device && a.port == b.port
+    };
+    if earlier.len() == later.len() && earlier.iter().zip(later).all(same) {
+        return true;
+    }
+    // No interface may have to choose between two lines: then meeting each alone is meeting all.
+    match earlier {
+        [only] if only.interfaces.is_none() => {
+            return later.iter().any(|later| implies_neighbor(later, only));
+        }
+        _ if earlier.iter().any(|line| line.interfaces.is_none()) => return false,
+        _ => {}
+    }
+    let mut named: Vec<_> = earlier
+        .iter()
+        .flat_map(|line| line.interfaces.iter().flatten())
+        .collect();
+    named.sort_unstable();
+    let apart = named.windows(2).all(|pair| pair.first() != pair.last());
+    apart
+        && earlier.iter().all(|line| {
+            line.interfaces.iter().flatten().all(|name| {
+                later.iter().any(|later| {
+                    let names = later.interfaces.as_ref();
+                    names.is_some_and(|names| names.binary_search(name).is_ok())
+                        && implies_neighbor(later, line)
+                })
+            })
+        })
+}
+
+fn lines(pattern: &Pattern, sense: Sense) -> Vec<&Constraint> {
+    let lines = pattern.constraints.iter();
+    lines.filter(|line| line.sense == sense).collect()
+}
+
+/// Whether every neighbor that `narrow` describes is one that `wide` describes.
+fn implies_neighbor(narrow: &Constraint, wide: &Constraint) -> bool {
+    implies(&narrow.device, &wide.device) && implies(&narrow.port, &wide.port)
+}
+
+fn implies(narrow: &Option<Function>, wide: &Option<Function>) -> bool {
+    match (narrow, wide) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(narrow), Some(wide)) if narrow == wide => true,
+        (Some(Function::Exact(name)), Some(wide)) => wide
+            .accepts(name, &mut Budget::new(MAX_STEPS))
+            .unwrap_or(false),
+        _ => false,
+    }
+}
+
+fn within(some: &Option<Vec<InterfaceName>>, all: &Option<Vec<InterfaceName>>) -> bool {
+    match (some, all) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(some), Some(all)) => some.iter().all(|name| all.binary_search(name).is_ok()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::node::{Neighbor, NodeFacts};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pattern(interfaces: &str) -> Pattern {
+        Pattern::parse_stored(&format!("interfaces: {interfaces}")).unwrap()
+    }
+
+    #[test]
+    fn a_pattern_covers_those_that_ask_for_more() {
+        for (earlier, later) in [
+            ("[]", "[Ethernet1: spine1]"),
+            ("[any: any]", "[Ethernet7: spine1]"),
+            ("[Ethernet1: any]", "[Ethernet1-2: spine1]"),
+            (
+                "[Ethernet1: \"regex('spine')\"]",
+                "[Ethernet1: 'spine1:Ethernet7', Ethernet2: any]",
+            ),
+            (
+                "[Ethernet1: a, Ethernet2: b]",
+                "[Ethernet2: b, Ethernet1: a]",
+            ),
+            ("[any: a, any: b]", "[any: a, any: b]"),
+            ("[Ethernet1: none]", "[Ethernet1-4: none]"),
+            ("[none: 'core:Ethernet1']", "[none: core]"),
+            ("[Ethernet3: 'none:Ethernet1']", "[Ethernet1-5: 'none:any']"),
+            ("[]", "[none: none]"),
+            ("[none: none]", "[none: 'none:none']"),
+            ("[none: none]", "[none: none, none: core]"),
+            ("[none: core, Ethernet1: none]", "[none: none]"),
+            (
+                "[Ethernet1: a, none: none]",
+                "[Ethernet1: a, none: none, none: core]",
+            ),
+            ("[Ethernet1: a]", "[Ethernet1: a, none: none]"),
+        ] {
+            assert!(
+                covers(&pattern(earlier), &pattern(later)),
+                "{earlier} {later}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_asks_for_something_else_covers_nothing() {
+        for (earlier, later) in [
+            ("[Ethernet1: any]", "[any: any]"),
+            ("[Ethernet1: spine1]", "[Ethernet1: spine2]"),
+            ("[Ethernet1: spine1]", "[Ethernet1: \"regex('spine1')\"]"),
+            ("[Ethernet1-2: any]", "[Ethernet1: any]"),
+            ("[any: a, any: b]", "[any: b, any: a]"),
+            ("[any: a, any: b]", "[any: a, any: b, any: c]"),
+            ("[Ethernet1-4: none]", "[Ethernet1: none]"),
+            ("[none: core]", "[none: 'core:Ethernet1']"),
+            ("[none: core]", "[]"),
+            ("[none: none]", "[]"),
+            ("[none: none]", "[any: any]"),
+            ("[any: any]", "[none: none]"),
+            ("[none: none]", "[none: \"regex('.')\"]"),
+            ("[Ethernet1: a, none: none]", "[none: none]"),
+            ("[none: none]", "[Ethernet1: a, none: none]"),
+            ("[Ethernet1: a, none: none]", "[Ethernet1: a]"),
+            (
+                "[Ethernet1: a, none: none]",
+                "[Ethernet1: a, Ethernet2: b, none: none]",
+            ),
+        ] {
+            assert!(
+                !covers(&pattern(earlier), &pattern(later)),
+                "{earlier} {later}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_model_covers_the_same_one_only() {
+        let model = |model: &str| Pattern::parse_stored(&format!("model: {model}")).unwrap();
+        assert!(covers(&model("DCS"), &model("DCS")));
+        assert!(covers(&pattern("[]"), &model("DCS")));
+        assert!(!covers(&model("DCS"), &model("DCS-7050")));
+        assert!(!covers(&model("DCS"), &pattern("[]")));
+    }
+
+    #[test]
+    fn contradictions_are_found() {
+        for (interfaces, part) in [
+            (
+                "[Ethernet1: a, Ethernet1-2: b]",
+                "already wants a neighbor on Ethernet1",
+            ),
+            ("[Ethernet1: a, Ethernet1: none]", "'Ethernet1: none'"),
+            ("[Ethernet1: 'a:b', none: a]", "'none: a'"),
+            ("[any: spine1, none: \"regex('spine')\"]", "'none: regex"),
+            ("[none: none, any: any]", "'any: any' wants"),
+            ("[Ethernet1: a, none: none, any: any]", "'any: any' wants"),
+        ] {
+            let (_, reason) = contradiction(&pattern(interfaces)).unwrap();
+            assert!(reason.contains(part), "{interfaces}: {reason}");
+        }
+        for interfaces in [
+            "[Ethernet1: a, any: a]",
+            "[Ethernet1: a, Ethernet2: none]",
+            "[any: a, Ethernet1: none]",
+            "[Ethernet1: any, none: core]",
+            "[none: none]",
+            "[Ethernet1: any, none: none]",
+            "[none: none, none: core, none: none]",
+        ] {
+            assert_eq!(contradiction(&pattern(interfaces)), None, "{interfaces}");
+        }
+    }
+
+    /// Lines of a pattern over a small world, so that they often speak of the same neighbors.
+    fn some_pattern() -> impl Strategy<Value = Pattern> {
+        let local =
+            prop::sample::select(vec!["any", "none", "Ethernet1", "Ethernet1-2", "Ethernet2"]);
+        let name = || {
+            let names = vec![
+                "any",
+                "none",
+                "a",
+                "b",
+                "regex('a')",
+                "includes('a')",
+                "excludes('b')",
+            ];
+            prop::sample::select(names)
+        };
+        let line = (local, name(), name());
+        let lines = prop::collection::vec(line, 0..4);
+        lines.prop_filter_map("a line that can never be met", |lines| {
+            let lines: Vec<_> = lines
+                .into_iter()
+                .map(|(local, device, port)| {
+                    format!("- {local}: {{device: \"{device}\", port: \"{port}\"}}\n")
+                })
+                .collect();
+            Pattern::parse_stored(&format!(
+                "interfaces:\n{}{}",
+                lines.concat(),
+                if lines.is_empty() { "  []" } else { "" }
+            ))
+            .ok()
+        })
+    }
+
+    fn some_facts() -> impl Strategy<Value = NodeFacts> {
+        let name = || prop::sample::select(vec!["a", "b", "ab", "c"]);
+        let neighbors = prop::collection::vec((name(), name()), 0..3);
+        prop::collection::vec(neighbors, 0..4).prop_map(|interfaces| NodeFacts {
+            neighbors: interfaces
+                .into_iter()
+                .enumerate()
+                .map(|(index, seen)| {
+                    let seen = seen.into_iter().map(|(device, port)| Neighbor {
+                        device: device.to_owned(),
+                        port: port.to_owned(),
+                    });
+                    (format!("Ethernet{}", index + 1), seen.collect())
+                })
+                .collect(),
+            ..NodeFacts::default()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4096, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_said_is_true_of_every_node(
+            earlier in some_pattern(),
+            later in some_pattern(),
+            nodes in prop::collection::vec(some_facts(), 32),
+        ) {
+            let covered = covers(&earlier, &later);
+            let impossible = contradiction(&later).is_some();
+            for node in &nodes {
+                let fits = later.check(node).is_ok();
+                prop_assert!(!(fits && impossible));
+                prop_assert!(!(fits && covered) || earlier.check(node).is_ok(), "{node:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Resource pools: whether they are valid, and have enough values.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::key::{self, Document};
+use crate::pool::Pool;
+use crate::printable::Printable;
+use crate::yaml;
+
+use super::finding::{Finding, FindingKind};
+use crate::content::ContentKind;
+
+use super::Check;
+
+/// Most nodes that a message names.
+const MAX_SHOWN: usize = 3;
+
+impl Check<'_> {
+    /// Checks every pool, and whether it has a value for each node that will ask it.
+    pub(super) fn pools(&mut self) {
+        let pools = self.keys(|kind| match kind {
+            ContentKind::Pool(name) => Some(name.clone()),
+            _ => None,
+        });
+        for (key, name) in pools {
+            let Some(text) = self.yaml(&key) else {
+                continue;
+            };
+            if !key::is_pool_name(&name) {
+                continue;
+            }
+            match Pool::parse(&text, self.identifier) {
+                Ok(pool) => {
+                    self.values(&key, &text, &pool);
+                    self.pools.insert(name, pool);
+                }
+                Err(error) => {
+                    let message = format!("the pool is not valid: {}", error.message);
+                    self.add(Finding::at(
+                        FindingKind::BadPool,
+                        key,
+                        error.position,
+                        message,
+                    ));
+                }
+            }
+        }
+        self.suffice();
+    }
+
+    /// Finds values that the pool has twice, and nodes with two reservations.
+    fn values(&mut self, key: &str, text: &str, pool: &Pool) {
+        let Ok(root) = yaml::parse(text) else { return };
+        let mut owners: HashMap<&str, &str> = HashMap::new();
+        let ranges: Vec<(&str, Pool)> = root
+            .entries()
+            .iter()
+            .filter_map(|(name, _)| {
+                let name = name.as_name()?;
+                let alone = format!("{}: null", yaml::quoted(name));
+                let alone = Pool::parse(&alone, self.identifier).ok()?;
+                (alone.open_len() > 1).then_some((name, alone))
+            })
+            .collect();
+        let reserved: HashMap<&str, &str> = pool.reserved().collect();
+        for (name, _) in root.entries() {
+            let Some(value) = name.as_name() else {
+                continue;
+            };
+            if let Some(owner) = reserved.get(value) {
+                if let Some(first) = owners.insert(owner, value) {
+                    let message = format!(
+                        "'{value}' is reserved for the node '{owner}', and so is '{first}'"
+                    );
+                    self.add(Finding::at(
+                        FindingKind::DuplicateReservation,
+                        key,
+                        name.position,
+                        message,
+                    ));
+                    owners.insert(owner, first);
+                }
+                // To reserve one value of a range is what ranges and reservations are for.
+                continue;
+            }
+            let range = ranges
+                .iter()
+                .find(|(range, alone)| *range != value && alone.contains(value));
+            if let Some((range, _)) = range {
+                let message = format!("'{value}' is also in '{range}'");
+                self.add(Finding::at(
+                    FindingKind::DuplicateValue,
+                    key,
+                    name.position,
+                    message,
+                ));
+            }
+        }
+    }
+
+    /// Finds pools with fewer values than nodes that are certain to ask for one.
+    fn suffice(&mut self) {
+        let users = std::mem::take(&mut self.static_users);
+        let short: BTreeMap<&String, Shortage<'_>> = users
+            .iter()
+            .filter_map(|(name, nodes)| {
+                let pool = self.pools.get(name)?;
+                let reserved: HashSet<&str> = pool.reserved().map(|(_, node)| node).collect();
+                let asking: Vec<_> = nodes
+                    .iter()
+                    .filter(|node| !reserved.contains(self.identifier.canonical(node).as_str()))
+                    .collect();
+                let open: HashSet<String> = pool
+                    .open()
+                    .take(asking.len().saturating_mul(2))
+                    .map(|value| value.into_owned())
+                    .collect();
+                let short = Shortage {
+                    available: open.len(),
+                    asking,
+                    network: pool.network().map(str::to_owned),
+                };
+                (short.available < short.asking.len()).then_some((name, short))
+            })
+            .collect();
+        for (name, short) in short {
+            let Shortage {
+                available,
+                asking,
+                network,
+            } = short;
+            let shown: Vec<_> = asking
+                .iter()
+                .take(MAX_SHOWN)
+                .map(|node| Printable(node).to_string())
+                .collect();
+            let more = match asking.len().saturating_sub(MAX_SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let message = format!(
+                "{} without a reservation will ask for a value ({}{more}), and the pool has {}",
+                match asking.len() {
+                    1 => "1 node".to_owned(),
+                    many => format!("{many} nodes"),
+                },
+                shown.join(", "),
+                available
+            );
+            let key = Document::Pool(name).to_string();
+            let finding = Finding::of_file(FindingKind::ExhaustedPool, key, message);
+            let help = network.map(|network| {
+                format!(
+                    "{}; '{network}' is one value: write hosts({network}) if you mean each address in it",
+                    FindingKind::ExhaustedPool.help()
+                )
+            });
+            self.findings.push(Finding { help, ..finding });
+        }
+    }
+}
+
+/// A pool with fewer values than nodes that ask it.
+struct Shortage<'u> {
+    available: usize,
+    asking: Vec<&'u String>,
+    /// A key that is one value, though the operator may mean every address in it.
+    network: Option<String>,
+}

@@ -1,0 +1,181 @@
+//! ztpserver.conf: the settings of a ZTPServer, and the `[vars]` of wrangler.toml with the same meaning.
+
+use std::collections::BTreeMap;
+
+use crate::node::Identifier;
+use crate::settings::{DEFAULT_SERVER_URL, Settings};
+use crate::yaml::{Diagnostic, Position};
+
+use super::finding::{Finding, FindingKind, Note};
+
+use super::Check;
+
+use super::SERVER_CONF as KEY;
+
+/// The values of a ztpserver.conf, by section and option.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ServerConf {
+    options: BTreeMap<(String, String), (Position, String)>,
+    /// Lines that Python's RawConfigParser rejects.
+    problems: Vec<Diagnostic>,
+}
+
+/// The settings with a counterpart here: ZTPServer's option in `[default]`, and our variable.
+const VARS: [(&str, &str); 3] = [
+    ("server_url", "SERVER_URL"),
+    ("identifier", "IDENTIFIER"),
+    ("disable_topology_validation", "DISABLE_TOPOLOGY_VALIDATION"),
+];
+
+impl ServerConf {
+    /// Reads it as Python's RawConfigParser does: sections, `name = value` or `name: value`,
+    /// comments with `#` or `;`, and indented lines that continue a value.
+    pub fn parse(text: &str) -> Self {
+        let mut conf = Self::default();
+        let mut section: Option<String> = None;
+        let mut last: Option<(String, String)> = None;
+        for (index, line) in text.lines().enumerate() {
+            let at = |column| Position {
+                line: index + 1,
+                column,
+            };
+            let trimmed = line.trim();
+            if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
+                continue;
+            }
+            if line.starts_with(char::is_whitespace)
+                && let Some((_, value)) = last.as_ref().and_then(|last| conf.options.get_mut(last))
+            {
+                value.push('\n');
+                value.push_str(trimmed);
+                continue;
+            }
+            if let Some(name) = trimmed.strip_prefix('[') {
+                match name.split_once(']') {
+                    Some((name, _)) => section = Some(name.to_owned()),
+                    None => conf.problem(at(1), "the name of this section does not end with ']'"),
+                }
+                last = None;
+                continue;
+            }
+            let Some((name, value)) = trimmed.split_once(['=', ':']) else {
+                conf.problem(at(1), "this is neither a section nor name = value");
+                continue;
+            };
+            let Some(section) = &section else {
+                conf.problem(at(1), "this line is before the first section");
+                continue;
+            };
+            let option = (section.clone(), name.trim().to_lowercase());
+            let column = line.find(['=', ':']).map_or(1, |before| before + 2);
+            let blanks = value.len() - value.trim_start().len();
+            let place = at(column + blanks);
+            let value = (place, value.trim().to_owned());
+            if conf.options.insert(option.clone(), value).is_some() {
+                let message = format!("'{}' is set twice in [{}]", option.1, option.0);
+                conf.problem(at(1), &message);
+            }
+            last = Some(option);
+        }
+        conf
+    }
+
+    fn problem(&mut self, at: Position, message: &str) {
+        self.problems.push(Diagnostic::new(at, message));
+    }
+
+    fn get(&self, section: &str, option: &str) -> Option<&(Position, String)> {
+        self.options.get(&(section.to_owned(), option.to_owned()))
+    }
+
+    /// The fact that names a node, if the file has a valid value.
+    pub fn identifier(&self) -> Option<Identifier> {
+        let (_, value) = self.get("default", "identifier")?;
+        value.parse().ok()
+    }
+}
+
+impl Check<'_> {
+    /// Notes the [vars] that mean the same as ztpserver.conf.
+    pub(super) fn server_conf(&mut self, read: Result<Vec<u8>, String>) {
+        let Some(bytes) = self.bytes(KEY, read) else {
+            return;
+        };
+        let conf = ServerConf::parse(&String::from_utf8_lossy(&bytes));
+        for problem in &conf.problems {
+            let kind = FindingKind::BadServerConf;
+            self.add(Finding::of_diagnostic(kind, KEY, problem.clone()));
+        }
+        let mut vars = Vec::new();
+        for (option, var) in VARS {
+            let Some((position, value)) = conf.get("default", option) else {
+                continue;
+            };
+            let read = Settings::read(|name| (name == var).then(|| value.clone()));
+            if let Err(error) = read {
+                // The rest of that sentence is how to fix a deployed Worker.
+                let error = error.to_string();
+                let problem = error.split(';').next().unwrap_or(&error);
+                let message = format!("'{option}' cannot be used here: {problem}");
+                let finding = Finding::at(FindingKind::BadServerConf, KEY, *position, message);
+                self.add(finding);
+                continue;
+            }
+            vars.push(if var == "SERVER_URL" && value == DEFAULT_SERVER_URL {
+                format!("{var} = \"auto\"  # {value} is ZTPServer's default; auto is the URL that was requested")
+            } else {
+                format!("{var} = {}", serde_json::Value::from(value.as_str()))
+            });
+        }
+        for (section, usual) in [("bootstrap", "bootstrap"), ("neighbordb", "neighbordb")] {
+            let Some((position, name)) = conf.get(section, "filename") else {
+                continue;
+            };
+            if name != usual {
+                let message = format!("the name of the {section} file is '{name}'");
+                let key = match section {
+                    "bootstrap" => "bootstrap/bootstrap",
+                    _ => "neighbordb",
+                };
+                let finding = Finding::at(FindingKind::RenamedFile, KEY, *position, message);
+                self.add(finding.with_help(format!(
+                    "rename the file to {key}: its name cannot be configured here"
+                )));
+            }
+        }
+        if !vars.is_empty() {
+            vars.insert(0, "[vars]".to_owned());
+            self.notes.push(Note {
+                text: "the settings of ztpserver.conf, for wrangler.toml:".to_owned(),
+                lines: vars,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_conf_is_read_as_python_reads_it() {
+        let conf = ServerConf::parse(
+            "# comment\n[default]\nIdentifier: systemmac\nserver_url =\n  http://a\n; x\n[a]\nidentifier=b\n",
+        );
+        assert_eq!(conf.problems, []);
+        assert_eq!(conf.identifier(), Some(Identifier::SystemMac));
+        let (at, url) = conf.get("default", "server_url").unwrap();
+        assert_eq!((at.line, url.as_str()), (4, "\nhttp://a"));
+    }
+
+    #[test]
+    fn lines_that_python_rejects_are_problems() {
+        let conf = ServerConf::parse("a = 1\n[b\n[c]\nd\ne = 1\ne = 2\n");
+        let lines: Vec<_> = conf
+            .problems
+            .iter()
+            .map(|problem| problem.position.line)
+            .collect();
+        assert_eq!(lines, [1, 2, 4, 6]);
+    }
+}
