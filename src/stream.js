@@ -17,17 +17,18 @@ export async function sha1(stream) {
   const digest = new crypto.DigestStream("SHA-1");
   const writer = digest.getWriter();
   const reader = stream.getReader({ mode: "byob" });
-  let buffer = new Uint8Array(STEP);
+  let buffer = new Uint8Array(FIRST_STEP);
   let size = 0;
   for (;;) {
-    const { value, done } = await reader.readAtLeast(STEP, buffer);
+    const step = buffer.byteLength;
+    const { value, done } = await reader.readAtLeast(step, buffer);
     if (value?.byteLength > 0) {
       size += value.byteLength;
       await writer.write(value);
-      // The read detached the buffer; `value` has its memory.
-      buffer = new Uint8Array(value.buffer);
     }
     if (done) break;
+    // The read detached the buffer; `value` has its memory.
+    buffer = step < STEP ? new Uint8Array(STEP) : new Uint8Array(value.buffer);
   }
   await writer.close();
   return [size, await digest.digest];

@@ -36,7 +36,7 @@ describe("GET /bootstrap", () => {
     assert.equal(answer.status, 200);
     assert.equal(answer.text, "print('hello')\n");
     const line = JSON.parse(worker.logs().at(-1));
-    assert.match(line.warning, /no \$SERVER/);
+    assert.match(line.warning, /does not contain \$SERVER/);
   });
 
   test("serves an empty script as it is stored", async () => {

@@ -71,7 +71,7 @@ describe("GET /files/{path}", () => {
       // The runtime resolves plain dot segments before the Worker sees the path: what is left is
       // a path like any other.
       if (path.startsWith("%2e%2e/")) assert.equal(answer.text, "secret");
-      else assertRefusal(answer, 404, /nothing|no file/);
+      else assertRefusal(answer, 404, /nothing|not found/);
     });
   }
 });
@@ -110,7 +110,7 @@ describe("GET /actions/{name}", () => {
     test(`has no action called ${path || "nothing"}`, async () => {
       await worker.r2.put("files/x", "secret");
       await worker.r2.put("actions/a/b", "secret");
-      assertRefusal(await worker.request("GET", `/actions/${path}`), 404, /no action|nothing/);
+      assertRefusal(await worker.request("GET", `/actions/${path}`), 404, /not found|nothing/);
     });
   }
 });

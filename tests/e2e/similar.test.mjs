@@ -95,7 +95,7 @@ describe("a refused POST /nodes", () => {
     open.kv.fails = ({ operation }) => operation === "list" && 500;
     open.logs();
     assertRefusal(await post(open), 400, /JPE1 is not known here, and there is no neighbordb/);
-    assert.match((await open.lines())[0].warning, /listing nodes\/ failed.*no similar node/);
+    assert.match((await open.lines())[0].warning, /listing nodes\/ failed.*similar nodes was skipped/);
   });
 
   test("an accepted POST lists nothing", async () => {
