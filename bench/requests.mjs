@@ -62,7 +62,7 @@ const CONTENT = {
 
 let made = 0;
 const newNode = () => `${NEW}${String((made += 1)).padStart(8, "0")}`;
-const knownNode = (prefix = "KNOWN") => `${prefix}${String((made += 1) % KNOWN_NODES).padStart(6, "0")}`;
+const knownNode = (prefix = "KNOWN", number = (made += 1) % KNOWN_NODES) => `${prefix}${String(number).padStart(6, "0")}`;
 const get = (path) => request("GET", path);
 
 function post(serialnumber, status) {
@@ -120,6 +120,6 @@ export async function fill(server) {
   }
   // Writes of one key wait for each other: many nodes have theirs written.
   for (const prefix of ["KNOWN", "SAVES"]) {
-    for (let count = 0; count < KNOWN_NODES; count += 1) await exchange(server.port, post(knownNode(prefix), 201));
+    for (let number = 0; number < KNOWN_NODES; number += 1) await exchange(server.port, post(knownNode(prefix, number), 201));
   }
 }
