@@ -1,0 +1,338 @@
+//! A record that a node's object has written, and the rules that decide between this copy and KV.
+//!
+//! KV is where operators read and edit, but a read of it may be stale: it may show the value before the write,
+//! or no value. A value that the write did not replace is the edit of an operator.
+
+use serde::{Deserialize, Serialize};
+use sha1::{Digest, Sha1};
+
+use crate::hex;
+
+/// How long a read of KV may be stale after KV accepted a write, in milliseconds. Cloudflare's documentation
+/// says "60 seconds or more"; this is a safe multiple.
+pub const STALE_WINDOW_MS: u64 = 10 * 60 * 1000;
+/// Maximum number of replaced values that a copy remembers: the oldest are forgotten.
+pub const MAX_SUPERSEDED: usize = 16;
+/// The minimum time between two writes of one key, in milliseconds: KV accepts one write per second.
+pub const WRITE_INTERVAL_MS: u64 = 1_100;
+/// The maximum pause before a retry, in milliseconds.
+pub const MAX_RETRY_PAUSE_MS: u64 = 60_000;
+
+/// The SHA-1 of a value, in hexadecimal.
+pub fn digest(value: &[u8]) -> String {
+    hex(&Sha1::digest(value))
+}
+
+/// The value that KV showed when its replacement was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Seen {
+    /// KV was not read.
+    Unknown,
+    Missing,
+    /// By its SHA-1.
+    Value(String),
+}
+
+/// A written value, without its contents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Of the value.
+    pub sha1: String,
+    /// The SHA-1 of values that this write and earlier ones replaced, the oldest first.
+    superseded: Vec<String>,
+    /// Whether the value that KV had at the time of the write is in `superseded`, if it had one.
+    complete: bool,
+    /// When KV accepted the value, in milliseconds since 1970; `None` until then.
+    stored_at: Option<u64>,
+    /// When KV was last sent a value of this record, in milliseconds since 1970; 0: never.
+    sent_at: u64,
+    /// How often KV was sent this value without success.
+    failures: u32,
+}
+
+/// The next step of copying a value to KV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// KV has accepted the value.
+    None,
+    /// At this time, in milliseconds since 1970.
+    At(u64),
+    /// Read KV, and call [`Written::compare`].
+    Read,
+    /// Send the value.
+    Send,
+}
+
+/// The comparison of a pending value with KV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// KV shows a value that this one replaces.
+    Replaces,
+    /// KV has the value: an earlier attempt succeeded although its response was lost.
+    Stored,
+    /// An operator has edited the record since: KV counts, and the copy is dropped.
+    Edited,
+}
+
+impl Written {
+    /// A value that replaces the one that KV showed (`seen`), and an earlier written one.
+    pub fn new(sha1: String, seen: Seen, earlier: Option<&Self>, now: u64) -> Self {
+        let mut written = Self {
+            sha1,
+            superseded: Vec::new(),
+            complete: seen != Seen::Unknown,
+            stored_at: None,
+            sent_at: 0,
+            failures: 0,
+        };
+        if let Some(earlier) = earlier.filter(|earlier| earlier.is_fresh(now)) {
+            written.superseded.clone_from(&earlier.superseded);
+            written.supersede(&earlier.sha1);
+            written.complete &= earlier.complete;
+            written.sent_at = earlier.sent_at;
+        }
+        if let Seen::Value(sha1) = seen {
+            written.supersede(&sha1);
+        }
+        written
+    }
+
+    fn supersede(&mut self, sha1: &str) {
+        self.superseded.retain(|known| known != sha1);
+        self.superseded.push(sha1.to_owned());
+        if self.superseded.len() > MAX_SUPERSEDED {
+            self.superseded.remove(0);
+        }
+    }
+
+    /// Whether KV has not accepted the value yet.
+    pub fn is_pending(&self) -> bool {
+        self.stored_at.is_none()
+    }
+
+    /// Whether reads of KV may be stale: KV has not accepted the value, or within [`STALE_WINDOW_MS`].
+    pub fn is_fresh(&self, now: u64) -> bool {
+        self.expires_at().is_none_or(|expires| now < expires)
+    }
+
+    /// When the copy can be dropped, in milliseconds since 1970; `None` while KV has not accepted the value.
+    pub fn expires_at(&self) -> Option<u64> {
+        self.stored_at.map(|stored| stored + STALE_WINDOW_MS)
+    }
+
+    /// Whether this copy counts, and not the value in KV (`None`: KV shows none): it is fresh, and KV shows no
+    /// value or one that this write replaced.
+    pub fn counts_over(&self, kv: Option<&str>, now: u64) -> bool {
+        self.is_fresh(now) && kv.is_none_or(|sha1| sha1 != self.sha1 && self.replaces(sha1))
+    }
+
+    fn replaces(&self, sha1: &str) -> bool {
+        !self.complete || self.superseded.iter().any(|known| known == sha1)
+    }
+
+    /// The next step of copying the value to KV.
+    ///
+    /// KV is read before the first attempt if the value that it has is unknown; and before a retry, since
+    /// an operator may have edited the record meanwhile.
+    pub fn next_step(&self, now: u64) -> Step {
+        if self.stored_at.is_some() {
+            return Step::None;
+        }
+        let at = self.sent_at + self.pause();
+        if self.sent_at > 0 && now < at {
+            return Step::At(at);
+        }
+        if self.failures > 0 || !self.complete {
+            return Step::Read;
+        }
+        Step::Send
+    }
+
+    /// The time from the last write of this record to the next, in milliseconds.
+    fn pause(&self) -> u64 {
+        let doubled =
+            WRITE_INTERVAL_MS.saturating_mul(1 << self.failures.saturating_sub(1).min(16));
+        doubled.min(MAX_RETRY_PAUSE_MS)
+    }
+
+    /// Compares the value with KV, which shows `kv`.
+    pub fn compare(&mut self, kv: Option<&str>) -> Comparison {
+        let retry = self.failures > 0;
+        match kv {
+            Some(sha1) if sha1 == self.sha1 && retry => Comparison::Stored,
+            Some(sha1) if sha1 != self.sha1 && !self.complete => {
+                self.supersede(sha1);
+                self.complete = true;
+                Comparison::Replaces
+            }
+            Some(sha1) if sha1 != self.sha1 && !self.replaces(sha1) => Comparison::Edited,
+            _ => {
+                self.complete = true;
+                Comparison::Replaces
+            }
+        }
+    }
+
+    /// Records that KV accepted the value.
+    pub fn stored(&mut self, now: u64) {
+        self.sent_at = now;
+        self.stored_at = Some(now);
+        self.failures = 0;
+    }
+
+    /// Records that KV rejected the value or did not respond.
+    pub fn failed(&mut self, now: u64) {
+        self.sent_at = now;
+        self.failures = self.failures.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000_000;
+
+    fn seen(value: &str) -> Seen {
+        Seen::Value(value.to_owned())
+    }
+
+    fn written(value: &str, seen: Seen) -> Written {
+        Written::new(value.to_owned(), seen, None, NOW)
+    }
+
+    fn stored(value: &str, seen: Seen) -> Written {
+        let mut written = written(value, seen);
+        written.stored(NOW);
+        written
+    }
+
+    #[test]
+    fn the_copy_counts_while_kv_may_be_stale_and_shows_nothing_new() {
+        let end = NOW + STALE_WINDOW_MS;
+        let fresh = stored("own", seen("before"));
+        let pending = written("own", seen("before"));
+        // A copy, the time, what KV shows, and whether the copy counts.
+        for (copy, now, kv, counts) in [
+            (&fresh, NOW, None, true),
+            (&fresh, NOW, Some("before"), true),
+            // The values are equal: both count.
+            (&fresh, NOW, Some("own"), false),
+            (&fresh, NOW, Some("edited by an operator"), false),
+            (&fresh, end - 1, None, true),
+            (&fresh, end - 1, Some("before"), true),
+            (&fresh, end, None, false),
+            (&fresh, end, Some("before"), false),
+            (&fresh, end, Some("own"), false),
+            (&fresh, end, Some("edited by an operator"), false),
+            // However old: KV has not accepted it.
+            (&pending, end * 2, None, true),
+            (&pending, end * 2, Some("before"), true),
+            (&pending, end * 2, Some("edited by an operator"), false),
+        ] {
+            let name = format!("{copy:?} at {now}, KV shows {kv:?}");
+            assert_eq!(copy.counts_over(kv, now), counts, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_edit_before_the_write_is_replaced_and_one_after_it_counts() {
+        // The operator's edit came before the write, and KV showed it then.
+        let after_edit = stored("own", seen("edit"));
+        assert!(after_edit.counts_over(Some("edit"), NOW));
+        // It came later.
+        let before_edit = stored("own", seen("before"));
+        assert!(!before_edit.counts_over(Some("edit"), NOW));
+        // Nothing was stored before: a value in KV is an edit.
+        let first = stored("own", Seen::Missing);
+        assert!(!first.counts_over(Some("edit"), NOW));
+        assert!(first.counts_over(None, NOW));
+    }
+
+    #[test]
+    fn until_kv_was_read_every_other_value_is_replaced() {
+        let mut unread = written("own", Seen::Unknown);
+        assert!(unread.counts_over(Some("anything"), NOW));
+        assert_eq!(unread.next_step(NOW), Step::Read);
+        assert_eq!(unread.compare(Some("before")), Comparison::Replaces);
+        assert_eq!(unread.next_step(NOW), Step::Send);
+        assert!(unread.counts_over(Some("before"), NOW));
+        assert!(!unread.counts_over(Some("anything"), NOW));
+    }
+
+    #[test]
+    fn all_values_of_a_sequence_of_writes_are_replaced_by_the_last() {
+        let first = stored("1", seen("0"));
+        let mut second = Written::new("2".to_owned(), Seen::Unknown, Some(&first), NOW);
+        second.compare(Some("1"));
+        let third = Written::new("1".to_owned(), seen("2"), Some(&second), NOW);
+        for kv in [None, Some("0"), Some("2")] {
+            assert!(third.counts_over(kv, NOW), "{kv:?}");
+        }
+        assert!(!third.counts_over(Some("edit"), NOW));
+        // After the window the earlier write is history: such a value is an edit.
+        let late = NOW + STALE_WINDOW_MS;
+        let later = Written::new("3".to_owned(), seen("1"), Some(&third), late);
+        assert!(later.counts_over(Some("2"), late), "third is still pending");
+        let later = Written::new("3".to_owned(), seen("1"), Some(&first), late);
+        assert!(!later.counts_over(Some("0"), late));
+    }
+
+    #[test]
+    fn the_oldest_replaced_values_are_forgotten() {
+        let mut last = written("0", Seen::Missing);
+        for value in 1..=MAX_SUPERSEDED + 1 {
+            last = Written::new(value.to_string(), Seen::Missing, Some(&last), NOW);
+        }
+        assert!(!last.counts_over(Some("0"), NOW));
+        assert!(last.counts_over(Some("1"), NOW));
+        assert_eq!(last.superseded.len(), MAX_SUPERSEDED);
+    }
+
+    #[test]
+    fn a_record_is_written_once_a_second_and_retried_ever_more_slowly() {
+        let first = stored("1", Seen::Missing);
+        assert_eq!(first.next_step(NOW), Step::None);
+        let mut second = Written::new("2".to_owned(), seen("1"), Some(&first), NOW + 100);
+        assert_eq!(
+            second.next_step(NOW + 100),
+            Step::At(NOW + WRITE_INTERVAL_MS)
+        );
+        let mut now = NOW + WRITE_INTERVAL_MS;
+        assert_eq!(second.next_step(now), Step::Send);
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            second.failed(now);
+            let Step::At(at) = second.next_step(now) else {
+                panic!("{:?}", second.next_step(now));
+            };
+            assert_eq!(second.next_step(at), Step::Read);
+            pauses.push(at - now);
+            now = at;
+        }
+        assert_eq!(pauses[..3], [1_100, 2_200, 4_400]);
+        assert_eq!(pauses[6..], [MAX_RETRY_PAUSE_MS; 2]);
+    }
+
+    #[test]
+    fn a_retry_gives_way_to_an_edit_and_notices_a_lost_response() {
+        let mut copy = written("own", seen("before"));
+        copy.failed(NOW);
+        for (kv, expected) in [
+            (None, Comparison::Replaces),
+            (Some("before"), Comparison::Replaces),
+            (Some("own"), Comparison::Stored),
+            (Some("edited by an operator"), Comparison::Edited),
+        ] {
+            assert_eq!(copy.clone().compare(kv), expected, "{kv:?}");
+        }
+    }
+
+    #[test]
+    fn a_first_write_of_the_value_that_kv_shows_is_sent() {
+        // The read may be stale: it proves nothing.
+        let mut same = written("own", Seen::Unknown);
+        assert_eq!(same.compare(Some("own")), Comparison::Replaces);
+        assert_eq!(same.next_step(NOW), Step::Send);
+    }
+}
