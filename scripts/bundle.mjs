@@ -26,8 +26,8 @@ const clock = (time) => `
 bundle([], BUNDLE);
 run(npmBin("node"), ["scripts/build.mjs", "--features", "panics"], { env: environment({ OUT_DIR: "build/panicking" }) });
 bundle(["build/panicking/index.js"], `${BUNDLE}-panicking`);
-variant("forgetful", () => `{ let looks = 0; ${clock("super.now() + 3_600_000 * ++looks")} }`);
-variant("clock", (entrypoint) => `{
+variant("forgetful", "3_600_000 * looks", () => `let looks = 0; ${clock("super.now() + 3_600_000 * ++looks")}`);
+variant("clock", "advanced", (entrypoint) => `
   let advanced = 0;
   ${clock("super.now() + advanced")}
   const { fetch } = ${entrypoint}.prototype;
@@ -37,16 +37,36 @@ variant("clock", (entrypoint) => `{
     advanced += Number(milliseconds);
     return new Response(null, { status: 204 });
   };
-}`);
+`);
 
-/** A copy of the bundle with code at its end, made from the name of the class that is exported as default. */
-function variant(name, code) {
+/**
+ * A copy of the bundle with code at its end, made from the name of the class that is exported as default.
+ * `offset` is an expression: how many milliseconds that clock is ahead. The runtime's alarms follow the real one.
+ */
+function variant(name, offset, code) {
   const folder = `${BUNDLE}-${name}`;
   const main = join(folder, "index.js");
   rmSync(folder, { recursive: true, force: true });
   cpSync(BUNDLE, folder, { recursive: true });
-  const [, entrypoint] = readFileSync(main, "utf8").match(/(\S+) as default/);
-  appendFileSync(main, `\n${code(entrypoint)}\n`);
+  const exported = (as) => readFileSync(main, "utf8").match(new RegExp(`([\\w$]+) as ${as}\\b`))[1];
+  const node = exported("Node");
+  const alarms = `
+    const Node = ${node};
+    let setAlarm;
+    ${node} = class extends Node {
+      constructor(context, env) {
+        const storage = Object.getPrototypeOf(context.storage);
+        if (setAlarm === undefined) {
+          ({ setAlarm } = storage);
+          storage.setAlarm = function (time, ...options) {
+            return setAlarm.call(this, time - ${offset}, ...options);
+          };
+        }
+        super(context, env);
+      }
+    };
+  `;
+  appendFileSync(main, `\n{ ${code(exported("default"))} ${alarms} }\n`);
 }
 
 /** Bundles the Worker, or another main module. */

@@ -5,7 +5,7 @@ use std::fmt;
 /// Why a request is rejected or fails.
 ///
 /// `Display` is the reason as a sentence, for the client and the log.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Error {
     /// The request, or content that it depends on, is invalid.
     BadRequest(String),

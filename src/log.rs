@@ -37,7 +37,8 @@ pub struct RequestLog {
     pub kv_reads: u32,
     pub kv_writes: u32,
     pub r2_reads: u32,
-    pub pool_calls: u32,
+    pub r2_writes: u32,
+    pub object_calls: u32,
 }
 
 impl RequestLog {

@@ -1,3 +1,5 @@
-//! The Durable Objects.
+//! The Durable Objects. Each has its protocol beside it: JSON over `fetch`.
 
+mod call;
+pub mod node;
 pub mod pool;

@@ -237,6 +237,12 @@ fn with_stream(
     web_sys::Response::new_with_opt_readable_stream_and_init(stream, init)
 }
 
+/// A time in milliseconds since 1970, in ISO 8601, in UTC.
+pub fn iso_time(milliseconds: u64) -> String {
+    let time = worker::Date::new(worker::DateInit::Millis(milliseconds));
+    worker::js_sys::Date::from(time).to_iso_string().into()
+}
+
 /// The size of a character in an HTML body, escaped, in bytes.
 pub fn width_in_html(c: char) -> usize {
     match c {

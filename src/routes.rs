@@ -14,6 +14,7 @@ mod panics;
 mod published;
 mod similar;
 mod startup_config;
+mod timeline;
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -66,6 +67,7 @@ const ROUTES: &[Route] = &[
     route("GET", "/meta/files/{*path}", Switch, |context| Box::pin(meta::file(context))),
     route("GET", "/meta/nodes/{id}/{*record?}", Switch, |context| Box::pin(meta::record(context))),
     route("GET", "/openapi.yaml", Switch, |context| Box::pin(openapi::get(context))),
+    route("GET", "/admin/nodes/{id}/events", Operator, |context| Box::pin(timeline::get(context))),
     route("GET", "/admin/pools", Operator, |context| Box::pin(admin::list(context))),
     route("GET", "/admin/pools/{pool}", Operator, |context| Box::pin(admin::show(context))),
     route("GET", "/admin/pools/{pool}/{*value}", Operator, |context| Box::pin(admin::show(context))),
@@ -248,7 +250,8 @@ async fn handle(
     log.kv_reads = operations.kv_reads;
     log.kv_writes = operations.kv_writes;
     log.r2_reads = operations.r2_reads;
-    log.pool_calls = operations.pool_calls;
+    log.r2_writes = operations.r2_writes;
+    log.object_calls = operations.object_calls;
     for warning in storage.warnings() {
         log.warn(warning);
     }

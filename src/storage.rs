@@ -1,10 +1,9 @@
 //! Every KV, R2 and object call, without rules. This file: the bindings, and shared documents.
 
 mod cache;
+mod nodes;
 mod objects;
 mod pools;
-mod records;
-mod writes;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt::Display;
@@ -13,6 +12,7 @@ use std::thread::LocalKey;
 
 use worker::kv::{KvError, KvStore};
 use worker::wasm_bindgen::JsCast;
+use worker::web_sys::ReadableStream;
 use worker::{Bucket, Date, Env, ObjectNamespace, RateLimiter};
 use ztp_core::key::Document;
 
@@ -21,9 +21,8 @@ use cache::{
     Cache, Cached, Flights, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PARSED_SIZE_FACTOR,
 };
 
+pub use nodes::{Outcome, RecordBody, Records};
 pub use objects::{Description, FoundObject};
-pub use records::Records;
-pub use writes::Payload;
 
 /// Storage operations of one request, for its log line.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,7 +30,9 @@ pub struct Operations {
     pub kv_reads: u32,
     pub kv_writes: u32,
     pub r2_reads: u32,
-    pub pool_calls: u32,
+    pub r2_writes: u32,
+    /// Calls of Durable Objects.
+    pub object_calls: u32,
 }
 
 thread_local! {
@@ -51,6 +52,7 @@ pub struct Storage {
 struct Bindings {
     data: KvStore,
     files: Bucket,
+    nodes: Option<ObjectNamespace>,
     pools: Option<ObjectNamespace>,
     rate_limiter: Option<RateLimiter>,
 }
@@ -70,6 +72,7 @@ impl Bindings {
             files: env
                 .bucket("ZTP_FILES")
                 .map_err(|_| missing("ZTP_FILES", "r2_buckets", "R2 bucket"))?,
+            nodes: env.durable_object("ZTP_NODES").ok(),
             pools: env.durable_object("ZTP_POOLS").ok(),
             rate_limiter: rate_limiter(env)?,
         })
@@ -88,6 +91,12 @@ fn rate_limiter(env: &Env) -> Result<Option<RateLimiter>, Error> {
             "{NAME} is not a rate-limiting binding: define it as [[ratelimits]] in wrangler.toml"
         ))
     })
+}
+
+/// A value to write.
+pub enum Payload<'a> {
+    Text(&'a str),
+    Stream(ReadableStream),
 }
 
 /// A shared document in the cache.
@@ -274,6 +283,21 @@ impl Storage {
         self.count(|n| n.kv_reads += 1);
         let read = self.bindings.data.get(key).bytes().await;
         read.map_err(|cause| Error::storage(format!("reading {key}"), message(&cause)))
+    }
+
+    /// Stores a value in KV.
+    ///
+    /// # Errors
+    /// [`Error::Storage`], also if KV rejects a second write of a key within a second.
+    pub async fn put(&self, key: &str, value: Payload<'_>) -> Result<(), Error> {
+        self.count(|n| n.kv_writes += 1);
+        let data = &self.bindings.data;
+        let put = match value {
+            Payload::Text(text) => data.put(key, text),
+            Payload::Stream(stream) => data.put_stream(key, stream),
+        };
+        let put = async { put?.execute().await }.await;
+        put.map_err(|cause| Error::storage(format!("writing {key}"), message(&cause)))
     }
 
     fn warn(&self, warning: String) {

@@ -6,6 +6,8 @@ use std::ops::Deref;
 use worker::js_sys::{self, Array, Uint8Array};
 use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::web_sys::{ReadableStream, Response};
+use ztp_core::hex;
+use ztp_core::node::digest;
 
 #[wasm_bindgen(module = "/src/stream.js")]
 extern "C" {
@@ -110,6 +112,9 @@ impl Drop for Body {
     }
 }
 
+/// Maximum number of bytes that are copied into wasm memory to be hashed there, which costs less than a stream.
+const MAX_COPIED: usize = 64 << 10;
+
 /// Immutable bytes in JavaScript's memory. A clone shares them.
 #[derive(Debug, Clone)]
 pub struct Buffer(Uint8Array);
@@ -140,6 +145,18 @@ impl Buffer {
                 .iter()
                 .all(|b| matches!(b, b' ' | b'\t'..=b'\r'))
         })
+    }
+
+    /// The SHA-1 in hexadecimal. Large contents do not enter wasm memory.
+    ///
+    /// # Errors
+    /// The runtime cannot create a stream.
+    pub async fn sha1(&self) -> worker::Result<String> {
+        if self.len() <= MAX_COPIED {
+            return Ok(digest(&self.to_vec()));
+        }
+        let (_, sha1) = sha1(&self.stream()?).await?;
+        Ok(hex(&sha1))
     }
 
     /// A copy in wasm memory.

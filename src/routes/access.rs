@@ -1,5 +1,6 @@
 //! Authentication of callers, and their access to records.
 
+use futures_util::future::join;
 use ztp_core::credentials::{self, Caller};
 use ztp_core::key::Record;
 use ztp_core::node::{Identifier, NodeId, normalize_mac};
@@ -9,7 +10,7 @@ use super::{Context, not_found};
 use crate::error::Error;
 use crate::log;
 use crate::request::Request;
-use crate::storage::{Records, Storage};
+use crate::storage::{RecordBody, Records, Storage};
 
 /// The caller, the credential in the path, and the rest of the path.
 ///
@@ -156,24 +157,45 @@ impl Context<'_> {
 
     /// Whether the node with these records is visible to this caller's site. A caller of another site
     /// receives the response of an unknown node; the log has a warning for the operator.
-    pub fn may_see(&mut self, records: &Records) -> bool {
-        let may_see = self.caller.may_see(records.get(Record::Site));
+    ///
+    /// # Errors
+    /// As [`Records::get`].
+    pub fn may_see(&mut self, records: &Records) -> Result<bool, Error> {
+        if self.caller.site().is_none() {
+            return Ok(true);
+        }
+        let may_see = self.caller.may_see(records.get(Record::Site)?);
         if !may_see {
             self.log.warn(
                 "the node belongs to another site, which its record `site` names; delete that record if \
                  the node has moved",
             );
         }
-        may_see
+        Ok(may_see)
     }
 
-    /// Like [`Context::may_see`], for a request that reads no other record.
-    pub async fn may_see_node(&mut self, node: &NodeId) -> Result<bool, Error> {
+    /// One record of a node, if it is stored and visible to this caller's site.
+    ///
+    /// # Errors
+    /// As [`Storage::record`].
+    pub async fn record(
+        &mut self,
+        node: &NodeId,
+        record: Record,
+    ) -> Result<Option<RecordBody>, Error> {
         if self.caller.site().is_none() {
-            return Ok(true);
+            return self.storage.record(node, record).await;
         }
-        let records = self.storage.records(node, &[Record::Site]).await?;
-        Ok(self.may_see(&records))
+        let storage = self.storage;
+        let (records, body) = join(
+            storage.records(node, &[Record::Site]),
+            storage.record(node, record),
+        )
+        .await;
+        match self.may_see(&records?)? {
+            true => body,
+            false => Ok(None),
+        }
     }
 
     /// Checks that clients may write.

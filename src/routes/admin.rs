@@ -4,7 +4,6 @@
 //! whole path is a name; else [`pool_and_value`] separates the name and the value.
 
 use serde_json::json;
-use worker::{Date, DateInit};
 use ztp_core::key::{is_pool_name, pool_and_value};
 use ztp_core::node::NodeId;
 use ztp_core::path;
@@ -12,7 +11,7 @@ use ztp_core::path;
 use super::Context;
 use crate::error::Error;
 use crate::objects::pool::protocol::{Allocation, Command, Reply};
-use crate::response::Response;
+use crate::response::{Response, iso_time};
 
 /// GET /admin/pools: the names of all pools. 503 if storage fails.
 pub async fn list(context: Context<'_>) -> Result<Response, Error> {
@@ -137,8 +136,7 @@ fn respond(value: serde_json::Value) -> Response {
 }
 
 fn display(allocation: &Allocation) -> serde_json::Value {
-    let since = Date::new(DateInit::Millis(allocation.since as u64));
-    let since = String::from(worker::js_sys::Date::from(since).to_iso_string());
+    let since = iso_time(allocation.since as u64);
     json!({ "value": allocation.value, "node": allocation.node, "since": since })
 }
 

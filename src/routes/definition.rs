@@ -44,19 +44,19 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
         .storage
         .records(&node, &context.with_site(&wanted))
         .await?;
-    if !context.may_see(&records) {
+    if !context.may_see(&records)? {
         return Err(nodes::unknown_node(&node));
     }
     if context.settings.validate_topology {
         check_pattern(&node, &records)?;
     }
     let shared = records
-        .get(Record::Definition)
+        .get(Record::Definition)?
         .map(|text| parse_once(&DEFINITIONS, text, SharedDefinition::parse))
         .transpose()
         .map_err(|error| broken(&node, Record::Definition, error))?;
     let attributes = parse_record(&node, &records, Record::Attributes, Attributes::parse)?;
-    let rendered = if records.has(Record::StartupConfig) {
+    let rendered = if records.has_startup_config()? {
         let id = path::encode_segment(node.as_str());
         let url = format!("{}/nodes/{id}/startup-config", context.base_url);
         let definition = shared.map(|shared| shared.definition.clone());
@@ -115,7 +115,7 @@ fn warn_of_undefined(context: &mut Context<'_>, names: &[String]) {
 
 /// Checks that the node's facts still match its stored pattern.
 fn check_pattern(node: &NodeId, records: &Records) -> Result<(), Error> {
-    let Some(text) = records.get(Record::Pattern) else {
+    let Some(text) = records.get(Record::Pattern)? else {
         return Ok(());
     };
     let pattern = parse_once(&PATTERNS, text, Pattern::parse_stored)
@@ -232,7 +232,7 @@ fn parse_record<T, E: std::fmt::Display>(
     record: Record,
     parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> Result<Option<T>, Error> {
-    let parsed = records.get(record).map(parse);
+    let parsed = records.get(record)?.map(parse);
     parsed
         .transpose()
         .map_err(|error| broken(node, record, error))

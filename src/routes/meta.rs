@@ -5,13 +5,14 @@
 //! (specification); 503 if storage fails.
 
 use serde_json::json;
-use sha1::{Digest, Sha1};
 use ztp_core::key::{ObjectKey, Record};
+use ztp_core::node::digest;
 use ztp_core::{assets, hex};
 
 use super::Context;
 use crate::error::Error;
 use crate::response::{Body, Response, content_type};
+use crate::storage::RecordBody;
 use crate::stream;
 
 /// The metadata of an action, stored or stock.
@@ -24,7 +25,7 @@ pub async fn action(context: Context<'_>) -> Result<Response, Error> {
         Some(digest) => Ok(respond(Body::Buffer(digest.json.clone()))),
         None => {
             let stock = stock.ok_or_else(not_found)?;
-            let sha1 = Sha1::digest(stock.as_bytes());
+            let sha1 = digest(stock.as_bytes());
             Ok(respond(meta(stock.len() as u64, &sha1)))
         }
     }
@@ -54,19 +55,24 @@ pub async fn record(mut context: Context<'_>) -> Result<Response, Error> {
     let record = Record::named(name)
         .filter(|record| *record != Record::Site)
         .ok_or_else(not_found)?;
-    if !context.may_see_node(&node).await? {
-        return Err(not_found());
-    }
-    let stored = context.storage.record(&node, record).await?;
-    let stored = stored.ok_or_else(not_found)?;
-    let hashed = stream::sha1(&stored).await;
+    let stored = context.record(&node, record).await?;
+    let hashed = match stored.ok_or_else(not_found)? {
+        RecordBody::Buffer(bytes) => {
+            let size = bytes.len() as u64;
+            bytes.sha1().await.map(|sha1| (size, sha1))
+        }
+        RecordBody::Stream(stream) => {
+            let hashed = stream::sha1(&stream).await;
+            hashed.map(|(size, sha1)| (size, hex(&sha1)))
+        }
+    };
     let (size, sha1) =
         hashed.map_err(|cause| Error::storage(format!("hashing {}", record.key(&node)), cause))?;
     Ok(respond(meta(size, &sha1)))
 }
 
-fn meta(size: u64, sha1: &[u8]) -> Body {
-    let meta = json!({ "size": size, "sha1": hex(sha1) });
+fn meta(size: u64, sha1: &str) -> Body {
+    let meta = json!({ "size": size, "sha1": sha1 });
     Body::Bytes(meta.to_string().into_bytes())
 }
 

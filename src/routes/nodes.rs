@@ -2,18 +2,25 @@
 
 use std::rc::Rc;
 
+use futures_util::future::join;
 use ztp_core::credentials::Caller;
+use ztp_core::event::Event;
 use ztp_core::key::{Document, Record};
 use ztp_core::neighbordb::{Entry, MAX_LOGGED_REFUSAL, MAX_REFUSAL, Neighbordb};
-use ztp_core::node::{MAX_FACTS, NodeFacts, NodeId, Post};
+use ztp_core::node::{Identifier, MAX_FACTS, NodeFacts, NodeId, Post};
 use ztp_core::path;
 use ztp_core::printable::Printable;
 
 use super::published::{DEFINITIONS, NEIGHBORDB, SOURCES, SharedDefinition};
 use super::{Context, similar};
 use crate::error::Error;
+use crate::objects::node::protocol::{Commit, Contents, NewRecord};
 use crate::response::{Response, width_in_html};
-use crate::storage::{Payload, Storage, parse_once};
+use crate::storage::{Outcome, Records, Storage, parse_once};
+use crate::stream::Buffer;
+
+/// How often a POST is decided again because another request changed the node meanwhile.
+const MAX_DECISIONS: u32 = 5;
 
 /// Finds or registers the node that sent its facts, and responds with the URL of its definition
 /// (specification, POST /nodes).
@@ -24,12 +31,12 @@ use crate::storage::{Payload, Storage, parse_once};
 /// 4. Else the node receives the definition of the first pattern in neighbordb that it matches: 201.
 ///
 /// Every accepted POST stores the facts, if they changed. If sites are configured, the first accepted POST
-/// assigns the node to the caller's site. The record that registers a node is written last: if a write
-/// fails, the next POST repeats all of them. While `READ_ONLY` is set, a known node receives 409 and
-/// nothing is stored.
+/// assigns the node to the caller's site. The node's object commits all records at once: of two POSTs at the same
+/// time, the second is decided again with the records of the first. While `READ_ONLY` is set, a known
+/// node receives 409 and nothing is stored.
 ///
 /// 400 if the facts are invalid, no pattern matches, or required content is missing or invalid; 403 if
-/// this caller has no access; 413 over [`MAX_FACTS`]; 503 if storage fails.
+/// this caller has no access; 413 over [`MAX_FACTS`]; 503 if storage or the node's object fails.
 pub async fn create(mut context: Context<'_>) -> Result<Response, Error> {
     if let Err(refusal) = context.authorize_nodes() {
         return Err(context.request.refuse(refusal).await);
@@ -43,66 +50,124 @@ pub async fn create(mut context: Context<'_>) -> Result<Response, Error> {
     context.authorize_node(&node)?;
 
     let storage = context.storage;
-    let wanted = [Record::Facts, Record::Definition, Record::StartupConfig];
-    let records = storage.records(&node, &context.with_site(&wanted)).await?;
-    if !context.may_see(&records) {
-        return Err(unknown_node(&node));
+    let wanted = context.with_site(&[Record::Facts, Record::Definition, Record::StartupConfig]);
+    // neighbordb is read at the same time: a new node would wait for it next.
+    let (records, neighbordb) = join(
+        storage.records(&node, &wanted),
+        neighbordb(storage, context.settings.identifier),
+    )
+    .await;
+    let mut records = records?;
+    for _ in 0..MAX_DECISIONS {
+        match decide(&mut context, &node, &post, &mut records, &neighbordb).await? {
+            Decision::Done { known } => return Ok(respond(&context, &node, known)),
+            Decision::Conflict => {}
+        }
     }
-    let known = records.has(Record::Definition) || records.has(Record::StartupConfig);
-    // Decide every refusal before the first write.
+    Err(Error::Busy(format!(
+        "the records of the node {node} changed {MAX_DECISIONS} times during this request; retry in a few \
+         seconds"
+    )))
+}
+
+fn respond(context: &Context<'_>, node: &NodeId, known: bool) -> Response {
+    let location = format!(
+        "{}/nodes/{}",
+        context.base_url,
+        path::encode_segment(node.as_str())
+    );
+    Response::empty(if known { 409 } else { 201 })
+        .with_header("Location", location)
+        .with_header("Cache-Control", "no-store")
+}
+
+enum Decision {
+    Done {
+        known: bool,
+    },
+    /// Another request changed the node: `records` has the new state.
+    Conflict,
+}
+
+/// Decides a POST by the records of the node, and commits the result.
+async fn decide(
+    context: &mut Context<'_>,
+    node: &NodeId,
+    post: &Post,
+    records: &mut Records,
+    neighbordb: &StoredNeighbordb,
+) -> Result<Decision, Error> {
+    if !context.may_see(records)? {
+        return Err(unknown_node(node));
+    }
+    let known = records.get(Record::Definition)?.is_some() || records.has_startup_config()?;
+    // Decide every refusal before the commit.
     let provision = if known {
         Provision::None
-    } else if let Some(config) = post.config {
+    } else if let Some(config) = &post.config {
         if let Caller::Site(_) = context.caller {
             return Err(Error::Forbidden(format!(
                 "the node {node} is not known here; a configuration for it is accepted only from the \
                  URL that was made for it"
             )));
         }
-        Provision::StartupConfig(config)
+        Provision::StartupConfig(config.clone())
     } else {
-        match_neighbordb(&mut context, &node, &post.facts).await?
+        match_neighbordb(context, node, &post.facts, neighbordb).await?
     };
 
     let facts = post.facts.to_json();
     let facts =
         facts.map_err(|cause| Error::storage(format!("writing the facts of {node}"), cause))?;
     // Invalid stored facts are replaced.
-    let before = records.get(Record::Facts);
+    let before = records.get(Record::Facts)?;
     let before = before.and_then(|stored| NodeFacts::parse_stored(stored).ok());
     let new_facts = !before.as_ref().is_some_and(|old| old.is_same(&post.facts));
-    let new_site = context.caller.site().filter(|_| !records.has(Record::Site));
     let before = before.filter(|_| known);
     if let Some(warning) = before.and_then(|old| other_switch_warning(&old, &post.facts)) {
         context.log.warn(warning);
     }
-    match context.may_write() {
-        Ok(()) => {
-            let (mut first, last) = provision.writes();
-            if new_facts {
-                first.push((Record::Facts, Payload::Text(&facts)));
-            }
-            if let Some(site) = new_site {
-                first.push((Record::Site, Payload::Text(site)));
-            }
-            storage.put_records(&node, &first).await?;
-            storage.put_records(&node, last.as_slice()).await?;
+    if let Err(refusal) = context.may_write() {
+        if !known {
+            return Err(refusal);
         }
-        Err(refusal) if !known => return Err(refusal),
-        Err(_) if new_facts => context.log.warn(
-            "the facts of the node differ from the stored ones, and are not stored (READ_ONLY is set)",
-        ),
-        Err(_) => {}
+        if new_facts {
+            context.log.warn(
+                "the facts of the node differ from the stored ones, and are not stored (READ_ONLY is set)",
+            );
+        }
+        return Ok(Decision::Done { known });
     }
-
-    let location = format!(
-        "{}/nodes/{}",
-        context.base_url,
-        path::encode_segment(node.as_str())
-    );
-    Ok(Response::empty(if known { 409 } else { 201 })
-        .with_header("Location", location)
-        .with_header("Cache-Control", "no-store"))
+    let base = records.revision()?;
+    let claim = context.caller.site().map(|site| records.claim(site));
+    let claim = claim.transpose()?;
+    let unclaimed = claim.is_some() && records.get(Record::Site)?.is_none();
+    let event = match (known, new_facts, unclaimed) {
+        (false, ..) => Event::Registered,
+        (true, true, _) => Event::FactsChanged,
+        (true, false, true) => Event::Claimed,
+        (true, false, false) => return Ok(Decision::Done { known }),
+    };
+    let mut contents = provision.contents(context.storage, node).await?;
+    if new_facts {
+        contents.push((Record::Facts, Contents::Text(facts)));
+    }
+    let new_records = contents.into_iter().map(|(record, contents)| NewRecord {
+        record,
+        contents,
+        seen: records.seen(record),
+    });
+    let commit = Commit {
+        base: Some(base),
+        claim,
+        records: new_records.collect(),
+        event,
+    };
+    match context.storage.commit(node, commit, records).await? {
+        Outcome::Committed => Ok(Decision::Done { known }),
+        Outcome::Conflict => Ok(Decision::Conflict),
+        Outcome::OtherSite => Err(unknown_node(node)),
+    }
 }
 
 /// The error for a node that does not exist, or belongs to another site.
@@ -142,31 +207,48 @@ enum Provision {
     },
 }
 
-/// A record and its new value.
-type Write<'a> = (Record, Payload<'a>);
-
 impl Provision {
-    /// The writes in any order, and the write after all of those.
-    fn writes<'a>(&'a self) -> (Vec<Write<'a>>, Option<Write<'a>>) {
-        match self {
-            Self::None => (Vec::new(), None),
+    /// The records to write. A startup-config is stored in the node's history first.
+    async fn contents(
+        self,
+        storage: &Storage,
+        node: &NodeId,
+    ) -> Result<Vec<(Record, Contents)>, Error> {
+        Ok(match self {
+            Self::None => Vec::new(),
             Self::StartupConfig(config) => {
-                let config = Payload::Text(config);
-                (Vec::new(), Some((Record::StartupConfig, config)))
+                let config = Buffer::new(config.as_bytes());
+                let version = storage.put_version(node, &config).await?;
+                vec![(Record::StartupConfig, Contents::Version(version))]
             }
             Self::Matched {
                 definition,
                 pattern,
                 config_handler,
             } => {
-                let mut first = vec![(Record::Pattern, Payload::Text(pattern))];
+                let mut contents = vec![
+                    (Record::Definition, Contents::Text(definition.to_string())),
+                    (Record::Pattern, Contents::Text(pattern)),
+                ];
                 if let Some(script) = config_handler {
-                    first.push((Record::ConfigHandler, Payload::Text(script)));
+                    contents.push((Record::ConfigHandler, Contents::Text(script.to_string())));
                 }
-                (first, Some((Record::Definition, Payload::Text(definition))))
+                contents
             }
-        }
+        })
     }
+}
+
+type StoredNeighbordb = Result<Option<Rc<Neighbordb>>, Error>;
+
+async fn neighbordb(storage: &Storage, identifier: Identifier) -> StoredNeighbordb {
+    let parse = |text: String| {
+        Neighbordb::parse(&text, identifier)
+            .map_err(|error| format!("neighbordb is broken: {error}"))
+    };
+    storage
+        .document(&NEIGHBORDB, Document::Neighbordb, false, parse)
+        .await
 }
 
 /// The content of the first pattern in neighbordb that the node matches.
@@ -174,14 +256,10 @@ async fn match_neighbordb(
     context: &mut Context<'_>,
     node: &NodeId,
     facts: &NodeFacts,
+    neighbordb: &StoredNeighbordb,
 ) -> Result<Provision, Error> {
-    let (storage, identifier) = (context.storage, context.settings.identifier);
-    let parse = |text: String| {
-        Neighbordb::parse(&text, identifier)
-            .map_err(|error| format!("neighbordb is broken: {error}"))
-    };
-    let stored = storage.document(&NEIGHBORDB, Document::Neighbordb, false, parse);
-    let Some(neighbordb) = stored.await? else {
+    let storage = context.storage;
+    let Some(neighbordb) = neighbordb.as_ref().map_err(Error::clone)? else {
         let similar = similar::mention(context, node, facts).await;
         return Err(Error::BadRequest(format!(
             "the node {node} is not known here{similar}, and there is no neighbordb to match it against"
@@ -217,16 +295,18 @@ async fn load(storage: &Storage, entry: &Entry) -> Result<Provision, Error> {
         Ok(_) => Ok(text),
         Err(error) => Err(format!("{document} is broken: {error}")),
     };
-    let definition = storage.document(&SOURCES, document, false, check).await?;
-    let definition = definition.ok_or_else(|| missing(document))?;
-    let config_handler = match &entry.config_handler {
-        Some(name) => {
-            let document = Document::ConfigHandler(name.as_str());
-            let script = storage.document(&SOURCES, document, false, Ok).await?;
-            Some(script.ok_or_else(|| missing(document))?)
-        }
-        None => None,
+    let config_handler = async {
+        let Some(name) = &entry.config_handler else {
+            return Ok(None);
+        };
+        let document = Document::ConfigHandler(name.as_str());
+        let script = storage.document(&SOURCES, document, false, Ok).await?;
+        script.ok_or_else(|| missing(document)).map(Some)
     };
+    let definition = storage.document(&SOURCES, document, false, check);
+    let (definition, config_handler) = join(definition, config_handler).await;
+    let definition = definition?.ok_or_else(|| missing(document))?;
+    let config_handler = config_handler?;
     Ok(Provision::Matched {
         definition,
         pattern: entry.pattern.to_yaml(),

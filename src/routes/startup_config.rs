@@ -1,13 +1,15 @@
 //! GET and PUT /nodes/{id}/startup-config.
 
 use ztp_core::credentials::Caller;
+use ztp_core::event::Event;
 use ztp_core::key::Record;
-use ztp_core::node::NodeId;
+use ztp_core::node::{NodeId, Seen};
 
 use super::Context;
 use crate::error::Error;
+use crate::objects::node::protocol::{Claim, Commit, Contents, NewRecord};
 use crate::response::{Body, Response, content_type};
-use crate::storage::Payload;
+use crate::storage::{Outcome, RecordBody, Records};
 use crate::stream;
 
 /// Maximum size of a startup-config that a switch stores, in bytes. An isolate has 128 MB for all its
@@ -21,15 +23,13 @@ pub const MAX_STARTUP_CONFIG_BYTES: usize = 8 << 20;
 /// access; 503 if storage fails.
 pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
     let node = context.node_in_path(context.parameters.get("id"))?;
-    let config = match context.may_see_node(&node).await? {
-        true => context.storage.record(&node, Record::StartupConfig).await?,
-        false => None,
-    };
-    let stream = config
+    let config = context.record(&node, Record::StartupConfig).await?;
+    let config = config
         .ok_or_else(|| Error::BadRequest(format!("the node {node} has no startup-config here")))?;
-    let body = match context.head {
+    let body = match config {
+        RecordBody::Buffer(bytes) => Body::Buffer(bytes),
         // KV does not return the size of a value: count the bytes of the stream.
-        true => {
+        RecordBody::Stream(stream) if context.head => {
             let hashed = stream::sha1(&stream).await;
             let (length, _) = hashed.map_err(|cause| {
                 Error::storage(format!("reading the startup-config of {node}"), cause)
@@ -38,10 +38,7 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
                 length: Some(length),
             }
         }
-        false => Body::Stream {
-            body: stream,
-            length: None,
-        },
+        RecordBody::Stream(body) => Body::Stream { body, length: None },
     };
     Ok(Response::new(200, content_type::PLAIN, body)
         .with_header("Cache-Control", "no-store, no-transform"))
@@ -58,7 +55,7 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
 /// storage fails.
 pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
     let request = context.request;
-    let (node, new_site) = match authorize(&mut context).await {
+    let (node, mut records, claim) = match authorize(&mut context).await {
         Ok(authorized) => authorized,
         Err(refusal) => return Err(request.refuse(refusal).await),
     };
@@ -70,20 +67,30 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
              unable to read its own"
         )));
     }
-    let mut records = vec![(Record::StartupConfig, Payload::Buffer(&config))];
-    if let Some(site) = new_site {
-        records.push((Record::Site, Payload::Text(site)));
+    let version = context.storage.put_version(&node, &config).await?;
+    let commit = Commit {
+        base: None,
+        claim,
+        records: vec![NewRecord {
+            record: Record::StartupConfig,
+            contents: Contents::Version(version),
+            // Reading it would cost as much as the node's object reading it later.
+            seen: Seen::Unknown,
+        }],
+        event: Event::StartupConfigStored,
+    };
+    match context.storage.commit(&node, commit, &mut records).await? {
+        Outcome::OtherSite => Err(not_accepted(&node)),
+        Outcome::Committed | Outcome::Conflict => Ok(Response::empty(201)),
     }
-    context.storage.put_records(&node, &records).await?;
-    Ok(Response::empty(201))
 }
 
-/// The node whose startup-config this caller may store, and its new site if it has none yet.
-async fn authorize<'a>(context: &mut Context<'a>) -> Result<(NodeId, Option<&'a str>), Error> {
+/// The node whose startup-config this caller may store, its records, and the claim of the caller's site.
+async fn authorize(context: &mut Context<'_>) -> Result<(NodeId, Records, Option<Claim>), Error> {
     let node = context.node_in_path(context.parameters.get("id"))?;
     context.may_write()?;
     let Some(site) = context.caller.site() else {
-        return Ok((node, None));
+        return Ok((node, Records::default(), None));
     };
     let wanted = [
         Record::Site,
@@ -92,13 +99,18 @@ async fn authorize<'a>(context: &mut Context<'a>) -> Result<(NodeId, Option<&'a 
         Record::StartupConfig,
     ];
     let records = context.storage.records(&node, &wanted).await?;
+    records.revision()?;
     let is_own = matches!(context.caller, Caller::Node { .. });
-    if !context.may_see(&records) || !(is_own || records.any()) {
-        return Err(Error::Forbidden(format!(
-            "the node {node} is not known here; its startup-config is accepted only from the URL that \
-             was made for it"
-        )));
+    if !context.may_see(&records)? || !(is_own || records.any()?) {
+        return Err(not_accepted(&node));
     }
-    let new_site = (!records.has(Record::Site)).then_some(site);
-    Ok((node, new_site))
+    let claim = records.claim(site)?;
+    Ok((node, records, Some(claim)))
+}
+
+fn not_accepted(node: &NodeId) -> Error {
+    Error::Forbidden(format!(
+        "the node {node} is not known here; its startup-config is accepted only from the URL that was made \
+         for it"
+    ))
 }

@@ -132,14 +132,15 @@ impl Storage {
             }
             return Ok(None);
         };
-        let body = body_of(key, &object)?;
+        let body = body_of(key.as_str(), &object)?;
         if description.size > MAX_SMALL_BYTES {
             return Ok(Some(FoundObject::Large(description, body)));
         }
         let limit = MAX_SMALL_BYTES as usize;
         let bytes = stream::read_up_to(&body, limit).await;
-        let bytes = bytes.map_err(|cause| reading(key, cause))?;
-        let bytes = bytes.ok_or_else(|| reading(key, "it is larger than its description"))?;
+        let bytes = bytes.map_err(|cause| reading(key.as_str(), cause))?;
+        let bytes =
+            bytes.ok_or_else(|| reading(key.as_str(), "it is larger than its description"))?;
         let size = bytes.len();
         let small = Rc::new(SmallObject { description, bytes });
         let kept = Some(Rc::clone(&small));
@@ -182,10 +183,13 @@ impl Storage {
                 offset: first,
                 length: last - first + 1,
             });
-        let object = get.execute().await.map_err(|cause| reading(key, cause))?;
+        let object = get
+            .execute()
+            .await
+            .map_err(|cause| reading(key.as_str(), cause))?;
         match object {
             // R2 returns no body if the ETag differs: another upload replaced the object.
-            Some(object) if object.body().is_some() => Ok(Some(body_of(key, &object)?)),
+            Some(object) if object.body().is_some() => Ok(Some(body_of(key.as_str(), &object)?)),
             _ => Ok(None),
         }
     }
@@ -264,7 +268,7 @@ impl Storage {
         };
         let text = serde_json::to_string(&digest)
             .map_err(|cause| Error::storage(format!("storing {digest_key}"), cause))?;
-        if let Err(error) = self.put_once(digest_key, Payload::Text(&text)).await {
+        if let Err(error) = self.put(digest_key, Payload::Text(&text)).await {
             self.warn(format!(
                 "{}; another instance will hash {} again",
                 error.detail(),
@@ -279,7 +283,7 @@ impl Storage {
         let Some((object, description)) = self.get(key).await? else {
             return Ok(None);
         };
-        let hashed = stream::sha1(&body_of(key, &object)?).await;
+        let hashed = stream::sha1(&body_of(key.as_str(), &object)?).await;
         let (_, sha1) =
             hashed.map_err(|cause| Error::storage(format!("hashing {}", key.as_str()), cause))?;
         Ok(Some(StoredDigest {
@@ -309,7 +313,7 @@ fn described(
     key: &ObjectKey,
     result: worker::Result<Option<Object>>,
 ) -> Result<Option<(Object, Description)>, Error> {
-    let object = result.map_err(|cause| reading(key, cause))?;
+    let object = result.map_err(|cause| reading(key.as_str(), cause))?;
     let found = object.map(|object| {
         let description = Description::of(&object);
         (object, description)
@@ -369,7 +373,11 @@ fn is_sha1(text: &str) -> bool {
             .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
-fn body_of(key: &ObjectKey, object: &Object) -> Result<ReadableStream, Error> {
+/// The body of an object as a stream.
+///
+/// # Errors
+/// [`Error::Storage`] if R2 returned none.
+pub fn body_of(key: &str, object: &Object) -> Result<ReadableStream, Error> {
     let body = object.body().map(|body| body.response_body());
     match body {
         Some(Ok(ResponseBody::Stream(stream))) => Ok(stream),
@@ -378,6 +386,6 @@ fn body_of(key: &ObjectKey, object: &Object) -> Result<ReadableStream, Error> {
     }
 }
 
-fn reading(key: &ObjectKey, cause: impl std::fmt::Display) -> Error {
-    Error::storage(format!("reading {}", key.as_str()), cause)
+fn reading(key: &str, cause: impl std::fmt::Display) -> Error {
+    Error::storage(format!("reading {key}"), cause)
 }

@@ -19,7 +19,7 @@ impl Storage {
                     .to_owned(),
             )
         })?;
-        self.count(|n| n.pool_calls += 1);
+        self.count(|n| n.object_calls += 1);
         let failed = |cause| Error::storage(format!("finding the pool '{pool}'"), cause);
         let stub = pools
             .id_from_name(pool)

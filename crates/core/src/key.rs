@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
 use crate::hex;
@@ -20,6 +21,9 @@ pub const POOLS: &str = "resources/";
 
 /// The prefix of the keys of nodes' records.
 pub const NODES: &str = "nodes/";
+
+/// The prefix of the keys of former startup-configs, in R2. Only the Worker reads and writes them.
+pub const HISTORY: &str = "history/";
 
 /// The prefix of the keys of digests. Only the Worker reads and writes them.
 pub const DIGESTS: &str = "digests/";
@@ -55,7 +59,7 @@ impl fmt::Display for Document<'_> {
 }
 
 /// The records of one node, in KV under `nodes/<id>/`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Record {
     /// The facts of the last POST, as JSON.
     Facts,

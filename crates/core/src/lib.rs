@@ -2,6 +2,7 @@
 //!
 //! - [`node`], [`neighbordb`], [`pattern`]: the facts of a node, and the pattern that it matches.
 //! - [`definition`], [`plugin`], [`pool`], [`template`], [`bootstrap_conf`]: the content that a switch receives.
+//! - [`event`], [`history`]: the requests that changed a node, and the versions of its startup-config.
 //! - [`key`], [`path`]: storage keys and URL paths.
 //! - [`settings`], [`credentials`]: the operator's settings, and the callers that tokens identify.
 //! - [`content`], [`check`]: the kinds of content, and everything that is wrong with it.
@@ -14,7 +15,9 @@ pub mod content;
 pub mod content_name;
 pub mod credentials;
 pub mod definition;
+pub mod event;
 pub mod function;
+pub mod history;
 pub mod interface;
 pub mod key;
 pub mod neighbordb;

@@ -1,18 +1,10 @@
 //! The requests and replies of a pool's object, and the client that sends them.
 
 use serde::{Deserialize, Serialize};
-use worker::web_sys::{self, AbortSignal, RequestInit};
-use worker::{Stub, wasm_bindgen::JsValue};
+use worker::Stub;
 
 use crate::error::Error;
-
-/// The timeout of a request, in milliseconds. An object that panics never replies, and its caller would wait
-/// for ever.
-const MAX_CALL_MS: u32 = if cfg!(feature = "panics") {
-    1_000
-} else {
-    10_000
-};
+use crate::objects::call::call;
 
 /// A request to a pool's object.
 #[derive(Debug, Serialize, Deserialize)]
@@ -85,27 +77,11 @@ impl PoolRequest {
     /// [`Error::Storage`] if it fails or does not reply in time; [`Error::BadRequest`] with its reason if
     /// it rejects the command.
     pub async fn send(&self, stub: &Stub) -> Result<Reply, Error> {
-        let failed = |cause| Error::storage(format!("calling the pool '{}'", self.pool), cause);
-        let body = serde_json::to_string(self).map_err(|error| failed(error.into()))?;
-        let request = request(&body).map_err(|cause| failed(cause.into()))?;
-        let mut response = stub
-            .fetch_with_request(request.into())
-            .await
-            .map_err(failed)?;
-        let text = response.text().await.map_err(failed)?;
-        match serde_json::from_str(&text).map_err(|error| failed(error.into()))? {
+        let doing = format!("calling the pool '{}'", self.pool);
+        match call(stub, self, &doing).await? {
             Reply::Refused(reason) => Err(Error::BadRequest(reason)),
-            Reply::Failed(cause) => Err(failed(cause.into())),
+            Reply::Failed(cause) => Err(Error::storage(doing, cause)),
             reply => Ok(reply),
         }
     }
-}
-
-fn request(body: &str) -> Result<web_sys::Request, JsValue> {
-    let init = RequestInit::new();
-    init.set_method("POST");
-    init.set_body(&body.into());
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(MAX_CALL_MS)));
-    // The stub selects the Durable Object; the host is ignored.
-    web_sys::Request::new_with_str_and_init("http://pool/", &init)
 }

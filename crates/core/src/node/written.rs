@@ -44,9 +44,11 @@ pub struct Written {
     complete: bool,
     /// When KV accepted the value, in milliseconds since 1970; `None` until then.
     stored_at: Option<u64>,
-    /// When KV was last sent a value of this record, in milliseconds since 1970; 0: never.
-    sent_at: u64,
-    /// How often KV was sent this value without success.
+    /// Whether KV was sent this value: it may have it although no response arrived.
+    sent: bool,
+    /// The last attempt to copy a value of this record, in milliseconds since 1970; 0: none yet.
+    attempted_at: u64,
+    /// The number of failed attempts to copy this value.
     failures: u32,
 }
 
@@ -82,14 +84,15 @@ impl Written {
             superseded: Vec::new(),
             complete: seen != Seen::Unknown,
             stored_at: None,
-            sent_at: 0,
+            sent: false,
+            attempted_at: 0,
             failures: 0,
         };
         if let Some(earlier) = earlier.filter(|earlier| earlier.is_fresh(now)) {
             written.superseded.clone_from(&earlier.superseded);
             written.supersede(&earlier.sha1);
             written.complete &= earlier.complete;
-            written.sent_at = earlier.sent_at;
+            written.attempted_at = earlier.attempted_at;
         }
         if let Seen::Value(sha1) = seen {
             written.supersede(&sha1);
@@ -138,51 +141,53 @@ impl Written {
         if self.stored_at.is_some() {
             return Step::None;
         }
-        let at = self.sent_at + self.pause();
-        if self.sent_at > 0 && now < at {
+        let at = self.attempted_at + self.pause();
+        if self.attempted_at > 0 && now < at {
             return Step::At(at);
         }
-        if self.failures > 0 || !self.complete {
+        if self.sent || !self.complete {
             return Step::Read;
         }
         Step::Send
     }
 
-    /// The time from the last write of this record to the next, in milliseconds.
+    /// The time from the last attempt of this record to the next, in milliseconds.
     fn pause(&self) -> u64 {
         let doubled =
             WRITE_INTERVAL_MS.saturating_mul(1 << self.failures.saturating_sub(1).min(16));
         doubled.min(MAX_RETRY_PAUSE_MS)
     }
 
-    /// Compares the value with KV, which shows `kv`.
+    /// Compares the value with KV, which shows `kv`. If it replaces that value, it can be sent.
     pub fn compare(&mut self, kv: Option<&str>) -> Comparison {
-        let retry = self.failures > 0;
         match kv {
-            Some(sha1) if sha1 == self.sha1 && retry => Comparison::Stored,
-            Some(sha1) if sha1 != self.sha1 && !self.complete => {
-                self.supersede(sha1);
-                self.complete = true;
-                Comparison::Replaces
-            }
-            Some(sha1) if sha1 != self.sha1 && !self.replaces(sha1) => Comparison::Edited,
-            _ => {
-                self.complete = true;
-                Comparison::Replaces
-            }
+            // Before the first attempt, the read may be stale: it proves nothing.
+            Some(sha1) if sha1 == self.sha1 && self.sent => return Comparison::Stored,
+            Some(sha1) if sha1 == self.sha1 => {}
+            Some(sha1) if !self.complete => self.supersede(sha1),
+            Some(sha1) if !self.replaces(sha1) => return Comparison::Edited,
+            _ => {}
         }
+        self.complete = true;
+        self.sent = false;
+        Comparison::Replaces
+    }
+
+    /// Records that KV is sent the value.
+    pub fn sending(&mut self, now: u64) {
+        self.sent = true;
+        self.attempted_at = now;
     }
 
     /// Records that KV accepted the value.
     pub fn stored(&mut self, now: u64) {
-        self.sent_at = now;
         self.stored_at = Some(now);
         self.failures = 0;
     }
 
-    /// Records that KV rejected the value or did not respond.
+    /// Records that KV failed.
     pub fn failed(&mut self, now: u64) {
-        self.sent_at = now;
+        self.attempted_at = now;
         self.failures = self.failures.saturating_add(1);
     }
 }
@@ -203,6 +208,7 @@ mod tests {
 
     fn stored(value: &str, seen: Seen) -> Written {
         let mut written = written(value, seen);
+        written.sending(NOW);
         written.stored(NOW);
         written
     }
@@ -302,11 +308,14 @@ mod tests {
         assert_eq!(second.next_step(now), Step::Send);
         let mut pauses = Vec::new();
         for _ in 0..8 {
+            second.sending(now);
             second.failed(now);
             let Step::At(at) = second.next_step(now) else {
                 panic!("{:?}", second.next_step(now));
             };
             assert_eq!(second.next_step(at), Step::Read);
+            assert_eq!(second.compare(Some("1")), Comparison::Replaces);
+            assert_eq!(second.next_step(at), Step::Send);
             pauses.push(at - now);
             now = at;
         }
@@ -317,6 +326,7 @@ mod tests {
     #[test]
     fn a_retry_gives_way_to_an_edit_and_notices_a_lost_response() {
         let mut copy = written("own", seen("before"));
+        copy.sending(NOW);
         copy.failed(NOW);
         for (kv, expected) in [
             (None, Comparison::Replaces),
@@ -330,9 +340,10 @@ mod tests {
 
     #[test]
     fn a_first_write_of_the_value_that_kv_shows_is_sent() {
-        // The read may be stale: it proves nothing.
         let mut same = written("own", Seen::Unknown);
+        // Also after a read that failed.
+        same.failed(NOW);
         assert_eq!(same.compare(Some("own")), Comparison::Replaces);
-        assert_eq!(same.next_step(NOW), Step::Send);
+        assert_eq!(same.next_step(NOW + WRITE_INTERVAL_MS), Step::Send);
     }
 }

@@ -1,0 +1,380 @@
+//! The Durable Object of a node: one for each node, worldwide.
+//!
+//! Invariant: the object is the only writer of `nodes/<id>/*` on behalf of switches. A commit writes all of its
+//! records, its event and the owner, or nothing; and a record that was committed reaches KV, unless a later
+//! commit or an operator's edit replaces it first.
+//!
+//! KV cannot ensure that: it has no transactions, its reads may be stale, and it rejects a second write of
+//! a key within a second. A Durable Object is one thread with its own database: nothing awaits between the
+//! check of a commit and its write, and the runtime holds the reply until the write is durable.
+//!
+//! After a commit, an alarm copies the records to KV ([`Written::next_step`]). Until reads of KV cannot be stale any
+//! more, requests read both ([`Written::counts_over`]); then the copies are dropped, and KV alone has the records.
+
+mod database;
+pub mod protocol;
+
+use std::cell::{RefCell, RefMut};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use worker::{
+    DurableObject, Env, Request, Response, State as ObjectState, console_error, console_log,
+    console_warn, durable_object, wasm_bindgen,
+};
+use ztp_core::history::MAX_VERSIONS;
+use ztp_core::key::{HISTORY, Record};
+use ztp_core::node::{Comparison, NodeId, Seen, Step, Written, digest};
+
+use crate::error::Error;
+use crate::storage::{Payload, Storage, now};
+use database::Database;
+use protocol::{
+    Claim, Command, Commit, Contents, LoggedEvent, NewRecord, NodeRequest, RecordCopy, Reply,
+    State, Timeline,
+};
+
+/// The pause before a retry of an alarm that could not read its own state, in milliseconds.
+const ALARM_RETRY_MS: u64 = 5_000;
+
+/// One node.
+#[durable_object]
+pub struct Node {
+    object: ObjectState,
+    env: Env,
+    database: Database,
+    /// The stored state, once read.
+    state: RefCell<Option<State>>,
+}
+
+impl DurableObject for Node {
+    fn new(object: ObjectState, env: Env) -> Self {
+        Self {
+            database: Database::new(object.storage().sql()),
+            object,
+            env,
+            state: RefCell::default(),
+        }
+    }
+
+    async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
+        let request: NodeRequest = serde_json::from_str(&request.text().await?)?;
+        let reply = self.answer(request).await.unwrap_or_else(|cause| {
+            // Memory may differ from the database now: read the database again.
+            self.state.take();
+            Reply::Failed(cause.to_string())
+        });
+        Response::ok(serde_json::to_string(&reply)?)
+    }
+
+    /// Copies pending records to KV, and drops copies that are not needed any more. The runtime gives up an
+    /// alarm that fails several times, so every failure schedules the next one.
+    async fn alarm(&self) -> worker::Result<Response> {
+        let next = match self.maintain().await {
+            Ok(next) => next,
+            Err(cause) => {
+                self.state.take();
+                console_error!("the alarm of a node failed: {cause}");
+                Some(now() + ALARM_RETRY_MS)
+            }
+        };
+        if let Some(next) = next {
+            self.wake(next).await?;
+        }
+        Response::empty()
+    }
+}
+
+impl Node {
+    async fn answer(&self, request: NodeRequest) -> worker::Result<Reply> {
+        match request.command {
+            Command::Read => Ok(Reply::State(self.fresh()?)),
+            Command::Commit(commit) => {
+                let reply = self.commit(&request.node, commit)?;
+                if matches!(reply, Reply::Committed) {
+                    self.wake(now()).await?;
+                }
+                Ok(reply)
+            }
+            Command::Timeline => Ok(Reply::Timeline(Timeline {
+                events: self.database.events()?,
+                versions: self.database.versions()?,
+            })),
+            #[cfg(feature = "panics")]
+            Command::Panic => panic!("in a node"),
+        }
+    }
+
+    /// The state without copies that are not needed any more.
+    fn fresh(&self) -> worker::Result<State> {
+        let now = now();
+        let mut state = self.state()?.clone();
+        state.copies.retain(|_, copy| copy.written.is_fresh(now));
+        Ok(state)
+    }
+
+    /// Writes a commit, unless it depends on another revision or comes from another site.
+    fn commit(&self, node: &str, commit: Commit) -> worker::Result<Reply> {
+        let now = now();
+        let Commit {
+            base,
+            claim,
+            mut records,
+            event,
+        } = commit;
+        let mut state = self.fresh()?;
+        if base.is_some_and(|base| base != state.revision) {
+            return Ok(Reply::Conflict(state));
+        }
+        let site = claim.as_ref().map(|claim| claim.site.clone());
+        if let Some(claim) = claim {
+            match owner(&state, &claim, now) {
+                Some(owner) if owner.trim() != claim.site => return Ok(Reply::OtherSite),
+                Some(_) => {}
+                None => records.push(NewRecord {
+                    record: Record::Site,
+                    contents: Contents::Text(claim.site),
+                    // A value that does not count is stale.
+                    seen: claim
+                        .in_kv
+                        .map_or(Seen::Missing, |site| Seen::Value(digest(site.as_bytes()))),
+                }),
+            }
+        }
+        state.revision += 1;
+        for NewRecord {
+            record,
+            contents,
+            seen,
+        } in records
+        {
+            let sha1 = match &contents {
+                Contents::Text(text) => digest(text.as_bytes()),
+                Contents::Version(version) => {
+                    self.database.add_version(version)?;
+                    version.sha1.clone()
+                }
+            };
+            let earlier = state.copies.get(&record).map(|copy| &copy.written);
+            let copy = RecordCopy {
+                revision: state.revision,
+                contents,
+                written: Written::new(sha1, seen, earlier, now),
+            };
+            state.copies.insert(record, copy);
+        }
+        self.database.add_event(&LoggedEvent {
+            time: now,
+            event,
+            site,
+        })?;
+        self.save(node, state)?;
+        Ok(Reply::Committed)
+    }
+
+    /// Copies what is due, and drops what has expired. Returns the time of the next alarm.
+    async fn maintain(&self) -> worker::Result<Option<u64>> {
+        let Some(node) = self.database.node()? else {
+            return Ok(None);
+        };
+        let id: NodeId = node
+            .parse()
+            .map_err(|error| worker::Error::from(format!("{error}")))?;
+        let storage = Storage::open(&self.env).map_err(as_worker_error)?;
+        let pending: Vec<Record> = self.state()?.copies.keys().copied().collect();
+        let results = join_all(
+            pending
+                .iter()
+                .map(|record| self.copy(&storage, &id, *record)),
+        );
+        let mut problems: Vec<String> = results.await.into_iter().flatten().collect();
+        if let Err(error) = self.trim_history(&storage, &id).await {
+            problems.push(error.detail());
+        }
+        log(&node, &storage, &problems);
+        let state = self.fresh()?;
+        let now = now();
+        let next = state
+            .copies
+            .values()
+            .map(|copy| match copy.written.next_step(now) {
+                Step::None => copy.written.expires_at().unwrap_or(now),
+                Step::At(time) => time,
+                Step::Read | Step::Send => now,
+            });
+        let next = next.min();
+        self.save(&node, state)?;
+        Ok(next)
+    }
+
+    /// Takes the steps of one record until it is stored or must wait. Returns a problem, if there is one. A
+    /// commit may replace the record at each await.
+    async fn copy(&self, storage: &Storage, node: &NodeId, record: Record) -> Option<String> {
+        let key = record.key(node);
+        loop {
+            let now_ms = now();
+            let (copy, step) = {
+                let state = self.state().ok()?;
+                let copy = state.copies.get(&record)?;
+                (copy.clone(), copy.written.next_step(now_ms))
+            };
+            let revision = copy.revision;
+            let result = match step {
+                Step::None | Step::At(_) => return None,
+                Step::Read => match storage.digest_of(&key).await {
+                    Ok(found) => {
+                        let edited = self.update(record, revision, |written| {
+                            match written.compare(found.as_deref()) {
+                                Comparison::Replaces => false,
+                                Comparison::Stored => {
+                                    written.stored(now());
+                                    false
+                                }
+                                Comparison::Edited => true,
+                            }
+                        });
+                        if edited == Some(true) {
+                            self.drop_copy(record, revision);
+                            return Some(format!(
+                                "{key} was edited after a switch wrote it and before KV accepted that: the                                  edit counts"
+                            ));
+                        }
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                },
+                Step::Send => {
+                    self.update(record, revision, |written| written.sending(now_ms));
+                    let sent = self.send(storage, node, &key, &copy.contents).await;
+                    if matches!(sent, Ok(false)) {
+                        self.drop_copy(record, revision);
+                        return Some(format!(
+                            "{key} cannot be copied to KV: its contents under {} were deleted",
+                            HISTORY
+                        ));
+                    }
+                    sent.map(|_| {
+                        self.update(record, revision, |written| written.stored(now()));
+                    })
+                }
+            };
+            if let Err(error) = result {
+                self.update(record, revision, |written| written.failed(now()));
+                return Some(format!("{}; it is retried", error.detail()));
+            }
+        }
+    }
+
+    /// Sends a value to KV; false if its contents are gone.
+    async fn send(
+        &self,
+        storage: &Storage,
+        node: &NodeId,
+        key: &str,
+        contents: &Contents,
+    ) -> Result<bool, Error> {
+        match contents {
+            Contents::Text(text) => storage.put(key, Payload::Text(text)).await?,
+            Contents::Version(version) => {
+                let Some(stream) = storage.version(node, version).await? else {
+                    return Ok(false);
+                };
+                storage.put(key, Payload::Stream(stream)).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Changes the state of a copy, unless another commit has replaced it.
+    fn update<T>(
+        &self,
+        record: Record,
+        revision: u64,
+        change: impl FnOnce(&mut Written) -> T,
+    ) -> Option<T> {
+        let mut state = self.state().ok()?;
+        let copy = state.copies.get_mut(&record)?;
+        (copy.revision == revision).then(|| change(&mut copy.written))
+    }
+
+    fn drop_copy(&self, record: Record, revision: u64) {
+        if let Ok(mut state) = self.state() {
+            let is_it = |copy: &RecordCopy| copy.revision == revision;
+            if state.copies.get(&record).is_some_and(is_it) {
+                state.copies.remove(&record);
+            }
+        }
+    }
+
+    /// Deletes the oldest versions beyond [`MAX_VERSIONS`], in R2 first.
+    async fn trim_history(&self, storage: &Storage, node: &NodeId) -> Result<(), Error> {
+        let failed = |cause| Error::storage(format!("trimming the history of {node}"), cause);
+        let versions = self.database.versions().map_err(failed)?;
+        let extra = versions.len().saturating_sub(MAX_VERSIONS as usize);
+        for version in versions.iter().take(extra) {
+            storage.delete_version(node, version).await?;
+            self.database.remove_version(version).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Stores a state, in memory and in the database.
+    fn save(&self, node: &str, state: State) -> worker::Result<()> {
+        self.database.save(node, &state)?;
+        *self.state.borrow_mut() = Some(state);
+        Ok(())
+    }
+
+    /// The state; the first call reads it from the database.
+    fn state(&self) -> worker::Result<RefMut<'_, State>> {
+        let mut known = self.state.borrow_mut();
+        if known.is_none() {
+            *known = Some(self.database.load()?);
+        }
+        Ok(RefMut::map(known, |known| known.get_or_insert_default()))
+    }
+
+    /// Schedules the alarm.
+    async fn wake(&self, at: u64) -> worker::Result<()> {
+        let pause = Duration::from_millis(at.saturating_sub(now()));
+        self.object.storage().set_alarm(pause).await
+    }
+}
+
+/// The owner of a node, by the object's copy of the record or by KV.
+fn owner(state: &State, claim: &Claim, now: u64) -> Option<String> {
+    let in_kv = claim.in_kv.as_ref();
+    let sha1 = in_kv.map(|site| digest(site.as_bytes()));
+    match state.copies.get(&Record::Site) {
+        Some(RecordCopy {
+            contents: Contents::Text(site),
+            written,
+            ..
+        }) if written.counts_over(sha1.as_deref(), now) => Some(site.clone()),
+        _ => in_kv.cloned(),
+    }
+}
+
+fn as_worker_error(error: Error) -> worker::Error {
+    worker::Error::from(error.detail())
+}
+
+/// One line for each alarm that used KV or met a problem.
+fn log(node: &str, storage: &Storage, problems: &[String]) {
+    let operations = storage.operations();
+    if operations.kv_writes + operations.kv_reads == 0 && problems.is_empty() {
+        return;
+    }
+    let line = serde_json::json!({
+        "object": "node",
+        "node": node,
+        "kv_reads": operations.kv_reads,
+        "kv_writes": operations.kv_writes,
+        "r2_reads": operations.r2_reads,
+        "warning": (!problems.is_empty()).then(|| problems.join("; ")),
+    });
+    match problems {
+        [] => console_log!("{line}"),
+        _ => console_warn!("{line}"),
+    }
+}

@@ -1,0 +1,37 @@
+//! GET /admin/nodes/{id}/events: the history of a node, for operators.
+
+use serde_json::json;
+
+use super::Context;
+use crate::error::Error;
+use crate::response::{Response, iso_time};
+
+/// The requests that changed the node, and the versions of its startup-config, the oldest first. Both are empty for an
+/// unknown node.
+///
+/// 400 if the id is invalid; 503 if the node's object fails.
+pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
+    let node = context.node_in_path(context.parameters.get("id"))?;
+    let timeline = context.storage.timeline(&node).await?;
+    let events = timeline.events.iter().map(|logged| {
+        let mut event = json!({ "time": iso_time(logged.time), "event": logged.event });
+        if let Some(site) = &logged.site {
+            event["site"] = json!(site);
+        }
+        event
+    });
+    let versions = timeline.versions.iter().map(|version| {
+        json!({
+            "time": iso_time(version.time),
+            "sha1": version.sha1,
+            "size": version.size,
+            "key": version.key(&node),
+        })
+    });
+    let body = json!({
+        "node": node.as_str(),
+        "events": events.collect::<Vec<_>>(),
+        "versions": versions.collect::<Vec<_>>(),
+    });
+    Ok(Response::json(&body).with_header("Cache-Control", "no-store"))
+}

@@ -1,0 +1,476 @@
+//! The records of one node: `nodes/<id>/*` in KV, and the copies of its object, which wrote them last.
+
+use std::collections::HashMap;
+
+use futures_util::future::join3;
+use worker::Data;
+use worker::web_sys::ReadableStream;
+use ztp_core::history::Version;
+use ztp_core::key::{Record, folder};
+use ztp_core::node::{NodeId, Seen, digest};
+
+use super::objects::body_of;
+use super::{Storage, message, now};
+use crate::error::Error;
+use crate::objects::node::protocol::{
+    Claim, Command, Commit, Contents, NodeRequest, RecordCopy, Reply, State, Timeline,
+};
+use crate::stream::{self, Buffer};
+
+/// Maximum size of a value of KV that is compared in memory with the object's copy, in bytes.
+const MAX_COMPARED_BYTES: usize = 256 << 10;
+
+/// The result of a commit.
+pub enum Outcome {
+    Committed,
+    /// Another commit came first: the records must be decided again.
+    Conflict,
+    /// The node belongs to another site.
+    OtherSite,
+}
+
+/// The contents of a record.
+pub enum RecordBody {
+    Buffer(Buffer),
+    Stream(ReadableStream),
+}
+
+impl Storage {
+    /// The `wanted` records of a node that are stored: one bulk read of KV and one call of the node's object, at
+    /// the same time. A startup-config may be large: it is not read, only whether it is stored, by another
+    /// read at the same time.
+    ///
+    /// If the object fails, KV alone counts, with a warning, and nothing can be committed. If KV fails, the copies
+    /// of the object count, with a warning; a record that it has no copy of is an error when it is used.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if both fail; [`Error::BadRequest`] if the records are too large for KV.
+    pub async fn records(&self, node: &NodeId, wanted: &[Record]) -> Result<Records, Error> {
+        let texts: Vec<Record> = wanted
+            .iter()
+            .copied()
+            .filter(|record| *record != Record::StartupConfig)
+            .collect();
+        let has_startup_config = async {
+            if texts.len() == wanted.len() {
+                return Ok(None);
+            }
+            let stream = self.kv_stream(&Record::StartupConfig.key(node)).await?;
+            Ok(Some(stream.is_some_and(|stream| {
+                // The promise settles on its own; nothing depends on it.
+                let _ = stream.cancel();
+                true
+            })))
+        };
+        let (texts, has_startup_config, state) = join3(
+            self.texts(node, &texts),
+            has_startup_config,
+            self.node_state(node),
+        )
+        .await;
+        self.merge(texts, has_startup_config, state)
+    }
+
+    fn merge(
+        &self,
+        texts: Result<HashMap<Record, Option<String>>, Error>,
+        has_startup_config: Result<Option<bool>, Error>,
+        state: Result<State, Error>,
+    ) -> Result<Records, Error> {
+        let mut records = Records::default();
+        match state {
+            Ok(state) => records.state = state,
+            Err(failure) => records.object_failure = Some(failure),
+        }
+        let texts = texts.map(|texts| records.in_kv = texts);
+        let startup_config = has_startup_config.map(|has| records.startup_config_in_kv = has);
+        records.kv_failure = texts.err().or(startup_config.err());
+        match (&records.kv_failure, &records.object_failure) {
+            (None, None) => {}
+            (Some(kv @ Error::Storage { .. }), None) => {
+                let detail = kv.detail();
+                self.warn(format!(
+                    "{detail}; the copies of the node's object were used"
+                ));
+            }
+            (None, Some(object)) => {
+                let detail = object.detail();
+                self.warn(format!("{detail}; KV alone was read, which may be stale"));
+            }
+            (Some(kv), _) => return Err(kv.clone()),
+        }
+        Ok(records)
+    }
+
+    /// The bytes of one record of a node, if it is stored: one read of KV and one call of the node's object, at the
+    /// same time. While the object has a copy, the value in KV is compared with it: if it exceeds
+    /// [`MAX_COMPARED_BYTES`], by up to two more reads.
+    ///
+    /// # Errors
+    /// As [`Storage::records`].
+    pub async fn record(&self, node: &NodeId, record: Record) -> Result<Option<RecordBody>, Error> {
+        let key = record.key(node);
+        let (in_kv, state) =
+            futures_util::future::join(self.kv_stream(&key), self.node_state(node)).await;
+        let copy = match state {
+            Ok(mut state) => state.copies.remove(&record),
+            Err(error) => {
+                let stream = in_kv?;
+                self.warn(format!(
+                    "{}; the record in KV, which may be stale, was served",
+                    error.detail()
+                ));
+                return Ok(stream.map(RecordBody::Stream));
+            }
+        };
+        let Some(copy) = copy else {
+            return Ok(in_kv?.map(RecordBody::Stream));
+        };
+        let in_kv = match in_kv {
+            Ok(Some(stream)) => stream,
+            Ok(None) => return self.contents(node, copy).await.map(Some),
+            Err(error) => {
+                let contents = self.contents(node, copy).await?;
+                self.warn(format!(
+                    "{}; the copy of the node's object was served",
+                    error.detail()
+                ));
+                return Ok(Some(contents));
+            }
+        };
+        let reading = |cause| Error::storage(format!("reading {key}"), cause);
+        let small = stream::read_up_to(&in_kv, MAX_COMPARED_BYTES).await;
+        let small = small.map_err(reading)?;
+        let sha1 = match &small {
+            Some(bytes) => Some(digest(&bytes.to_vec())),
+            None => self.digest_of(&key).await?,
+        };
+        if copy.written.counts_over(sha1.as_deref(), now()) {
+            return self.contents(node, copy).await.map(Some);
+        }
+        match small {
+            Some(bytes) => Ok(Some(RecordBody::Buffer(bytes))),
+            None => Ok(self.kv_stream(&key).await?.map(RecordBody::Stream)),
+        }
+    }
+
+    /// The contents of an object's copy.
+    async fn contents(&self, node: &NodeId, copy: RecordCopy) -> Result<RecordBody, Error> {
+        match copy.contents {
+            Contents::Text(text) => Ok(RecordBody::Buffer(Buffer::new(text.as_bytes()))),
+            Contents::Version(version) => {
+                let stream = self.version(node, &version).await?;
+                let gone = || Error::storage(format!("reading {}", version.key(node)), "deleted");
+                Ok(RecordBody::Stream(stream.ok_or_else(gone)?))
+            }
+        }
+    }
+
+    /// Writes records of a node through its object, all or none. On a conflict, `records` has the new state.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if the object fails.
+    pub async fn commit(
+        &self,
+        node: &NodeId,
+        commit: Commit,
+        records: &mut Records,
+    ) -> Result<Outcome, Error> {
+        match self.call_node(node, Command::Commit(commit)).await? {
+            Reply::Committed => Ok(Outcome::Committed),
+            Reply::OtherSite => Ok(Outcome::OtherSite),
+            Reply::Conflict(state) => {
+                records.state = state;
+                Ok(Outcome::Conflict)
+            }
+            _ => Err(unexpected(node)),
+        }
+    }
+
+    /// The events and startup-config versions of a node.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn timeline(&self, node: &NodeId) -> Result<Timeline, Error> {
+        match self.call_node(node, Command::Timeline).await? {
+            Reply::Timeline(timeline) => Ok(timeline),
+            _ => Err(unexpected(node)),
+        }
+    }
+
+    async fn node_state(&self, node: &NodeId) -> Result<State, Error> {
+        match self.call_node(node, Command::Read).await? {
+            Reply::State(state) => Ok(state),
+            _ => Err(unexpected(node)),
+        }
+    }
+
+    /// Calls the object of a node.
+    ///
+    /// # Errors
+    /// [`Error::Misconfigured`] if the binding is missing; [`Error::Storage`].
+    pub async fn call_node(&self, node: &NodeId, command: Command) -> Result<Reply, Error> {
+        let nodes = self.bindings.nodes.as_ref().ok_or_else(|| {
+            Error::Misconfigured(
+                "the binding ZTP_NODES is missing: nodes need the Durable Object class Node, bound and \
+                 migrated as in the repository's wrangler.toml"
+                    .to_owned(),
+            )
+        })?;
+        self.count(|n| n.object_calls += 1);
+        let failed = |cause| Error::storage(format!("finding the object of {node}"), cause);
+        let stub = nodes
+            .id_from_name(node.as_str())
+            .map_err(failed)?
+            .get_stub()
+            .map_err(failed)?;
+        NodeRequest::new(node, command).send(&stub).await
+    }
+
+    /// The sites of several nodes, in one operation.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn sites_of(&self, nodes: &[&NodeId]) -> Result<Vec<Option<String>>, Error> {
+        self.count(|n| n.kv_reads += 1);
+        let keys: Vec<String> = nodes.iter().map(|node| Record::Site.key(node)).collect();
+        let found = self.bindings.data.get_bulk(&keys).text().await;
+        let mut found =
+            found.map_err(|cause| Error::storage("reading the sites of nodes", message(&cause)))?;
+        Ok(keys.iter().map(|key| found.remove(key)?).collect())
+    }
+
+    /// The first thousand keys with a prefix, and whether the list is complete.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn first_keys(&self, prefix: String) -> Result<(Vec<String>, bool), Error> {
+        self.count(|n| n.kv_reads += 1);
+        let page = self.bindings.data.list().prefix(prefix.clone()).execute();
+        let page = page
+            .await
+            .map_err(|cause| Error::storage(format!("listing {prefix}"), message(&cause)))?;
+        let names = page.keys.into_iter().map(|key| key.name);
+        Ok((names.collect(), page.list_complete))
+    }
+
+    async fn texts(
+        &self,
+        node: &NodeId,
+        records: &[Record],
+    ) -> Result<HashMap<Record, Option<String>>, Error> {
+        if records.is_empty() {
+            return Ok(HashMap::new());
+        }
+        self.count(|n| n.kv_reads += 1);
+        let keys: Vec<String> = records.iter().map(|record| record.key(node)).collect();
+        let read = self.bindings.data.get_bulk(&keys).text().await;
+        let mut found = read.map_err(|cause| match message(&cause) {
+            cause if is_too_large(&cause) => too_large(node, records),
+            cause => Error::storage(format!("reading {}", folder(node)), cause),
+        })?;
+        let texts = records.iter().zip(&keys);
+        Ok(texts
+            .map(|(record, key)| (*record, found.remove(key).flatten()))
+            .collect())
+    }
+
+    async fn kv_stream(&self, key: &str) -> Result<Option<ReadableStream>, Error> {
+        self.count(|n| n.kv_reads += 1);
+        let read = self.bindings.data.get(key).stream().await;
+        read.map_err(|cause| Error::storage(format!("reading {key}"), message(&cause)))
+    }
+
+    /// The SHA-1 of a value in KV, if it is stored. The value does not enter wasm memory.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn digest_of(&self, key: &str) -> Result<Option<String>, Error> {
+        let Some(stream) = self.kv_stream(key).await? else {
+            return Ok(None);
+        };
+        let hashed = stream::sha1(&stream).await;
+        let (_, sha1) = hashed.map_err(|cause| Error::storage(format!("reading {key}"), cause))?;
+        Ok(Some(ztp_core::hex(&sha1)))
+    }
+
+    /// Stores a startup-config in the history of a node, in R2. It is not the node's until it is committed.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn put_version(&self, node: &NodeId, config: &Buffer) -> Result<Version, Error> {
+        let failed = |cause| Error::storage(format!("storing the startup-config of {node}"), cause);
+        let version = Version {
+            time: now(),
+            sha1: config.sha1().await.map_err(failed)?,
+            size: config.len() as u64,
+        };
+        self.count(|n| n.r2_writes += 1);
+        let stream = config.stream().map_err(failed)?;
+        let put = self
+            .bindings
+            .files
+            .put(version.key(node), Data::ReadableStream(stream));
+        put.execute().await.map_err(failed)?;
+        Ok(version)
+    }
+
+    /// The contents of a version, if R2 has them.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn version(
+        &self,
+        node: &NodeId,
+        version: &Version,
+    ) -> Result<Option<ReadableStream>, Error> {
+        self.count(|n| n.r2_reads += 1);
+        let key = version.key(node);
+        let failed = |cause| Error::storage(format!("reading {key}"), cause);
+        let object = self.bindings.files.get(key.as_str()).execute().await;
+        let object = object.map_err(failed)?;
+        object.map(|object| body_of(&key, &object)).transpose()
+    }
+
+    /// Deletes the contents of a version.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn delete_version(&self, node: &NodeId, version: &Version) -> Result<(), Error> {
+        self.count(|n| n.r2_writes += 1);
+        let key = version.key(node);
+        let deleted = self.bindings.files.delete(key.as_str()).await;
+        deleted.map_err(|cause| Error::storage(format!("deleting {key}"), cause))
+    }
+}
+
+fn too_large(node: &NodeId, records: &[Record]) -> Error {
+    let names: Vec<&str> = records.iter().map(|record| record.name()).collect();
+    Error::BadRequest(format!(
+        "the records {} under {} together exceed the 25 MB that KV reads at once: store smaller records",
+        names.join(", "),
+        folder(node)
+    ))
+}
+
+fn is_too_large(cause: &str) -> bool {
+    cause.contains("413") || cause.contains("exceeds the limit")
+}
+
+fn unexpected(node: &NodeId) -> Error {
+    Error::storage(
+        format!("calling the object of the node {node}"),
+        "unexpected reply",
+    )
+}
+
+/// The records of a node: of each the object's copy or the value in KV, whichever counts
+/// ([`Written::counts_over`](ztp_core::node::Written::counts_over)).
+#[derive(Debug, Default)]
+pub struct Records {
+    /// The records that were read from KV; `None`: it has no value.
+    in_kv: HashMap<Record, Option<String>>,
+    startup_config_in_kv: Option<bool>,
+    kv_failure: Option<Error>,
+    object_failure: Option<Error>,
+    state: State,
+}
+
+impl Records {
+    /// The text of a record that was wanted; for a startup-config see [`Records::has_startup_config`].
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if KV failed and the object has no copy.
+    pub fn get(&self, record: Record) -> Result<Option<&str>, Error> {
+        let in_kv = self.in_kv.get(&record).map(Option::as_deref);
+        let copy = self.state.copies.get(&record);
+        match (copy, in_kv) {
+            (
+                Some(RecordCopy {
+                    contents: Contents::Text(text),
+                    written,
+                    ..
+                }),
+                _,
+            ) => {
+                let stored = in_kv.flatten();
+                let sha1 = || stored.map(|stored| digest(stored.as_bytes()));
+                // Equal in most requests: both count.
+                let counts = stored != Some(text) && written.counts_over(sha1().as_deref(), now());
+                Ok(if counts { Some(text) } else { stored })
+            }
+            (_, Some(stored)) => Ok(stored),
+            (_, None) => Err(self.unread(record)),
+        }
+    }
+
+    /// Whether a startup-config is stored, possibly empty.
+    ///
+    /// # Errors
+    /// As [`Records::get`].
+    pub fn has_startup_config(&self) -> Result<bool, Error> {
+        if self.state.copies.contains_key(&Record::StartupConfig) {
+            return Ok(true);
+        }
+        let in_kv = self.startup_config_in_kv;
+        in_kv.ok_or_else(|| self.unread(Record::StartupConfig))
+    }
+
+    /// Whether any of the wanted records is stored.
+    ///
+    /// # Errors
+    /// As [`Records::get`].
+    pub fn any(&self) -> Result<bool, Error> {
+        let found = !self.state.copies.is_empty()
+            || self.startup_config_in_kv == Some(true)
+            || self.in_kv.values().any(Option::is_some);
+        match &self.kv_failure {
+            Some(failure) if !found => Err(failure.clone()),
+            _ => Ok(found),
+        }
+    }
+
+    /// The value of a record that KV showed.
+    pub fn seen(&self, record: Record) -> Seen {
+        if record == Record::StartupConfig {
+            return match self.startup_config_in_kv {
+                Some(false) => Seen::Missing,
+                _ => Seen::Unknown,
+            };
+        }
+        match self.in_kv.get(&record) {
+            None => Seen::Unknown,
+            Some(None) => Seen::Missing,
+            Some(Some(text)) => Seen::Value(digest(text.as_bytes())),
+        }
+    }
+
+    /// The claim of a site that writes.
+    ///
+    /// # Errors
+    /// As [`Records::get`]: without the record `site`, the owner is unknown.
+    pub fn claim(&self, site: &str) -> Result<Claim, Error> {
+        self.get(Record::Site)?;
+        Ok(Claim {
+            site: site.to_owned(),
+            in_kv: self.in_kv.get(&Record::Site).cloned().flatten(),
+        })
+    }
+
+    /// The revision for a commit that depends on these records.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if the object failed.
+    pub fn revision(&self) -> Result<u64, Error> {
+        match &self.object_failure {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(self.state.revision),
+        }
+    }
+
+    fn unread(&self, record: Record) -> Error {
+        let missing =
+            || Error::storage("reading a node", format!("{} was not read", record.name()));
+        self.kv_failure.clone().unwrap_or_else(missing)
+    }
+}
