@@ -11,8 +11,10 @@ import { join } from "node:path";
 import { environment, npmBin, root, run } from "./run.mjs";
 
 const BUNDLE = join(root, "build", "bundle");
-/** Code that replaces the clock by one that shows `time`, an expression of the real one. */
-const clock = (time) => `
+/** Code that replaces the clock by one that shows `time`, an expression of the real one, after `state` was declared. */
+const clock = (time, state) => `
+  ${state}
+  const realNow = Date.now;
   globalThis.Date = class extends Date {
     constructor(...args) {
       super(...(args.length > 0 ? args : [new.target.now()]));
@@ -26,31 +28,40 @@ const clock = (time) => `
 bundle([], BUNDLE);
 run(npmBin("node"), ["scripts/build.mjs", "--features", "panics"], { env: environment({ OUT_DIR: "build/panicking" }) });
 bundle(["build/panicking/index.js"], `${BUNDLE}-panicking`);
-variant("forgetful", "3_600_000 * looks", () => `let looks = 0; ${clock("super.now() + 3_600_000 * ++looks")}`);
-variant("clock", "advanced", (entrypoint) => `
-  let advanced = 0;
-  ${clock("super.now() + advanced")}
-  const { fetch } = ${entrypoint}.prototype;
-  ${entrypoint}.prototype.fetch = function (request) {
-    const milliseconds = request.headers.get("X-Clock-Advance");
-    if (milliseconds === null) return fetch.call(this, request);
+variant("forgetful", clock("super.now() + 3_600_000 * ++looks", "let looks = 0;"), "3_600_000 * looks");
+variant("clock", clock("super.now() + advanced", "let advanced = 0;"), "advanced", (request) => `
+  const milliseconds = ${request}.headers.get("X-Clock-Advance");
+  if (milliseconds !== null) {
     advanced += Number(milliseconds);
     return new Response(null, { status: 204 });
-  };
+  }
 `);
 
 /**
- * A copy of the bundle with code at its end, made from the name of the class that is exported as default.
- * `offset` is an expression: how many milliseconds that clock is ahead. The runtime's alarms follow the real one.
+ * A copy of the bundle with another clock, which is `offset` (an expression) milliseconds ahead; `handle` makes code
+ * that may answer a request.
+ *
+ * The runtime's alarms follow the real clock. A request with the header X-Settle gets 204 as soon as no object has an
+ * alarm within the next minute or runs one: what was acknowledged is in KV then.
  */
-function variant(name, offset, code) {
+function variant(name, clock, offset, handle = () => "") {
   const folder = `${BUNDLE}-${name}`;
   const main = join(folder, "index.js");
   rmSync(folder, { recursive: true, force: true });
   cpSync(BUNDLE, folder, { recursive: true });
   const exported = (as) => readFileSync(main, "utf8").match(new RegExp(`([\\w$]+) as ${as}\\b`))[1];
-  const node = exported("Node");
-  const alarms = `
+  const [entrypoint, node] = ["default", "Node"].map(exported);
+  const code = `
+    ${clock}
+    const { fetch } = ${entrypoint}.prototype;
+    ${entrypoint}.prototype.fetch = async function (request) {
+      ${handle("request")}
+      if (request.headers.get("X-Settle") === null) return fetch.call(this, request);
+      while (alarms.size + running > 0) await scheduler.wait(5);
+      return new Response(null, { status: 204 });
+    };
+    const alarms = new Set();
+    let running = 0;
     const Node = ${node};
     let setAlarm;
     ${node} = class extends Node {
@@ -59,14 +70,22 @@ function variant(name, offset, code) {
         if (setAlarm === undefined) {
           ({ setAlarm } = storage);
           storage.setAlarm = function (time, ...options) {
-            return setAlarm.call(this, time - ${offset}, ...options);
+            const real = time - ${offset};
+            if (real < realNow() + 60_000) alarms.add(this);
+            return setAlarm.call(this, real, ...options);
           };
         }
-        super(context, env);
+        const object = super(context, env);
+        const { alarm } = object;
+        object.alarm = async function () {
+          alarms.delete(context.storage);
+          running += 1;
+          return alarm.call(object).finally(() => (running -= 1));
+        };
       }
     };
   `;
-  appendFileSync(main, `\n{ ${code(exported("default"))} ${alarms} }\n`);
+  appendFileSync(main, `\n{ ${code} }\n`);
 }
 
 /** Bundles the Worker, or another main module. */

@@ -24,7 +24,7 @@ async function testAll() {
 /** Runs run.py against a Worker with these secrets, whose paths are below `prefix`. */
 async function test(secrets, prefix, args) {
   // With sites, nothing is remembered: the tests wait less for what they store to show.
-  const worker = await startWorker({ secrets, forgetful: prefix !== "" });
+  const worker = await startWorker({ secrets, bundle: prefix === "" ? "bundle-clock" : "bundle-forgetful" });
   const control = http.createServer((request, response) => {
     answer(worker, request).then(
       ({ status, body }) => response.writeHead(status).end(body),

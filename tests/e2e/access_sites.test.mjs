@@ -7,16 +7,13 @@ import { assertRefusal, facts } from "./harness.mjs";
 
 let worker;
 before(async () => {
-  worker = await startGuarded();
+  worker = await startGuarded({ bundle: "bundle-clock" });
 });
 after(async () => {
   worker.assertNothingLeaked();
   await worker.stop();
 });
-beforeEach(async () => {
-  const { keys } = await worker.kv.list();
-  await Promise.all(keys.map(({ name }) => worker.kv.delete(name)));
-});
+beforeEach(() => worker.clear());
 
 const DEFINITION = JSON.stringify({ name: "leaf", actions: [{ action: "add_config", attributes: { url: "files/x" } }] });
 const NEIGHBORDB = "patterns:\n- name: leaf\n  definition: leaf\n  interfaces:\n  - any: spine1:any\n";

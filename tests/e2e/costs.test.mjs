@@ -16,16 +16,31 @@ beforeEach(() => worker.reset());
 
 const NEIGHBORDB = "patterns:\n- name: leaf\n  definition: leaf\n  config-handler: archive\n  interfaces:\n  - Ethernet1: spine1\n";
 
-/** The cost of one request: "2 KV reads, 1 KV write". */
+/** The log lines since the last request that `cost` sent. */
+let lines = [];
+function read() {
+  lines.push(...worker.logs().filter((text) => text.startsWith("{")).map((text) => JSON.parse(text)));
+  return lines;
+}
+
+/** The cost of one request. */
 async function cost(method, path, options) {
-  worker.logs();
+  read();
+  lines = [];
   const answer = await worker.request(method, path, options);
   assert.ok(answer.status < 500, answer.text);
-  const line = worker.logs().map((text) => JSON.parse(text)).find((entry) => entry.route);
-  const { kv_reads, kv_writes, r2_reads } = line;
+  const { kv_reads, kv_writes, r2_reads, r2_writes, object_calls } = read().find((line) => line.route);
+  return { kv_reads, kv_writes, r2_reads, r2_writes, object_calls };
+}
+const reads = (kv_reads, r2_reads = 0, kv_writes = 0) => ({ kv_reads, kv_writes, r2_reads, r2_writes: 0, object_calls: 0 });
+const node = (kv_reads, object_calls, r2_writes = 0) => ({ ...reads(kv_reads), object_calls, r2_writes });
+
+/** The cost of copying the records of the last request to KV. */
+async function copying() {
+  await worker.settle();
+  const { kv_reads, kv_writes, r2_reads } = read().find((line) => line.object === "node") ?? {};
   return { kv_reads, kv_writes, r2_reads };
 }
-const reads = (kv_reads, r2_reads = 0, kv_writes = 0) => ({ kv_reads, kv_writes, r2_reads });
 const post = (serial, others) => cost("POST", "/nodes", { body: JSON.stringify(facts(serial, others)) });
 
 describe("the storage operations of a request", () => {
@@ -62,22 +77,37 @@ describe("the storage operations of a request", () => {
     await worker.kv.put("definitions/leaf", "actions: []");
     await worker.kv.put("config-handlers/archive", "#!/bin/sh");
     const neighbors = { Ethernet1: [{ device: "spine1", port: "Ethernet1" }] };
-    assert.deepEqual(await post("JPE1", { neighbors }), reads(5, 0, 4), "cold");
-    assert.deepEqual(await post("JPE2", { neighbors }), reads(2, 0, 4), "warm");
+    assert.deepEqual(await post("JPE1", { neighbors }), node(5, 2), "cold");
+    // Nobody has read pattern and config-handler, which it replaces.
+    assert.deepEqual(await copying(), { kv_reads: 2, kv_writes: 4, r2_reads: 0 });
+    assert.deepEqual(await post("JPE2", { neighbors }), node(2, 2), "warm");
   });
 
   test("POST /nodes and GET /nodes/{id} of a known node", async () => {
     await worker.kv.put("nodes/JPE1/definition", "actions: []");
-    assert.deepEqual(await post("JPE1"), reads(2, 0, 1), "new facts");
-    for (const what of ["cold", "warm"]) {
-      assert.deepEqual(await post("JPE1"), reads(2), `unchanged facts, ${what}`);
-      assert.deepEqual(await cost("GET", "/nodes/JPE1"), reads(2), what);
+    assert.deepEqual(await post("JPE1"), node(3, 2), "new facts, and neighbordb at the same time");
+    assert.deepEqual(await copying(), { kv_reads: 0, kv_writes: 1, r2_reads: 0 });
+    await worker.kv.put("neighbordb", NEIGHBORDB);
+    for (const [what, neighbordb] of [
+      ["cold", 1],
+      ["warm", 0],
+    ]) {
+      assert.deepEqual(await post("JPE1"), node(2 + neighbordb, 1), `unchanged facts, ${what}`);
+      assert.deepEqual(await cost("GET", "/nodes/JPE1"), node(2, 1), what);
     }
   });
 
-  test("PUT startup-config writes it, and reads nothing", async () => {
+  test("PUT startup-config stores a version and commits it, and reads nothing", async () => {
     for (const body of ["one", "two"]) {
-      assert.deepEqual(await cost("PUT", "/nodes/JPE1/startup-config", { body }), reads(0, 0, 1));
+      assert.deepEqual(await cost("PUT", "/nodes/JPE1/startup-config", { body }), node(0, 1, 1));
+      assert.deepEqual(await copying(), { kv_reads: 1, kv_writes: 1, r2_reads: 1 });
+    }
+  });
+
+  test("GET startup-config and meta of a record", async () => {
+    await worker.kv.put("nodes/JPE1/startup-config", "one");
+    for (const path of ["/nodes/JPE1/startup-config", "/meta/nodes/JPE1/startup-config"]) {
+      assert.deepEqual(await cost("GET", path), node(1, 1), path);
     }
   });
 

@@ -226,6 +226,10 @@ export async function startFaulty({ bindings = {}, rules = {}, forgetful = false
     async advance(milliseconds) {
       await send(url, "GET", "/", { headers: { "X-Clock-Advance": String(milliseconds) } });
     },
+    /** Waits until the objects have copied their records to KV. */
+    async settle() {
+      await send(url, "GET", "/", { headers: { "X-Settle": "" } });
+    },
     /** What the Worker has logged since the last call: `{ level, message }`. */
     logs: () => entries.splice(0),
     /** The log lines about the last `count` requests, parsed, each with its `level`. A line may come after its answer. */

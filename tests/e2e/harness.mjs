@@ -27,31 +27,41 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
   });
   let { url } = await harness.listen();
   let stores = await harness.getWorker().getEnv();
+  const control = async (header, value) => {
+    const { status } = await send(url, "GET", "/", { headers: { [header]: value } });
+    assert.equal(status, 204, `the bundle ${prebuilt} does not know the header ${header}`);
+  };
+  const hasClock = /-(clock|forgetful)$/.test(prebuilt);
+  const settle = () => (hasClock ? control("X-Settle", "") : undefined);
   return {
     get url() {
       return url;
     },
+    /** KV. Where the bundle has a clock of its own, each operation waits until objects have copied their records. */
     get kv() {
-      return stores.ZTP_DATA;
+      const kv = stores.ZTP_DATA;
+      return new Proxy(kv, { get: (_, name) => async (...args) => (await settle(), kv[name](...args)) });
     },
     get r2() {
       return stores.ZTP_FILES;
     },
+    /** Waits until the objects have copied their records to KV, if the bundle has a clock of its own. */
+    settle,
     /** Sends one request; `path` goes over the wire as it is written here. */
     request: (method, path, options = {}) => send(url, method, path, options),
     /** Moves the clock of the bundle `bundle-clock`, as if nobody had asked anything for so long. */
-    async advance(milliseconds) {
-      const { status } = await send(url, "GET", "/", { headers: { "X-Clock-Advance": String(milliseconds) } });
-      assert.equal(status, 204, "the Worker has no clock to move");
-    },
+    advance: (milliseconds) => control("X-Clock-Advance", String(milliseconds)),
     /** The log lines of the Worker since the last call. */
     logs() {
       const lines = harness.getLogs().map((entry) => entry.message);
       harness.clearLogs();
       return lines;
     },
-    /** Empties KV and R2 under the running Worker, which has to be forgetful. */
+    /** Empties KV and R2 under the running Worker; what is in its memory and its objects is too old to count then. */
     async clear() {
+      assert.ok(hasClock, "this bundle remembers what it had");
+      await settle();
+      if (prebuilt === "bundle-clock") await control("X-Clock-Advance", "3600000");
       await empty(stores.ZTP_DATA, (page) => page.keys.map((entry) => entry.name));
       await empty(stores.ZTP_FILES, (page) => page.objects.map((entry) => entry.key));
     },

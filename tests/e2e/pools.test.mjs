@@ -61,7 +61,7 @@ describe("allocate in a definition", () => {
       plain: "z reallocate('net')",
     });
     const line = JSON.parse(worker.logs().at(-1));
-    assert.equal(line.pool_calls, 2);
+    assert.equal(line.object_calls, 3, "of the node and two pools");
     assert.deepEqual(line.allocated, ["net: 10.0.0.1", "as: 65001"]);
   });
 
@@ -347,7 +347,7 @@ describe("pools of sites", () => {
     sites.logs();
     assert.equal(await ip("JPE2"), "192.0.2.1");
     const line = JSON.parse(sites.logs().at(-1));
-    assert.deepEqual([line.pool_calls, line.allocated], [1, ["berlin/mgmt: 192.0.2.1"]]);
+    assert.deepEqual([line.object_calls, line.allocated], [2, ["berlin/mgmt: 192.0.2.1"]]);
     // The site's pool is not to be seen, as where storage does not show it yet.
     await sites.kv.delete("resources/berlin/mgmt");
     assert.equal(await ip("JPE2"), "192.0.2.1");

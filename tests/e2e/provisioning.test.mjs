@@ -101,7 +101,7 @@ describe("POST /nodes of an unknown node", () => {
     assert.equal((await worker.request("GET", "/nodes/JPE7")).json.name, "static");
   });
 
-  test("writes what makes the node exist last, so that the next POST mends a failure half-way", async () => {
+  test("replaces the records of a registration that was never completed", async () => {
     await store(CONTENT);
     await store({ "nodes/JPE1/.node": "{}", "nodes/JPE1/pattern": "name: other", "nodes/JPE1/attributes": "a: b" });
     assert.equal((await post(facts("JPE1", { neighbors: see("spine1", "spine2", "spine3") }))).status, 201);

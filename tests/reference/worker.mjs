@@ -21,7 +21,12 @@ export async function startEdge(vars) {
   };
   return {
     url: worker.url.origin,
-    request: (method, path, options) => worker.request(method, path, options),
+    /** Resolves when what the request stored is in KV: the clock of this Worker leaps, and no copy stays fresh. */
+    async request(method, path, options) {
+      const answer = await worker.request(method, path, options);
+      await worker.settle();
+      return answer;
+    },
     /** Stores values and objects; keys are paths relative to data_root. */
     lay: (content) =>
       Promise.all(Object.entries(content).map(([key, value]) => (inBucket(key) ? r2 : kv).put(key, value))),
