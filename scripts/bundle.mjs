@@ -60,25 +60,29 @@ function variant(name, clock, offset, handle = () => "") {
       while (alarms.size + running > 0) await scheduler.wait(5);
       return new Response(null, { status: 204 });
     };
+    // By the id of the object: the runtime evicts an idle one from memory, and its alarm stays.
     const alarms = new Set();
+    const owners = new WeakMap();
     let running = 0;
     const Node = ${node};
     let setAlarm;
     ${node} = class extends Node {
       constructor(context, env) {
+        const id = String(context.id);
+        owners.set(context.storage, id);
         const storage = Object.getPrototypeOf(context.storage);
         if (setAlarm === undefined) {
           ({ setAlarm } = storage);
           storage.setAlarm = function (time, ...options) {
             const real = time - ${offset};
-            if (real < realNow() + 60_000) alarms.add(this);
+            if (real < realNow() + 60_000) alarms.add(owners.get(this));
             return setAlarm.call(this, real, ...options);
           };
         }
         const object = super(context, env);
         const { alarm } = object;
         object.alarm = async function () {
-          alarms.delete(context.storage);
+          alarms.delete(id);
           running += 1;
           return alarm.call(object).finally(() => (running -= 1));
         };
