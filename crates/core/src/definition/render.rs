@@ -12,7 +12,7 @@ use crate::yaml::{Diagnostic, Position};
 /// Maximum size of a rendered definition, as bytes of JSON.
 pub const MAX_RENDERED: usize = 2 * 1024 * 1024;
 /// Maximum number of different calls of plugins in the definition of a node: each is a round trip to a pool.
-pub const MAX_CALLS: usize = 256;
+pub const MAX_CALLS: usize = 16;
 /// Maximum number of calls in a definition, repeated ones included.
 pub const MAX_CALL_PLACES: usize = 4096;
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 /// Maximum number of values in the facts of one node: a few for each neighbor, and one for each interface.
-pub const MAX_VALUES: usize = 131_072;
+pub const MAX_VALUES: usize = 32_768;
 /// Maximum number of entries of an object that are searched without an index.
 const MAX_UNINDEXED: usize = 32;
 
