@@ -1,5 +1,5 @@
-// Attacks the built Worker: schemathesis, raw bytes, uploads that want all memory, and a load with hostile
-// requests in it.
+// Attacks the built Worker: schemathesis, raw bytes, uploads that want all memory, contents that want all CPU
+// time, and a load with hostile requests in it.
 //
 //   node tests/security/run.mjs            npm run test:security
 //   node tests/security/run.mjs --short    what npm test runs of it, in about a minute
@@ -17,4 +17,5 @@ if (!short) run(npmBin("node"), ["scripts/bundle.mjs"]);
 attack("schemathesis", ...(short ? ["--examples", "5", "--least", "300"] : ["--examples", "250", "--least", "5000"]));
 attack("fuzz", "--requests", short ? "4000" : "200000");
 attack("memory", ...(short ? ["--short"] : []));
+attack("cpu", ...(short ? ["--short"] : []));
 if (!short) attack("load", "--requests", "10000");
