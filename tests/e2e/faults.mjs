@@ -191,7 +191,7 @@ Object.getPrototypeOf(bindings.ZTP_RATE_LIMIT).limit = async () => {
  * always fails with `limiterFails`. A `forgetful` Worker is as in the harness. `inspectorPort` is where its
  * inspector listens, as the Worker `faulty`.
  */
-export async function startFaulty({ bindings = {}, rules = {}, forgetful = false, limit, limiterFails = false, inspectorPort } = {}) {
+export async function startFaulty({ bindings = {}, rules = {}, forgetful = false, limit, limiterFails = false, appended = "", inspectorPort } = {}) {
   const bundle = join(root, "build", forgetful ? "bundle-forgetful" : "bundle-clock");
   const kv = new FaultyKv(rules);
   const [port, remote] = [await freePort(), await kv.start()];
@@ -206,7 +206,7 @@ export async function startFaulty({ bindings = {}, rules = {}, forgetful = false
         {
           ...workerOptions,
           name: "faulty",
-          modules: modules(bundle, limiterFails ? FAILING_LIMITER : ""),
+          modules: modules(bundle, (limiterFails ? FAILING_LIMITER : "") + appended),
           bindings: { ...workerOptions.bindings, ...bindings },
           kvNamespaces: { ZTP_DATA: { id: "ZTP_DATA", remoteProxyConnectionString: remote } },
           ratelimits: limit === undefined ? {} : { ZTP_RATE_LIMIT: { namespace_id: "1001", simple: { limit, period: 60 } } },

@@ -2,9 +2,12 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import http from "node:http";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { root } from "../../scripts/run.mjs";
 import { ADMIN, AMSTERDAM, SECRETS, nodeToken } from "./credentials.mjs";
 import { startFaulty } from "./faults.mjs";
 import { assertRefusal, facts } from "./harness.mjs";
@@ -64,6 +67,47 @@ describe("GET /meta of an object without a checksum", () => {
     assert.ok(reads <= answers.length + 1, `${reads} R2 reads: ${answers.length} to look, and more than one to hash`);
     assert.equal(worker.kv.count("put"), 1);
   });
+});
+
+describe("GET /meta while another request hashes the object", () => {
+  const [, milliseconds] = readFileSync(join(root, "src", "storage", "cache.rs"), "utf8").match(/MAX_HASH_MS: u64 = ([\d_]+);/);
+  const MAX_HASH_MS = Number(milliseconds.replace("_", ""));
+  /** How much faster the timers of the Worker are. */
+  const FASTER = 100;
+  const appended = `{
+    const { setTimeout } = globalThis;
+    globalThis.setTimeout = (done, ms, ...others) => setTimeout(done, ms / ${FASTER}, ...others);
+  }`;
+  const image = Buffer.alloc(MIB, "image");
+
+  for (const [name, share, reads] of [
+    ["waits for it until MAX_HASH_MS", 0.5, 1],
+    ["hashes it itself after MAX_HASH_MS", 3, 2],
+  ]) {
+    test(name, async (t) => {
+      const isMemo = ({ operation, keys }) => operation === "get" && keys[0].startsWith("digests/");
+      const wait = MAX_HASH_MS / FASTER;
+      let asked = 0;
+      const delay = (one) => (isMemo(one) && ++asked === 1 ? share * wait : 0);
+      const worker = await started(t, { appended, rules: { delay } });
+      await worker.r2.put("files/x.swi", image);
+      const order = [];
+      const ask = async (which) => {
+        const answer = await worker.request("GET", "/meta/files/x.swi");
+        order.push(which);
+        assert.deepEqual([answer.status, answer.json.sha1], [200, sha1(image)]);
+      };
+      const first = ask("first");
+      while (asked === 0) await sleep(1);
+      const since = performance.now();
+      await ask("second");
+      const waited = performance.now() - since;
+      await first;
+      assert.equal(asked, reads, "requests that look for the hash in KV");
+      assert.equal(order[0] === "second", share > 1, order.join());
+      if (share > 1) assert.ok(waited >= wait - 5, `it waited only ${waited} ms`);
+    });
+  }
 });
 
 describe("PUT startup-config where KV takes one write of a key in a second", () => {
