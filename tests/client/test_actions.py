@@ -214,9 +214,9 @@ class Actions(BootCase):
         os.remove(switch.flash / "startup-config")
         (switch.flash / "a.swi").write_bytes(b"an imagE")
         sha1 = hashlib.sha1(b"an imagE").hexdigest()
-        self.assertIn(sha1, self.refused(switch, "it is damaged, or another image"))
+        self.assertIn(sha1, self.refused(switch, "it is damaged, or a different image"))
         (switch.flash / "a.swi").write_bytes(b"longer image")
-        self.refused(switch, "it is not the same image")
+        self.refused(switch, "they are different images")
         self.fails("verify_image", {"url": "files/images/a.swi"}, "boot-config is missing")
         self.fails("verify_image", {"url": "http://192.0.2.1/a", "path": "/etc/passwd"},
                    "is not on the provisioning server")

@@ -65,12 +65,12 @@ class Failures(BootCase):
 
     def test_no_such_action(self):
         server.define(self.serial, ("no_such_action", {}))
-        self.refused(self.used, "GET actions/no_such_action: the server answered 404")
+        self.refused(self.used, "GET actions/no_such_action: the server responded 404")
 
     def test_no_such_file(self):
         proxy = self.proxy()
         server.define(self.serial, ("replace_config", {"url": "files/absent"}))
-        self.refused(self.used, "GET meta/files/absent: the server answered 500", proxy.url)
+        self.refused(self.used, "GET meta/files/absent: the server responded 500", proxy.url)
         self.assertEqual(proxy.paths("absent"), ["/meta/files/absent"])
 
     def test_no_startup_config_at_the_end(self):
@@ -128,7 +128,7 @@ class Failures(BootCase):
     def test_a_server_that_stays_broken(self):
         proxy = self.proxy(lambda request: request.local_path == "/nodes"
                            and request.fail(500, "<p>out of <b>order</b></p>"))
-        self.refused(self.used, "the server answered 500: out of order", proxy.url)
+        self.refused(self.used, "the server responded 500: out of order", proxy.url)
 
     def test_no_room_is_found_before_the_download(self):
         proxy = self.proxy(lambda request: request.local_path.startswith("/meta/") and (

@@ -79,7 +79,7 @@ class Refusals(BootCase):
         for reason in ("read only", "no node 1010", "error code: 2010"):
             proxy = self.proxy(lambda request, reason=reason: request.local_path == "/nodes"
                                and request.fail(403, reason))
-            self.refused(self.switch(), "the server answered 403: " + reason, proxy.url)
+            self.refused(self.switch(), "the server responded 403: " + reason, proxy.url)
 
 
 @each_python
@@ -108,7 +108,7 @@ class Tls(BootCase):
         for description, reason in (
                 (HANDSHAKE_FAILURE, "nothing in common with this switch's, or no certificate for"),
                 (UNRECOGNIZED_NAME, "no certificate for the name 127.0.0.1: check the URL"),
-                (PROTOCOL_VERSION, "127.0.0.1 wants a newer TLS: lower the zone's Minimum TLS")):
+                (PROTOCOL_VERSION, "127.0.0.1 requires a newer TLS: lower the zone's Minimum TLS")):
             tls = self.server(alert(description))
             self.boot_from(tls, reason)
             self.assertEqual(tls.connections, 1)
@@ -239,7 +239,7 @@ class Lengths(BootCase):
                 if not over:
                     self.assertEqual(self.boots(self.switch(), proxy.url), "! large\n")
                     continue
-                self.refused(self.switch(), "GET actions/large: the answer is too large: it has"
+                self.refused(self.switch(), "GET actions/large: the response is too large: it has"
                                             f" over {MAX_BODY} bytes", proxy.url)
                 self.assertEqual(proxy.paths("^/actions/large"), ["/actions/large"])
 

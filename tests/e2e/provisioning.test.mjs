@@ -115,7 +115,7 @@ describe("POST /nodes of an unknown node", () => {
     assertRefusal(answer, 400, /no pattern matches/);
     const lines = answer.text.trim().split("\n");
     assert.match(lines[1], /^pattern 'leaf': /);
-    assert.match(lines[2], /^pattern 'by model': wants model regex\('DCS-70\[0-9\]\+'\), saw 'vEOS'/);
+    assert.match(lines[2], /^pattern 'by model': requires model regex\('DCS-70\[0-9\]\+'\), saw 'vEOS'/);
     assert.deepEqual(await stored(), []);
     assert.match(JSON.parse(worker.logs().at(-1)).reason, /pattern 'leaf': /);
   });
@@ -202,7 +202,7 @@ describe("GET /nodes/{id} of a matched node", () => {
     const right = see("spine1", "spine2", "spine3");
     await post(facts("JPE1", { neighbors: right }));
     assert.equal((await post(facts("JPE1", { neighbors: see("spine1", "core9", "spine3") }))).status, 409);
-    assertRefusal(await worker.request("GET", "/nodes/JPE1"), 400, /no longer matches its pattern.*pattern 'leaf': Ethernet2 wants device regex\('spine\\d\+'\), saw 'core9'/);
+    assertRefusal(await worker.request("GET", "/nodes/JPE1"), 400, /no longer matches its pattern.*pattern 'leaf': Ethernet2 requires device regex\('spine\\d\+'\), saw 'core9'/);
     await post(facts("JPE1", { neighbors: right }));
     assert.equal((await worker.request("GET", "/nodes/JPE1")).status, 200);
   });

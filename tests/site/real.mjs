@@ -13,7 +13,7 @@ import { fetchBootstrap, GaveUp, PowerCut } from "./exchange.mjs";
 /** Lines of a client's log for each of its requests, at least. */
 export const LINES_OF_A_REQUEST = 1.75;
 /** The client's log lines about a request that it retries. */
-const RETRY = /: (the server answered (400|429|5\d\d)|no answer within|the answer broke off|it broke off|the server stalled)/;
+const RETRY = /: (the server responded (400|429|5\d\d)|no response within|the response ended early|it ended early|the server stalled)/;
 const LAST_LINES = 6;
 
 /** The homes of switches, by serial number, below `folder`. */

@@ -25,7 +25,7 @@ export async function startCloudflare() {
     /** Keys of values that are not stored the first time. */
     refusedValues: new Set(),
     /** Requests that are carried out, and whose answer is lost: patterns, used up one by one. */
-    lostAnswers: [],
+    lostResponses: [],
     /** A limit as that of Cloudflare's API: `{requests, seconds, scale}`. So many are answered, then
      * none for so long; `early` counts those that came all the same. */
     limit: undefined,
@@ -37,9 +37,9 @@ export async function startCloudflare() {
   const server = http.createServer((request, response) => {
     answer(state, request).then(
       ({ status = 200, headers = {}, body = "" }) => {
-        const lost = state.lostAnswers.findIndex((match) => match.test(`${request.method} ${request.url}`));
+        const lost = state.lostResponses.findIndex((match) => match.test(`${request.method} ${request.url}`));
         if (lost >= 0) {
-          state.lostAnswers.splice(lost, 1);
+          state.lostResponses.splice(lost, 1);
           return request.socket.destroy();
         }
         response.writeHead(status, headers);

@@ -113,7 +113,7 @@ fn attributes(count: usize, text: &str) -> Definition {
 fn a_rendered_definition_is_bounded() {
     let long =
         |length: usize| Attributes::parse(&format!("long: {}\n", "x".repeat(length))).unwrap();
-    // Four times what the attribute holds, and little else.
+    // The definition is little larger than four times the attribute.
     let definition = attributes(4, "$long");
     let fits = definition.render(&long(MAX_RENDERED / 4 - 50)).unwrap();
     let Ok(sent) = fits.resolve(|_| Err(())) else {
@@ -129,10 +129,10 @@ fn a_rendered_definition_is_bounded() {
         error.to_string(),
         "line 2, column 3: the definition has more than 2097152 bytes after attributes and pool values are substituted"
     );
-    // 600 KB of definition that would be 8 GB.
+    // A definition of 600 KB whose rendering would have 8 GB.
     let bomb = attributes(16_000, "$long");
     assert!(bomb.render(&long(500_000)).is_err());
-    // A control character is six bytes of JSON.
+    // A control character has six bytes in JSON.
     let escapes =
         Attributes::parse(&format!("long: \"{}\"\n", "\\0".repeat(MAX_RENDERED / 6))).unwrap();
     assert!(attributes(1, "$long").render(&escapes).is_err());
