@@ -125,9 +125,9 @@ async function startWorker(state) {
   const ended = new Promise((resolve) => child.on("close", resolve));
   const url = `http://127.0.0.1:${port}`;
   for (let waited = 0; ; waited += 200) {
-    const answer = await fetch(`${url}/bootstrap`).catch(() => undefined);
-    if (answer?.ok) break;
-    if (waited > 60_000 || child.exitCode !== null) throw new Error(`wrangler dev does not answer: ${log}`);
+    const response = await fetch(`${url}/bootstrap`).catch(() => undefined);
+    if (response?.ok) break;
+    if (waited > 60_000 || child.exitCode !== null) throw new Error(`wrangler dev does not response: ${log}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   const stop = () => {
@@ -148,20 +148,20 @@ async function push(folder, state, ...args) {
 async function readable(url, key, bytes) {
   const path = key.split("/").map(encodeURIComponent).join("/");
   const get = async (what, options) => {
-    const answer = await fetch(`${url}/${what}`, options);
-    return { status: answer.status, bytes: Buffer.from(await answer.arrayBuffer()) };
+    const response = await fetch(`${url}/${what}`, options);
+    return { status: response.status, bytes: Buffer.from(await response.arrayBuffer()) };
   };
   if (/^(files|actions)\//.test(key) || /^nodes\/[^/]+\/startup-config$/.test(key)) {
-    const answer = await get(path);
-    assert.equal(answer.status, 200, key);
-    assert.ok(answer.bytes.equals(bytes), key);
+    const response = await get(path);
+    assert.equal(response.status, 200, key);
+    assert.ok(response.bytes.equals(bytes), key);
     const meta = JSON.parse((await get(`meta/${path}`)).bytes);
     assert.equal(meta.size, bytes.length, key);
     assert.equal(meta.sha1, createHash("sha1").update(bytes).digest("hex"), key);
   } else if (key === "bootstrap/bootstrap") {
-    const answer = await get("bootstrap");
-    assert.equal(answer.status, 200);
-    assert.equal(answer.bytes.toString(), bytes.toString().replaceAll("$SERVER", url));
+    const response = await get("bootstrap");
+    assert.equal(response.status, 200);
+    assert.equal(response.bytes.toString(), bytes.toString().replaceAll("$SERVER", url));
   } else if (key === "bootstrap/bootstrap.conf") {
     assert.deepEqual(JSON.parse((await get("bootstrap/config")).bytes), { logging: [], xmpp: {} });
   } else if (key === "neighbordb" && bytes.includes("name: leaf")) {

@@ -216,7 +216,7 @@ test("transient errors are retried, and permanent ones are reported", async (t) 
   assert.match(nobody.printed, /no token of yours; log in with `npx wrangler login`/, nobody.printed);
   const signed = await run("push", { env: { ...cloudflare.env, ...cloudflare.s3, AWS_SECRET_ACCESS_KEY: "another" } });
   assert.equal(signed.status, 2);
-  assert.match(signed.printed, /the signature is another one\); correct AWS_ACCESS_KEY_ID/, signed.printed);
+  assert.match(signed.printed, /the signature is wrong\); correct AWS_ACCESS_KEY_ID/, signed.printed);
 });
 
 test("5,000 objects are pushed within the limit of Cloudflare's API", async (t) => {
