@@ -1,4 +1,4 @@
-"""A small server for tests that boot hundreds of times: one node, and what ships inside."""
+"""A small server for tests that boot hundreds of times: one node, and the built-in files."""
 
 import hashlib
 import json
@@ -11,13 +11,13 @@ ASSETS = pathlib.Path(__file__).resolve().parents[2] / "assets"
 
 
 def bootstrap(url):
-    """The client, as the server at `url` gives it out."""
+    """The client script, as the server at `url` sends it."""
     source = (ASSETS / "bootstrap").read_text(encoding="utf-8")
     return source.replace("$SERVER", url).replace("$$", "$").encode("utf-8")
 
 
 class SmallServer:
-    """Serves one definition, `files` and `actions` (name: bytes); `config` is where to log.
+    """Serves one definition, `files` and `actions` (name: bytes); `config` is the logging.
 
     `on_request(path)` is called before each answer, if it is set.
     """
