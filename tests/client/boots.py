@@ -72,7 +72,7 @@ class BootCase:
     def switch(self, **facts):
         """A switch whose serial number is the test's name."""
         facts.setdefault("serial", self.serial)
-        # No pattern requires it: with a neighbour, two readings of LLDP are enough.
+        # No pattern requires it: with a neighbor, two readings of LLDP are enough.
         facts.setdefault("neighbors", [("Ethernet48", "console1", "Ethernet1")])
         made = switch.Switch(tempfile.mkdtemp(dir=self.home), **facts)
         for name, script in STUBS.items():

@@ -166,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
         target = urllib.parse.urlsplit(URL)
         connection = http.client.HTTPConnection(target.netloc, timeout=60)
         try:
-            # Unlike Cloudflare, the local runtime compresses what is marked no-transform.
+            # Unlike Cloudflare, the local runtime compresses responses with no-transform.
             headers = {name: value for name, value in self.headers.items()
                        if name.lower() not in ("host", "connection", "accept-encoding")}
             connection.request(self.command, target.path + self.local_path,

@@ -19,7 +19,7 @@ def bootstrap(url):
 class SmallServer:
     """Serves one definition, `files` and `actions` (name: bytes); `config` is the logging.
 
-    `on_request(path)` is called before each answer, if it is set.
+    `on_request(path)` is called before each response, if it is set.
     """
 
     def __init__(self):
@@ -42,7 +42,7 @@ class SmallServer:
         self.httpd.shutdown()
         self.httpd.server_close()
 
-    def answer(self, path):
+    def response_to(self, path):
         """(status, type, body) of a GET."""
         kind, _, name = path.lstrip("/").partition("/")
         if path == "/bootstrap":
@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = urllib.parse.unquote(self.path)
         if self.server_of.on_request:
             self.server_of.on_request(path)
-        self.reply(*self.server_of.answer(path))
+        self.reply(*self.server_of.response_to(path))
 
     def do_POST(self):  # noqa: N802
         self.rfile.read(int(self.headers["Content-Length"]))

@@ -31,7 +31,7 @@ class RelaySession(socketserver.StreamRequestHandler):
         recipients = []
         for line in self.rfile:
             command = line.split(b":")[0].strip().upper()
-            answer = b"250 fine"
+            reply = b"250 fine"
             if command == b"RCPT TO":
                 recipients.append(line.split(b"<")[1].split(b">")[0].decode())
             elif command == b"DATA":
@@ -45,7 +45,7 @@ class RelaySession(socketserver.StreamRequestHandler):
             elif command == b"QUIT":
                 self.wfile.write(b"221 bye\r\n")
                 return
-            self.wfile.write(answer + b"\r\n")
+            self.wfile.write(reply + b"\r\n")
 
 
 @each_python

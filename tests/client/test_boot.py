@@ -99,11 +99,11 @@ class Conversation(BootCase):
         self.assertEqual(self.boots(self.switch(), LC_ALL="C"), "! odd\n")
 
     def test_url_on_another_server(self):
-        def answer(request):
+        def serve(request):
             request.reply(200, {"Content-Type": "x/y"}, b"! far")
             return True
 
-        other = self.proxy(answer)
+        other = self.proxy(serve)
         server.define(self.serial, ("replace_config", {"url": other.url + "/some/config"}))
         self.assertEqual(self.boots(self.switch()), "! far")
         self.assertEqual(other.paths(), ["/some/config"])

@@ -224,8 +224,8 @@ class Retries(BootCase):
 
         def rule(request):
             if request.local_path == "/nodes":
-                answer, headers, body = request.forward()
-                request.reply(status or answer, headers, body)
+                forwarded, headers, body = request.forward()
+                request.reply(status or forwarded, headers, body)
                 return True
             asked = len(proxy.paths(f"^/nodes/{self.serial}$"))
             if request.local_path == f"/nodes/{self.serial}" and asked <= lag:

@@ -21,8 +21,8 @@ FILE = random.Random(5).getrandbits(8 * 300_000).to_bytes(300_000, "big")
 class TlsServer:
     """Sends the same bytes on every connection, and closes it."""
 
-    def __init__(self, answer):
-        self.answer = answer
+    def __init__(self, reply_bytes):
+        self.reply_bytes = reply_bytes
         self.connections = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = "https://127.0.0.1:{}".format(self.listener.getsockname()[1])
@@ -37,7 +37,7 @@ class TlsServer:
             self.connections += 1
             with connection:
                 connection.recv(65536)
-                connection.sendall(self.answer)
+                connection.sendall(self.reply_bytes)
                 connection.shutdown(socket.SHUT_WR)
                 try:
                     connection.recv(65536)  # An immediate close would reset the connection.
@@ -99,8 +99,8 @@ class Tls(BootCase):
         self.assertNotIn("gave up", output)
         return output
 
-    def server(self, answer):
-        made = TlsServer(answer)
+    def server(self, reply_bytes):
+        made = TlsServer(reply_bytes)
         self.addCleanup(made.listener.close)
         return made
 
@@ -170,11 +170,11 @@ class Lengths(BootCase):
 
     def test_an_invalid_retry_after_is_ignored(self):
         server.put_kv(f"nodes/{self.serial}/startup-config", "hostname known\n")
-        answers = ["9" * 400, "soon", "²", "-1", "1, 1"]
+        values = ["9" * 400, "soon", "²", "-1", "1, 1"]
 
         def rule(request):
-            return request.local_path == "/nodes" and bool(answers) and (
-                request.fail(503, "busy", **{"Retry-After": answers.pop()}))
+            return request.local_path == "/nodes" and bool(values) and (
+                request.fail(503, "busy", **{"Retry-After": values.pop()}))
 
         # The longest one uses all of the retry budget.
         self.assertEqual(self.boots(self.switch(), self.proxy(rule).url), "hostname known\n")

@@ -34,7 +34,7 @@ class SwitchCommand(unittest.TestCase):
             "--neighbor", "Ethernet1=nobody:Ethernet7", "--neighbor", "Ethernet2=nobody:Ethernet8")
         self.assertEqual(status, 1, output)
         self.assertIn("this is DCS-7050TX, EOS 4.30.1F, MAC 00:1c:73:aa:bb:cc,"
-                      " with neighbours on Ethernet1, Ethernet2", output)
+                      " with neighbors on Ethernet1, Ethernet2", output)
         self.assertIn("--- no startup-config", output)
 
     def test_keeps_its_flash(self):
@@ -51,7 +51,7 @@ class SwitchCommand(unittest.TestCase):
         self.assertIn("is the server running?", output)
 
     def test_its_waits_are_short(self):
-        """A wait of 35 seconds for missing neighbours would be too long for a simulation."""
+        """A wait of 35 seconds for missing neighbors would be too long for a simulation."""
         server.put_action("waits", "import os\ndef main(attributes):\n"
                           "    raise RuntimeError('scale ' + os.environ['ZTP_WAIT_SCALE'])\n")
         server.define("JPE1234", ("waits", {}))
@@ -61,7 +61,7 @@ class SwitchCommand(unittest.TestCase):
             self.assertEqual(status, 1, output)
             self.assertIn(f"action waits failed: scale {scale}\n", output)
 
-    def test_rejects_an_invalid_neighbour(self):
+    def test_rejects_an_invalid_neighbor(self):
         status, output = self.run_switch("--neighbor", "spine1")
         self.assertEqual(status, 2)
         self.assertIn("'spine1' is not LOCAL=DEVICE:PORT", output)

@@ -1,4 +1,4 @@
-// A switch as a process: Python runs the script of the server, with the stand-in for FastCli of
+// A switch as a process: Python runs the script of the server, with the simulated FastCli of
 // scripts/switch.py. A power cut is SIGKILL for it and its children; flash stays.
 
 import { spawn, spawnSync } from "node:child_process";
@@ -52,7 +52,7 @@ export async function bootProcess(one, home, life, site) {
   if (status !== 0) throw new GaveUp(`the client ended with ${signal ?? status}:\n    ${lines.slice(-LAST_LINES).join("\n    ")}`);
 }
 
-/** Updates the neighbours that FastCli shows, as time passes. Returns the timers. */
+/** Updates the neighbors that FastCli shows, as time passes. Returns the timers. */
 function followLldp(one, { home, facts: others }, life, scale) {
   const show = ({ neighbors, connected }) => {
     const seen = Object.entries(neighbors).map(([port, peer]) => ({ port, neighborDevice: peer.device, neighborPort: peer.port }));

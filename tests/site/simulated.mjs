@@ -112,7 +112,7 @@ class Client {
     if (response.status !== 400) this.json("GET bootstrap/config", response);
   }
 
-  /** The definition, for the neighbours that are seen once they have settled. */
+  /** The definition, for the neighbors that are seen once they have settled. */
   async definition() {
     await this.settle();
     let location = await this.introduce();
@@ -136,7 +136,7 @@ class Client {
     return definition;
   }
 
-  /** Reads LLDP until each connected port has its neighbour and two readings agree, nothing new comes, or time is up. */
+  /** Reads LLDP until each connected port has its neighbor and two readings agree, nothing new comes, or time is up. */
   async settle() {
     this.look();
     for (let waited = 0, changed = 0; waited - changed < LLDP_QUIET && waited < LLDP_BUDGET; ) {
@@ -149,7 +149,7 @@ class Client {
     }
   }
 
-  /** Reads LLDP: whether the neighbours are others than before. */
+  /** Reads LLDP: whether the neighbors are others than before. */
   look() {
     const before = JSON.stringify(this.neighbors);
     ({ neighbors: this.neighbors, connected: this.connected } = readingAt(this.one, this.life.age()));
@@ -279,7 +279,7 @@ class Client {
 /** The SHA-1 of a file on `flash`. */
 export const digest = (kept) => kept.sha1 ?? sha1(kept);
 
-/** Whether each connected port has a neighbour, and none outside Management is seen by its MAC address only. */
+/** Whether each connected port has a neighbor, and none outside Management is seen by its MAC address only. */
 function isComplete(neighbors, connected) {
   const isUnnamed = ([port, { device }]) => !port.startsWith("Management") && /^[0-9a-f]{12}$/.test(device.replace(/[.:-]/g, ""));
   return connected.length > 0 && connected.every((port) => port in neighbors) && !Object.entries(neighbors).some(isUnnamed);

@@ -11,7 +11,7 @@ use ztp_core::printable::Printable;
 
 use crate::report::Format;
 
-/// Zero-touch provisioning content as code: check it, push it, see what a switch would get.
+/// Zero-touch provisioning content as code: check it, push it, and see the definition that a switch would get.
 ///
 /// DIR is a ZTPServer data_root: the folder with neighbordb, definitions/, nodes/, resources/,
 /// bootstrap/, actions/ and files/. That of a running ZTPServer can be used as it is.
@@ -59,7 +59,7 @@ pub enum Command {
 const VALIDATE_EXAMPLES: &str = "\
 Examples:
   ztp validate .                               as text
-  ztp validate . --format github               in GitHub Actions: shown beside the changed lines
+  ztp validate . --format github               in GitHub Actions: shown next to the changed lines
   ztp validate . --format json | jq '.findings[] | select(.severity == \"error\")'
 
 It changes no file and runs none: actions are compiled with this machine's python3,
@@ -174,7 +174,7 @@ pub struct PushArgs {
     /// Show the plan, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Delete keys that a push has stored, that nobody has changed since, and that DIR lacks
+    /// Delete keys that a push has stored, that have not changed since, and that DIR lacks
     #[arg(long)]
     pub prune: bool,
     /// Replace startup-configs that switches have stored, too

@@ -42,7 +42,7 @@ impl TextResponse {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The error that a response with an unexpected status stands for.
+    /// The error for a response with an unexpected status.
     pub fn error(&self) -> RequestError {
         let start: String = self.body.trim().chars().take(MAX_SHOWN).collect();
         let text = format!("the server responded {}: {start}", self.status);

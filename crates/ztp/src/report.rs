@@ -26,7 +26,7 @@ pub enum Format {
     Text,
     /// One JSON object.
     Json,
-    /// Workflow commands that GitHub shows beside the changed lines.
+    /// Workflow commands that GitHub shows next to the changed lines.
     Github,
 }
 

@@ -139,7 +139,7 @@ fn explain_with_url_shows_the_response_of_a_worker() {
     let url = format!("http://{}/t/site-token", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
         let mut asked = Vec::new();
-        for answer in [
+        for response in [
             "200 OK\r\nContent-Length: 14\r\n\r\n{\"actions\":[]}",
             "400 Bad Request\r\nContent-Length: 7\r\n\r\nunknown",
         ] {
@@ -152,7 +152,7 @@ fn explain_with_url_shows_the_response_of_a_worker() {
             while reader.read_line(&mut header).unwrap() > 2 {
                 header.clear();
             }
-            write!(stream, "HTTP/1.1 {answer}").unwrap();
+            write!(stream, "HTTP/1.1 {response}").unwrap();
         }
         asked
     });

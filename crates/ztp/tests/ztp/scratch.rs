@@ -27,7 +27,7 @@ impl Scratch {
         std::fs::write(path, content).unwrap();
     }
 
-    /// Runs `ztp` here: its exit status and what it printed.
+    /// Runs `ztp` here: its exit status and its output.
     pub fn ztp(&self, args: &[&str]) -> (i32, String) {
         let done = Command::new(env!("CARGO_BIN_EXE_ztp"))
             .args(args)
