@@ -58,9 +58,9 @@ fn main() {
             if let Some(entry) = trace.chosen() {
                 return format!("'{}' matches", entry.pattern.name);
             }
-            let answer = trace.refusal(MAX_REFUSAL, char::len_utf8);
+            let refusal = trace.refusal(MAX_REFUSAL, char::len_utf8);
             let log = trace.refusal(MAX_LOGGED_REFUSAL, char::len_utf8);
-            format!("{} and {} bytes", answer.len(), log.len())
+            format!("{} and {} bytes", refusal.len(), log.len())
         });
         if let Some(entry) = neighbordb.entries().first() {
             measure(&format!("store, {name}"), &mut || {

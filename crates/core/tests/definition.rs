@@ -113,7 +113,7 @@ fn attributes(count: usize, text: &str) -> Definition {
 fn a_rendered_definition_is_bounded() {
     let long =
         |length: usize| Attributes::parse(&format!("long: {}\n", "x".repeat(length))).unwrap();
-    // Many times what the attribute holds, and little else.
+    // The definition is little larger than the attribute, times this number.
     let times = 20;
     let definition = attributes(times, "$long");
     let fits = definition.render(&long(MAX_RENDERED / times - 15)).unwrap();
@@ -130,10 +130,10 @@ fn a_rendered_definition_is_bounded() {
         error.to_string(),
         "line 2, column 3: the definition has more than 2097152 bytes after attributes and pool values are substituted"
     );
-    // 60 KB of definition that would be 400 MB.
+    // A definition of 60 KB whose rendering would have 400 MB.
     let bomb = attributes(4_000, "$long");
     assert!(bomb.render(&long(100_000)).is_err());
-    // A control character is six bytes of JSON.
+    // A control character has six bytes in JSON.
     let escapes = "\\0".repeat(MAX_RENDERED / times / 6);
     let escapes = Attributes::parse(&format!("long: \"{escapes}\"\n")).unwrap();
     assert!(definition.render(&escapes).is_err());

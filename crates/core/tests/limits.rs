@@ -183,7 +183,7 @@ fn refusal(neighbordb: &Neighbordb, facts: &NodeFacts, max: usize) -> String {
 #[test]
 fn a_refusal_is_bounded_and_counts_the_omitted_patterns() {
     let facts = NodeFacts::default();
-    let line = "pattern 'p0': Ethernet1 wants device 'spine1', saw no neighbor";
+    let line = "pattern 'p0': Ethernet1 requires device 'spine1', saw no neighbor";
     assert_eq!(refusal(&patterns(1, "p"), &facts, MAX_LOGGED_REFUSAL), line);
     for max in [MAX_LOGGED_REFUSAL, MAX_REFUSAL] {
         let text = refusal(&patterns(2_400, "p"), &facts, max);
@@ -194,7 +194,7 @@ fn a_refusal_is_bounded_and_counts_the_omitted_patterns() {
         let shown = lines.len() - 1;
         assert_eq!(lines[shown], format!("and {} more patterns", 2_400 - shown));
     }
-    // Just as many as fit, and one more.
+    // The largest number within the limit, and one more.
     let three = refusal(&patterns(3, "p"), &facts, MAX_REFUSAL);
     let ending = "\nand 3 more patterns".len();
     let room = three.len() + "\n".len() + ending;
@@ -221,7 +221,7 @@ fn a_refusal_keeps_no_more_mismatches_than_it_can_show() {
 }
 
 #[test]
-fn names_of_any_length_make_no_larger_refusal() {
+fn a_refusal_is_bounded_for_names_of_any_length() {
     let long = |c: char| c.to_string().repeat(1024 / c.len_utf8());
     for c in ['x', '\u{1b}', '\u{10ffff}', '<'] {
         let neighbor = Neighbor {
@@ -248,9 +248,9 @@ fn names_of_any_length_make_no_larger_refusal() {
 
 #[test]
 fn a_line_that_is_longer_than_the_refusal_is_cut() {
-    let wants = "w".repeat(2_000);
+    let requires = "w".repeat(2_000);
     let text = format!(
-        "patterns:\n- {{name: p, definition: a, interfaces: [Ethernet1: {{device: {wants}, port: {wants}}}]}}\n- {{name: q, definition: a, interfaces: [any: any]}}\n"
+        "patterns:\n- {{name: p, definition: a, interfaces: [Ethernet1: {{device: {requires}, port: {requires}}}]}}\n- {{name: q, definition: a, interfaces: [any: any]}}\n"
     );
     let neighbordb = Neighbordb::parse(&text, Identifier::SerialNumber).unwrap();
     let text = refusal(&neighbordb, &NodeFacts::default(), 1_000);

@@ -20,8 +20,8 @@ impl Definition {
     /// The definition for one node, before plugin calls.
     ///
     /// A string that begins with `$`, as an attribute of an action or in a mapping of its attributes, refers to an
-    /// attribute: the node's own, else the definition's, else null. The value replaces the string, and is not looked up
-    /// again.
+    /// attribute: the node's own, else the definition's, else null. The value replaces the string. A `$name`
+    /// in it is not replaced.
     ///
     /// # Errors
     /// The result exceeds [`MAX_RENDERED`], [`MAX_CALLS`] or [`MAX_CALL_PLACES`].
