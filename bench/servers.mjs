@@ -28,9 +28,10 @@ export function becomeGenerator() {
 
 /**
  * Starts the Worker of the folder `source` in the folder `place`, with empty stores; `<place>/data/files` has large
- * files. `delayMs` is added to each storage operation. Resolves to a server, with the port of its stores.
+ * files. `delayMs` is added to each storage operation. `apart`: the stores are a process of their own, whose CPU time is
+ * not that of the Worker. Resolves to a server, with the port of its stores.
  */
-export async function startWorkerd(place, source, { bindings = {}, delayMs = 0 } = {}) {
+export async function startWorkerd(place, source, { bindings = {}, delayMs = 0, apart = false } = {}) {
   const dataRoot = join(place, "data");
   mkdirSync(join(dataRoot, "files", "images"), { recursive: true });
   cpSync(join(root, source), place, { recursive: true });
@@ -42,6 +43,7 @@ export async function startWorkerd(place, source, { bindings = {}, delayMs = 0 }
     writeFileSync(join(place, "delayed.js"), delayed(objects, delayMs));
     modules.unshift("delayed.js");
   }
+  const service = (entrypoint) => (apart ? text(entrypoint) : `(name = "stores", entrypoint = "${entrypoint}")`);
   const bound = [
     ...Object.entries({ ...wanted.vars, ...bindings }).map(([name, value]) => bind(name, "json", json(value))),
     ...wanted.kv_namespaces.map(({ binding }) => bind(binding, "kvNamespace", service("kv"))),
@@ -49,32 +51,62 @@ export async function startWorkerd(place, source, { bindings = {}, delayMs = 0 }
     ...objects.map(({ name, class_name }) => bind(name, "durableObjectNamespace", text(class_name))),
   ];
   const namespace = ({ class_name: name }) => `(className = "${name}", uniqueKey = "${name}", enableSql = true)`;
-  const [port, storesPort, config] = [await freePort(), await freePort(), join(place, "workerd.capnp")];
-  writeFileSync(
-    config,
-    `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [
-    (name = "measured", worker = .measured), (name = "stores", worker = .stores),
-    (name = "data", disk = ${text(dataRoot)}), (name = "objects", disk = (path = ${text(place)}, writable = true)),
-  ],
-  sockets = [
-    (name = "measured", address = "127.0.0.1:${port}", http = (), service = "measured"),
-    (name = "stores", address = "127.0.0.1:${storesPort}", http = (), service = "stores"),
-  ],
+  const [port, storesPort, kvPort, r2Port] = await freePorts(4);
+  const objectsDisk = `(name = "objects", disk = (path = ${text(place)}, writable = true))`;
+  const stores = [`(name = "stores", worker = .stores)`, `(name = "data", disk = ${text(dataRoot)})`];
+  const storesSocket = socket("stores", storesPort, text("stores"));
+  const storesWorker = `const stores :Workerd.Worker = (
+  modules = [${embed("stores.js")}], compatibilityDate = "${wanted.compatibility_date}",
+  bindings = [${bind("FOLDER", "service", text("data"))}, ${bind("DELAY_MS", "json", json(delayMs))}],
 );
-const measured :Workerd.Worker = (
+`;
+  const measuredWorker = `const measured :Workerd.Worker = (
   modules = [${modules.map(embed).join(", ")}], compatibilityDate = "${wanted.compatibility_date}",
   bindings = [${bound.join(", ")}],
   durableObjectNamespaces = [${objects.map(namespace).join(", ")}], durableObjectStorage = (localDisk = "objects"),
 );
-const stores :Workerd.Worker = (
-  modules = [${embed("stores.js")}], compatibilityDate = "${wanted.compatibility_date}",
-  bindings = [${bind("FOLDER", "service", text("data"))}, ${bind("DELAY_MS", "json", json(delayMs))}],
+`;
+  const measured = [`(name = "measured", worker = .measured)`, objectsDisk];
+  const measuredSocket = socket("measured", port, text("measured"));
+  if (!apart) {
+    const config = configure(place, "workerd", [...measured, ...stores], [measuredSocket, storesSocket], measuredWorker + storesWorker);
+    return { ...(await start(WORKERD, ["serve", config], port)), storesPort, dataRoot };
+  }
+  const entrypoint = (name, at) => socket(name, at, `(name = "stores", entrypoint = "${name}")`);
+  const storesSockets = [storesSocket, entrypoint("kv", kvPort), entrypoint("r2", r2Port)];
+  const external = (name, at) => `(name = "${name}", external = (address = "127.0.0.1:${at}", http = ()))`;
+  const config = configure(place, "stores", stores, storesSockets, storesWorker);
+  await start(WORKERD, ["serve", config], storesPort, request("PUT", "/kv/ready", { body: "" }));
+  const services = [...measured, external("kv", kvPort), external("r2", r2Port)];
+  const own = configure(place, "workerd", services, [measuredSocket], measuredWorker);
+  return { ...(await start(WORKERD, ["serve", own], port)), storesPort, dataRoot };
+}
+
+/** Writes the configuration of a runtime; returns its path. */
+function configure(place, name, services, sockets, workers) {
+  const path = join(place, `${name}.capnp`);
+  const list = (items) => `[\n    ${items.join(",\n    ")},\n  ]`;
+  writeFileSync(
+    path,
+    `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = ${list(services)},
+  sockets = ${list(sockets)},
 );
-`,
+${workers}`,
   );
-  return { ...(await start(WORKERD, ["serve", config], port)), storesPort, dataRoot };
+  return path;
+}
+
+const socket = (name, port, service) => `(name = "${name}", address = "127.0.0.1:${port}", http = (), service = ${service})`;
+
+async function freePorts(count) {
+  const ports = [];
+  while (ports.length < count) {
+    const port = await freePort();
+    if (!ports.includes(port)) ports.push(port);
+  }
+  return ports;
 }
 
 /** A main module in which each call of a Durable Object takes longer. */
@@ -90,7 +122,6 @@ function delayed(objects, delayMs) {
 
 const embed = (name) => `(name = "${name}", ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed "${name}")`;
 const bind = (name, kind, value) => `(name = "${name}", ${kind} = ${value})`;
-const service = (entrypoint) => `(name = "stores", entrypoint = "${entrypoint}")`;
 /** A string as Cap'n Proto writes it: JSON's escapes, but for those of characters beyond ASCII. */
 const text = (value) => JSON.stringify(value);
 const json = (value) => text(JSON.stringify(value));
@@ -106,8 +137,11 @@ export async function startReference(place) {
   return { ...(await start(pythonWithZtpserver(), ["-c", main, "--conf", config], port)), dataRoot };
 }
 
-/** Starts a program on the CPUs of the servers; resolves when it responds to GET /bootstrap, `startMs` later. */
-async function start(program, args, port) {
+/** ztpserver without content responds with 400. */
+const BOOTSTRAP = request("GET", "/bootstrap", { statuses: [200, 400] });
+
+/** Starts a program on the CPUs of the servers; resolves when it responds to GET /bootstrap, or to `first`, `startMs` later. */
+async function start(program, args, port, first = BOOTSTRAP) {
   const command = division ? ["taskset", "--cpu-list", division.servers, program, ...args] : [program, ...args];
   const started = performance.now();
   const child = spawn(command[0], command.slice(1), { stdio: "ignore", env: { PATH: process.env.PATH, PYTHONUTF8: "1" } });
@@ -115,8 +149,7 @@ async function start(program, args, port) {
   const ended = new Promise((resolve, reject) => child.on("error", reject).on("exit", resolve));
   for (;;) {
     try {
-      // ztpserver without content responds with 400.
-      await exchange(port, request("GET", "/bootstrap", { statuses: [200, 400] }));
+      await exchange(port, first);
       return { port, pid: child.pid, startMs: performance.now() - started, stop: () => child.kill("SIGKILL") && ended };
     } catch (error) {
       if (child.exitCode !== null) throw new Error(`${command.join(" ")} ended with ${child.exitCode}`);

@@ -26,10 +26,11 @@ HEAD = """\
 <!-- Made by scripts/actions.py from the docstrings in assets/actions: edit those. -->
 
 An action is a Python script with `main(attributes)` that the switch downloads and runs; a
-[definition](definitions.md) names it and gives its attributes. These ship inside and are served
-until `actions/NAME` in R2 replaces them. A URL is relative to the server, `files/images/EOS.swi`,
-or absolute. A value in parentheses is the default of an attribute; one that is not marked
-`optional` and has no default is required. How to write your own: [client.md](client.md#actions).
+[definition](definitions.md) names it and sets its attributes. The Worker contains the actions on
+this page, and serves them unless `actions/NAME` in R2 replaces them. A URL is relative to the
+server (`files/images/EOS.swi`) or absolute. A value in parentheses is the default of an attribute;
+an attribute without a default that is not marked `optional` is required. To write your own
+actions, see [client.md](client.md#actions).
 
 """
 
@@ -40,7 +41,7 @@ def sections(docstring):
     if not found:
         raise ValueError("it has no 'Attributes:' and 'Example:'")
     before, attributes, example = found.groups()
-    # What follows the list of attributes is about the action again.
+    # Paragraphs after the list of attributes are about the action again.
     listed, _, after = attributes.partition("\n\n")
     return before.strip(), listed, after.strip(), textwrap.dedent(example).strip()
 

@@ -38,8 +38,8 @@ export function run(program, args, options = {}) {
 }
 
 /** The output of a program; exits if it fails. */
-export function output(program, args) {
-  const done = spawnSync(program, args, { cwd: root, encoding: "utf8", env: environment() });
+export function output(program, args, options = {}) {
+  const done = spawnSync(program, args, { cwd: root, encoding: "utf8", env: environment(), ...options });
   if (done.error) fail(missing(program, done.error));
   if (done.status !== 0) fail(`\`${[program, ...args].join(" ")}\` failed: ${done.stderr}`);
   return done.stdout;

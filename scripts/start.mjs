@@ -56,7 +56,7 @@ The server will be at ${url}. In another terminal, try
   npm run switch${other}
       a simulated switch boots from it: the sample's node SAMPLE01, with its startup-config
   npm run switch -- --serial NEW1 --neighbor Ethernet1=spine1:Ethernet1 --neighbor Ethernet2=spine2:Ethernet1${other.replace(" --", "")}
-      one that nobody has registered: neighbordb finds its definition
+      an unregistered switch: neighbordb selects its definition
 `);
 }
 

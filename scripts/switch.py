@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""A simulated switch: boots from a server as a real one would, and shows what became of it.
+"""A simulated switch: boots from a server like a real one, and shows the result.
 
-It fetches GET /bootstrap and runs what it gets, with a folder for flash and a stand-in for FastCli,
-then prints the startup-config that the boot ended with. Its exit status is that of the client.
+It fetches GET /bootstrap and runs the script, with a folder as flash and a simulated FastCli, then
+prints the startup-config at the end of the boot. Its exit status is that of the client.
 
     switch.py --serial JPE12345678 --neighbor Ethernet1=spine1:Ethernet7
 
-As a module it is the stand-in that the tests of the client use.
+The tests of the client use it as a module.
 """
 
 import argparse
@@ -23,12 +23,12 @@ import urllib.parse
 import urllib.request
 
 DEFAULT_URL = "http://localhost:8787/bootstrap"
-# What the waits of a boot are multiplied by: 35 seconds for neighbours that never come are 0.7.
+# The scale of all waits of a boot: 35 seconds without a neighbor take 0.7 seconds.
 WAIT_SCALE = 0.02
 
-# Runs as FastCli: answers what a boot asks, writes every command to commands.log, and what it is
-# configured with to running-config. What EOS says about itself is in facts.json, in the shape of
-# `show ... | json`; all are beside the folder that this is in.
+# The simulated FastCli: it runs the commands of a boot, writes each of them to commands.log, and
+# configuration to running-config. facts.json has the output of `show ... | json`. All these files
+# are in the parent folder of this script's folder.
 FASTCLI = '''#!{python} -S
 import json, os, re, sys
 
@@ -50,7 +50,7 @@ def copy(source, target, mode):
 
 
 def interfaces(facts):
-    """What `show interfaces status` shows: by default a link wherever LLDP ever has a neighbour."""
+    """The output of `show interfaces status`: by default, ports with an LLDP neighbor at any time."""
     connected = facts["connected"]
     if connected is None:
         last = facts.get("show lldp neighbors", {{}}).get("lldpNeighbors", [])
@@ -118,7 +118,7 @@ def neighbor(value):
 
 
 def lldp(neighbors):
-    """(local port, device, remote port) of each neighbour, as `show lldp neighbors` has them."""
+    """(local port, device, remote port) of each neighbor, as `show lldp neighbors` has them."""
     return [{"port": local, "neighborDevice": device, "neighborPort": port}
             for local, device, port in neighbors]
 
@@ -128,9 +128,9 @@ class Switch:
 
     `flash` is its flash; commands.log gets every CLI command. `facts` may be changed before boot:
     `refused` lists CLI commands that fail, `messages` has EOS's words for some, and `readings`, if
-    there are any, are the neighbours that LLDP shows at the first reading, the second and so on.
+    there are any, are the neighbors that LLDP shows at the first reading, the second and so on.
     `connected` lists the interfaces with a link; without it, they are those that ever have a
-    neighbour.
+    neighbor.
     """
 
     def __init__(self, home, serial="SAMPLE01", mac="00:1c:73:00:00:01", model="vEOS",
@@ -197,7 +197,7 @@ def main():
     parser.add_argument("--version", default="4.30.1F", help="its EOS version (%(default)s)")
     parser.add_argument(
         "--neighbor", type=neighbor, action="append", default=[], metavar="LOCAL=DEVICE:PORT",
-        help="an LLDP neighbour, such as Ethernet1=spine1:Ethernet7; may be repeated")
+        help="an LLDP neighbor, such as Ethernet1=spine1:Ethernet7; may be repeated")
     parser.add_argument(
         "--wait-scale", type=float, metavar="FACTOR",
         default=os.environ.get("ZTP_WAIT_SCALE", str(WAIT_SCALE)),

@@ -52,7 +52,7 @@ impl Request {
             })
     }
 
-    /// The refusal of a request whose body nobody has read. The body is read first, and dropped: a client that
+    /// The refusal of a request with an unread body. The body is read first, and dropped: otherwise a client that
     /// is still sending would see a broken connection instead of the refusal.
     pub async fn refuse(&self, refusal: Error) -> Error {
         if let Some(body) = self.inner.body() {

@@ -55,7 +55,7 @@ impl DurableObject for ResourcePool {
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         let call: PoolRequest = serde_json::from_str(&request.text().await?)?;
-        let reply = self.answer(&call).await.unwrap_or_else(|problem| {
+        let reply = self.handle(&call).await.unwrap_or_else(|problem| {
             // Memory may differ from the database now: read the database again.
             self.allocations.take();
             match problem {
@@ -89,7 +89,7 @@ impl From<worker::Error> for Problem {
 }
 
 impl ResourcePool {
-    async fn answer(&self, call: &PoolRequest) -> Result<Reply, Problem> {
+    async fn handle(&self, call: &PoolRequest) -> Result<Reply, Problem> {
         let name = &call.pool;
         match &call.command {
             Command::Allocate { node, held_only } => {

@@ -43,13 +43,13 @@ pub const MAX_HASH_MS: u64 = 60_000;
 /// Values by key, with a bound in bytes. A full cache drops its oldest entries.
 #[derive(Debug)]
 pub struct Cache<V> {
-    entries: HashMap<String, Entry<V>>,
+    entries: HashMap<String, CacheEntry<V>>,
     bytes: usize,
     max_bytes: usize,
 }
 
 #[derive(Debug)]
-struct Entry<V> {
+struct CacheEntry<V> {
     value: V,
     bytes: usize,
     /// When it was inserted, in milliseconds.
@@ -99,7 +99,7 @@ impl<V: Clone> Cache<V> {
             self.make_room(bytes);
         }
         self.bytes += bytes;
-        let entry = Entry {
+        let entry = CacheEntry {
             value,
             bytes,
             since: now,

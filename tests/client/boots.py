@@ -1,4 +1,4 @@
-"""What the tests share: a switch, and boots of it as processes."""
+"""Shared parts of the tests: a switch, and its boots as processes."""
 
 import os
 import pathlib
@@ -9,11 +9,11 @@ import tempfile
 import server
 import switch
 
-# Every wait of the client times this: five minutes of retries take 1.5 s.
+# The scale of the client's waits: five minutes of retries take 1.5 s.
 WAIT_SCALE = "0.005"
 
 STUBS = {
-    # Runs the command, without the rights that it asks for.
+    # Runs the command, without the requested rights.
     "sudo": '#!/bin/sh\nexec "$@"\n',
     "useradd": '#!/bin/sh\nprintf "%s\\n" "$@" > "$(dirname "$0")/../useradd.log"\n'
                'exit "${USERADD_STATUS:-0}"\n',
@@ -21,7 +21,7 @@ STUBS = {
 
 
 def tree(folder):
-    """All that is in a folder: {relative path: content, link or 'folder'}."""
+    """The contents of a folder: {relative path: content, link or 'folder'}."""
     found = {}
     for path in sorted(pathlib.Path(folder).rglob("*")):
         name = str(path.relative_to(folder))
@@ -33,7 +33,7 @@ def tree(folder):
 
 
 def used_flash(switch_):
-    """Fill flash with what a switch that has been in use may have."""
+    """Fill flash with the files of a switch that has been in use."""
     files = {
         "startup-config": b"hostname before\n",
         "rc.eos": b"#!/bin/bash\necho before\n",
@@ -51,7 +51,7 @@ def used_flash(switch_):
 
 
 class Boot:
-    """How a boot ended: `status`, and its `output`."""
+    """The result of a boot: `status` and `output`."""
 
     def __init__(self, status, output):
         self.status = status
@@ -59,7 +59,7 @@ class Boot:
 
 
 class BootCase:
-    """A test that boots switches with `self.python`, from a server whose storage is empty."""
+    """A test that boots switches with `self.python`, from a server with empty storage."""
 
     maxDiff = None
 
@@ -72,7 +72,7 @@ class BootCase:
     def switch(self, **facts):
         """A switch whose serial number is the test's name."""
         facts.setdefault("serial", self.serial)
-        # One that no pattern wants: with a neighbour, two readings of LLDP are enough.
+        # No pattern requires it: with a neighbor, two readings of LLDP are enough.
         facts.setdefault("neighbors", [("Ethernet48", "console1", "Ethernet1")])
         made = switch.Switch(tempfile.mkdtemp(dir=self.home), **facts)
         for name, script in STUBS.items():
@@ -87,7 +87,7 @@ class BootCase:
         return proxy
 
     def start(self, switch_, url=None, arguments=(), **environment):
-        """Fetch the client and start it, with its output in one pipe."""
+        """Fetch the client and start it, with stdout and stderr in one pipe."""
         switch_.fetch((url or server.URL) + "/bootstrap")
         environment = {"ZTP_WAIT_SCALE": WAIT_SCALE, **environment}
         return switch_.start(self.python, arguments, environment,
@@ -111,7 +111,7 @@ class BootCase:
         return (switch_.flash / "startup-config").read_text(encoding="utf-8")
 
     def refused(self, switch_, reason, url=None, arguments=(), **environment):
-        """Boot, and expect failure: the reason in the log, and flash as it was, to the byte."""
+        """Boot, and expect failure with the reason in the log, and flash restored byte for byte."""
         before = tree(switch_.flash)
         booted = self.boot(switch_, url, arguments, **environment)
         self.assertEqual(booted.status, 1, booted.output)

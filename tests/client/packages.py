@@ -1,4 +1,4 @@
-"""What the tests take from the Python package index, into a folder that ends with the run."""
+"""Packages from the Python package index for the tests, in a folder that is removed at the end."""
 
 import functools
 import os
@@ -38,7 +38,7 @@ def ztpserver():
 
 @functools.lru_cache(maxsize=None)
 def modules(*names, python=sys.executable):
-    """A folder for PYTHONPATH with these packages and what they need."""
+    """A folder for PYTHONPATH with these packages and their dependencies."""
     target = tempfile.mkdtemp(dir=_folder.name)
     _pip("install", "--target", target, *names, python=python)
     return target

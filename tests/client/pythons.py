@@ -1,4 +1,4 @@
-"""The Pythons that play the switch's, and tests that run once under each."""
+"""The Pythons that run the client, and tests that run once with each."""
 
 import glob
 import os

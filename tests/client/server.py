@@ -14,7 +14,7 @@ import urllib.parse
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# The server may keep shared documents in memory for some seconds, and stored ones lag.
+# The server may cache shared documents for some seconds, and storage is eventually consistent.
 VISIBLE_WITHIN = 30
 
 
@@ -28,11 +28,11 @@ def setting(name):
 URL = setting("ZTP_TEST_URL")
 CONTROL = setting("ZTP_TEST_CONTROL")
 
-_stored = {}  # What this run has put into files/ last.
+_stored = {}  # The last contents of files/ that this run has stored.
 
 
 def fetch(url, method="GET", data=None):
-    """(status, headers, body), whatever the status."""
+    """(status, headers, body), for any status."""
     request = urllib.request.Request(url, data, method=method)
     try:
         with urllib.request.urlopen(request, timeout=60) as response:
@@ -66,7 +66,7 @@ def put_kv(key, content):
 
 
 def put_file(path, content):
-    """Store files/PATH. In place of another content, wait until the server serves the new."""
+    """Store files/PATH. If it replaces other content, wait until the server sends the new one."""
     content = _encoded(content)
     _control("PUT", "r2/files/" + path, content)
     if _stored.setdefault(path, content) != content:
@@ -78,7 +78,7 @@ def put_file(path, content):
 
 
 def put_shown(store, key, path, content, shows):
-    """Store a document, and wait until GET `path` gives a body of which `shows` is true."""
+    """Store a document, and wait until `shows` is true for the body of GET `path`."""
     _control("PUT", f"{store}/{key}", _encoded(content))
     _await_shown(path, shows)
 
@@ -113,7 +113,7 @@ def define(node, *actions):
 
 
 class Proxy:
-    """Stands between switch and server; `rule(request)` may answer in the server's place.
+    """A proxy between switch and server; `rule(request)` may respond in place of the server.
 
     The server's URL in what it says becomes the proxy's, with `prefix`: all that the switch knows
     is the proxy. `requests` lists (method, path), in order.
@@ -139,7 +139,7 @@ class Proxy:
         self.httpd.server_close()
 
     def paths(self, pattern=""):
-        """The paths asked for that match a regular expression, without the prefix."""
+        """The requested paths that match a regular expression, without the prefix."""
         paths = [path[len(self.prefix):] for _, path in self.requests]
         return [path for path in paths if re.search(pattern, path)]
 
@@ -162,11 +162,11 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = handle_any  # noqa: N815 (the names that http.server looks for)
 
     def forward(self):
-        """Ask the server: (status, headers, body), with the proxy's URL in place of its own."""
+        """Forward the request: (status, headers, body), with the proxy's URL for the server's."""
         target = urllib.parse.urlsplit(URL)
         connection = http.client.HTTPConnection(target.netloc, timeout=60)
         try:
-            # Unlike Cloudflare, the local runtime compresses what is marked no-transform.
+            # Unlike Cloudflare, the local runtime compresses responses with no-transform.
             headers = {name: value for name, value in self.headers.items()
                        if name.lower() not in ("host", "connection", "accept-encoding")}
             connection.request(self.command, target.path + self.local_path,
@@ -198,12 +198,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def fail(self, status, reason, **headers):
-        """Answer with an error of the proxy's own. Returns True."""
+        """Send an error in place of the server. Returns True."""
         self.reply(status, {"Content-Type": "text/html", **headers}, reason.encode())
         return True
 
     def cut(self):
-        """End the connection without an answer. Returns True."""
+        """Close the connection without a response. Returns True."""
         self.connection.shutdown(socket.SHUT_RDWR)
         self.close_connection = True
         return True

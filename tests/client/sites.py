@@ -1,4 +1,4 @@
-"""ZTPServer's own client, unmodified, where there are sites: ZTP_TEST_URL is below /t/TOKEN."""
+"""ZTPServer's own client, unmodified, with sites: ZTP_TEST_URL is below /t/TOKEN."""
 
 import re
 
@@ -7,7 +7,7 @@ import test_reference
 
 
 class UnderTheTokenOfASite(test_reference.TheirClient):
-    """The switch does not say who it is when it fetches the script."""
+    """The switch sends no id when it fetches the script."""
 
     def switch(self, **facts):
         made = super().switch(**facts)
@@ -21,9 +21,9 @@ class UnderTheTokenOfASite(test_reference.TheirClient):
 
 
 class UnderTheUrlOfItsOwn(test_reference.TheirClient):
-    """The switch says who it is, as EOS does."""
+    """The switch sends its id, as EOS does."""
 
-    # The proxy of that test knows one URL, and here every switch has another.
+    # The proxy of that test has one URL, and here every switch has its own.
     test_boot_under_a_path_prefix = None
 
     def boots(self, switch_, url=None, **environment):
@@ -35,6 +35,6 @@ class UnderTheUrlOfItsOwn(test_reference.TheirClient):
 
 
 def load_tests(loader, _tests, _pattern):
-    """Only the classes above: what they build on runs elsewhere."""
+    """Only the classes above: their base classes run in test_reference."""
     classes = (UnderTheTokenOfASite, UnderTheUrlOfItsOwn)
     return loader.suiteClass([loader.loadTestsFromTestCase(case) for case in classes])

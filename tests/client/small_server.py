@@ -1,4 +1,4 @@
-"""A small server for tests that boot hundreds of times: one node, and what ships inside."""
+"""A small server for tests that boot hundreds of times: one node, and the built-in files."""
 
 import hashlib
 import json
@@ -11,15 +11,15 @@ ASSETS = pathlib.Path(__file__).resolve().parents[2] / "assets"
 
 
 def bootstrap(url):
-    """The client, as the server at `url` gives it out."""
+    """The client script, as the server at `url` sends it."""
     source = (ASSETS / "bootstrap").read_text(encoding="utf-8")
     return source.replace("$SERVER", url).replace("$$", "$").encode("utf-8")
 
 
 class SmallServer:
-    """Serves one definition, `files` and `actions` (name: bytes); `config` is where to log.
+    """Serves one definition, `files` and `actions` (name: bytes); `config` is the logging.
 
-    `on_request(path)` is called before each answer, if it is set.
+    `on_request(path)` is called before each response, if it is set.
     """
 
     def __init__(self):
@@ -42,7 +42,7 @@ class SmallServer:
         self.httpd.shutdown()
         self.httpd.server_close()
 
-    def answer(self, path):
+    def response_to(self, path):
         """(status, type, body) of a GET."""
         kind, _, name = path.lstrip("/").partition("/")
         if path == "/bootstrap":
@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = urllib.parse.unquote(self.path)
         if self.server_of.on_request:
             self.server_of.on_request(path)
-        self.reply(*self.server_of.answer(path))
+        self.reply(*self.server_of.response_to(path))
 
     def do_POST(self):  # noqa: N802
         self.rfile.read(int(self.headers["Content-Length"]))

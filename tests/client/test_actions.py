@@ -14,7 +14,7 @@ from pythons import each_python
 
 
 class Relay(socketserver.ThreadingTCPServer):
-    """An SMTP relay that keeps what it gets: (recipients, message)."""
+    """An SMTP relay that keeps its messages: (recipients, message)."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -31,7 +31,7 @@ class RelaySession(socketserver.StreamRequestHandler):
         recipients = []
         for line in self.rfile:
             command = line.split(b":")[0].strip().upper()
-            answer = b"250 fine"
+            reply = b"250 fine"
             if command == b"RCPT TO":
                 recipients.append(line.split(b"<")[1].split(b">")[0].decode())
             elif command == b"DATA":
@@ -45,7 +45,7 @@ class RelaySession(socketserver.StreamRequestHandler):
             elif command == b"QUIT":
                 self.wfile.write(b"221 bye\r\n")
                 return
-            self.wfile.write(answer + b"\r\n")
+            self.wfile.write(reply + b"\r\n")
 
 
 @each_python
@@ -58,7 +58,7 @@ class Actions(BootCase):
         return (switch.home / "commands.log").read_text().splitlines()
 
     def restart(self, switch):
-        """What EOS does with rc.eos at every start."""
+        """Run rc.eos, as EOS does at every start."""
         script = str(switch.flash / "rc.eos")
         subprocess.run(["bash", script], check=True, env=switch.environment())
 
@@ -91,7 +91,7 @@ class Actions(BootCase):
             null = {"url": "files/grün.t", "variables": {"what": None}}
             self.fails(action, null, "files/grün.t, line 2: the variable 'what' is null")
 
-    def test_add_config_logs_what_has_no_value_with_file_and_line(self):
+    def test_add_config_logs_variables_without_a_value_with_file_and_line(self):
         config = ("hostname $name\nip route $mgmt via ${gw}\n$$done\n"
                   "enable secret sha512 $6$salt$hash\nradius-server key pa$word\n")
         server.put_file("undefined.grün", config)
@@ -180,7 +180,7 @@ class Actions(BootCase):
         self.fails("install_image", {"url": "files/images/a.swi"}, "'version' is missing")
         self.fails("install_image", dict(image, version="new", downgrade=False), "not a version")
 
-    def test_install_image_compares_versions_as_eos_writes_them(self):
+    def test_install_image_compares_versions_in_the_spelling_of_eos(self):
         server.put_file("images/b.swi", b"an image")
         build = "4.31.1F-34554157.4311F (engineering build)"
         for wanted, running, installs in (
@@ -214,9 +214,9 @@ class Actions(BootCase):
         os.remove(switch.flash / "startup-config")
         (switch.flash / "a.swi").write_bytes(b"an imagE")
         sha1 = hashlib.sha1(b"an imagE").hexdigest()
-        self.assertIn(sha1, self.refused(switch, "it is damaged, or another image"))
+        self.assertIn(sha1, self.refused(switch, "it is damaged, or a different image"))
         (switch.flash / "a.swi").write_bytes(b"longer image")
-        self.refused(switch, "it is not the same image")
+        self.refused(switch, "they are different images")
         self.fails("verify_image", {"url": "files/images/a.swi"}, "boot-config is missing")
         self.fails("verify_image", {"url": "http://192.0.2.1/a", "path": "/etc/passwd"},
                    "is not on the provisioning server")
@@ -293,7 +293,7 @@ class Actions(BootCase):
     def test_configure_ansible_client(self):
         server.put_file("key.pub", "ssh-ed25519 AAAA ansible\n")
         root = os.path.join(self.home, "persist")
-        # A user and a group that exist everywhere; useradd makes nothing here.
+        # A user and a group that exist on every machine; useradd creates nothing here.
         user = {"user": "root", "passwd": "s3cr et", "group": "root", "root": root,
                 "key": "files/key.pub"}
         switch = self.run_action("configure_ansible_client", user)

@@ -1,4 +1,4 @@
-"""Boots that go well: the conversation, what the switch says of itself, and its log."""
+"""Boots that succeed: the requests, the facts that the switch sends, and its log."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ import server
 from boots import WAIT_SCALE, BootCase, used_flash
 from pythons import each_python
 
-# The same in every test: the server may keep the one it has read for some seconds.
+# The same in every test, because the server may cache it for some seconds.
 NEIGHBORDB = """\
 patterns:
   - name: leaf
@@ -56,7 +56,7 @@ class Conversation(BootCase):
         server.put_kv(f"nodes/{self.serial}/startup-config", "hostname static\n")
         self.assertEqual(self.boots(self.switch()), "hostname static\n")
 
-    def test_conversation_in_order_under_a_path_prefix(self):
+    def test_the_requests_are_in_order_under_a_path_prefix(self):
         proxy = self.proxy(prefix="/t/s3cret-token_0123")
         server.put_kv(f"nodes/{self.serial}/startup-config", "hostname static\n")
         self.boots(self.switch(), proxy.url)
@@ -80,7 +80,7 @@ class Conversation(BootCase):
         left = sorted(path.name for path in switch.flash.iterdir())
         self.assertEqual(left, ["EOS-old.swi", "boot-config", "empty", "notes", "startup-config"])
 
-    def test_without_a_serial_number_it_is_the_mac_address(self):
+    def test_without_a_serial_number_the_id_is_the_mac_address(self):
         server.put_kv("nodes/001c73abcdef/startup-config", "hostname veos\n")
         switch = self.switch(serial="", mac="00:1C:73:AB:CD:EF")
         self.assertEqual(self.boots(switch), "hostname veos\n")
@@ -93,17 +93,17 @@ class Conversation(BootCase):
         self.assertEqual(self.boots(self.switch(), proxy.url), "! one\n! two\n")
         self.assertEqual(proxy.paths("^/actions/"), ["/actions/add_config"])
 
-    def test_odd_names(self):
+    def test_unusual_names(self):
         server.put_file("a b/grün%20.tpl", "! odd")
         server.define(self.serial, ("add_config", {"url": "/files/a b/grün%2520.tpl"}))
         self.assertEqual(self.boots(self.switch(), LC_ALL="C"), "! odd\n")
 
     def test_url_on_another_server(self):
-        def answer(request):
+        def serve(request):
             request.reply(200, {"Content-Type": "x/y"}, b"! far")
             return True
 
-        other = self.proxy(answer)
+        other = self.proxy(serve)
         server.define(self.serial, ("replace_config", {"url": other.url + "/some/config"}))
         self.assertEqual(self.boots(self.switch()), "! far")
         self.assertEqual(other.paths(), ["/some/config"])
@@ -131,7 +131,7 @@ class Conversation(BootCase):
         booted = self.boot(self.switch())
         self.assertIn("action add_config (no url) failed: the attribute 'url' is", booted.output)
 
-    def test_a_stored_action_wins_over_the_stock_one(self):
+    def test_a_stored_action_replaces_the_stock_one(self):
         server.put_action("verify_image", "def main(attributes):\n"
                           "    attributes.get('NODE').append_startup_config_lines(['! mine'])\n")
         self.addCleanup(server.take_shown, "r2", "actions/verify_image", "actions/verify_image",
@@ -187,7 +187,7 @@ class Logging(BootCase):
     def configure(self, text, expected):
         server.put_shown("kv", "bootstrap/bootstrap.conf", "bootstrap/config", text,
                          lambda body: expected.encode() in body)
-        # Or the next test would log as this one does.
+        # Otherwise the next test would use the same logging.
         self.addCleanup(server.put_shown, "kv", "bootstrap/bootstrap.conf", "bootstrap/config",
                         "logging: []\n", lambda body: expected.encode() not in body)
         server.put_kv(f"nodes/{self.serial}/startup-config", "hostname logged\n")
@@ -237,9 +237,9 @@ class Logging(BootCase):
 
 
 class Start(BootCase, unittest.TestCase):
-    """The script's first lines find a Python by themselves."""
+    """The first lines of the script find a Python."""
 
-    def test_runs_as_an_executable_where_only_python3_is(self):
+    def test_runs_as_an_executable_with_only_python3(self):
         switch = self.switch()
         switch.fetch(server.URL + "/bootstrap")
         server.put_kv(f"nodes/{self.serial}/startup-config", "hostname sh\n")

@@ -1,4 +1,4 @@
-"""What docs/client.md lists is what the client has."""
+"""The lists in docs/client.md are those of the client."""
 
 import ast
 import pathlib

@@ -1,4 +1,4 @@
-"""Downloads over bad lines: resumed, checked, and only then installed."""
+"""Downloads over bad connections: resumed, checked, and only then installed."""
 
 import random
 import time
@@ -13,7 +13,7 @@ IMAGE = random.Random(4).getrandbits(8 * SIZE).to_bytes(SIZE, "big")
 
 
 class BadLine:
-    """Answers 503 twice, stalls once, drops at every 100 KB, and spoils one byte once."""
+    """Sends 503 twice, stalls once, closes the connection every 100 KB, and changes a byte once."""
 
     def __init__(self):
         self.asked = 0
@@ -53,7 +53,7 @@ class Downloads(BootCase):
         self.assertEqual((switch.flash / "EOS-4.31.0F.swi").read_bytes(), IMAGE)
         self.assertEqual((switch.flash / "boot-config").read_text(), "SWI=flash:/EOS-4.31.0F.swi\n")
 
-    def test_an_image_over_a_bad_line(self):
+    def test_an_image_over_a_bad_connection(self):
         self.image_boot()
         line = BadLine()
         proxy = self.proxy(line)
@@ -65,7 +65,7 @@ class Downloads(BootCase):
         self.assertIn("stalled", self.output)
         self.assertIn("its sha1 is", self.output)
 
-    def test_an_image_that_is_there_is_not_fetched_again(self):
+    def test_an_image_on_flash_is_not_fetched_again(self):
         self.image_boot()
         switch = self.switch()
         (switch.flash / "EOS-4.31.0F.swi").write_bytes(IMAGE)
@@ -75,7 +75,7 @@ class Downloads(BootCase):
         self.assertIn("is there already", self.output)
 
     def test_a_server_without_ranges(self):
-        """One that sends all of it again is believed, and starts the file again."""
+        """If the server sends the complete file again, the client starts the file again."""
         server.put_file("whole", IMAGE[:300_000])
         server.define(self.serial,
                       ("copy_file", {"src_url": "files/whole", "dst_url": "/mnt/flash"}),
@@ -97,7 +97,7 @@ class Downloads(BootCase):
         self.assertEqual((switch.flash / "whole").read_bytes(), IMAGE[:300_000])
         self.assertEqual(len(drops), 3)
 
-    def test_a_file_that_changes_between_the_pieces(self):
+    def test_a_file_that_changes_between_the_requests(self):
         server.put_file("changing", IMAGE[:300_000])
         server.put_file("end", "hostname end\n")
         server.define(self.serial,

@@ -1,4 +1,4 @@
-"""Boots that go wrong: each says why, ends with 1, and leaves flash as it was, to the byte."""
+"""Boots that fail: each logs the reason, ends with 1, and restores flash byte for byte."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ import server
 from boots import BootCase, tree, used_flash
 from pythons import each_python
 
-# Does all that an action can do to flash, and fails.
+# Makes every kind of change to flash, and fails.
 WRECK = '''
 import os
 def main(attributes):
@@ -63,14 +63,14 @@ class Failures(BootCase):
         server.define(self.serial, ("broken_" + self.serial, {}))
         self.refused(self.used, "invalid syntax")
 
-    def test_no_such_action(self):
+    def test_a_missing_action(self):
         server.define(self.serial, ("no_such_action", {}))
-        self.refused(self.used, "GET actions/no_such_action: the server answered 404")
+        self.refused(self.used, "GET actions/no_such_action: the server responded 404")
 
-    def test_no_such_file(self):
+    def test_a_missing_file(self):
         proxy = self.proxy()
         server.define(self.serial, ("replace_config", {"url": "files/absent"}))
-        self.refused(self.used, "GET meta/files/absent: the server answered 500", proxy.url)
+        self.refused(self.used, "GET meta/files/absent: the server responded 500", proxy.url)
         self.assertEqual(proxy.paths("absent"), ["/meta/files/absent"])
 
     def test_no_startup_config_at_the_end(self):
@@ -84,7 +84,7 @@ class Failures(BootCase):
             reason = f"/nodes/{self.serial}/startup-config is empty on the server"
             self.assertIn(reason, self.refused(self.used, "no action left a startup-config: "))
 
-    def test_an_url_that_is_not_http_is_refused(self):
+    def test_a_url_that_is_not_http_is_rejected(self):
         for url in ("file:///etc/passwd", "FILE:/etc/passwd", "data:text/plain,hostname%20x",
                     "ftp://127.0.0.1/config", "image:EOS.swi"):
             server.define(self.serial, ("replace_config", {"url": url}))
@@ -92,7 +92,7 @@ class Failures(BootCase):
             self.refused(self.used, f"'{url}' is not an http or https URL")
             self.assertLess(time.monotonic() - started, 30)
 
-    def test_a_location_that_is_not_http_is_refused(self):
+    def test_a_location_that_is_not_http_is_rejected(self):
         for location in ("file:///etc/passwd", "data:application/json,%7B%7D"):
             proxy = self.proxy(lambda request, location=location: request.local_path == "/nodes"
                                and (request.reply(201, {"Content-Type": "text/html",
@@ -110,7 +110,7 @@ class Failures(BootCase):
         server.define(self.serial)
         self.refused(self.used, "the definition has no list of actions", proxy.url)
 
-    def test_another_kind_of_server(self):
+    def test_a_server_that_is_not_ztpserver(self):
         proxy = self.proxy(lambda request: request.local_path != "/bootstrap" and (
             request.reply(200, {"Content-Type": "text/html"}, b"<h1>Welcome</h1>") or True))
         self.refused(self.used, "is 127.0.0.1:", proxy.url)
@@ -120,17 +120,17 @@ class Failures(BootCase):
             301, "moved", Location="https://ztp.example.net/nodes"))
         self.refused(self.used, "redirects to https://ztp.example.net/nodes", proxy.url)
 
-    def test_a_server_that_is_gone(self):
+    def test_a_server_that_does_not_respond(self):
         proxy = self.proxy(lambda request: request.local_path != "/bootstrap" and request.cut())
         output = self.refused(self.used, "gave up after", proxy.url)
         self.assertGreater(len(proxy.paths("config")), 6, output)
 
-    def test_a_server_that_stays_broken(self):
+    def test_a_server_with_permanent_errors(self):
         proxy = self.proxy(lambda request: request.local_path == "/nodes"
                            and request.fail(500, "<p>out of <b>order</b></p>"))
-        self.refused(self.used, "the server answered 500: out of order", proxy.url)
+        self.refused(self.used, "the server responded 500: out of order", proxy.url)
 
-    def test_no_room_is_found_before_the_download(self):
+    def test_missing_space_on_flash_is_an_error_before_the_download(self):
         proxy = self.proxy(lambda request: request.local_path.startswith("/meta/") and (
             request.reply(200, {"Content-Type": "application/json"},
                           b'{"size": 1000000000000000, "sha1": "' + b"0" * 40 + b'"}') or True))
@@ -138,7 +138,7 @@ class Failures(BootCase):
         self.refused(self.used, "no room for files/small: it has 1000000000000000 bytes", proxy.url)
         self.assertEqual(proxy.paths("^/files"), [])
 
-    def test_a_checksum_that_stays_wrong(self):
+    def test_a_permanently_wrong_checksum(self):
         proxy = self.proxy(lambda request: request.local_path == "/files/small" and (
             request.reply(200, {"Content-Type": "text/plain"}, b"smell\n") or True))
         server.define(self.serial, ("replace_config", {"url": "files/small"}))
@@ -149,7 +149,7 @@ class Failures(BootCase):
         (self.used.home / "bin" / "FastCli").unlink()
         self.refused(self.used, "cannot run")
 
-    def test_a_command_that_eos_refuses(self):
+    def test_a_command_that_eos_rejects(self):
         self.used.facts["refused"] = ["ip rooting"]
         server.put_file("commands", "show version\nconfigure\nip rooting\nhostname x\n")
         server.define(self.serial, ("run_cli_commands", {"url": "files/commands"}))
@@ -168,8 +168,8 @@ class Failures(BootCase):
         self.assertEqual(process.wait(60), 1)
         self.assertEqual(tree(self.used.flash), before)
 
-    def test_cut_short_by_a_power_failure(self):
-        """The next boot puts back what the one before had set aside."""
+    def test_a_power_failure(self):
+        """The next boot restores the files that the interrupted boot had renamed."""
         name = "sleep_" + self.serial
         server.put_action(name, "import time\ndef main(attributes):\n    time.sleep(60)\n")
         server.define(self.serial, {"action": name})
@@ -201,7 +201,7 @@ class Failures(BootCase):
 
 @each_python
 class Retries(BootCase):
-    """Trouble that passes does not end a boot."""
+    """A transient error does not end a boot."""
 
     def test_every_request_fails_at_first(self):
         seen = {}
@@ -220,12 +220,12 @@ class Retries(BootCase):
         self.assertEqual(len(proxy.paths("^/nodes$")), 4)
 
     def created(self, status, lag):
-        """A proxy that says the node is new, and has its definition `lag` requests later."""
+        """A proxy that responds to a new node, and has its definition `lag` requests later."""
 
         def rule(request):
             if request.local_path == "/nodes":
-                answer, headers, body = request.forward()
-                request.reply(status or answer, headers, body)
+                forwarded, headers, body = request.forward()
+                request.reply(status or forwarded, headers, body)
                 return True
             asked = len(proxy.paths(f"^/nodes/{self.serial}$"))
             if request.local_path == f"/nodes/{self.serial}" and asked <= lag:
@@ -240,10 +240,10 @@ class Retries(BootCase):
         proxy = self.created(201, 3)
         self.assertEqual(self.boots(self.switch(), proxy.url), "hostname new\n")
 
-    def test_a_new_definition_does_not_lag_for_ever(self):
+    def test_the_wait_for_a_new_definition_is_bounded(self):
         proxy = self.created(201, 1000)
         self.refused(self.switch(), "no definition yet (gave up after", proxy.url)
-        # 180 seconds of waits of at most 10, of which 1, 2, 4 and 8 are the first.
+        # 180 seconds of waits: 1, 2, 4, 8, then 10 each.
         self.assertGreater(len(proxy.paths(f"^/nodes/{self.serial}$")), 16)
         self.assertEqual(proxy.paths("^/nodes$"), ["/nodes"])
 

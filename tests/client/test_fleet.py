@@ -1,4 +1,4 @@
-"""Many switches at once, each of which gets an address of its own."""
+"""Many switches at once: each receives its own address."""
 
 import concurrent.futures
 import re
@@ -23,7 +23,7 @@ actions:
 class Fleet(BootCase, unittest.TestCase):
     python = sys.executable
 
-    def test_each_switch_gets_an_address_of_its_own_and_keeps_it(self):
+    def test_each_switch_receives_its_own_address_and_keeps_it(self):
         server.put_kv("resources/fleet", f"192.0.2.10-192.0.2.{9 + SWITCHES}/24: null\n")
         server.put_file("fleet.template", "interface Management1\n   ip address $ipaddress\n")
         serials = [f"FLEET{number}" for number in range(SWITCHES)]

@@ -1,4 +1,4 @@
-"""LLDP that comes late: what the switch reads, when it asks the server, and with which facts."""
+"""Late LLDP: the readings of the switch, the time of its first POST, and the facts in it."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ READING = "show lldp neighbors | json"
 OOB = ("Management1", "oob1", "Ethernet7")
 SPINE1 = ("Ethernet49", "spine1", "Ethernet7")
 SPINE2 = ("Ethernet50", "spine2", "Ethernet7")
-# A neighbour that has not sent its name yet: EOS shows the MAC addresses of chassis and port.
+# A neighbor before it has sent its name: EOS shows the MAC addresses of chassis and port.
 UNNAMED = ("Ethernet49", "001c.73aa.0001", "001c.73aa.0001")
 STATUS = "show interfaces status"
 
@@ -25,7 +25,7 @@ STATUS = "show interfaces status"
 @each_python
 class LateNeighbors(BootCase):
     def late(self, *readings):
-        """A switch whose neighbours are those at each reading of LLDP, then those of the last."""
+        """A switch with the given neighbors at each reading of LLDP; the last ones stay."""
         switch = self.switch()
         switch.facts["readings"] = [lldp(neighbors) for neighbors in readings]
         return switch
@@ -34,7 +34,7 @@ class LateNeighbors(BootCase):
         server.put_kv(f"nodes/{self.serial}/startup-config", "hostname known\n")
 
     def watch(self, refuse=lambda neighbors: False):
-        """A proxy that answers 400 to facts of which `refuse` is true. `posted` lists all facts."""
+        """A proxy that sends 400 for facts for which `refuse` is true. `posted` lists all facts."""
         self.posted = []
 
         def rule(request):
@@ -57,7 +57,7 @@ class LateNeighbors(BootCase):
         self.assertEqual(self.readings(switch), 4)
         self.assertIn("LLDP shows spine2 on Ethernet50 (its port: Ethernet7)", self.output)
 
-    def test_a_switch_that_sees_nobody_waits_35_seconds(self):
+    def test_a_switch_without_neighbors_waits_35_seconds(self):
         self.known()
         for neighbors in ([], [OOB], [UNNAMED]):
             switch = self.late(neighbors)
@@ -65,14 +65,14 @@ class LateNeighbors(BootCase):
             self.assertEqual(len(self.posted), 1)
             self.assertEqual(self.readings(switch), 1 + 35 // 5, neighbors)
 
-    def test_readings_that_agree_do_not_end_the_wait_while_a_connected_port_has_no_neighbour(self):
+    def test_readings_that_agree_do_not_end_the_wait_while_a_connected_port_has_no_neighbor(self):
         self.known()
         switch = self.late(*[[SPINE1]] * 5, [SPINE1, SPINE2])
         self.boots(switch, self.watch().url)
         self.assertEqual(self.posted, [["Ethernet49", "Ethernet50"]])
         self.assertEqual(self.readings(switch), 7)
         self.assertIn("waiting until LLDP shows nothing new for 35 s: these ports are connected,"
-                      " and show no neighbour by its name yet: Ethernet50 (hosts may", self.output)
+                      " and show no neighbor by its name yet: Ethernet50 (hosts may", self.output)
 
     def test_a_leaf_with_servers_waits_35_seconds_and_the_log_names_20_of_its_ports(self):
         self.known()
@@ -100,7 +100,7 @@ class LateNeighbors(BootCase):
         self.assertNotIn("waiting until", self.output)
 
     def test_without_the_status_of_interfaces_it_waits_35_seconds(self):
-        """In an old EOS the command may fail, or print no JSON or another object."""
+        """In an old EOS the command may fail, print text, or print another JSON object."""
         self.known()
         for odd in (None, {}, {"interfaceStatuses": []}, {"interfaceStatuses": {"Ethernet1": None}},
                     {"interfaceStatuses": {"Ethernet1": {"status": "up"}}}, "Port Name Status"):
@@ -116,16 +116,16 @@ class LateNeighbors(BootCase):
             self.assertEqual(commands.count(STATUS), 1)
             lines = [line for line in self.output.splitlines() if "waiting until" in line]
             self.assertEqual(len(lines), 1, self.output)
-            self.assertIn("cannot tell which ports may bring a neighbour: '" + STATUS, lines[0])
+            self.assertIn("cannot tell which ports may bring a neighbor: '" + STATUS, lines[0])
 
-    def test_neighbours_that_change_all_the_time_do_not_hold_the_boot(self):
+    def test_the_wait_for_neighbors_that_keep_changing_is_bounded(self):
         self.known()
         switch = self.late(*[[SPINE1], [SPINE2]] * 20)
         self.boots(switch, self.watch().url)
         self.assertEqual(len(self.posted), 1)
         self.assertEqual(self.readings(switch), 1 + 90 // 5)
 
-    def test_a_reading_that_fails_is_not_the_end(self):
+    def test_a_failed_reading_is_retried(self):
         self.known()
         once = "if show == READS and not os.path.exists(home + '/once'):\n" \
                "        open(home + '/once', 'w').close()\n" \
@@ -147,8 +147,8 @@ class LateNeighbors(BootCase):
         self.refused(switch, "the boot failed: 'show lldp neighbors' failed", self.watch().url)
         self.assertEqual((self.posted, self.readings(switch)), ([], 1 + 35 // 5))
 
-    def test_a_catch_all_does_not_catch_a_switch_whose_neighbours_come_later(self):
-        """Two readings that agree on the management port alone do not count, nor does a MAC."""
+    def test_a_catch_all_does_not_catch_a_switch_whose_neighbors_come_later(self):
+        """Two equal readings with only the management port do not count, nor does a MAC."""
         server.put_kv("neighbordb", NEIGHBORDB)
         for name in ("late", "quarantine"):
             server.put_file(f"{name}.config", f"hostname {name}\n")
@@ -160,7 +160,7 @@ class LateNeighbors(BootCase):
         self.assertEqual(self.boots(switch, proxy.url), "hostname late\n")
         self.assertEqual(self.posted, [["Ethernet49", "Ethernet50", "Management1"]])
 
-    def test_a_refused_node_asks_again_only_when_its_neighbours_change(self):
+    def test_a_refused_node_posts_again_only_when_its_neighbors_change(self):
         self.known()
         settled = [[SPINE1]] * 2
         switch = self.late(*settled, [SPINE1], [OOB, SPINE1], [OOB, SPINE1], [SPINE1, SPINE2])
@@ -182,7 +182,7 @@ class LateNeighbors(BootCase):
         self.assertEqual(self.readings(switch), 2 + 90 // 10)
 
     def test_a_known_node_sends_its_facts_again_when_they_change_while_it_has_no_definition(self):
-        """Also if the first answer to them is another 400."""
+        """Also if the first response to them is another 400."""
         self.known()
         switch = self.late(*[[SPINE1]] * 4, [SPINE1, SPINE2])
         switch.facts["connected"] = ["Ethernet49"]  # The other link comes up later.
@@ -199,7 +199,7 @@ class LateNeighbors(BootCase):
 
 
 class Rule(unittest.TestCase):
-    """The rule alone, without a process and without waiting: when the first POST would be sent."""
+    """The rule for the time of the first POST, without a process and without waits."""
 
     SEEDS = range(60)
 
@@ -211,7 +211,7 @@ class Rule(unittest.TestCase):
         log.setLevel(logging.CRITICAL)
 
     def settled(self, neighbors, status):
-        """(the ports with a neighbour in the first POST, its second).
+        """(the ports with a neighbor in the first POST, its second).
 
         `neighbors` has for each port the second of its announcement. `status` has for each
         connected port the second of its link; None is an EOS that does not say.
@@ -238,12 +238,12 @@ class Rule(unittest.TestCase):
         return set(conversation._facts["neighbors"]), now[0]
 
     def sites(self, uplinks):
-        """Uplinks whose neighbours announce themselves at independent moments, for each seed."""
+        """Uplinks whose neighbors announce themselves at independent moments, for each seed."""
         for seed in self.SEEDS:
             draw = random.Random(seed)
             yield {f"Ethernet{49 + at}": draw.uniform(0, 30) for at in range(uplinks)}
 
-    def test_facts_are_complete_for_neighbours_at_independent_moments(self):
+    def test_facts_are_complete_for_neighbors_at_independent_moments(self):
         for uplinks in (2, 4):
             misled = 0
             for neighbors in self.sites(uplinks):
@@ -257,13 +257,13 @@ class Rule(unittest.TestCase):
                     ports, second = self.settled(neighbors, status)
                     self.assertEqual(ports, set(neighbors), (neighbors, status))
                     self.assertTrue(35 <= second < last + 40, second)
-                # What would have gone wrong: two readings that agree, with some of the neighbours.
+                # The rule of two equal readings alone would have missed some of the neighbors.
                 counts = [sum(at <= now for at in neighbors.values()) for now in range(0, 36, 5)]
                 misled += any(0 < one == two < uplinks for one, two in zip(counts, counts[1:]))
             self.assertGreater(misled, len(self.SEEDS) / 3)
 
     def test_a_link_that_comes_up_meanwhile_is_waited_for_like_the_others(self):
-        """Its neighbour may announce itself 30 s after that."""
+        """Its neighbor may announce itself 30 s after that."""
         for neighbors in self.sites(2):
             links = {"Ethernet49": 0, "Ethernet50": 4}
             later = {port: links[port] + second for port, second in neighbors.items()}

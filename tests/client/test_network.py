@@ -1,4 +1,4 @@
-"""What is between switch and server: Cloudflare's refusals, TLS, odd lengths, large bodies."""
+"""Effects between switch and server: Cloudflare's errors, TLS, invalid lengths, large bodies."""
 
 import os
 import random
@@ -19,10 +19,10 @@ FILE = random.Random(5).getrandbits(8 * 300_000).to_bytes(300_000, "big")
 
 
 class TlsServer:
-    """Answers every connection with the same bytes, and ends it."""
+    """Sends the same bytes on every connection, and closes it."""
 
-    def __init__(self, answer):
-        self.answer = answer
+    def __init__(self, reply_bytes):
+        self.reply_bytes = reply_bytes
         self.connections = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = "https://127.0.0.1:{}".format(self.listener.getsockname()[1])
@@ -37,21 +37,21 @@ class TlsServer:
             self.connections += 1
             with connection:
                 connection.recv(65536)
-                connection.sendall(self.answer)
+                connection.sendall(self.reply_bytes)
                 connection.shutdown(socket.SHUT_WR)
                 try:
-                    connection.recv(65536)  # A close at once would reset what the client reads.
+                    connection.recv(65536)  # An immediate close would reset the connection.
                 except OSError:
-                    pass  # The client did so first.
+                    pass  # The client has closed it.
 
 
 def alert(description):
-    """A fatal alert as TLS 1.2 sends it."""
+    """A fatal alert of TLS 1.2."""
     return bytes([21, 3, 3, 0, 2, 2, description])
 
 
 def is_running(pid):
-    """Whether a process runs: one that has ended may stay as a zombie."""
+    """Whether a process runs. An ended process may remain as a zombie."""
     try:
         with open(f"/proc/{pid}/stat") as stat:
             return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
@@ -61,7 +61,7 @@ def is_running(pid):
 
 @each_python
 class Refusals(BootCase):
-    def test_cloudflare_s_own_refusal_is_told_from_the_server_s(self):
+    def test_an_error_of_cloudflare_is_distinguished_from_one_of_the_server(self):
         server.put_file("small", "small\n")
         server.define(self.serial, ("replace_config", {"url": "files/small"}))
         said = "Cloudflare itself refused the request, before the server saw it: 403, error code: "
@@ -75,11 +75,11 @@ class Refusals(BootCase):
                 self.refused(self.switch(), said + code, proxy.url)
                 self.assertEqual(proxy.paths(f"^{re.escape(path)}$"), [path])
 
-    def test_a_403_of_the_server_stays_the_server_s(self):
+    def test_a_403_of_the_server_is_reported_as_the_server_s(self):
         for reason in ("read only", "no node 1010", "error code: 2010"):
             proxy = self.proxy(lambda request, reason=reason: request.local_path == "/nodes"
                                and request.fail(403, reason))
-            self.refused(self.switch(), "the server answered 403: " + reason, proxy.url)
+            self.refused(self.switch(), "the server responded 403: " + reason, proxy.url)
 
 
 @each_python
@@ -99,34 +99,34 @@ class Tls(BootCase):
         self.assertNotIn("gave up", output)
         return output
 
-    def server(self, answer):
-        made = TlsServer(answer)
+    def server(self, reply_bytes):
+        made = TlsServer(reply_bytes)
         self.addCleanup(made.listener.close)
         return made
 
-    def test_an_alert_that_no_retry_can_pass_says_what_to_do(self):
+    def test_a_permanent_tls_alert_is_reported_with_advice_and_not_retried(self):
         for description, reason in (
                 (HANDSHAKE_FAILURE, "nothing in common with this switch's, or no certificate for"),
                 (UNRECOGNIZED_NAME, "no certificate for the name 127.0.0.1: check the URL"),
-                (PROTOCOL_VERSION, "127.0.0.1 wants a newer TLS: lower the zone's Minimum TLS")):
+                (PROTOCOL_VERSION, "127.0.0.1 requires a newer TLS: lower the zone's Minimum TLS")):
             tls = self.server(alert(description))
             self.boot_from(tls, reason)
             self.assertEqual(tls.connections, 1)
 
-    def test_an_https_url_of_a_port_without_tls_says_so(self):
+    def test_an_https_url_of_a_port_without_tls_is_reported(self):
         tls = self.server(b"HTTP/1.0 400 Bad Request\r\n\r\n")
         self.boot_from(tls, "127.0.0.1 does not speak TLS on this port")
         self.assertEqual(tls.connections, 1)
 
     def python_without(self, what, source):
-        """A PYTHONPATH under which the client's Python lacks something."""
+        """A PYTHONPATH that hides a feature of the client's Python."""
         folder = os.path.join(self.home, what)
         os.mkdir(folder)
         with open(os.path.join(folder, "sitecustomize.py"), "w") as output:
             output.write(source)
         return folder
 
-    def test_a_python_without_sni_says_so(self):
+    def test_a_python_without_sni_is_reported(self):
         path = self.python_without("sni", "import ssl\nssl.HAS_SNI = False\n")
         tls = self.server(alert(HANDSHAKE_FAILURE))
         output = self.boot_from(tls, "does not name the server when it opens TLS (SNI)",
@@ -134,7 +134,7 @@ class Tls(BootCase):
         self.assertIn("boot a newer EOS, or from an http URL", output)
         self.assertLessEqual(tls.connections, 1)
 
-    def test_a_python_without_tls_says_so(self):
+    def test_a_python_without_tls_is_reported(self):
         path = self.python_without("tls", "import sys\nsys.modules['ssl'] = None\n")
         tls = self.server(b"")
         self.boot_from(tls, "has no TLS: boot a newer EOS, or from an http URL", PYTHONPATH=path)
@@ -152,7 +152,7 @@ class Lengths(BootCase):
                       ("add_config", {"url": "files/end"}))
         return self.switch()
 
-    def test_an_odd_or_missing_content_length_never_matters(self):
+    def test_an_invalid_or_missing_content_length_is_ignored(self):
         switch = self.copy("odd")
         for length in (None, "12, 12", "x", "-5", "1e3", "5, 7", "²", "99999999999999999999x"):
 
@@ -168,18 +168,18 @@ class Lengths(BootCase):
             self.assertEqual(tree(switch.flash)["odd"], FILE, length)
             os.remove(switch.flash / "odd")
 
-    def test_an_odd_retry_after_never_raises(self):
+    def test_an_invalid_retry_after_is_ignored(self):
         server.put_kv(f"nodes/{self.serial}/startup-config", "hostname known\n")
-        answers = ["9" * 400, "soon", "²", "-1", "1, 1"]
+        values = ["9" * 400, "soon", "²", "-1", "1, 1"]
 
         def rule(request):
-            return request.local_path == "/nodes" and bool(answers) and (
-                request.fail(503, "busy", **{"Retry-After": answers.pop()}))
+            return request.local_path == "/nodes" and bool(values) and (
+                request.fail(503, "busy", **{"Retry-After": values.pop()}))
 
-        # The longest one takes all of the time that there is.
+        # The longest one uses all of the retry budget.
         self.assertEqual(self.boots(self.switch(), self.proxy(rule).url), "hostname known\n")
 
-    def test_a_cut_is_seen_by_the_size_of_meta_and_resumed_where_it_was(self):
+    def test_a_truncated_response_is_detected_by_the_size_in_meta_and_resumed(self):
         switch = self.copy("cut")
         for length in (None, "5, 7"):
             asked = []
@@ -197,8 +197,8 @@ class Lengths(BootCase):
             self.assertEqual(asked, [None, "bytes=100000-", "bytes=200000-"])
             os.remove(switch.flash / "cut")
 
-    def test_a_whole_answer_without_a_length_is_not_resumed_for_ever_when_meta_is_of_another(self):
-        """Three attempts, as with a length, and one request more to know the end."""
+    def test_a_complete_response_without_a_length_is_not_resumed_forever_with_a_wrong_meta(self):
+        """Three attempts, as with a length, and one more request to find the end."""
         meta = b'{"size": 300001, "sha1": "' + b"0" * 40 + b'"}'
         for ranges, chunked, requests in ((True, False, 4), (False, False, 4), (True, True, 3)):
             switch = self.copy("other")
@@ -239,12 +239,12 @@ class Lengths(BootCase):
                 if not over:
                     self.assertEqual(self.boots(self.switch(), proxy.url), "! large\n")
                     continue
-                self.refused(self.switch(), "GET actions/large: the answer is too large: it has"
+                self.refused(self.switch(), "GET actions/large: the response is too large: it has"
                                             f" over {MAX_BODY} bytes", proxy.url)
                 self.assertEqual(proxy.paths("^/actions/large"), ["/actions/large"])
 
 
-# Starts a process that starts others, all of which write their numbers, and waits for them.
+# Starts a process that starts others. All write their process ids, and it waits for them.
 COMMAND = ("sh -c 'echo $$ >> PIDS; exec sleep 600' & "
            "(sh -c 'echo $$ >> PIDS; exec sleep 600' & wait) & echo $$ >> PIDS; wait; true hidden")
 RUN = '''
@@ -283,7 +283,7 @@ class Commands(BootCase):
             time.sleep(0.05)
         self.assertEqual([pid for pid in pids if is_running(pid)], [])
 
-    def test_a_command_that_exceeds_its_time_ends_with_its_children(self):
+    def test_a_command_that_exceeds_its_timeout_ends_with_its_children(self):
         self.define(3)
         output = self.refused(self.switch(), "sh did not end within 3 s")
         self.assertNotIn("hidden", output)

@@ -1,4 +1,4 @@
-"""ZTPServer 2.1.0 on either side: its actions under our client, its client on our server."""
+"""ZTPServer 2.1.0 on either side: its actions with our client, its client with our server."""
 
 import os
 import pathlib
@@ -16,7 +16,7 @@ STUBS = pathlib.Path(__file__).resolve().parent / "eos"
 
 
 class FlashCase(BootCase):
-    """Boots in which the switch's flash is /mnt/flash, since scripts say so themselves."""
+    """Boots in which the switch's flash is /mnt/flash, because scripts contain this path."""
 
     def started(self, switch, command, environment):
         done = subprocess.run(
@@ -38,7 +38,7 @@ class TheirActions(FlashCase):
         return self.started(switch, [self.python, str(switch.script), *arguments], environment)
 
     def run_theirs(self, name, attributes):
-        # Under a name of its own: other tests, at the same server, want the stock action.
+        # With another name: other tests with the same server need the stock action.
         stored = "ztpserver_" + name
         server.put_action(stored, (packages.ztpserver() / "actions" / name).read_bytes())
         return self.run_action(stored, attributes)

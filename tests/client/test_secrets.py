@@ -1,10 +1,10 @@
-"""What no log may contain: secrets of configurations, of users and of URLs."""
+"""No log contains secrets of configurations, users or URLs."""
 
 import server
 from boots import BootCase
 from pythons import each_python
 
-# Lines as EOS, its tools and scripts write them; whatever has "hidden" in it is secret.
+# Lines in the form of EOS, its tools and scripts; every word with "hidden" is secret.
 LINES = [
     ("username admin secret sha512 $6$hidden$hiddenhash.", "username admin secret ..."),
     ("username admin privilege 15 secret 0 hidden words", "username admin privilege 15 secret ..."),
@@ -54,7 +54,7 @@ LINES = [
     ("-----BEGIN RSA PRIVATE KEY-----\nMIIhidden\nhidden\n-----END RSA PRIVATE KEY-----\nafter it",
      "after it"),
 ]
-# What a word that has another meaning, too, must not hide.
+# Text that a keyword with another meaning must not hide.
 PROSE = [
     "the attribute 'key' is missing",
     "the key `nodes/SAMPLE01/pattern` is not a mapping",
@@ -77,7 +77,7 @@ def main(attributes):
 @each_python
 class Secrets(BootCase):
     def cli(self, lines, messages):
-        """Boot with CLI commands, to some of which EOS answers with an error: the output."""
+        """Boot with CLI commands, some of which fail in EOS. Returns the output."""
         switch = self.switch()
         switch.facts["messages"] = messages
         name = "cli." + self.serial
@@ -85,7 +85,7 @@ class Secrets(BootCase):
         server.define(self.serial, ("run_cli_commands", {"url": "files/" + name}))
         return self.refused(switch, "action run_cli_commands failed: ")
 
-    def test_no_secret_is_logged_wherever_a_line_comes_from(self):
+    def test_no_secret_of_any_source_is_logged(self):
         server.put_action("logs_" + self.serial, LOGS)
         lines = [line for line, _ in LINES]
         printed = self.home + "/printed"

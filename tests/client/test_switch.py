@@ -28,13 +28,13 @@ class SwitchCommand(unittest.TestCase):
         self.assertIn("JPE1234: POST nodes: 409", output)
         self.assertTrue(output.endswith("--- startup-config\nhostname desk\n"), output)
 
-    def test_says_who_it_is(self):
+    def test_shows_its_facts(self):
         status, output = self.run_switch(
             "--serial", "JPE5678", "--mac", "00:1c:73:aa:bb:cc", "--model", "DCS-7050TX",
             "--neighbor", "Ethernet1=nobody:Ethernet7", "--neighbor", "Ethernet2=nobody:Ethernet8")
         self.assertEqual(status, 1, output)
         self.assertIn("this is DCS-7050TX, EOS 4.30.1F, MAC 00:1c:73:aa:bb:cc,"
-                      " with neighbours on Ethernet1, Ethernet2", output)
+                      " with neighbors on Ethernet1, Ethernet2", output)
         self.assertIn("--- no startup-config", output)
 
     def test_keeps_its_flash(self):
@@ -45,13 +45,13 @@ class SwitchCommand(unittest.TestCase):
             kept = pathlib.Path(folder, "flash", "startup-config").read_text()
         self.assertEqual(kept, "hostname kept\n")
 
-    def test_says_that_no_server_answers(self):
+    def test_reports_a_server_that_does_not_respond(self):
         status, output = self.run_switch(url="http://127.0.0.1:9/bootstrap")
         self.assertEqual(status, 1)
         self.assertIn("is the server running?", output)
 
     def test_its_waits_are_short(self):
-        """35 seconds for neighbours that do not come would not be for the desk."""
+        """A wait of 35 seconds for missing neighbors would be too long for a simulation."""
         server.put_action("waits", "import os\ndef main(attributes):\n"
                           "    raise RuntimeError('scale ' + os.environ['ZTP_WAIT_SCALE'])\n")
         server.define("JPE1234", ("waits", {}))
@@ -61,7 +61,7 @@ class SwitchCommand(unittest.TestCase):
             self.assertEqual(status, 1, output)
             self.assertIn(f"action waits failed: scale {scale}\n", output)
 
-    def test_refuses_a_neighbour_it_cannot_read(self):
+    def test_rejects_an_invalid_neighbor(self):
         status, output = self.run_switch("--neighbor", "spine1")
         self.assertEqual(status, 2)
         self.assertIn("'spine1' is not LOCAL=DEVICE:PORT", output)

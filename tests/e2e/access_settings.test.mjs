@@ -1,4 +1,4 @@
-// What the settings change of who may ask what.
+// The settings that change access control.
 
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { assertRefusal, facts, startWorker } from "./harness.mjs";
 const own = nodeToken("amsterdam", AMSTERDAM, "JPE1");
 const post = (others) => ({ body: JSON.stringify(facts("JPE1", others)) });
 
-/** A Worker for one test, checked for leaks at its end. */
+/** Starts a Worker for one test. At its end, the log must not contain a secret. */
 async function guarded(t, options) {
   const worker = await startGuarded(options);
   t.after(async () => {
@@ -21,7 +21,7 @@ async function guarded(t, options) {
   return worker;
 }
 
-test("SERVER_URL with a path carries the credential behind it, everywhere", async (t) => {
+test("the credential follows the path of SERVER_URL in every URL", async (t) => {
   const SERVER_URL = "https://example.net:8443/site/ztp/";
   const worker = await guarded(t, { vars: { SERVER_URL } });
   await worker.kv.put("nodes/JPE1/startup-config", "x");
@@ -43,7 +43,7 @@ test("SERVER_URL with a path carries the credential behind it, everywhere", asyn
 });
 
 describe("IDENTIFIER=systemmac", () => {
-  test("binds a node by its MAC address, however that is written", async (t) => {
+  test("binds a node by its MAC address in every spelling", async (t) => {
     const worker = await guarded(t, { vars: { IDENTIFIER: "systemmac" } });
     const bound = nodeToken("amsterdam", AMSTERDAM, "001c73010203", "systemmac");
     for (const written of ["00:1c:73:01:02:03", "001C.7301.0203", "00-1C-73-01-02-03", "001c73010203"]) {
@@ -59,14 +59,14 @@ describe("IDENTIFIER=systemmac", () => {
       assert.equal((await worker.under(bound, "GET", `/meta/nodes/${written}/startup-config`)).status, 200, written);
     }
     assertRefusal(await worker.under(bound, "GET", "/nodes/001c73010204"), 403, /made for another node/);
-    // The token of one kind of name is none for the other, nor is one for an id that is not in its only form.
+    // A token is valid for one setting, and for an id only in its canonical spelling.
     for (const other of [own, nodeToken("amsterdam", AMSTERDAM, "001c73010203"), nodeToken("amsterdam", AMSTERDAM, "JPE1", "systemmac")]) {
       assert.ok([403, 404].includes((await worker.under(other, "GET", "/nodes/001c73010203")).status), other);
     }
   });
 });
 
-test("REQUIRE_NODE_TOKEN refuses the records of nodes to the token of a site", async (t) => {
+test("with REQUIRE_NODE_TOKEN, the token of a site gives no access to records of nodes", async (t) => {
   const worker = await guarded(t, { vars: { REQUIRE_NODE_TOKEN: "True" } });
   await worker.kv.put("nodes/JPE1/startup-config", "x");
   for (const [method, path, options, bound] of [
@@ -84,25 +84,25 @@ test("REQUIRE_NODE_TOKEN refuses the records of nodes to the token of a site", a
   }
 });
 
-test("REQUIRE_NODE_TOKEN serves vEOS without a serial number: its MAC address is its id, as for its client", async (t) => {
+test("with REQUIRE_NODE_TOKEN, vEOS without a serial number is served: its id is its MAC address, as in the client", async (t) => {
   const worker = await guarded(t, { vars: { REQUIRE_NODE_TOKEN: "True" } });
   await worker.kv.put("nodes/001c73010203/startup-config", "x");
   const headers = { "X-Arista-Serial": "", "X-Arista-SystemMAC": "00:1C:73:01:02:03" };
   const script = (await worker.under(AMSTERDAM, "GET", "/bootstrap", { headers })).text;
   const [, credential] = script.match(/\/t\/([^"]+)"/);
-  // What the client sends where EOS has no serial number.
+  // The header of a client without a serial number.
   const body = JSON.stringify(facts("001c73010203", { systemmac: "00:1C:73:01:02:03" }));
   assert.equal((await worker.under(credential, "POST", "/nodes", { body })).status, 409);
   assert.equal((await worker.under(credential, "GET", "/nodes/001c73010203")).status, 200);
 });
 
 describe("READ_ONLY", () => {
-  for (const [what, secrets, prefix, site] of [
+  for (const [name, secrets, prefix, site] of [
     ["with sites", {}, `/t/${AMSTERDAM}`, "amsterdam"],
     ["under the URL of a node", {}, `/t/${own}`, "amsterdam"],
     ["without sites", { ZTP_TOKENS: "" }, "", undefined],
   ]) {
-    test(`refuses all that would be stored, and says so, ${what}`, async (t) => {
+    test(`refuses and logs every request that would write, ${name}`, async (t) => {
       const worker = await startWorker({ secrets: { ZTP_TOKENS: `amsterdam=${AMSTERDAM}`, ZTP_ADMIN_TOKEN: ADMIN, ...secrets }, vars: { READ_ONLY: "True" } });
       t.after(() => worker.stop());
       const ask = (method, path, options) => worker.request(method, `${prefix}${path}`, options);
@@ -119,7 +119,7 @@ describe("READ_ONLY", () => {
       }
       assert.deepEqual((await worker.kv.list()).keys.map(({ name }) => name), before);
 
-      // What is there is served, and a POST that would change nothing is answered.
+      // Stored content is served, and so is a POST that would not write.
       await worker.kv.put("nodes/JPE1/startup-config", "x");
       const kept = { neighbors: { Ethernet2: [], Ethernet1: [{ port: "Ethernet7", device: "spine1" }] }, serialnumber: "JPE1", systemmac: "001c73010203", version: "4.28.0F", model: "DCS-7050TX-64-F" };
       const neighbors = { Ethernet1: [{ device: "spine1", port: "Ethernet7" }], Ethernet2: [] };
@@ -131,7 +131,7 @@ describe("READ_ONLY", () => {
         assert.deepEqual(await stored(), before);
         return worker.logs().map((line) => JSON.parse(line)).find((line) => line.method).warning;
       };
-      // A node that is known receives its 409. That its facts changed is not stored, and logged.
+      // A known node receives its 409. Its changed facts are not stored; the log has a warning.
       assert.match(await asked({ neighbors }), /facts.*are not stored \(READ_ONLY is set\)/);
       await worker.kv.put("nodes/JPE1/.node", JSON.stringify(kept));
       assert.equal(await asked({ neighbors }), undefined);
@@ -142,7 +142,7 @@ describe("READ_ONLY", () => {
         assert.equal((await ask("GET", path)).status, 200, path);
       }
 
-      // A new value from a pool would be a write, too; one that the node holds is not.
+      // A new value from a pool would be a write; the value that the node holds is not.
       await worker.kv.put("resources/net", "10.0.0.1: null\n10.0.0.2: null\n");
       await worker.kv.delete("nodes/JPE1/startup-config");
       await worker.kv.put("nodes/JPE1/definition", JSON.stringify({ name: "x", actions: [{ action: "a", attributes: { ip: "allocate('net')" } }] }));
@@ -156,34 +156,34 @@ describe("READ_ONLY", () => {
   }
 });
 
-describe("a secret that protects nothing", () => {
-  for (const [what, secrets, reason, hidden] of [
+describe("an invalid secret", () => {
+  for (const [name, secrets, reason, hidden] of [
     ["a short token", { ZTP_TOKENS: "amsterdam=s3cret-s3cret" }, /ZTP_TOKENS.*token of line 1/, "s3cret"],
-    ["a token of odd characters", { ZTP_TOKENS: "amsterdam=s3cret/s3cret/s3cret" }, /ZTP_TOKENS.*token of line 1/, "s3cret"],
-    ["a line that is none", { ZTP_TOKENS: "s3cret-s3cret-s3cret" }, /ZTP_TOKENS.*line 1 is not site=token/, "s3cret"],
+    ["a token with invalid characters", { ZTP_TOKENS: "amsterdam=s3cret/s3cret/s3cret" }, /ZTP_TOKENS.*token of line 1/, "s3cret"],
+    ["a line without a site", { ZTP_TOKENS: "s3cret-s3cret-s3cret" }, /ZTP_TOKENS.*line 1 is not site=token/, "s3cret"],
     ["one token for two sites", { ZTP_TOKENS: "amsterdam=s3cret-s3cret-s3cret\nlondon=s3cret-s3cret-s3cret" }, /ZTP_TOKENS.*another site/, "s3cret"],
     ["a short admin token", { ZTP_ADMIN_TOKEN: "s3cret" }, /ZTP_ADMIN_TOKEN/, "s3cret"],
     ["a site's token as admin token", { ZTP_TOKENS: `berlin=${AMSTERDAM}`, ZTP_ADMIN_TOKEN: AMSTERDAM }, /ZTP_ADMIN_TOKEN.*also the token of a site/, AMSTERDAM],
   ]) {
-    test(`is refused by a 500 that repeats neither it nor a site: ${what}`, async (t) => {
+    test(`is a 500 that contains neither it nor a site: ${name}`, async (t) => {
       const worker = await startWorker({ secrets });
       t.after(() => worker.stop());
       for (const path of ["/bootstrap", "/admin/pools", "/nothing"]) {
-        const answer = await worker.request("GET", path);
-        assertRefusal(answer, 500, reason);
-        assert.ok(!answer.text.includes(hidden));
-        assert.doesNotMatch(answer.text, /amsterdam|london|berlin/);
+        const response = await worker.request("GET", path);
+        assertRefusal(response, 500, reason);
+        assert.ok(!response.text.includes(hidden));
+        assert.doesNotMatch(response.text, /amsterdam|london|berlin/);
       }
       assert.ok(!worker.logs().join("\n").includes(hidden));
     });
   }
 
-  test("and so is a SERVER_URL that a token was pasted into", async (t) => {
+  test("is not in the 500 for a SERVER_URL that contains a token", async (t) => {
     const worker = await startWorker({ vars: { SERVER_URL: `https://example.net/t/${AMSTERDAM}` }, secrets: {} });
     t.after(() => worker.stop());
-    const answer = await worker.request("GET", "/bootstrap");
-    assertRefusal(answer, 500, /SERVER_URL/);
-    assert.ok(!answer.text.includes(AMSTERDAM) && !worker.logs().join("\n").includes(AMSTERDAM));
+    const response = await worker.request("GET", "/bootstrap");
+    assertRefusal(response, 500, /SERVER_URL/);
+    assert.ok(!response.text.includes(AMSTERDAM) && !worker.logs().join("\n").includes(AMSTERDAM));
   });
 });
 
@@ -195,7 +195,7 @@ test("without tokens a warning is logged at start", async (t) => {
 });
 
 describe("the rate-limiting binding", () => {
-  /** wrangler.toml with its example of a limit switched on, at `limit` requests. */
+  /** wrangler.toml with its commented example enabled, at `limit` requests. */
   function configWithLimit(limit) {
     const config = readFileSync(join(root, "wrangler.toml"), "utf8");
     const example = /^# (\[\[ratelimits\]\])\n# (name = .*)\n# (namespace_id = .*)\n# simple = \{ limit = \d+, period = 60 \}$/m;
@@ -205,21 +205,21 @@ describe("the rate-limiting binding", () => {
     return path;
   }
 
-  test("answers 429 with Retry-After, to the node that asks too often and to no other", async (t) => {
+  test("sends 429 with Retry-After to the node that exceeds the limit, and to no other", async (t) => {
     const worker = await guarded(t, { config: configWithLimit(3) });
     const ask = (id) => worker.under(nodeToken("amsterdam", AMSTERDAM, id), "GET", "/bootstrap/config");
-    // The window is a minute of the clock: should it turn meanwhile, three more are let through.
-    const answers = [];
-    for (let count = 0; count < 8; count += 1) answers.push(await ask("JPE1"));
-    assert.equal(answers[0].status, 200);
-    const refused = answers.find(({ status }) => status === 429);
+    // The window is a minute of the clock. If a new one begins during the test, three more requests succeed.
+    const responses = [];
+    for (let count = 0; count < 8; count += 1) responses.push(await ask("JPE1"));
+    assert.equal(responses[0].status, 200);
+    const refused = responses.find(({ status }) => status === 429);
     assertRefusal(refused, 429, /rate limit exceeded/);
     assert.equal(refused.headers["retry-after"], "60");
     assert.equal((await ask("JPE2")).status, 200);
     assert.ok(worker.lines().some((line) => line.status === 429 && line.site === "amsterdam"));
   });
 
-  test("is not evaded by naming other nodes", async (t) => {
+  test("cannot be evaded with other node ids", async (t) => {
     const worker = await guarded(t, { config: configWithLimit(3) });
     const statuses = [];
     for (let count = 0; count < 8; count += 1) statuses.push((await worker.under(AMSTERDAM, "GET", `/nodes/JPE${count}`)).status);
@@ -227,7 +227,7 @@ describe("the rate-limiting binding", () => {
     assert.ok(statuses.includes(429), statuses.join());
   });
 
-  test("is a clear error if something else has its name", async (t) => {
+  test("is a clear error if another binding has its name", async (t) => {
     const worker = await guarded(t, { vars: { ZTP_RATE_LIMIT: "100" } });
     assertRefusal(await worker.under(AMSTERDAM, "GET", "/bootstrap"), 500, /ZTP_RATE_LIMIT is not a rate-limiting binding/);
   });

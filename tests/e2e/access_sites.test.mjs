@@ -1,4 +1,4 @@
-// Sites do not see each other's nodes, and what clients may write.
+// Nodes are not visible to other sites; the writes that clients may make.
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -27,7 +27,7 @@ const stored = (id, record) => worker.kv.get(`nodes/${id}/${record}`);
 
 describe("a node belongs to the site", () => {
   test("whose POST was accepted first", async () => {
-    // What is shared is remembered for some seconds: stored here once, and never changed.
+    // Shared content is cached for some seconds: the tests store it once, and never change it.
     await worker.kv.put("neighbordb", NEIGHBORDB);
     await worker.kv.put("definitions/leaf", DEFINITION);
     const posted = await post(AMSTERDAM, "JPE1");
@@ -48,7 +48,7 @@ describe("a node belongs to the site", () => {
     assert.equal(await stored("JPE1", "startup-config"), null);
   });
 
-  test("that its record `site` names, put there by hand", async () => {
+  test("in its record `site`, if an operator has stored one", async () => {
     await worker.kv.put("nodes/JPE1/startup-config", "x");
     await worker.kv.put("nodes/JPE1/site", "london\n");
     assert.equal((await get(LONDON, "JPE1")).status, 200);
@@ -57,8 +57,8 @@ describe("a node belongs to the site", () => {
     assert.equal(await stored("JPE1", "site"), "london\n");
   });
 
-  for (const [what, record] of [["empty", ""], ["of another case", "London"], ["two sites", "london amsterdam"], ["binary", Buffer.from([0xff, 0xfe, 0])], ["a prefix", "lon"]]) {
-    test(`and to none, if that record is ${what}`, async () => {
+  for (const [name, record] of [["empty", ""], ["of another case", "London"], ["two sites", "london amsterdam"], ["binary", Buffer.from([0xff, 0xfe, 0])], ["a prefix", "lon"]]) {
+    test(`and to none, if that record is ${name}`, async () => {
       await worker.kv.put("nodes/JPE1/startup-config", "x");
       await worker.kv.put("nodes/JPE1/site", record);
       for (const credential of [LONDON, lon("JPE1"), AMSTERDAM, ams("JPE1")]) {
@@ -71,7 +71,7 @@ describe("a node belongs to the site", () => {
     });
   }
 
-  test("and to any, as long as there is no such record; the first POST or PUT settles it", async () => {
+  test("and to every site until a POST or PUT stores such a record", async () => {
     for (const id of ["JPE1", "JPE2"]) await worker.kv.put(`nodes/${id}/startup-config`, "x");
     for (const credential of [LONDON, AMSTERDAM]) assert.equal((await get(credential, "JPE1")).status, 200);
     assert.equal((await post(LONDON, "JPE1")).status, 409);
@@ -81,7 +81,7 @@ describe("a node belongs to the site", () => {
     assert.equal((await get(LONDON, "JPE2")).status, 400);
   });
 
-  test("and keeps what it was given from pools of its site", async () => {
+  test("and keeps its values from pools of its site", async () => {
     await worker.kv.put("resources/net", "10.0.0.1: null\n10.0.0.2: null\n");
     await worker.kv.put("nodes/POOL1/definition", DEFINITION.replace("files/x", "allocate('net')"));
     const url = async (credential) => (await get(credential, "POOL1")).json.actions[0].attributes.url;
@@ -92,7 +92,7 @@ describe("a node belongs to the site", () => {
 });
 
 describe("a startup-config", () => {
-  test("is taken for a node that is there, or from the URL made for it", async () => {
+  test("is accepted for a known node, or under the URL of the node", async () => {
     assertRefusal(await put(AMSTERDAM, "JPE1"), 403, /only from the URL that was made for it/);
     assert.equal(await stored("JPE1", "startup-config"), null);
     assert.equal((await put(ams("JPE1"), "JPE1")).status, 201);
@@ -101,7 +101,7 @@ describe("a startup-config", () => {
     assert.equal((await get(AMSTERDAM, "JPE1", "/startup-config")).text, "hostname y");
   });
 
-  test("is never taken from another node's URL", async () => {
+  test("is rejected under another node's URL", async () => {
     await worker.kv.put("nodes/JPE1/startup-config", "mine");
     for (const path of ["/nodes/JPE1/startup-config", "/nodes/%4aPE1/startup-config"]) {
       assertRefusal(await worker.under(ams("JPE2"), "PUT", path, { body: "x" }), 403, /made for another node/);
@@ -109,7 +109,7 @@ describe("a startup-config", () => {
     assert.equal(await stored("JPE1", "startup-config"), "mine");
   });
 
-  test("in a POST is taken only from the URL made for the node", async () => {
+  test("in a POST is accepted only under the URL of the node", async () => {
     const config = { config: "hostname x" };
     assertRefusal(await post(AMSTERDAM, "JPE1", config), 403, /only from the URL that was made for it/);
     assertRefusal(await post(ams("JPE2"), "JPE1", config), 403, /made for another node/);
@@ -125,7 +125,7 @@ describe("a startup-config", () => {
 });
 
 describe("facts", () => {
-  test("of another node are not taken under a node's URL, and nothing is stored", async () => {
+  test("of another node are rejected under a node's URL, and nothing is stored", async () => {
     for (const serial of ["JPE2", "jpe1", "JPE 1", "JPE1\u200b"]) {
       assertRefusal(await post(ams("JPE1"), serial, { config: "x" }), 403, /made for another node/);
     }
@@ -141,13 +141,13 @@ describe("facts", () => {
     assert.deepEqual((await worker.kv.list()).keys, []);
   });
 
-  test("that are too long are refused, since they would be kept for each pattern", async () => {
+  test("that are too long are rejected: a refusal could repeat them for each pattern", async () => {
     assertRefusal(await post(AMSTERDAM, "JPE1", { model: "x".repeat(1025) }), 400, /model has 1025 bytes/);
   });
 });
 
-describe("/admin where there are sites", () => {
-  test("is opened by its own token alone, outside of every site", async () => {
+describe("/admin with sites", () => {
+  test("accepts only its own token, outside of every site", async () => {
     const ask = (path, token) => worker.request("GET", path, { headers: token ? { Authorization: `Bearer ${token}` } : {} });
     assert.equal((await ask("/admin/pools", ADMIN)).status, 200);
     for (const token of [undefined, "", "wrong", AMSTERDAM, ams("JPE1"), `${ADMIN}x`, ADMIN.slice(0, -1)]) {

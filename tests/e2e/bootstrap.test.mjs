@@ -12,38 +12,38 @@ after(() => worker.stop());
 beforeEach(() => worker.clear());
 
 describe("GET /bootstrap", () => {
-  test("serves the script that ships inside while none is stored", async () => {
-    const answer = await worker.request("GET", "/bootstrap");
-    assert.equal(answer.status, 200);
-    assert.equal(answer.headers["content-type"], "text/x-python");
-    assert.equal(Number(answer.headers["content-length"]), answer.bytes.length);
-    assert.match(answer.text, /^#!/);
-    assert.ok(answer.text.includes(`"${worker.url.origin}"`), "$SERVER is the URL that was asked");
-    await assertSameForHead(worker, "/bootstrap", answer);
+  test("serves the built-in script if none is stored", async () => {
+    const response = await worker.request("GET", "/bootstrap");
+    assert.equal(response.status, 200);
+    assert.equal(response.headers["content-type"], "text/x-python");
+    assert.equal(Number(response.headers["content-length"]), response.bytes.length);
+    assert.match(response.text, /^#!/);
+    assert.ok(response.text.includes(`"${worker.url.origin}"`), "$SERVER is the URL that was asked");
+    await assertSameForHead(worker, "/bootstrap", response);
   });
 
-  test("replaces $SERVER as string.Template.safe_substitute does, in the stored script", async () => {
+  test("replaces $SERVER in the stored script, by the rules of string.Template.safe_substitute", async () => {
     await worker.kv.put("bootstrap/bootstrap", "a=$SERVER b=${SERVER} c=$$SERVER d=$OTHER e=$SERVERS f=5$");
-    const answer = await worker.request("GET", "/bootstrap");
+    const response = await worker.request("GET", "/bootstrap");
     const url = worker.url.origin;
-    assert.equal(answer.text, `a=${url} b=${url} c=$SERVER d=$OTHER e=$SERVERS f=5$`);
+    assert.equal(response.text, `a=${url} b=${url} c=$SERVER d=$OTHER e=$SERVERS f=5$`);
   });
 
   test("serves a script without $SERVER, and warns in the log", async () => {
     await worker.kv.put("bootstrap/bootstrap", "print('hello')\n");
     worker.logs();
-    const answer = await worker.request("GET", "/bootstrap");
-    assert.equal(answer.status, 200);
-    assert.equal(answer.text, "print('hello')\n");
+    const response = await worker.request("GET", "/bootstrap");
+    assert.equal(response.status, 200);
+    assert.equal(response.text, "print('hello')\n");
     const line = JSON.parse(worker.logs().at(-1));
     assert.match(line.warning, /does not contain \$SERVER/);
   });
 
-  test("serves an empty script as it is stored", async () => {
+  test("serves an empty stored script unchanged", async () => {
     await worker.kv.put("bootstrap/bootstrap", "");
-    const answer = await worker.request("GET", "/bootstrap");
-    assert.equal(answer.status, 200);
-    assert.equal(answer.bytes.length, 0);
+    const response = await worker.request("GET", "/bootstrap");
+    assert.equal(response.status, 200);
+    assert.equal(response.bytes.length, 0);
   });
 
   test("refuses a stored script that is not text", async () => {
@@ -53,18 +53,18 @@ describe("GET /bootstrap", () => {
 
   test("ignores a body and a content type on a GET", async () => {
     const headers = { "Content-Type": "text/html", "Content-Length": "4" };
-    const answer = await worker.request("GET", "/bootstrap", { body: "null", headers });
-    assert.equal(answer.status, 200);
+    const response = await worker.request("GET", "/bootstrap", { body: "null", headers });
+    assert.equal(response.status, 200);
   });
 });
 
 describe("GET /bootstrap/config", () => {
-  test("has logging and xmpp while nothing is stored", async () => {
-    const answer = await worker.request("GET", "/bootstrap/config");
-    assert.equal(answer.status, 200);
-    assert.equal(answer.headers["content-type"], "application/json");
-    assert.deepEqual(answer.json, { logging: [], xmpp: {} });
-    await assertSameForHead(worker, "/bootstrap/config", answer);
+  test("has logging and xmpp if nothing is stored", async () => {
+    const response = await worker.request("GET", "/bootstrap/config");
+    assert.equal(response.status, 200);
+    assert.equal(response.headers["content-type"], "application/json");
+    assert.deepEqual(response.json, { logging: [], xmpp: {} });
+    await assertSameForHead(worker, "/bootstrap/config", response);
   });
 
   for (const [name, stored, expected] of [
@@ -84,17 +84,17 @@ describe("GET /bootstrap/config", () => {
   ]) {
     test(`has both for ${name}`, async () => {
       await worker.kv.put("bootstrap/bootstrap.conf", stored);
-      const answer = await worker.request("GET", "/bootstrap/config");
-      assert.equal(answer.status, 200);
-      assert.deepEqual(answer.json, expected);
+      const response = await worker.request("GET", "/bootstrap/config");
+      assert.equal(response.status, 200);
+      assert.deepEqual(response.json, expected);
     });
   }
 
   for (const [name, stored] of [
     ["YAML that does not parse", "logging: [\n"],
     ["a list", "- logging\n"],
-    ["a logging that is no list", "logging: yes\n"],
-    ["an xmpp that is no mapping", "xmpp: [a]\n"],
+    ["a logging that is not a list", "logging: yes\n"],
+    ["an xmpp that is not a mapping", "xmpp: [a]\n"],
   ]) {
     test(`refuses ${name}`, async () => {
       await worker.kv.put("bootstrap/bootstrap.conf", stored);

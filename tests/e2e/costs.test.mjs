@@ -1,10 +1,10 @@
-// What a request costs in storage operations: cold, and warm (same instance, within 10 seconds).
+// The storage operations of each request: cold, and warm (same instance, within 10 seconds).
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { facts, startWorker } from "./harness.mjs";
 
-/** Milliseconds for which content is kept. */
+/** The lifetime of a cached value, in milliseconds. */
 const MAX_AGE_MS = 10_000;
 
 let worker;
@@ -45,7 +45,7 @@ const post = (serial, others) => cost("POST", "/nodes", { body: JSON.stringify(f
 
 describe("the storage operations of a request", () => {
   for (const stored of [true, false]) {
-    test(`GET /bootstrap and /bootstrap/config ${stored ? "from KV" : "from inside"}`, async () => {
+    test(`GET /bootstrap and /bootstrap/config ${stored ? "from KV" : "built in"}`, async () => {
       if (stored) {
         await worker.kv.put("bootstrap/bootstrap", "$SERVER");
         await worker.kv.put("bootstrap/bootstrap.conf", "logging: []");
@@ -56,14 +56,14 @@ describe("the storage operations of a request", () => {
       }
     });
 
-    test(`GET /actions/{name} ${stored ? "from R2" : "from inside"}`, async () => {
+    test(`GET /actions/{name} ${stored ? "from R2" : "built in"}`, async () => {
       if (stored) await worker.r2.put("actions/add_config", "x");
       assert.deepEqual(await cost("GET", "/actions/add_config"), reads(0, 1), "cold");
       assert.deepEqual(await cost("GET", "/actions/add_config"), reads(0), "warm");
     });
   }
 
-  test("GET /files up to 64 KiB is remembered, larger ones are passed through", async () => {
+  test("GET /files caches files up to 64 KiB, and streams larger ones", async () => {
     await worker.r2.put("files/small", Buffer.alloc(64 << 10, "x"));
     await worker.r2.put("files/large", Buffer.alloc((64 << 10) + 1, "x"));
     assert.deepEqual(await cost("GET", "/files/small"), reads(0, 1), "cold");
@@ -111,7 +111,7 @@ describe("the storage operations of a request", () => {
     }
   });
 
-  test("meta reads and hashes a body once in the life of an object", async () => {
+  test("meta reads and hashes the body of an object once", async () => {
     await worker.r2.put("files/x.swi", Buffer.alloc(300_000, "x"));
     assert.deepEqual(await cost("GET", "/meta/files/x.swi"), reads(1, 2, 1), "the first time");
     assert.deepEqual(await cost("GET", "/meta/files/x.swi"), reads(0), "warm");
@@ -122,7 +122,7 @@ describe("the storage operations of a request", () => {
     assert.deepEqual(await cost("GET", "/meta/files/x.swi"), reads(1, 2, 1), "replaced");
   });
 
-  test("meta of an object with a checksum reads no body at all", async () => {
+  test("meta of an object with a checksum reads no body", async () => {
     const sha1 = "f0578f1e7174b1a41c4ea8c6e17f7a8a3b88c92a";
     await worker.r2.put("files/x", "hi", { sha1: "c22b5f9178342609428d6f51b2c5af4c0bde6a42" });
     await worker.r2.put("files/y", "12345678", { customMetadata: { sha1, "sha1-size": "8" } });
@@ -133,8 +133,8 @@ describe("the storage operations of a request", () => {
   });
 });
 
-describe("what is remembered", () => {
-  test("an edit shows after 10 seconds at most", async () => {
+describe("the cache", () => {
+  test("returns an edit after at most 10 seconds", async () => {
     await worker.kv.put("bootstrap/bootstrap", "one");
     await worker.r2.put("files/x", "one");
     await worker.r2.put("actions/add_config", "one");
@@ -148,7 +148,7 @@ describe("what is remembered", () => {
     assert.match((await worker.request("GET", "/actions/add_config")).text, /def main/);
   });
 
-  test("is of one upload: a file and its meta-data agree as soon as the new one was seen", async () => {
+  test("has a file and its metadata of one upload, once either is the new one", async () => {
     const size = async () => (await worker.request("GET", "/meta/files/x")).json.size;
     const length = async () => (await worker.request("GET", "/files/x")).bytes.length;
     for (const small of [100, 200_000]) {
@@ -156,13 +156,13 @@ describe("what is remembered", () => {
       await worker.advance(MAX_AGE_MS);
       assert.deepEqual([await size(), await length()], [small, small]);
       await worker.r2.put("files/x", Buffer.alloc(small + 1, "y"));
-      // Remembered or not, whichever shows the new upload first, the other follows.
+      // Once either the file or its metadata is of the new upload, so is the other.
       await worker.request("GET", "/files/x", { headers: { Range: "bytes=0-" } });
       assert.equal(await size(), await length());
     }
   });
 
-  test("is never a node's own record, nor that a file is missing", async () => {
+  test("contains neither records of nodes nor missing files", async () => {
     assert.equal((await worker.request("GET", "/files/x")).status, 404);
     await worker.r2.put("files/x", "now");
     assert.equal((await worker.request("GET", "/files/x")).text, "now");

@@ -1,12 +1,12 @@
-// The credentials that the tests of access use, made here a second time from their description:
-// {site}.{id}.{HMAC-SHA256 of what the id is and the id, under the site's token}.
+// The credentials for the tests of access control, computed from their description:
+// {site}.{id}.{HMAC-SHA256 of the identifier setting and the id, with the site's token as key}.
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { startWorker } from "./harness.mjs";
 
 export const AMSTERDAM = "amsterdam-token-0123456789";
-/** Amsterdam's token before the rotation that is under way. */
+/** Amsterdam's former token, still valid during a rotation. */
 export const OLD = "amsterdam-token-of-last-year";
 export const LONDON = "London_London_London-1";
 export const ADMIN = "an-admin-token-of-enough-length";
@@ -27,8 +27,8 @@ export function mac(token, id, identifier = "serialnumber") {
 }
 
 /**
- * A Worker with the sites above whose every log line is kept; `assertNothingLeaked` looks for each
- * secret, and each part of a node's credential that was used, in all of them.
+ * A Worker with the sites above. It keeps every log line; `assertNothingLeaked` asserts that no line
+ * contains a secret, or the last part of a node's credential that was used.
  */
 export async function startGuarded({ secrets = {}, ...options } = {}) {
   const worker = await startWorker({ secrets: { ...SECRETS, ...secrets }, ...options });
@@ -45,7 +45,7 @@ export async function startGuarded({ secrets = {}, ...options } = {}) {
     get r2() {
       return worker.r2;
     },
-    /** A request below /t/{credential}. */
+    /** Sends a request below /t/{credential}. */
     under(credential, method, path, options) {
       const last = credential.split(".").at(-1);
       if (last.length >= 16) used.add(last);
@@ -65,7 +65,7 @@ export async function startGuarded({ secrets = {}, ...options } = {}) {
   };
 }
 
-/** Status, headers and body of an answer, without what differs from one moment to the next. */
+/** Status, headers and body of a response, without the date. */
 export function appearance({ status, headers, bytes }) {
   const { date, ...others } = headers;
   return { status, headers: others, body: bytes.toString() };

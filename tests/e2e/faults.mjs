@@ -1,8 +1,8 @@
-// A Worker on real workerd whose KV can fail.
+// A Worker on workerd with a KV that can fail.
 //
-// The runtime's own KV binding speaks HTTP to a KV in this process, as it does to Cloudflare's. There each
-// operation passes rules that delay it, let it fail, or answer it with an old value. The Worker cannot tell
-// this KV from a real one; R2, Durable Objects and the rate limiter are the local ones of the test harness.
+// The runtime's KV binding sends HTTP to a KV in this process, as it does to Cloudflare's. The rules of this KV
+// delay an operation, let it fail, or return an old value. To the Worker it is like the real KV. R2, Durable
+// Objects and the rate limiter are the local ones of the test harness.
 
 import { once } from "node:events";
 import { readFileSync, readdirSync } from "node:fs";
@@ -14,27 +14,27 @@ import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { freePort, root } from "../../scripts/run.mjs";
 import { send } from "./harness.mjs";
 
-/** The most bytes of values in the answer of a bulk read. */
+/** The limit of the values in the response to a bulk read, in bytes. */
 const MAX_BULK_BYTES = 25 << 20;
-/** The most keys in a page of a list. */
+/** The largest number of keys in a page of a list. */
 const MAX_PAGE = 1000;
-/** How much is sent at once, in bytes. */
+/** The size of one write to a socket, in bytes. */
 const PART = 64 << 10;
 
 /**
  * A KV namespace with faults. Every rule can be changed at any time:
  *
- * - `oneWritePerSecond`: a second write (or deletion) of a key within a second of the last one that was
- *   taken is answered 429.
- * - `failEvery`: every n-th operation is answered 500; 0: none is.
- * - `fails({ operation, keys })`: a status that this operation fails with, or nothing. `operation` is
+ * - `oneWritePerSecond`: a write or deletion of a key within a second of the last accepted one is 429.
+ * - `failEvery`: every n-th operation is 500; 0: none is.
+ * - `fails({ operation, keys })`: the status of a failure, or undefined. `operation` is
  *   `get`, `bulk`, `put`, `delete` or `list` (its only key is the prefix).
- * - `delay({ operation, keys })`: milliseconds until it is answered.
- * - `staleFor`: for so many milliseconds after a key was read, reads answer what it held then, also that it
- *   held nothing.
+ * - `delay({ operation, keys })`: the milliseconds until the response.
+ * - `staleFor`: for this many milliseconds after a read of a key, reads return the same value, or that it is
+ *   missing.
  *
- * `operations` lists all that the Worker has asked: `{ operation, keys, status, at }`; `sent` is how many
- * bytes of values it has read, some megabytes of them in buffers on the way. A test reads and writes past the rules with `get`, `put`, `delete` and `list`, as on a KV binding.
+ * `operations` lists the Worker's operations: `{ operation, keys, status, at }`. `sent` is the number of bytes
+ * of values that it has read, with some megabytes in buffers. Tests use `get`, `put`, `delete` and `list`, as on
+ * a KV binding: these ignore the rules.
  */
 export class FaultyKv {
   oneWritePerSecond = false;
@@ -55,7 +55,7 @@ export class FaultyKv {
     Object.assign(this, rules);
   }
 
-  /** Starts to serve; resolves to the URL that a binding is given. */
+  /** Starts the server; resolves to its URL for a binding. */
   async start() {
     await new Promise((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
     return new URL(`http://127.0.0.1:${this.#server.address().port}`);
@@ -84,7 +84,7 @@ export class FaultyKv {
     return { keys: names.sort().map((name) => ({ name })), list_complete: true };
   }
 
-  /** How many operations of that kind there were on keys that begin with `prefix`. */
+  /** The number of such operations on keys that begin with `prefix`. */
   count(operation, prefix = "") {
     return this.operations.filter((done) => done.operation === operation && done.keys.some((key) => key.startsWith(prefix))).length;
   }
@@ -93,14 +93,14 @@ export class FaultyKv {
     try {
       const chunks = [];
       for await (const chunk of request) chunks.push(chunk);
-      // Where the proxy of the binding sends a request on, it says what was asked in headers of its own.
+      // If the proxy of the binding forwards a request, its original URL is in a header.
       const url = new URL(request.headers["mf-url"] ?? request.url, "http://kv");
       const asked = read(request.method, url, Buffer.concat(chunks));
       const done = { operation: asked.operation, keys: asked.keys, status: 0, at: Date.now() };
       this.operations.push(done);
       const wait = this.delay(asked);
       if (wait > 0) await sleep(wait);
-      const { status, body } = this.#answer(asked);
+      const { status, body } = this.#respond(asked);
       done.status = status;
       response.writeHead(status, { "MF-Forwarded-Response": "1", "Content-Length": body.length });
       await this.#send(response, body);
@@ -110,7 +110,7 @@ export class FaultyKv {
     }
   }
 
-  /** Sends a body in parts, as long as it is read. */
+  /** Sends a body in parts, until the reader closes the connection. */
   async #send(response, body) {
     const closed = once(response, "close");
     for (let at = 0; at < body.length && !response.destroyed; at += PART) {
@@ -121,31 +121,31 @@ export class FaultyKv {
     response.end();
   }
 
-  #answer(asked) {
+  #respond(asked) {
     const { operation, keys, body } = asked;
-    const answer = (status, text = "") => ({ status, body: Buffer.from(text) });
+    const respond = (status, text = "") => ({ status, body: Buffer.from(text) });
     this.#count += 1;
     const failed = this.fails(asked);
-    if (failed) return answer(failed, "this operation is to fail");
-    if (this.failEvery > 0 && this.#count % this.failEvery === 0) return answer(500, "this operation is to fail");
+    if (failed) return respond(failed, "this operation fails by a rule of the test");
+    if (this.failEvery > 0 && this.#count % this.failEvery === 0) return respond(500, "this operation fails by a rule of the test");
     if (operation === "put" || operation === "delete") {
       const [key] = keys;
       const now = Date.now();
-      if (this.oneWritePerSecond && now - (this.#written.get(key) ?? 0) < 1000) return answer(429, "too many writes of one key");
+      if (this.oneWritePerSecond && now - (this.#written.get(key) ?? 0) < 1000) return respond(429, "too many writes of one key");
       this.#written.set(key, now);
       if (operation === "put") this.#values.set(key, body);
       else this.#values.delete(key);
-      return answer(200);
+      return respond(200);
     }
-    if (operation === "list") return answer(200, JSON.stringify(this.#page(asked)));
+    if (operation === "list") return respond(200, JSON.stringify(this.#page(asked)));
     const values = keys.map((key) => this.#value(key));
-    if (operation === "get") return values[0] === undefined ? answer(404) : { status: 200, body: values[0] };
+    if (operation === "get") return values[0] === undefined ? respond(404) : { status: 200, body: values[0] };
     const bytes = values.reduce((sum, value) => sum + (value?.length ?? 0), 0);
-    if (bytes > MAX_BULK_BYTES) return answer(413, "Total size of request exceeds the limit of 25MB");
-    return answer(200, JSON.stringify(Object.fromEntries(keys.map((key, index) => [key, values[index]?.toString("utf8") ?? null]))));
+    if (bytes > MAX_BULK_BYTES) return respond(413, "Total size of request exceeds the limit of 25MB");
+    return respond(200, JSON.stringify(Object.fromEntries(keys.map((key, index) => [key, values[index]?.toString("utf8") ?? null]))));
   }
 
-  /** What a read answers under a key. */
+  /** The value that a read of a key returns. */
   #value(key) {
     if (this.staleFor === 0) return this.#values.get(key);
     const now = Date.now();
@@ -166,7 +166,7 @@ export class FaultyKv {
   }
 }
 
-/** An operation as a KV binding sends it. */
+/** The operation in a request of a KV binding. */
 function read(method, url, body) {
   const key = decodeURIComponent(url.pathname.slice(1));
   if (method === "POST") return { operation: "bulk", keys: JSON.parse(body.toString()).keys };
@@ -177,21 +177,21 @@ function read(method, url, body) {
   return { operation: "list", keys: [url.searchParams.get("prefix") ?? ""], limit, cursor: url.searchParams.get("cursor") };
 }
 
-/** Lets the rate limiter fail, as it does where Cloudflare's service does not answer. */
+/** Lets the rate limiter fail, as it does if Cloudflare's service does not respond. */
 const FAILING_LIMITER = `
 import { env as bindings } from "cloudflare:workers";
 Object.getPrototypeOf(bindings.ZTP_RATE_LIMIT).limit = async () => {
-  throw new Error("this operation is to fail");
+  throw new Error("this operation fails by a rule of the test");
 };
 `;
 
 /**
- * Starts the built Worker on a KV with faults; `rules` are those of FaultyKv. `bindings` (settings and
- * secrets) are added to wrangler.toml's. `limit` binds a rate limiter with so many requests a minute, which
- * always fails with `limiterFails`. A `forgetful` Worker is as in the harness. `inspectorPort` is where its
- * inspector listens, as the Worker `faulty`.
+ * Starts the built Worker with a KV with faults; `rules` are those of FaultyKv. `bindings` (settings and
+ * secrets) are added to those of wrangler.toml. `limit` binds a rate limiter with this number of requests per
+ * minute, which always fails if `limiterFails`. `forgetful` is as in the harness. `inspectorPort` is the port of
+ * the inspector, in which the Worker is called `faulty`.
  */
-export async function startFaulty({ bindings = {}, rules = {}, forgetful = false, limit, limiterFails = false, inspectorPort } = {}) {
+export async function startFaulty({ bindings = {}, rules = {}, forgetful = false, limit, limiterFails = false, appended = "", inspectorPort } = {}) {
   const bundle = join(root, "build", forgetful ? "bundle-forgetful" : "bundle-clock");
   const kv = new FaultyKv(rules);
   const [port, remote] = [await freePort(), await kv.start()];
@@ -206,7 +206,7 @@ export async function startFaulty({ bindings = {}, rules = {}, forgetful = false
         {
           ...workerOptions,
           name: "faulty",
-          modules: modules(bundle, limiterFails ? FAILING_LIMITER : ""),
+          modules: modules(bundle, (limiterFails ? FAILING_LIMITER : "") + appended),
           bindings: { ...workerOptions.bindings, ...bindings },
           kvNamespaces: { ZTP_DATA: { id: "ZTP_DATA", remoteProxyConnectionString: remote } },
           ratelimits: limit === undefined ? {} : { ZTP_RATE_LIMIT: { namespace_id: "1001", simple: { limit, period: 60 } } },
@@ -222,7 +222,7 @@ export async function startFaulty({ bindings = {}, rules = {}, forgetful = false
     kv,
     r2: await miniflare.getR2Bucket("ZTP_FILES", "faulty"),
     request: (method, path, options = {}) => send(url, method, path, options),
-    /** Moves the Worker's clock, as if nobody had asked anything for so long. */
+    /** Advances the Worker's clock. */
     async advance(milliseconds) {
       await send(url, "GET", "/", { headers: { "X-Clock-Advance": String(milliseconds) } });
     },
@@ -230,9 +230,9 @@ export async function startFaulty({ bindings = {}, rules = {}, forgetful = false
     async settle() {
       await send(url, "GET", "/", { headers: { "X-Settle": "" } });
     },
-    /** What the Worker has logged since the last call: `{ level, message }`. */
+    /** The Worker's log since the last call: `{ level, message }`. */
     logs: () => entries.splice(0),
-    /** The log lines about the last `count` requests, parsed, each with its `level`. A line may come after its answer. */
+    /** The log lines about the last `count` requests, parsed, each with its `level`. A line may follow its response. */
     async lines(count = 1) {
       const found = [];
       for (let waited = 0; found.length < count && waited < 5000; waited += 10) {

@@ -1,23 +1,26 @@
-// What requests come to where KV refuses, fails, lags or answers late.
+// Requests while KV rejects writes, fails, is slow, or returns stale values.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import http from "node:http";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { root } from "../../scripts/run.mjs";
 import { ADMIN, AMSTERDAM, SECRETS, nodeToken } from "./credentials.mjs";
 import { startFaulty } from "./faults.mjs";
 import { assertRefusal, facts } from "./harness.mjs";
 
 const MIB = 1 << 20;
-/** Milliseconds for which content is kept. */
+/** The lifetime of a cached value, in milliseconds. */
 const MAX_AGE_MS = 10_000;
 /** Milliseconds for which KV may be stale. */
 const STALE_WINDOW_MS = 600_000;
 const sha1 = (bytes) => createHash("sha1").update(bytes).digest("hex");
 const post = (serial, others) => ({ body: JSON.stringify(facts(serial, others)) });
 
-/** A Worker for one test. */
+/** Starts a Worker for one test. */
 async function started(t, options) {
   const worker = await startFaulty(options);
   t.after(() => worker.stop());
@@ -28,47 +31,88 @@ describe("GET /meta of an object without a checksum", () => {
   const image = Buffer.alloc(5 * MIB, "image");
   const isMemo = ({ keys }) => keys[0].startsWith("digests/");
 
-  test("answers although KV takes no memo of the hash, and hashes once", async (t) => {
+  test("succeeds if KV rejects the stored hash, and hashes once", async (t) => {
     const worker = await started(t, { rules: { fails: (asked) => asked.operation === "put" && isMemo(asked) && 429 } });
     await worker.r2.put("files/x.swi", image);
     for (const reads of [2, 0]) {
-      const answer = await worker.request("GET", "/meta/files/x.swi");
-      assert.equal(answer.status, 200, answer.text);
-      assert.deepEqual([answer.json.size, answer.json.sha1], [image.length, sha1(image)]);
+      const response = await worker.request("GET", "/meta/files/x.swi");
+      assert.equal(response.status, 200, response.text);
+      assert.deepEqual([response.json.size, response.json.sha1], [image.length, sha1(image)]);
       const [line] = await worker.lines();
       assert.deepEqual([line.status, line.r2_reads], [200, reads]);
       if (reads > 0) assert.match(line.warning, /writing digests\/files\/x\.swi failed.*429/);
     }
-    // Nor is it hashed again when what is in memory has to be checked.
+    // Nor is it hashed again when the cached hash is revalidated.
     await worker.advance(MAX_AGE_MS);
     assert.equal((await worker.request("GET", "/meta/files/x.swi")).json.sha1, sha1(image));
     assert.equal((await worker.lines())[0].r2_reads, 1);
   });
 
-  test("answers although KV cannot be read", async (t) => {
+  test("succeeds if KV cannot be read", async (t) => {
     const worker = await started(t, { rules: { fails: () => 500 } });
     await worker.r2.put("files/x.swi", image);
-    const answer = await worker.request("GET", "/meta/files/x.swi");
-    assert.equal(answer.status, 200, answer.text);
-    assert.equal(answer.json.sha1, sha1(image));
+    const response = await worker.request("GET", "/meta/files/x.swi");
+    assert.equal(response.status, 200, response.text);
+    assert.equal(response.json.sha1, sha1(image));
     assert.match((await worker.lines())[0].warning, /reading digests\/files\/x\.swi failed.*500/);
   });
 
-  test("hashes once for all who ask at the same time", async (t) => {
+  test("hashes once for all simultaneous requests", async (t) => {
     const worker = await started(t, { rules: { oneWritePerSecond: true, delay: (asked) => (isMemo(asked) ? 200 : 0) } });
     await worker.r2.put("files/x.swi", image);
-    const answers = await Promise.all(Array.from({ length: 12 }, () => worker.request("GET", "/meta/files/x.swi")));
-    for (const answer of answers) {
-      assert.equal(answer.status, 200, answer.text);
-      assert.equal(answer.json.sha1, sha1(image));
+    const responses = await Promise.all(Array.from({ length: 12 }, () => worker.request("GET", "/meta/files/x.swi")));
+    for (const response of responses) {
+      assert.equal(response.status, 200, response.text);
+      assert.equal(response.json.sha1, sha1(image));
     }
-    const reads = (await worker.lines(answers.length)).reduce((sum, line) => sum + line.r2_reads, 0);
-    assert.ok(reads <= answers.length + 1, `${reads} R2 reads: ${answers.length} to look, and more than one to hash`);
+    const reads = (await worker.lines(responses.length)).reduce((sum, line) => sum + line.r2_reads, 0);
+    assert.ok(reads <= responses.length + 1, `${reads} R2 reads: ${responses.length} to look, and more than one to hash`);
     assert.equal(worker.kv.count("put"), 1);
   });
 });
 
-describe("PUT startup-config where KV takes one write of a key in a second", () => {
+describe("GET /meta while another request hashes the object", () => {
+  const [, milliseconds] = readFileSync(join(root, "src", "storage", "cache.rs"), "utf8").match(/MAX_HASH_MS: u64 = ([\d_]+);/);
+  const MAX_HASH_MS = Number(milliseconds.replace("_", ""));
+  /** How much faster the timers of the Worker are. */
+  const FASTER = 100;
+  const appended = `{
+    const { setTimeout } = globalThis;
+    globalThis.setTimeout = (done, ms, ...others) => setTimeout(done, ms / ${FASTER}, ...others);
+  }`;
+  const image = Buffer.alloc(MIB, "image");
+
+  for (const [name, share, reads] of [
+    ["waits for it until MAX_HASH_MS", 0.5, 1],
+    ["hashes it itself after MAX_HASH_MS", 3, 2],
+  ]) {
+    test(name, async (t) => {
+      const isMemo = ({ operation, keys }) => operation === "get" && keys[0].startsWith("digests/");
+      const wait = MAX_HASH_MS / FASTER;
+      let asked = 0;
+      const delay = (one) => (isMemo(one) && ++asked === 1 ? share * wait : 0);
+      const worker = await started(t, { appended, rules: { delay } });
+      await worker.r2.put("files/x.swi", image);
+      const order = [];
+      const ask = async (which) => {
+        const answer = await worker.request("GET", "/meta/files/x.swi");
+        order.push(which);
+        assert.deepEqual([answer.status, answer.json.sha1], [200, sha1(image)]);
+      };
+      const first = ask("first");
+      while (asked === 0) await sleep(1);
+      const since = performance.now();
+      await ask("second");
+      const waited = performance.now() - since;
+      await first;
+      assert.equal(asked, reads, "requests that look for the hash in KV");
+      assert.equal(order[0] === "second", share > 1, order.join());
+      if (share > 1) assert.ok(waited >= wait - 5, `it waited only ${waited} ms`);
+    });
+  }
+});
+
+describe("PUT startup-config with one write per second and key in KV", () => {
   const PATH = "/nodes/JPE1/startup-config";
   const put = (worker, body) => worker.request("PUT", PATH, { body });
   let worker;
@@ -77,7 +121,7 @@ describe("PUT startup-config where KV takes one write of a key in a second", () 
   });
   after(() => worker.stop());
 
-  test("stores the last of several within a second, and answers 201 to each", async () => {
+  test("stores the last of several within a second, and sends 201 for each", async () => {
     for (const body of ["one", "two", "three"]) assert.equal((await put(worker, body)).status, 201, body);
     assert.equal((await worker.request("GET", PATH)).text, "three");
     await worker.settle();
@@ -85,19 +129,19 @@ describe("PUT startup-config where KV takes one write of a key in a second", () 
     assert.ok(worker.kv.operations.every(({ status }) => status !== 429), "KV had to reject a write");
   });
 
-  test("stores the last that came, if they overlap", async () => {
+  test("stores the last request of several that overlap", async () => {
     await sleep(1000);
-    const answers = [];
+    const responses = [];
     for (const body of ["one", "two", "three"]) {
-      answers.push(put(worker, body));
+      responses.push(put(worker, body));
       await sleep(150);
     }
-    for (const answer of await Promise.all(answers)) assert.equal(answer.status, 201, answer.text);
+    for (const response of await Promise.all(responses)) assert.equal(response.status, 201, response.text);
     await worker.settle();
     assert.equal(await worker.kv.get("nodes/JPE1/startup-config"), "three");
   });
 
-  test("stores it although the client hangs up before KV takes it", async () => {
+  test("stores it if the client disconnects before KV accepts it", async () => {
     await sleep(1000);
     await put(worker, "before");
     await new Promise((resolve) => {
@@ -157,7 +201,7 @@ describe("PUT startup-config where KV takes one write of a key in a second", () 
   });
 });
 
-test("PUT startup-config stores the last one although KV still answers an older one", async (t) => {
+test("PUT startup-config stores the last one if KV still returns an older one", async (t) => {
   const worker = await started(t, { rules: { staleFor: 60_000 } });
   await worker.kv.put("nodes/JPE1/startup-config", "one");
   for (const body of ["two", "one"]) {
@@ -171,7 +215,7 @@ test("PUT startup-config stores the last one although KV still answers an older 
 describe("the records of a node", () => {
   const PATH = "/nodes/JPE1";
 
-  test("that cannot be read are 503, once", async (t) => {
+  test("that cannot be read are 503, without a retry", async (t) => {
     const worker = await started(t, { rules: { fails: ({ operation }) => operation === "bulk" && 500 } });
     await worker.kv.put("nodes/JPE1/definition", "actions: []");
     for (const [method, path, options] of [
@@ -185,13 +229,13 @@ describe("the records of a node", () => {
     }
   });
 
-  test("are too large if KV says so, and the refusal names them", async (t) => {
+  test("are too large if KV rejects the read as too large, and the error names them", async (t) => {
     const worker = await started(t);
     for (const name of ["definition", "attributes"]) await worker.kv.put(`nodes/JPE1/${name}`, Buffer.alloc(13 * MIB, "x"));
     assertRefusal(await worker.request("GET", PATH), 400, /definition.*under nodes\/JPE1\/ together exceed the 25 MB/);
   });
 
-  test("include a startup-config of 25 MiB, which is not read to learn that it is there", async (t) => {
+  test("include a startup-config of 25 MiB, which is not read to find out that it exists", async (t) => {
     const worker = await started(t, { bindings: SECRETS });
     const config = Buffer.alloc(25 * MIB, "x");
     await worker.kv.put("nodes/JPE1/startup-config", config);
@@ -229,47 +273,47 @@ describe("the records of a node", () => {
   });
 });
 
-test("nothing of a startup-config is read before its sender is authorized", async (t) => {
+test("no byte of a startup-config is read before its sender is authorized", async (t) => {
   const worker = await started(t, { bindings: SECRETS });
   await worker.kv.put("nodes/JPE1/definition", "actions: []");
   await worker.kv.put("nodes/JPE1/site", "london");
   const path = `/t/${AMSTERDAM}/nodes/JPE1/startup-config`;
   const body = Buffer.alloc(4 * MIB, "x");
   const headers = { "Content-Length": body.length };
-  const answered = new Promise((resolve, reject) => {
+  const status = new Promise((resolve, reject) => {
     const request = http.request(new URL(path, worker.url), { method: "PUT", headers, agent: false });
     request.on("error", reject);
     request.on("response", (response) => resolve(response.resume().statusCode));
     request.write(body.subarray(0, 1000));
-    // The site that the node belongs to is asked for while the body has not come.
+    // The Worker reads the node's site before the rest of the body arrives.
     setTimeout(() => {
       const keys = worker.kv.operations.flatMap((done) => done.keys);
-      if (!keys.includes("nodes/JPE1/site")) reject(new Error(`asked for ${keys}`));
+      if (!keys.includes("nodes/JPE1/site")) reject(new Error(`keys that were read: ${keys}`));
       request.end(body.subarray(1000));
     }, 500);
   });
-  assert.equal(await answered, 403);
+  assert.equal(await status, 403);
   assert.equal(await worker.kv.get("nodes/JPE1/startup-config"), null);
 });
 
-test("nothing of the facts is kept if the URL of a site opens no node", async (t) => {
+test("facts are not read if the URL of a site gives no access to nodes", async (t) => {
   const worker = await started(t, { bindings: { ...SECRETS, REQUIRE_NODE_TOKEN: "True" } });
-  // Not even that they are too large, or none: that is not looked at.
+  // The response does not depend on the body: too large, empty or malformed.
   for (const body of [Buffer.alloc(2 * MIB, "x"), "", "{"]) {
     assertRefusal(await worker.request("POST", `/t/${AMSTERDAM}/nodes`, { body }), 403, /REQUIRE_NODE_TOKEN/);
   }
   assert.deepEqual(worker.kv.operations, []);
 });
 
-describe("what an instance remembers", () => {
+describe("the cache of an instance", () => {
   const lastRead = (worker, key) => worker.kv.operations.filter(({ operation, keys }) => operation === "get" && keys[0] === key).length;
 
-  for (const [what, neighbordb, reason] of [
+  for (const [name, neighbordb, reason] of [
     ["of the largest size", `patterns: []\n${"#".repeat(MIB - 13)}`, /no pattern/],
     ["that is broken", "patterns:\n- name: [\n", /neighbordb is broken/],
     ["that is too large", `patterns: []\n${"#".repeat(MIB - 12)}`, /neighbordb is broken.*1048577 bytes/],
   ]) {
-    test(`has a neighbordb ${what}`, async (t) => {
+    test(`contains a neighbordb ${name}`, async (t) => {
       const worker = await started(t);
       await worker.kv.put("neighbordb", neighbordb);
       for (let count = 0; count < 5; count += 1) assertRefusal(await worker.request("POST", "/nodes", post(`JPE${count}`)), 400, reason);
@@ -282,7 +326,7 @@ describe("what an instance remembers", () => {
     });
   }
 
-  test("is served with a warning while KV fails, however old it is", async (t) => {
+  test("is served with a warning while KV fails, at any age", async (t) => {
     const worker = await started(t);
     await worker.kv.put("bootstrap/bootstrap", "print('mine')  # $SERVER\n");
     await worker.kv.put("bootstrap/bootstrap.conf", "logging: [{destination: file:/tmp/ztp, level: DEBUG}]\n");
@@ -296,19 +340,19 @@ describe("what an instance remembers", () => {
     await worker.advance(MAX_AGE_MS);
     worker.logs();
     for (const [index, path] of paths.entries()) {
-      const answer = await worker.request("GET", path);
-      assert.equal(answer.status, 200, answer.text);
-      assert.equal(answer.text, before[index]);
+      const response = await worker.request("GET", path);
+      assert.equal(response.status, 200, response.text);
+      assert.equal(response.text, before[index]);
       assert.match((await worker.lines())[0].warning, /reading bootstrap\/bootstrap.* failed.*the copy of .* that was read \d+ s ago was served/);
     }
-    // What this instance has never seen cannot be served.
+    // Content that is not in the cache cannot be served.
     worker.kv.fails = () => 500;
     assertRefusal(await worker.request("GET", "/nodes/JPE1/startup-config"), 503, /failed/);
     worker.kv.fails = () => undefined;
     assert.equal((await worker.request("GET", "/bootstrap")).text, before[0]);
   });
 
-  test("that nothing is stored counts while KV fails, too", async (t) => {
+  test("contains missing documents, which stay missing while KV fails", async (t) => {
     const worker = await started(t);
     const script = (await worker.request("GET", "/bootstrap")).text;
     worker.kv.fails = () => 500;
@@ -318,7 +362,7 @@ describe("what an instance remembers", () => {
 });
 
 describe("the log", () => {
-  test("does not call a missing meta an error", async (t) => {
+  test("does not report a missing meta as an error", async (t) => {
     const worker = await started(t);
     for (const path of ["/meta/files/x", "/meta/actions/x", "/meta/nodes/JPE1/startup-config"]) {
       assert.equal((await worker.request("GET", path)).status, 500);
@@ -332,10 +376,10 @@ describe("the log", () => {
 });
 
 describe("the rate limiter", () => {
-  test("counts wrong tokens, unknown paths and /admin, by address", async (t) => {
+  test("counts invalid tokens, unknown paths and /admin by address", async (t) => {
     const worker = await started(t, { bindings: SECRETS, limit: 3 });
-    for (const [index, [what, path, status, others]] of [
-      ["wrong tokens", "/t/guessed-guessed-guessed/bootstrap", 404],
+    for (const [index, [name, path, status, others]] of [
+      ["invalid tokens", "/t/guessed-guessed-guessed/bootstrap", 404],
       ["unknown paths", "/nothing", 404],
       ["a path that cannot be decoded", "/%zz", 404],
       ["unknown paths of a site", `/t/${AMSTERDAM}/nothing`, 404],
@@ -345,14 +389,14 @@ describe("the rate limiter", () => {
       const headers = { "CF-Connecting-IP": `192.0.2.${index}`, ...others };
       const statuses = [];
       for (let count = 0; count < 8; count += 1) statuses.push((await worker.request("GET", path, { headers })).status);
-      assert.equal(statuses[0], status, what);
-      assert.ok(statuses.includes(429), `${what}: ${statuses}`);
+      assert.equal(statuses[0], status, name);
+      assert.ok(statuses.includes(429), `${name}: ${statuses}`);
     }
     const own = nodeToken("amsterdam", AMSTERDAM, "JPE1");
     assert.equal((await worker.request("GET", `/t/${own}/bootstrap`)).status, 200);
   });
 
-  test("lets requests through with a warning while it fails", async (t) => {
+  test("accepts requests with a warning while it fails", async (t) => {
     const worker = await started(t, { bindings: SECRETS, limit: 3, limiterFails: true });
     for (const [path, status] of [
       [`/t/${AMSTERDAM}/bootstrap`, 200],

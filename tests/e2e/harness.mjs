@@ -1,5 +1,5 @@
-// The built Worker on real workerd, with real local KV and R2, and a client that sends what it is
-// told to: no path is normalised, nothing is decompressed, no header is added.
+// The built Worker on workerd, with local KV and R2, and a client that sends requests unchanged: it
+// normalizes no path, decompresses no body, and adds no header.
 
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -7,16 +7,15 @@ import { createTestHarness } from "wrangler";
 import { root } from "../../scripts/run.mjs";
 import { configWithout } from "../../scripts/storage.mjs";
 
-// The runtime would ask the internet where it is, at every start.
+// Otherwise the runtime requests `cf` data from the internet at every start.
 process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
 
 /**
- * Starts a Worker of its own for a test file.
+ * Starts a Worker for a test file.
  *
- * `vars` override [vars] of wrangler.toml, `secrets` are set beside them; `without` names an array
- * of tables that is taken out of wrangler.toml (`kv_namespaces`), `config` another wrangler.toml. A
- * `forgetful` one remembers nothing from one request to the next; `bundle` names another one that
- * scripts/bundle.mjs makes.
+ * `vars` override [vars] of wrangler.toml, and `secrets` are added. `without` names an array of tables
+ * that is removed from wrangler.toml (`kv_namespaces`); `config` is the path of another wrangler.toml. A
+ * `forgetful` Worker has no cache; `bundle` names another bundle of scripts/bundle.mjs.
  */
 export async function startWorker({ vars = {}, secrets = {}, without, config = "wrangler.toml", forgetful = false, bundle } = {}) {
   const prebuilt = forgetful ? "bundle-forgetful" : (bundle ?? "bundle");
@@ -47,9 +46,9 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     },
     /** Waits until the objects have copied their records to KV, if the bundle has a clock of its own. */
     settle,
-    /** Sends one request; `path` goes over the wire as it is written here. */
+    /** Sends one request, with `path` unchanged. */
     request: (method, path, options = {}) => send(url, method, path, options),
-    /** Moves the clock of the bundle `bundle-clock`, as if nobody had asked anything for so long. */
+    /** Advances the clock of the bundle `bundle-clock`. */
     advance: (milliseconds) => control("X-Clock-Advance", String(milliseconds)),
     /** The log lines of the Worker since the last call. */
     logs() {
@@ -57,7 +56,7 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
       harness.clearLogs();
       return lines;
     },
-    /** Empties KV and R2 under the running Worker; what is in its memory and its objects is too old to count then. */
+    /** Empties KV and R2 while the Worker runs. Its caches and the copies of its objects are expired then. */
     async clear() {
       assert.ok(hasClock, "this bundle remembers what it had");
       await settle();
@@ -65,7 +64,7 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
       await empty(stores.ZTP_DATA, (page) => page.keys.map((entry) => entry.name));
       await empty(stores.ZTP_FILES, (page) => page.objects.map((entry) => entry.key));
     },
-    /** Empties all storage and starts the Worker anew. */
+    /** Empties all storage and restarts the Worker. */
     async reset() {
       await harness.reset();
       ({ url } = await harness.listen());
@@ -84,7 +83,7 @@ async function empty(store, names) {
   }
 }
 
-/** One HTTP/1.1 request on a connection of its own. Header names of the answer are lower case. */
+/** Sends one HTTP/1.1 request on a new connection. Header names of the response are in lower case. */
 export function send(base, method, path, { body, headers = {}, chunked = false } = {}) {
   const bytes = body === undefined ? undefined : Buffer.from(body);
   const sent = { Host: new URL(base).host, Connection: "close", ...headers };
@@ -117,26 +116,26 @@ export function send(base, method, path, { body, headers = {}, chunked = false }
   });
 }
 
-/** Asserts that an answer is an error as every client takes it: HTML that says why. */
-export function assertRefusal(answer, status, reason) {
-  assert.equal(answer.status, status, answer.text);
-  assert.match(answer.headers["content-type"], /^text\/html(;|$)/);
-  assert.equal(answer.headers["x-content-type-options"], "nosniff");
-  assert.equal(answer.headers["content-security-policy"], "default-src 'none'");
-  assert.match(answer.text, reason);
+/** Asserts that a response is an error in the form that every client accepts: HTML with the reason. */
+export function assertRefusal(response, status, reason) {
+  assert.equal(response.status, status, response.text);
+  assert.match(response.headers["content-type"], /^text\/html(;|$)/);
+  assert.equal(response.headers["x-content-type-options"], "nosniff");
+  assert.equal(response.headers["content-security-policy"], "default-src 'none'");
+  assert.match(response.text, reason);
 }
 
-/** Asserts that HEAD answers what GET answered, without the body (RFC 9110, 9.3.2). */
-export async function assertSameForHead(worker, path, answer) {
+/** Asserts that the response to HEAD is that to GET without the body (RFC 9110, 9.3.2). */
+export async function assertSameForHead(worker, path, response) {
   const head = await worker.request("HEAD", path);
-  assert.equal(head.status, answer.status);
+  assert.equal(head.status, response.status);
   assert.equal(head.bytes.length, 0);
   for (const name of ["content-type", "content-length", "cache-control", "etag", "x-content-type-options"]) {
-    assert.equal(head.headers[name], answer.headers[name], name);
+    assert.equal(head.headers[name], response.headers[name], name);
   }
 }
 
-/** What a switch says of itself. */
+/** The facts that a switch sends. */
 export function facts(serialnumber, others = {}) {
   return {
     model: "DCS-7050TX-64-F",

@@ -1,4 +1,4 @@
-// What holds for every path: methods, unknown paths, settings, bindings, the log.
+// Rules for every path: methods, unknown paths, settings, bindings, the log.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -24,26 +24,26 @@ describe("every path", () => {
     ["/files/x", READ, ["PUT", "DELETE"]],
     ["/meta/files/x", READ, ["POST"]],
   ]) {
-    test(`${path} allows ${allow} only`, async () => {
+    test(`${path} allows only ${allow}`, async () => {
       for (const method of refused) {
-        const answer = await worker.request(method, path, { body: method === "GET" ? undefined : "x" });
-        assert.equal(answer.status, 405, method);
-        assert.equal(answer.headers.allow, allow);
-        if (method !== "HEAD") assertRefusal(answer, 405, /method not allowed; use/);
+        const response = await worker.request(method, path, { body: method === "GET" ? undefined : "x" });
+        assert.equal(response.status, 405, method);
+        assert.equal(response.headers.allow, allow);
+        if (method !== "HEAD") assertRefusal(response, 405, /method not allowed; use/);
       }
     });
   }
 
   for (const path of ["/", "/Bootstrap", "/bootstrap/", "/bootstrap/other", "//bootstrap", "/node", "/nodes/", "/nodes/a/", "/nodes//startup-config", "/nodes/a/b", "/nodes/a/definition", "/actions", "/actions/", "/actions/a/b", "/files", "/meta", "/neighbordb", "/favicon.ico", "/%62ootstrap/x"]) {
-    test(`there is nothing at ${path}`, async () => {
+    test(`${path} is not found`, async () => {
       for (const method of ["GET", "POST"]) assertRefusal(await worker.request(method, path), 404, /nothing at this path/);
     });
   }
 
   test("never redirects", async () => {
     for (const path of ["/bootstrap/", "/nodes/", "/files/a/"]) {
-      const answer = await worker.request("GET", path);
-      assert.ok(answer.status >= 400 && answer.headers.location === undefined, path);
+      const response = await worker.request("GET", path);
+      assert.ok(response.status >= 400 && response.headers.location === undefined, path);
     }
   });
 
@@ -76,12 +76,12 @@ describe("SERVER_URL", () => {
     ["https://ztp.example.net", ""],
     ["https://example.net:8443/site/ztp/", "/site/ztp"],
   ]) {
-    test(`${setting} is what everything is built on`, async (t) => {
+    test(`${setting} is the start of every URL`, async (t) => {
       const worker = await startWorker({ vars: { SERVER_URL: setting } });
       t.after(() => worker.stop());
       const url = setting.replace(/\/$/, "");
       await worker.kv.put(NODE, "x");
-      // A proxy in front may take the prefix off, or leave it.
+      // A proxy may remove the prefix, or keep it.
       for (const base of new Set(["", prefix])) {
         assert.ok((await worker.request("GET", `${base}/bootstrap`)).text.includes(`"${url}"`));
         const posted = await worker.request("POST", `${base}/nodes`, { body: JSON.stringify(facts("JPE1")) });
@@ -93,15 +93,15 @@ describe("SERVER_URL", () => {
     });
   }
 
-  test("auto follows the Host that the switch used", async (t) => {
+  test("auto is the Host of the request", async (t) => {
     const worker = await startWorker();
     t.after(() => worker.stop());
-    const answer = await worker.request("GET", "/bootstrap", { headers: { Host: "ztp.example.net" } });
-    assert.ok(answer.text.includes('"http://ztp.example.net"'));
+    const response = await worker.request("GET", "/bootstrap", { headers: { Host: "ztp.example.net" } });
+    assert.ok(response.text.includes('"http://ztp.example.net"'));
   });
 });
 
-describe("a bad deployment", () => {
+describe("an invalid deployment", () => {
   for (const [name, options, reason] of [
     ["SERVER_URL", { vars: { SERVER_URL: "ztp.example.net" } }, /SERVER_URL is .*ztp\.example\.net.*must be/],
     ["IDENTIFIER", { vars: { IDENTIFIER: "mac" } }, /IDENTIFIER is .*must be .*systemmac/],
@@ -109,7 +109,7 @@ describe("a bad deployment", () => {
     ["the binding ZTP_DATA", { without: "kv_namespaces" }, /binding ZTP_DATA is missing.*npm run deploy/],
     ["the binding ZTP_FILES", { without: "r2_buckets" }, /binding ZTP_FILES is missing.*npm run deploy/],
   ]) {
-    test(`says what is wrong with ${name}, and how to mend it`, async (t) => {
+    test(`reports the problem with ${name}, and how to fix it`, async (t) => {
       const worker = await startWorker(options);
       t.after(() => worker.stop());
       for (const [method, path] of [["GET", "/bootstrap"], ["GET", "/files/x"], ["POST", "/nodes"]]) {

@@ -15,12 +15,12 @@ beforeEach(() => worker.clear());
 const metaOf = (bytes) => ({ size: bytes.length, sha1: createHash("sha1").update(bytes).digest("hex") });
 
 async function assertMeta(path, bytes) {
-  const answer = await worker.request("GET", path);
-  assert.equal(answer.status, 200, answer.text);
-  assert.equal(answer.headers["content-type"], "application/json");
-  const { size, sha1 } = answer.json;
+  const response = await worker.request("GET", path);
+  assert.equal(response.status, 200, response.text);
+  assert.equal(response.headers["content-type"], "application/json");
+  const { size, sha1 } = response.json;
   assert.deepEqual({ size, sha1 }, metaOf(bytes));
-  await assertSameForHead(worker, path, answer);
+  await assertSameForHead(worker, path, response);
 }
 
 describe("GET /meta", () => {
@@ -40,14 +40,14 @@ describe("GET /meta", () => {
     });
   }
 
-  test("takes the checksum that the uploader gave to R2", async () => {
+  test("uses the checksum that the uploader gave to R2", async () => {
     const bytes = Buffer.from("an image");
     const { sha1 } = metaOf(bytes);
     await worker.r2.put("files/x.swi", bytes, { sha1 });
     await assertMeta("/meta/files/x.swi", bytes);
   });
 
-  test("is that of the stock action until an object replaces it", async () => {
+  test("is the metadata of the stock action until an object replaces it", async () => {
     const stock = await worker.request("GET", "/actions/add_config");
     await assertMeta("/meta/actions/add_config", stock.bytes);
     await worker.clear();
@@ -55,7 +55,7 @@ describe("GET /meta", () => {
     await assertMeta("/meta/actions/add_config", Buffer.from("mine"));
   });
 
-  test("has a SHA-256 where the uploader gave one", async () => {
+  test("has a SHA-256 if the uploader gave one", async () => {
     const bytes = Buffer.from("an image");
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     await worker.r2.put("files/x.swi", bytes, { sha256 });
@@ -63,13 +63,13 @@ describe("GET /meta", () => {
     assert.equal((await worker.request("GET", "/meta/files/x.swi")).json.sha256, sha256);
   });
 
-  test("believes no digest of another size", async () => {
+  test("ignores a stored hash of another size", async () => {
     const customMetadata = { sha1: "f0578f1e7174b1a41c4ea8c6e17f7a8a3b88c92a", "sha1-size": "9" };
     await worker.r2.put("files/x", "12345678", { customMetadata });
     await assertMeta("/meta/files/x", Buffer.from("12345678"));
   });
 
-  test("answers for every record of a node", async () => {
+  test("serves every record of a node", async () => {
     for (const record of [".node", "definition", "pattern", "attributes", "startup-config", "config-handler"]) {
       await worker.kv.put(`nodes/001122334455/${record}`, `the ${record}`);
       await assertMeta(`/meta/nodes/001122334455/${record}`, Buffer.from(`the ${record}`));
@@ -89,21 +89,21 @@ describe("GET /meta", () => {
     "/meta/nodes/a%2Fb/definition",
   ]) {
     test(`is 500 with a JSON object for ${path}`, async () => {
-      const answer = await worker.request("GET", path);
-      assert.equal(answer.status, 500);
-      assert.match(answer.headers["content-type"], /^text\/html(;|$)/);
-      assert.match(answer.json.error, /is not stored/);
-      await assertSameForHead(worker, path, { ...answer, headers: { ...answer.headers, "content-length": String(answer.bytes.length) } });
+      const response = await worker.request("GET", path);
+      assert.equal(response.status, 500);
+      assert.match(response.headers["content-type"], /^text\/html(;|$)/);
+      assert.match(response.json.error, /is not stored/);
+      await assertSameForHead(worker, path, { ...response, headers: { ...response.headers, "content-length": String(response.bytes.length) } });
     });
   }
 
-  test("writes nothing into HTML that a client sent", async () => {
-    const answer = await worker.request("GET", "/meta/files/%3Cscript%3E%26");
-    assert.ok(!/[<>&]/.test(answer.text), answer.text);
-    assert.ok(answer.json.error.includes("<script>&"));
+  test("escapes the path in HTML", async () => {
+    const response = await worker.request("GET", "/meta/files/%3Cscript%3E%26");
+    assert.ok(!/[<>&]/.test(response.text), response.text);
+    assert.ok(response.json.error.includes("<script>&"));
   });
 
-  test("has nothing for other folders", async () => {
+  test("is not found for other folders", async () => {
     await worker.kv.put("neighbordb", "x");
     for (const path of ["/meta/neighbordb", "/meta/definitions/x", "/meta", "/meta/files", "/meta/nodes"]) {
       assert.equal((await worker.request("GET", path)).status, 404, path);

@@ -44,33 +44,33 @@ describe("POST /nodes", () => {
   for (const record of ["definition", "startup-config"]) {
     test(`is 409 with the node's URL if it has a ${record}`, async () => {
       await worker.kv.put(`nodes/JPE1/${record}`, DEFINITION);
-      const answer = await post(facts("JPE1"));
-      assert.equal(answer.status, 409);
-      assert.match(answer.headers["content-type"], /^text\/html/);
-      assert.equal(answer.headers.location, `${worker.url.origin}/nodes/JPE1`);
-      assert.equal(answer.headers["cache-control"], "no-store");
-      assert.equal(answer.bytes.length, 0);
+      const response = await post(facts("JPE1"));
+      assert.equal(response.status, 409);
+      assert.match(response.headers["content-type"], /^text\/html/);
+      assert.equal(response.headers.location, `${worker.url.origin}/nodes/JPE1`);
+      assert.equal(response.headers["cache-control"], "no-store");
+      assert.equal(response.bytes.length, 0);
       const stored = JSON.parse(await worker.kv.get("nodes/JPE1/.node"));
       assert.equal(stored.serialnumber, "JPE1");
       assert.deepEqual(stored.neighbors, { Ethernet1: [{ device: "spine1", port: "Ethernet7" }] });
     });
   }
 
-  test("knows a node by an empty startup-config too", async () => {
+  test("knows a node by an empty startup-config, too", async () => {
     await worker.kv.put("nodes/JPE1/startup-config", "");
     assert.equal((await post(facts("JPE1"))).status, 409);
   });
 
   test("stores the config of a new node, and its facts", async () => {
-    const answer = await post({ ...facts("JPE2"), config: "hostname jpe2\n" });
-    assert.equal(answer.status, 201);
-    assert.equal(answer.headers.location, `${worker.url.origin}/nodes/JPE2`);
+    const response = await post({ ...facts("JPE2"), config: "hostname jpe2\n" });
+    assert.equal(response.status, 201);
+    assert.equal(response.headers.location, `${worker.url.origin}/nodes/JPE2`);
     assert.equal(await worker.kv.get("nodes/JPE2/startup-config"), "hostname jpe2\n");
     assert.deepEqual((await keys()).sort(), ["nodes/JPE2/.node", "nodes/JPE2/startup-config"]);
     assert.equal((await post(facts("JPE2"))).status, 409);
   });
 
-  test("does not let a config replace what is there", async () => {
+  test("does not replace a stored startup-config by a config", async () => {
     await worker.kv.put("nodes/JPE1/startup-config", "mine");
     assert.equal((await post({ ...facts("JPE1"), config: "theirs" })).status, 409);
     assert.equal(await worker.kv.get("nodes/JPE1/startup-config"), "mine");
@@ -88,7 +88,7 @@ describe("POST /nodes", () => {
     assert.equal(JSON.parse(await worker.kv.get("nodes/JPE1/.node")).version, "4.99");
   });
 
-  test("compares facts as values: the order of interfaces, neighbours and keys means nothing", async () => {
+  test("compares facts as values: the order of interfaces, neighbors and keys is irrelevant", async () => {
     await worker.kv.put("nodes/JPE1/definition", DEFINITION);
     const peers = [{ device: "spine1", port: "Ethernet7" }, { device: "spine2", port: "Ethernet7" }];
     const [one, two] = peers;
@@ -102,7 +102,7 @@ describe("POST /nodes", () => {
     }
   });
 
-  test("warns of another switch under a known serial number: another MAC address and model", async () => {
+  test("warns of another switch with a known serial number: another MAC address and model", async () => {
     await worker.kv.put("nodes/JPE1/definition", DEFINITION);
     const warning = async (others) => {
       worker.logs();
@@ -118,7 +118,7 @@ describe("POST /nodes", () => {
     assert.equal(await warning({ version: "4.99" }), undefined);
   });
 
-  test("takes neighbours as the specification writes them", async () => {
+  test("accepts neighbors in the form of the specification", async () => {
     await worker.kv.put("nodes/JPE1/definition", DEFINITION);
     const neighbors = { Ethernet1: [{ device: "spine1", remote_interface: "Ethernet7" }] };
     assert.equal((await post({ ...facts("JPE1"), neighbors })).status, 409);
@@ -126,12 +126,12 @@ describe("POST /nodes", () => {
     assert.deepEqual(stored.neighbors, { Ethernet1: [{ device: "spine1", port: "Ethernet7" }] });
   });
 
-  test("percent-encodes an odd id in Location, and answers at that URL", async () => {
-    const answer = await post({ ...facts("a b/../ü".replace("/../", ".")), config: "x" });
-    assert.equal(answer.status, 201);
-    assert.equal(answer.headers.location, `${worker.url.origin}/nodes/a%20b.%C3%BC`);
-    const definition = await worker.request("GET", new URL(answer.headers.location).pathname);
-    assert.equal(definition.json.actions[0].attributes.url, `${answer.headers.location}/startup-config`);
+  test("percent-encodes an unusual id in Location, and serves the node at that URL", async () => {
+    const response = await post({ ...facts("a b/../ü".replace("/../", ".")), config: "x" });
+    assert.equal(response.status, 201);
+    assert.equal(response.headers.location, `${worker.url.origin}/nodes/a%20b.%C3%BC`);
+    const definition = await worker.request("GET", new URL(response.headers.location).pathname);
+    assert.equal(definition.json.actions[0].attributes.url, `${response.headers.location}/startup-config`);
   });
 
   for (const [name, body, reason] of [
@@ -146,45 +146,45 @@ describe("POST /nodes", () => {
     ["an id of dots", JSON.stringify(facts("..")), /is not a valid node id/],
     ["an id with a control character", JSON.stringify(facts("a\nb")), /is not a valid node id/],
     ["an id of 201 bytes", JSON.stringify(facts("x".repeat(201))), /201 bytes/],
-    ["a config that is no text", JSON.stringify({ ...facts("JPE1"), config: {} }), /config must be a string/],
-    ["neighbours that are no object", JSON.stringify({ ...facts("JPE1"), neighbors: [] }), /neighbors must be an object/],
+    ["a config that is not a string", JSON.stringify({ ...facts("JPE1"), config: {} }), /config must be a string/],
+    ["neighbors that are not an object", JSON.stringify({ ...facts("JPE1"), neighbors: [] }), /neighbors must be an object/],
     ["an unknown node", JSON.stringify(facts("JPE9")), /JPE9 is not known here, and there is no neighbordb/],
   ]) {
-    test(`refuses ${name}, and stores nothing`, async () => {
+    test(`rejects ${name}, and stores nothing`, async () => {
       assertRefusal(await worker.request("POST", "/nodes", { body }), 400, reason);
       assert.deepEqual(await keys(), []);
     });
   }
 
-  test("escapes in its reason what the client sent", async () => {
-    const answer = await post(facts("<script>alert(1)</script>\n"));
-    assertRefusal(answer, 400, /&lt;script&gt;/);
-    assert.ok(!answer.text.includes("<script>"));
+  test("escapes the client's values in the reason", async () => {
+    const response = await post(facts("<script>alert(1)</script>\n"));
+    assertRefusal(response, 400, /&lt;script&gt;/);
+    assert.ok(!response.text.includes("<script>"));
   });
 
-  test("takes an id of 200 bytes", async () => {
+  test("accepts an id of 200 bytes", async () => {
     assert.equal((await post({ ...facts("x".repeat(200)), config: "c" })).status, 201);
   });
 
   for (const chunked of [false, true]) {
-    test(`refuses more than 1 MiB${chunked ? " of unknown length" : ""}`, async () => {
+    test(`rejects more than 1 MiB${chunked ? " of unknown length" : ""}`, async () => {
       const body = JSON.stringify({ ...facts("JPE1"), config: "x".repeat(1 << 20) });
-      const answer = await worker.request("POST", "/nodes", { body, chunked });
-      assertRefusal(answer, 413, /exceeds the limit of 1048576 bytes/);
+      const response = await worker.request("POST", "/nodes", { body, chunked });
+      assertRefusal(response, 413, /exceeds the limit of 1048576 bytes/);
       assert.deepEqual(await keys(), []);
     });
   }
 });
 
 describe("GET /nodes/{id}", () => {
-  test("is the definition, with its $names looked up", async () => {
+  test("is the definition with its $names replaced", async () => {
     await worker.kv.put("nodes/JPE1/definition", DEFINITION);
     await worker.kv.put("nodes/JPE1/attributes", "hostname: jpe1\nntp: 192.0.2.99\n");
-    const answer = await worker.request("GET", "/nodes/JPE1");
-    assert.equal(answer.status, 200);
-    assert.equal(answer.headers["content-type"], "application/json");
-    assert.equal(answer.headers["cache-control"], "no-store");
-    assert.deepEqual(answer.json, {
+    const response = await worker.request("GET", "/nodes/JPE1");
+    assert.equal(response.status, 200);
+    assert.equal(response.headers["content-type"], "application/json");
+    assert.equal(response.headers["cache-control"], "no-store");
+    assert.deepEqual(response.json, {
       name: "static leaf",
       attributes: { ntp: "192.0.2.1", domain: "example.net" },
       actions: [
@@ -208,28 +208,28 @@ describe("GET /nodes/{id}", () => {
         },
       ],
     });
-    await assertSameForHead(worker, "/nodes/JPE1", answer);
+    await assertSameForHead(worker, "/nodes/JPE1", response);
   });
 
-  test("warns of attributes that it uses and nobody has, and sends null for them", async () => {
+  test("warns of undefined attributes that it uses, and sends null for them", async () => {
     const warning = async () => {
       worker.logs();
-      const answer = await worker.request("GET", "/nodes/JPE1");
-      assert.equal(answer.status, 200);
+      const response = await worker.request("GET", "/nodes/JPE1");
+      assert.equal(response.status, 200);
       const line = worker.logs().map((text) => JSON.parse(text)).find((entry) => entry.method);
-      return { warning: line.warning, actions: answer.json.actions };
+      return { warning: line.warning, actions: response.json.actions };
     };
     const definition = (attributes) => `attributes: {domain: example.net, set: null}\nactions:\n- action: a\n  attributes: ${attributes}\n`;
     await worker.kv.put("nodes/JPE1/definition", definition("{variables: {hostname: $hostnam}, mgmt: $mgmt, same: $mgmt, domain: $domain, set: $set}"));
     for (const attributes of [undefined, "hostname: jpe1\n"]) {
       if (attributes) await worker.kv.put("nodes/JPE1/attributes", attributes);
-      const told = await warning();
-      assert.match(told.warning, /uses \$hostnam, \$mgmt, which neither the node's attributes nor the definition's define.*null/);
-      assert.deepEqual(told.actions[0].attributes, { variables: { hostname: null }, mgmt: null, same: null, domain: "example.net", set: null });
+      const logged = await warning();
+      assert.match(logged.warning, /uses \$hostnam, \$mgmt, which neither the node's attributes nor the definition's define.*null/);
+      assert.deepEqual(logged.actions[0].attributes, { variables: { hostname: null }, mgmt: null, same: null, domain: "example.net", set: null });
     }
     await worker.kv.put("nodes/JPE1/definition", definition("{domain: $domain, set: $set, hostname: $hostname}"));
     assert.equal((await warning()).warning, undefined);
-    // Also beside a startup-config.
+    // Also with a startup-config.
     await worker.kv.put("nodes/JPE1/startup-config", "x");
     await worker.kv.put("nodes/JPE1/definition", "actions:\n- action: a\n  always_execute: true\n  attributes: {x: $absent}\n");
     assert.match((await warning()).warning, /uses \$absent, which/);
@@ -241,17 +241,17 @@ describe("GET /nodes/{id}", () => {
 
   test("is autogenerated if there is a startup-config", async () => {
     await worker.kv.put("nodes/JPE1/startup-config", "hostname jpe1\n");
-    const answer = await worker.request("GET", "/nodes/JPE1");
-    assert.equal(answer.status, 200);
-    assert.equal(answer.json.name, "Autogenerated definition");
-    assert.equal(answer.json.actions.length, 1);
-    const [action] = answer.json.actions;
+    const response = await worker.request("GET", "/nodes/JPE1");
+    assert.equal(response.status, 200);
+    assert.equal(response.json.name, "Autogenerated definition");
+    assert.equal(response.json.actions.length, 1);
+    const [action] = response.json.actions;
     assert.equal(action.action, "replace_config");
     assert.equal(action.always_execute, true);
     assert.deepEqual(action.attributes, { url: `${worker.url.origin}/nodes/JPE1/startup-config` });
   });
 
-  test("keeps the always_execute actions, and their look-up, beside a startup-config", async () => {
+  test("keeps always_execute actions and their attributes with a startup-config", async () => {
     await worker.kv.put("nodes/JPE1/startup-config", "hostname jpe1\n");
     await worker.kv.put("nodes/JPE1/definition", DEFINITION);
     const { json } = await worker.request("GET", "/nodes/JPE1");
@@ -259,7 +259,7 @@ describe("GET /nodes/{id}", () => {
     assert.deepEqual(json.actions[1].attributes, { domain: "example.net" });
   });
 
-  test("reads YAML as PyYAML does", async () => {
+  test("parses YAML by the rules of PyYAML", async () => {
     await worker.kv.put(
       "nodes/JPE1/definition",
       "name: y\nactions:\n- action: a\n  attributes: {on: yes, oct: 010, clock: 1:30, day: 2026-01-02, ip: 10.0.0.1}\n",
@@ -270,16 +270,16 @@ describe("GET /nodes/{id}", () => {
 
   for (const [name, stored, reason] of [
     ["an unknown node", {}, /JPE1 is not known/],
-    ["a node with attributes alone", { attributes: "a: b" }, /JPE1 is not known/],
+    ["a node with only attributes", { attributes: "a: b" }, /JPE1 is not known/],
     ["YAML that does not parse", { definition: "actions: [\n" }, /nodes\/JPE1\/definition is broken: line \d+/],
     ["an empty definition", { definition: "" }, /definition is broken/],
     ["a definition without actions", { definition: "name: x\n" }, /no &#?[a-z0-9]*;?actions|no 'actions'/],
     ["an action without a name", { definition: "actions:\n- attributes: {}\n" }, /has no 'action'/],
     ["broken attributes", { definition: DEFINITION, attributes: "- a\n" }, /nodes\/JPE1\/attributes is broken/],
-    ["a broken definition beside a startup-config", { definition: "actions: 7", "startup-config": "x" }, /must be a list/],
-    ["a plugin that is not here", { definition: "actions:\n- action: a\n  attributes: {x: mysql_vars('t')}\n" }, /mysql_vars/],
+    ["a broken definition with a startup-config", { definition: "actions: 7", "startup-config": "x" }, /must be a list/],
+    ["an unknown plugin", { definition: "actions:\n- action: a\n  attributes: {x: mysql_vars('t')}\n" }, /mysql_vars/],
   ]) {
-    test(`refuses ${name}, and says why`, async () => {
+    test(`is 400 with the reason for ${name}`, async () => {
       for (const [record, text] of Object.entries(stored)) await worker.kv.put(`nodes/JPE1/${record}`, text);
       assertRefusal(await worker.request("GET", "/nodes/JPE1"), 400, reason);
     });
@@ -291,25 +291,25 @@ describe("GET /nodes/{id}", () => {
     ["%00", /is not a valid node id/],
     ["x".repeat(201), /201 bytes/],
   ]) {
-    test(`refuses the id ${wire.slice(0, 20)}`, async () => {
+    test(`rejects the id ${wire.slice(0, 20)}`, async () => {
       assertRefusal(await worker.request("GET", `/nodes/${wire}`), 400, reason);
     });
   }
 });
 
 describe("IDENTIFIER=systemmac", () => {
-  test("names a node by its MAC address, however it is written", async (t) => {
+  test("names a node by its MAC address in every spelling", async (t) => {
     const other = await startWorker({ vars: { IDENTIFIER: "systemmac" } });
     t.after(() => other.stop());
     for (const systemmac of ["00:1C:73:AA:BB:CC", "001c.73aa.bbcc", "00-1c-73-aa-bb-cc"]) {
       await other.kv.put("nodes/001c73aabbcc/startup-config", "x");
       const body = JSON.stringify({ ...facts("", { systemmac }) });
-      const answer = await other.request("POST", "/nodes", { body });
-      assert.equal(answer.status, 409, systemmac);
-      assert.equal(answer.headers.location, `${other.url.origin}/nodes/001c73aabbcc`);
+      const response = await other.request("POST", "/nodes", { body });
+      assert.equal(response.status, 409, systemmac);
+      assert.equal(response.headers.location, `${other.url.origin}/nodes/001c73aabbcc`);
       assert.equal((await other.request("GET", `/nodes/${systemmac}`)).status, 200);
     }
-    const answer = await other.request("POST", "/nodes", { body: JSON.stringify(facts("JPE1", { systemmac: "" })) });
-    assertRefusal(answer, 400, /no systemmac/);
+    const response = await other.request("POST", "/nodes", { body: JSON.stringify(facts("JPE1", { systemmac: "" })) });
+    assertRefusal(response, 400, /no systemmac/);
   });
 });

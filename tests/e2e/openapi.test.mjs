@@ -1,4 +1,4 @@
-// GET /openapi.yaml. That it has every route of the table is a host test in src/routes.rs.
+// GET /openapi.yaml. A host test in src/routes.rs checks that it has every route of the table.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -7,17 +7,17 @@ import { test } from "node:test";
 import { root } from "../../scripts/run.mjs";
 import { assertSameForHead, startWorker } from "./harness.mjs";
 
-test("the description is served as it is written", async (t) => {
+test("the description is served byte for byte", async (t) => {
   const worker = await startWorker();
   t.after(() => worker.stop());
-  const answer = await worker.request("GET", "/openapi.yaml");
-  assert.equal(answer.status, 200);
-  assert.equal(answer.headers["content-type"], "application/yaml");
-  assert.equal(answer.text, readFileSync(join(root, "assets/openapi.yaml"), "utf8"));
-  await assertSameForHead(worker, "/openapi.yaml", answer);
+  const response = await worker.request("GET", "/openapi.yaml");
+  assert.equal(response.status, 200);
+  assert.equal(response.headers["content-type"], "application/yaml");
+  assert.equal(response.text, readFileSync(join(root, "assets/openapi.yaml"), "utf8"));
+  await assertSameForHead(worker, "/openapi.yaml", response);
 });
 
-test("the description has the methods that each path answers to", async (t) => {
+test("the description has the methods of each path", async (t) => {
   const ADMIN = "an-admin-token-of-enough-length";
   const worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: ADMIN } });
   t.after(() => worker.stop());

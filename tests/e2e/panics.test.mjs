@@ -1,4 +1,4 @@
-// A panic ends the wasm instance in which it happens. The request that panicked is answered with 500, and the
+// A panic ends its wasm instance. The response of the request that panicked is 500, and the
 // next request works.
 
 import assert from "node:assert/strict";
@@ -16,7 +16,7 @@ const DEFINITION = "actions:\n- action: add_config\n  attributes: {address: allo
 const address = async (id) => (await worker.request("GET", `/nodes/${id}`)).json.actions[0].attributes.address;
 
 for (const when of ["at-once", "after-waiting"]) {
-  test(`a request that panics ${when} is answered with 500, and the next request works`, async () => {
+  test(`a request that panics ${when} is 500, and the next request works`, async () => {
     for (let round = 0; round < 3; round += 1) {
       assert.equal((await worker.request("GET", `/panics/${when}`)).status, 500);
       assert.equal((await worker.request("GET", "/bootstrap")).status, 200);
@@ -24,7 +24,7 @@ for (const when of ["at-once", "after-waiting"]) {
   });
 }
 
-test("the log has the message of a panic and where it happened", async () => {
+test("the log has the message and the position of a panic", async () => {
   worker.logs();
   await worker.request("GET", "/panics/at-once");
   assert.match(worker.logs().join("\n"), /panicked at src\/routes\/panics\.rs:\d+:\d+:\s+at once/);
@@ -47,9 +47,9 @@ test("a write that was acknowledged before a panic is stored", async () => {
   assert.equal((await worker.request("GET", "/nodes/JPE9/startup-config")).text, "hostname a\n");
 });
 
-test("many requests at once around a panic all end", async () => {
+test("many simultaneous requests during a panic all end", async () => {
   const paths = Array.from({ length: 40 }, (_, n) => (n % 10 === 5 ? "/panics/after-waiting" : "/bootstrap/config"));
-  const answers = await Promise.all(paths.map((path) => worker.request("GET", path)));
-  assert.ok(answers.every(({ status }) => status === 200 || status === 500));
+  const responses = await Promise.all(paths.map((path) => worker.request("GET", path)));
+  assert.ok(responses.every(({ status }) => status === 200 || status === 500));
   assert.equal((await worker.request("GET", "/bootstrap")).status, 200);
 });

@@ -1,5 +1,5 @@
-// `wrangler dev` on a folder of its own, that can be killed in the middle of anything and started
-// again on what it had stored.
+// `wrangler dev` with its storage in a folder: a test can kill it at any time, and restart it with the
+// same storage.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,7 +10,7 @@ export async function startOn(folder, vars = {}) {
   const port = await freePort();
   const settings = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
   const args = ["dev", "--port", String(port), "--inspector-port", "0", "--persist-to", folder, ...settings];
-  // A process group of its own, so that a kill reaches the runtime too.
+  // In a new process group, so that a kill reaches the runtime, too.
   const child = spawn(npmBin("wrangler"), args, { cwd: root, env: environment({ CI: "true" }), detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const url = new URL(`http://127.0.0.1:${port}`);
   let output = "";

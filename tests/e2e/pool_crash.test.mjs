@@ -1,4 +1,4 @@
-// 500 nodes want a value from a pool of 400, and the runtime is killed while they ask.
+// 500 nodes request a value from a pool of 400, and the runtime is killed meanwhile.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -20,33 +20,33 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Asks for every node at once; `midway` runs when a quarter of them have their answer. */
-async function askAll(nodes, midway) {
-  const answers = new Map();
-  const asking = nodes.map(async (node) => {
-    answers.set(node, await ask(node));
-    if (answers.size === Math.floor(nodes.length / 4)) await midway?.();
+/** Sends the requests of all nodes at once. Calls `midway` after a quarter of the responses. */
+async function requestAll(nodes, midway) {
+  const responses = new Map();
+  const requests = nodes.map(async (node) => {
+    responses.set(node, await requestValue(node));
+    if (responses.size === Math.floor(nodes.length / 4)) await midway?.();
   });
-  await Promise.all(asking);
-  return answers;
+  await Promise.all(requests);
+  return responses;
 }
 
-/** The value of a node, or the reason why it has none. A dead server is asked again. */
-async function ask(node) {
+/** The value of a node, or the reason why it has none. Retries while the server does not respond. */
+async function requestValue(node) {
   for (let tries = 0; tries < 300; tries += 1) {
     try {
-      const answer = await send(worker.url, "GET", `/nodes/${node}`);
-      if (answer.status === 200) return { value: answer.json.actions[0].attributes.ip };
-      if (answer.status === 400) return { reason: answer.text };
+      const response = await send(worker.url, "GET", `/nodes/${node}`);
+      if (response.status === 200) return { value: response.json.actions[0].attributes.ip };
+      if (response.status === 400) return { reason: response.text };
     } catch {
-      // Killed, or not there yet.
+      // The server was killed, or has not started yet.
     }
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  throw new Error(`no answer for ${node}`);
+  throw new Error(`no response for ${node}`);
 }
 
-test("each value is held by one node, whatever happens, and a released one goes to another", { timeout: 300_000 }, async () => {
+test("each value belongs to one node in spite of crashes, and a released value goes to another node", { timeout: 300_000 }, async () => {
   await withStorage(folder, async ({ kv }) => {
     const definition = JSON.stringify({ actions: [{ action: "a", attributes: { ip: "allocate('net')" } }] });
     await kv.put("resources/net", "10.0.0.1-10.0.1.144/23: null\n");
@@ -60,8 +60,8 @@ test("each value is held by one node, whatever happens, and a released one goes 
       await worker.kill();
       worker = await startOn(folder, ADMIN);
     };
-    const answers = await askAll(NODES, round === 1 ? crash : undefined);
-    for (const [node, { value, reason }] of answers) {
+    const responses = await requestAll(NODES, round === 1 ? crash : undefined);
+    for (const [node, { value, reason }] of responses) {
       if (value) {
         assert.equal(seen.get(node) ?? value, value, `${node} keeps its value`);
         seen.set(node, value);
@@ -81,8 +81,8 @@ test("each value is held by one node, whatever happens, and a released one goes 
   }
   const waiting = NODES.filter((node) => !seen.has(node));
   assert.equal(waiting.length, 100);
-  const answers = await askAll(waiting);
-  const given = new Set([...answers.values()].map(({ value }) => value));
+  const responses = await requestAll(waiting);
+  const given = new Set([...responses.values()].map(({ value }) => value));
   assert.deepEqual(given, new Set(released.map((node) => seen.get(node))), "those who waited get what was released");
   const listing = await send(worker.url, "GET", "/admin/pools/net", { headers });
   assert.equal(new Set(listing.json.allocations.map(({ value }) => value)).size, VALUES);

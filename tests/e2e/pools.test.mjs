@@ -1,4 +1,4 @@
-// Resource pools: plugin calls in definitions, and what operators see and change.
+// Resource pools: plugin calls in definitions, and the operators' API.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -26,13 +26,13 @@ async function define(attributes, ...nodes) {
   for (const node of nodes) await worker.kv.put(`nodes/${node}/definition`, definition);
 }
 async function value(node) {
-  const answer = await get(node);
-  assert.equal(answer.status, 200, answer.text);
-  return answer.json.actions[0].attributes.ip;
+  const response = await get(node);
+  assert.equal(response.status, 200, response.text);
+  return response.json.actions[0].attributes.ip;
 }
 
 describe("allocate in a definition", () => {
-  test("is found at the top, in mappings, lists and below, with the text around it kept", async () => {
+  test("is replaced at every depth of mappings and lists, and the text around it stays", async () => {
     await pool("net", "10.0.0.1: null", "10.0.0.2: null");
     await pool("as", "65001: null");
     await define(
@@ -48,9 +48,9 @@ describe("allocate in a definition", () => {
       },
       "JPE1",
     );
-    const answer = await get("JPE1");
-    assert.equal(answer.status, 200, answer.text);
-    assert.deepEqual(answer.json.actions[0].attributes, {
+    const response = await get("JPE1");
+    assert.equal(response.status, 200, response.text);
+    assert.deepEqual(response.json.actions[0].attributes, {
       ip: "10.0.0.1",
       quoted: "10.0.0.1",
       around: "ip address 10.0.0.1/24 secondary",
@@ -65,14 +65,14 @@ describe("allocate in a definition", () => {
     assert.deepEqual(line.allocated, ["net: 10.0.0.1", "as: 65001"]);
   });
 
-  test("reaches a call that an attribute stands for", async () => {
+  test("is replaced in the value of an attribute", async () => {
     await pool("net", "10.0.0.1: null");
     await define({ ip: "$address" }, "JPE1");
     await worker.kv.put("nodes/JPE1/attributes", "address: allocate('net')\n");
     assert.equal(await value("JPE1"), "10.0.0.1");
   });
 
-  test("gives a node its own value, its reservation, else the first free one", async () => {
+  test("returns the value of the node, else its reservation, else the first free value", async () => {
     await pool("net", "10.0.0.1: JPE2", "10.0.0.2: null", "10.0.0.3: null");
     await define({ ip: "allocate('net')" }, "JPE1", "JPE2", "JPE3");
     assert.equal(await value("JPE1"), "10.0.0.2");
@@ -82,7 +82,7 @@ describe("allocate in a definition", () => {
     assert.equal(await value("JPE1"), "10.0.0.2");
   });
 
-  test("understands ranges and the hosts of networks", async () => {
+  test("accepts ranges and the hosts of networks", async () => {
     await pool("net", "10.0.0.254-10.0.1.0/22: null", "hosts(192.168.7.0/30): null");
     const nodes = ["JPE1", "JPE2", "JPE3", "JPE4", "JPE5"];
     await define({ ip: "allocate('net')" }, ...nodes, "JPE6");
@@ -92,7 +92,7 @@ describe("allocate in a definition", () => {
     assertRefusal(await get("JPE6"), 400, /the pool &?#?\w*;?'?net.*JPE6.*5 are taken/);
   });
 
-  test("gives a network as one value, and each address of a loopback range with /32", async () => {
+  test("returns a network as one value, and each address of a loopback range with /32", async () => {
     const nodes = ["RACK1", "RACK2", "RACK3"];
     await pool("prefix", "10.20.1.0/24: null", "10.20.2.0/24: null", "2001:db8:20:1::/64: null");
     await pool("loopback", "10.255.0.255-10.255.1.1/32: null");
@@ -107,7 +107,7 @@ describe("allocate in a definition", () => {
   for (const [name, lines, reason] of [
     ["is missing", undefined, /pool 'net' is not found: resources\/net is not stored/],
     ["is empty", [""], /pool 'net' cannot be used.*it is empty/],
-    ["is no mapping", ["- 10.0.0.1"], /pool 'net' cannot be used: resources\/net is broken: line 1.*a list/],
+    ["is not a mapping", ["- 10.0.0.1"], /pool 'net' cannot be used: resources\/net is broken: line 1.*a list/],
     ["is exhausted", ["10.0.0.1: JPE9", "10.0.0.2: JPE8"], /JPE1: no value is free: 0 are taken and 2 more are reserved/],
     ["has a range that runs backwards", ["10.0.0.9-10.0.0.1: null"], /runs backwards/],
   ]) {
@@ -125,7 +125,7 @@ describe("allocate in a definition", () => {
     });
   }
 
-  test("leaves what an earlier pool gave with the node when a later one refuses", async () => {
+  test("keeps the value of an earlier pool if a later pool has none", async () => {
     await pool("net", "10.0.0.1: null", "10.0.0.2: null");
     await define({ ip: "allocate('net')", as: "allocate('as')" }, "JPE1");
     await define({ ip: "allocate('net')" }, "JPE2");
@@ -138,7 +138,7 @@ describe("allocate in a definition", () => {
 });
 
 describe("an edited pool", () => {
-  test("keeps a removed value with its holder, and gives it to nobody else even when it is back", async () => {
+  test("keeps a removed value with its node, and gives it to no other node after it is added again", async () => {
     await pool("net", "10.0.0.1: null", "10.0.0.2: null");
     await define({ ip: "allocate('net')" }, "JPE1", "JPE2", "JPE3");
     assert.equal(await value("JPE1"), "10.0.0.1");
@@ -149,7 +149,7 @@ describe("an edited pool", () => {
     assert.equal(await value("JPE3"), "10.0.0.3");
   });
 
-  test("that is missing or broken still gives a node what it holds, and nothing new", async () => {
+  test("that is missing or broken still returns allocated values, and allocates no new ones", async () => {
     await pool("net", "10.0.0.1: null", "10.0.0.2: null");
     await define({ ip: "allocate('net')" }, "JPE1", "JPE2");
     assert.equal(await value("JPE1"), "10.0.0.1");
@@ -161,7 +161,7 @@ describe("an edited pool", () => {
     assertRefusal(await get("JPE2"), 400, /resources\/net is not stored/);
   });
 
-  test("whose network was every address in it leaves those with their holders, and gives nobody the whole", async () => {
+  test("that changes addresses to their network keeps the allocated addresses, and does not allocate the network", async () => {
     await pool("net", "hosts(10.20.1.0/24): null");
     await define({ ip: "allocate('net')" }, "JPE1", "JPE2");
     assert.equal(await value("JPE1"), "10.20.1.1/24");
@@ -170,7 +170,7 @@ describe("an edited pool", () => {
     assert.equal(await value("JPE2"), "10.20.2.0/24");
   });
 
-  test("never gives a value twice while values are added, removed and reserved", async () => {
+  test("never allocates a value twice while values are added, removed and reserved", async () => {
     const nodes = Array.from({ length: 60 }, (_, at) => `N${at}`);
     await define({ ip: "allocate('net')" }, ...nodes);
     const all = Array.from({ length: 80 }, (_, at) => `10.0.0.${at + 1}`);
@@ -184,10 +184,10 @@ describe("an edited pool", () => {
     const seen = new Map();
     for (let round = 0; round < 6; round += 1) {
       const asking = nodes.map(async (node) => [node, await get(node)]);
-      const [answers] = await Promise.all([Promise.all(asking), edit().then(edit)]);
-      for (const [node, answer] of answers) {
-        if (answer.status === 400) continue;
-        const ip = answer.json.actions[0].attributes.ip;
+      const [responses] = await Promise.all([Promise.all(asking), edit().then(edit)]);
+      for (const [node, response] of responses) {
+        if (response.status === 400) continue;
+        const ip = response.json.actions[0].attributes.ip;
         assert.equal(seen.get(node) ?? ip, ip, "a node keeps its value");
         seen.set(node, ip);
       }
@@ -198,7 +198,7 @@ describe("an edited pool", () => {
 });
 
 describe("/admin/pools", () => {
-  test("lists pools, and what is given out, reserved and free of each", async () => {
+  test("lists pools with their allocated, reserved and free values", async () => {
     await pool("net", "10.0.0.1/24: null", "10.0.0.2/24: JPE7");
     await pool("as", "65001: null");
     await define({ ip: "allocate('net')" }, "JPE1");
@@ -212,7 +212,7 @@ describe("/admin/pools", () => {
     assert.ok(Math.abs(Date.now() - Date.parse(allocations[0].since)) < 60_000);
   });
 
-  test("releases a value or what a node has, and logs it", async () => {
+  test("releases a value, or the value of a node, and logs it", async () => {
     await pool("net", "10.0.0.1/24: null");
     await define({ ip: "allocate('net')" }, "JPE1", "JPE2", "JPE3");
     await value("JPE1");
@@ -229,7 +229,7 @@ describe("/admin/pools", () => {
     assertRefusal(await admin("DELETE", "/net"), 400, /\?node=ID/);
   });
 
-  test("assigns a value to a node before it asks", async () => {
+  test("assigns a value to a node before its first request", async () => {
     await pool("net", "10.0.0.1: null", "10.0.0.2: null", "10.0.0.3: JPE9");
     await define({ ip: "allocate('net')" }, "JPE1", "JPE2");
     assert.equal((await admin("PUT", "/net/10.0.0.2?node=JPE1")).status, 200);
@@ -248,7 +248,7 @@ describe("/admin/pools", () => {
     assertRefusal(await admin("PUT", "/net/10.0.0.1?node=a%2Fb"), 400, /node id/);
   });
 
-  test("takes the names of pools with slashes as they are, too", async () => {
+  test("accepts names of pools with slashes, encoded or not", async () => {
     await pool("berlin/mgmt", "10.0.0.1/24: null", "10.0.0.2/24: null", "10.0.0.3/24: null");
     await pool("berlin", "mgmt/7: null");
     assert.equal((await admin("GET", "/berlin/mgmt")).json.pool, "berlin/mgmt");
@@ -269,36 +269,36 @@ describe("/admin/pools", () => {
     assertRefusal(await admin("GET", "/berlin/none"), 400, /resources\/berlin\/none is not stored/);
   });
 
-  test("takes the scheme of the token in any case", async () => {
+  test("accepts the scheme of the token in any case", async () => {
     for (const scheme of ["bearer", "BEARER", "bEaRer"]) {
-      const answer = await worker.request("GET", "/admin/pools", { headers: { Authorization: `${scheme} ${ADMIN}` } });
-      assert.equal(answer.status, 200, scheme);
+      const response = await worker.request("GET", "/admin/pools", { headers: { Authorization: `${scheme} ${ADMIN}` } });
+      assert.equal(response.status, 200, scheme);
     }
     const other = await worker.request("GET", "/admin/pools", { headers: { Authorization: `Basic ${ADMIN}` } });
     assertRefusal(other, 401, /ZTP_ADMIN_TOKEN/);
   });
 
-  test("is refused without the token, and is not there without the secret", async (t) => {
+  test("is rejected without the token, and not found without the secret", async (t) => {
     for (const token of ["", "wrong", `${ADMIN}x`, ADMIN.toUpperCase()]) {
-      const answer = await admin("GET", "", token);
-      assertRefusal(answer, 401, /ZTP_ADMIN_TOKEN/);
-      assert.equal(answer.headers["www-authenticate"], "Bearer");
+      const response = await admin("GET", "", token);
+      assertRefusal(response, 401, /ZTP_ADMIN_TOKEN/);
+      assert.equal(response.headers["www-authenticate"], "Bearer");
     }
     const other = await startWorker();
     t.after(() => other.stop());
-    const answer = await other.request("GET", "/admin/pools", { headers: { Authorization: `Bearer ${ADMIN}` } });
-    assertRefusal(answer, 404, /nothing at this path/);
+    const response = await other.request("GET", "/admin/pools", { headers: { Authorization: `Bearer ${ADMIN}` } });
+    assertRefusal(response, 404, /nothing at this path/);
   });
 
-  test("answers a wrong method with those there are", async () => {
+  test("sends 405 with the methods of the path", async () => {
     for (const [method, path, allow] of [["POST", "", "GET, HEAD"], ["PUT", "/net", "GET, HEAD, DELETE"], ["POST", "/net/x", "GET, HEAD, PUT, DELETE"]]) {
-      const answer = await admin(method, path);
-      assert.equal(answer.status, 405);
-      assert.equal(answer.headers.allow, allow);
+      const response = await admin(method, path);
+      assert.equal(response.status, 405);
+      assert.equal(response.headers.allow, allow);
     }
   });
 
-  test("refuses names that no pool can have", async () => {
+  test("rejects invalid names of pools", async () => {
     assertRefusal(await admin("GET", "/..%2Fnodes"), 400, /is not a valid pool name/);
     assertRefusal(await admin("GET", "/none"), 400, /resources\/none is not stored/);
   });
@@ -307,7 +307,7 @@ describe("/admin/pools", () => {
 describe("pools of sites", () => {
   const TOKENS = { amsterdam: "amsterdam-amsterdam", london: "london-london-london" };
 
-  test("a site has its own pool if there is one, and shares every other", async (t) => {
+  test("a site has its own pool if one is stored, and shares every other", async (t) => {
     const secrets = { ZTP_TOKENS: Object.entries(TOKENS).map((line) => line.join("=")).join("\n") };
     const sites = await startWorker({ secrets });
     t.after(() => sites.stop());
@@ -317,16 +317,16 @@ describe("pools of sites", () => {
     await sites.kv.put("resources/own", "192.168.0.1: null\n192.168.0.2: null");
     await sites.kv.put("resources/london/own", "192.168.0.1: null");
     const values = async (site, node) => {
-      const answer = await sites.request("GET", `/t/${TOKENS[site]}/nodes/${node}`);
-      assert.equal(answer.status, 200, answer.text);
-      return answer.json.actions[0].attributes;
+      const response = await sites.request("GET", `/t/${TOKENS[site]}/nodes/${node}`);
+      assert.equal(response.status, 200, response.text);
+      return response.json.actions[0].attributes;
     };
     assert.deepEqual(await values("london", "JPE1"), { own: "192.168.0.1", shared: "10.0.0.1" });
     assert.deepEqual(await values("amsterdam", "JPE2"), { own: "192.168.0.1", shared: "10.0.0.2" });
     assert.deepEqual(await values("amsterdam", "JPE3"), { own: "192.168.0.2", shared: "10.0.0.3" });
   });
 
-  test("a node keeps the one value that it has while its site's pool appears and disappears", async (t) => {
+  test("a node keeps its value while its site's pool is added and removed", async (t) => {
     const secrets = { ZTP_TOKENS: `berlin=${"berlin".repeat(3)}`, ZTP_ADMIN_TOKEN: ADMIN };
     const sites = await startWorker({ secrets, forgetful: true });
     t.after(() => sites.stop());
@@ -334,9 +334,9 @@ describe("pools of sites", () => {
     for (const node of ["JPE1", "JPE2", "JPE3", "JPE4"]) await sites.kv.put(`nodes/${node}/definition`, definition);
     const ask = (node) => sites.request("GET", `/t/${"berlin".repeat(3)}/nodes/${node}`);
     const ip = async (node) => {
-      const answer = await ask(node);
-      assert.equal(answer.status, 200, answer.text);
-      return answer.json.actions[0].attributes.ip;
+      const response = await ask(node);
+      assert.equal(response.status, 200, response.text);
+      return response.json.actions[0].attributes.ip;
     };
     await sites.kv.put("resources/mgmt", "10.0.0.1: null\n10.0.0.2: null");
     assert.equal(await ip("JPE1"), "10.0.0.1");
@@ -348,41 +348,41 @@ describe("pools of sites", () => {
     assert.equal(await ip("JPE2"), "192.0.2.1");
     const line = JSON.parse(sites.logs().at(-1));
     assert.deepEqual([line.object_calls, line.allocated], [2, ["berlin/mgmt: 192.0.2.1"]]);
-    // The site's pool is not to be seen, as where storage does not show it yet.
+    // The site's pool is missing, as in storage that does not return it yet.
     await sites.kv.delete("resources/berlin/mgmt");
     assert.equal(await ip("JPE2"), "192.0.2.1");
     assert.equal(await ip("JPE3"), "10.0.0.2");
-    // What the shared pool gave is released there; only then the site's pool gives a value.
+    // The site's pool allocates a value only after the value of the shared pool is released.
     await sites.kv.put("resources/berlin/mgmt", "192.0.2.1: null\n192.0.2.2: JPE1");
     const released = await sites.request("DELETE", "/admin/pools/mgmt?node=JPE1", { headers: { Authorization: `Bearer ${ADMIN}` } });
     assert.equal(released.status, 200, released.text);
     assert.equal(await ip("JPE1"), "192.0.2.2");
   });
 
-  test("a node that holds nothing is given nothing while READ_ONLY is set, from either pool", async (t) => {
+  test("with READ_ONLY, a node without a value receives none from either pool", async (t) => {
     const sites = await startWorker({ secrets: { ZTP_TOKENS: `berlin=${"berlin".repeat(3)}` }, vars: { READ_ONLY: "True" } });
     t.after(() => sites.stop());
     await sites.kv.put("nodes/JPE1/definition", JSON.stringify({ actions: [{ action: "a", attributes: { ip: "allocate('mgmt')" } }] }));
     await sites.kv.put("resources/mgmt", "10.0.0.1: null");
     await sites.kv.put("resources/berlin/mgmt", "192.0.2.1: null");
-    const answer = await sites.request("GET", `/t/${"berlin".repeat(3)}/nodes/JPE1`);
-    assertRefusal(answer, 403, /no value from the pool .{0,5}berlin\/mgmt/);
+    const response = await sites.request("GET", `/t/${"berlin".repeat(3)}/nodes/JPE1`);
+    assertRefusal(response, 403, /no value from the pool .{0,5}berlin\/mgmt/);
   });
 });
 
-describe("nodes called by their MAC address", () => {
+describe("nodes with MAC addresses as ids", () => {
   const SPELLINGS = ["00:1C:73:AA:BB:01", "001c.73aa.bb01", "00-1c-73-aa-bb-01", "001C73AABB01"];
 
-  test("are the same in a reservation and in ?node=, however the address is written", async (t) => {
+  test("are the same in a reservation and in ?node=, in every spelling", async (t) => {
     const macs = await startWorker({ vars: { IDENTIFIER: "systemmac" }, secrets: { ZTP_ADMIN_TOKEN: ADMIN }, forgetful: true });
     t.after(() => macs.stop());
     const ask = (method, path) => macs.request(method, path, { headers: { Authorization: `Bearer ${ADMIN}` } });
     const definition = JSON.stringify({ actions: [{ action: "a", attributes: { ip: "allocate('net')" } }] });
     await macs.kv.put("nodes/001c73aabb01/definition", definition);
     const ip = async () => {
-      const answer = await macs.request("GET", "/nodes/00:1c:73:aa:bb:01");
-      assert.equal(answer.status, 200, answer.text);
-      return answer.json.actions[0].attributes.ip;
+      const response = await macs.request("GET", "/nodes/00:1c:73:aa:bb:01");
+      assert.equal(response.status, 200, response.text);
+      return response.json.actions[0].attributes.ip;
     };
     for (const mac of SPELLINGS) {
       await macs.kv.put("resources/net", `10.0.0.1: null\n10.0.0.2: '${mac}'\n10.0.0.3: null`);
@@ -400,7 +400,7 @@ describe("nodes called by their MAC address", () => {
     }
   });
 
-  test("have the value that an operator gave to an address as it was typed, unless they got one themselves", async (t) => {
+  test("have a value that an operator assigned to another spelling, unless they have their own", async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "ztp-edge-macs-"));
     const definition = JSON.stringify({ actions: [{ action: "a", attributes: { ip: "allocate('net')" } }] });
     await withStorage(folder, async ({ kv }) => {
@@ -415,7 +415,7 @@ describe("nodes called by their MAC address", () => {
       await worker.kill();
     };
     t.after(() => rmSync(folder, { recursive: true, force: true }));
-    // As serial numbers these ids are stored as they are written.
+    // With serial numbers as ids, these ids are stored unchanged.
     await as("serialnumber", async (ask) => {
       const given = await ask("PUT", "/admin/pools/net/10.0.0.2?node=00:1C:73:AA:BB:01");
       assert.deepEqual(given.json, { pool: "net", value: "10.0.0.2", node: "00:1C:73:AA:BB:01" });

@@ -1,4 +1,4 @@
-// POST /nodes of a node nobody has registered, and the pattern that keeps checking it.
+// POST /nodes of an unknown node, and the check of its pattern on every GET.
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -51,11 +51,11 @@ const CONTENT = {
 };
 
 describe("POST /nodes of an unknown node", () => {
-  test("gives it the definition, pattern and config-handler of the first pattern that fits", async () => {
+  test("stores the definition, pattern and config-handler of the first pattern that matches", async () => {
     await store(CONTENT);
-    const answer = await post(facts("JPE1", { neighbors: see("spine1", "spine2", "spine3") }));
-    assert.equal(answer.status, 201, answer.text);
-    assert.equal(answer.headers.location, `${worker.url.origin}/nodes/JPE1`);
+    const response = await post(facts("JPE1", { neighbors: see("spine1", "spine2", "spine3") }));
+    assert.equal(response.status, 201, response.text);
+    assert.equal(response.headers.location, `${worker.url.origin}/nodes/JPE1`);
     assert.deepEqual(await stored(), ["nodes/JPE1/.node", "nodes/JPE1/config-handler", "nodes/JPE1/definition", "nodes/JPE1/pattern"]);
     assert.equal(await worker.kv.get("nodes/JPE1/definition"), LEAF);
     assert.equal(await worker.kv.get("nodes/JPE1/config-handler"), "#!/bin/sh\n");
@@ -66,23 +66,23 @@ describe("POST /nodes of an unknown node", () => {
     assert.equal((await post(facts("JPE1", { neighbors: see("spine1", "spine2", "spine3") }))).status, 409);
   });
 
-  test("gives each of many nodes at once its own URL and pattern, and no URL to one that has none", async () => {
+  test("stores the pattern of each of many simultaneous nodes, and sends no URL to a node without a match", async () => {
     await store(CONTENT);
     const asked = Array.from({ length: 20 }, (_, at) => {
       const neighbors = at % 2 ? see("spine1", "spine2", "spine3") : see("agg1");
       return { id: `JPE1${at}`, wanted: at % 2 ? "leaf" : "by model", body: facts(`JPE1${at}`, { model: "DCS-7050", neighbors }) };
     });
-    const answers = await Promise.all(asked.map(({ body }) => post(body)));
+    const responses = await Promise.all(asked.map(({ body }) => post(body)));
     for (const [at, { id, wanted }] of asked.entries()) {
-      assert.equal(answers[at].status, 201, answers[at].text);
-      assert.equal(answers[at].headers.location, `${worker.url.origin}/nodes/${id}`);
+      assert.equal(responses[at].status, 201, responses[at].text);
+      assert.equal(responses[at].headers.location, `${worker.url.origin}/nodes/${id}`);
       assert.match(await worker.kv.get(`nodes/${id}/pattern`), new RegExp(`name: "?${wanted}"?\n`));
     }
     const saved = await worker.request("PUT", "/nodes/JPE10/startup-config", { body: "hostname jpe10\n" });
     assert.deepEqual([saved.status, saved.headers.location], [201, undefined]);
   });
 
-  test("gives it the pattern and the definition as they are now, whatever an earlier node was given", async () => {
+  test("stores the current pattern and definition, not those of an earlier node", async () => {
     await store(CONTENT);
     const neighbors = see("spine1", "spine2", "spine3");
     assert.equal((await post(facts("JPE1", { neighbors }))).status, 201);
@@ -94,7 +94,7 @@ describe("POST /nodes of an unknown node", () => {
     assert.equal(await worker.kv.get("nodes/JPE2/definition"), LEAF.replace("files/leaf", "files/edge"));
   });
 
-  test("tries a pattern for this very node alone", async () => {
+  test("checks only the `node:` pattern if there is one for the node", async () => {
     await store(CONTENT);
     assert.equal((await post(facts("JPE7", { neighbors: {} }))).status, 201);
     assert.match(await worker.kv.get("nodes/JPE7/pattern"), /name: named/);
@@ -109,40 +109,40 @@ describe("POST /nodes of an unknown node", () => {
     assert.equal(await worker.kv.get("nodes/JPE1/attributes"), "a: b");
   });
 
-  test("says of every pattern why it does not fit", async () => {
+  test("refuses with the reason why each pattern does not match", async () => {
     await store(CONTENT);
-    const answer = await post(facts("JPE1", { model: "vEOS", neighbors: see("spine1", "core1") }));
-    assertRefusal(answer, 400, /no pattern matches/);
-    const lines = answer.text.trim().split("\n");
+    const response = await post(facts("JPE1", { model: "vEOS", neighbors: see("spine1", "core1") }));
+    assertRefusal(response, 400, /no pattern matches/);
+    const lines = response.text.trim().split("\n");
     assert.match(lines[1], /^pattern 'leaf': /);
-    assert.match(lines[2], /^pattern 'by model': wants model regex\('DCS-70\[0-9\]\+'\), saw 'vEOS'/);
+    assert.match(lines[2], /^pattern 'by model': requires model regex\('DCS-70\[0-9\]\+'\), saw 'vEOS'/);
     assert.deepEqual(await stored(), []);
     assert.match(JSON.parse(worker.logs().at(-1)).reason, /pattern 'leaf': /);
   });
 
-  test("bounds what it says of many patterns, in the answer and in the log", async () => {
+  test("bounds the reasons of many patterns, in the response and in the log", async () => {
     const patterns = Array.from({ length: 1000 }, (_, index) => `- {name: rack ${index}, definition: leaf, interfaces: [any: "regex('spine<${index}>')"]}\n`);
     await store({ ...CONTENT, neighbordb: `patterns:\n${patterns.join("")}` });
     const long = "\u001b<&".repeat(300);
     const neighbors = { Ethernet1: Array.from({ length: 3 }, () => ({ device: long, port: long })) };
-    const answer = await post(facts("JPE1", { neighbors }));
-    assertRefusal(answer, 400, /no pattern matches it:\npattern 'rack 0': .*\nand \d+ more patterns\n$/s);
-    assert.ok(answer.bytes.length <= 64 * 1024 && answer.bytes.length > 60 * 1024, `${answer.bytes.length}`);
+    const response = await post(facts("JPE1", { neighbors }));
+    assertRefusal(response, 400, /no pattern matches it:\npattern 'rack 0': .*\nand \d+ more patterns\n$/s);
+    assert.ok(response.bytes.length <= 64 * 1024 && response.bytes.length > 60 * 1024, `${response.bytes.length}`);
     const { reason } = JSON.parse(worker.logs().at(-1));
     assert.match(reason, /no pattern matches it:\npattern 'rack 0': .*\nand \d+ more patterns$/s);
     assert.ok(Buffer.byteLength(reason) <= 4096, `${reason.length}`);
   });
 
   test("bounds every other reason as well", async () => {
-    await store({ "nodes/JPE1/definition": `actions:\n- action: a\n  attributes: {x: "allocate('${"<".repeat(200_000)}')"}\n` });
-    const answer = await worker.request("GET", "/nodes/JPE1");
-    assertRefusal(answer, 400, /…\n$/);
-    assert.ok(answer.bytes.length <= 64 * 1024, `${answer.bytes.length}`);
+    await store({ "nodes/JPE1/definition": `actions:\n- action: a\n  attributes: {x: "allocate('${"<".repeat(100_000)}')"}\n` });
+    const response = await worker.request("GET", "/nodes/JPE1");
+    assertRefusal(response, 400, /…\n$/);
+    assert.ok(response.bytes.length <= 64 * 1024, `${response.bytes.length}`);
     const { reason } = JSON.parse(worker.logs().at(-1));
     assert.ok(Buffer.byteLength(reason) <= 4096 && reason.endsWith("…"), reason);
   });
 
-  test("refuses a definition that grows too large", async () => {
+  test("rejects a definition whose rendering is too large", async () => {
     const attributes = Array.from({ length: 1000 }, (_, index) => `k${index}: $long`).join(", ");
     await store({
       "nodes/JPE1/definition": `actions:\n- action: a\n  attributes: {${attributes}}\n`,
@@ -151,18 +151,18 @@ describe("POST /nodes of an unknown node", () => {
     assertRefusal(await worker.request("GET", "/nodes/JPE1"), 400, /nodes\/JPE1\/definition is broken: line 2, column 3: the definition has more than 2097152 bytes/);
   });
 
-  test("matches a node that sends sixty thousand interfaces without neighbours", async () => {
+  test("matches a node with thirty thousand interfaces without neighbors", async () => {
     await store(CONTENT);
-    const empty = Object.fromEntries(Array.from({ length: 60_000 }, (_, index) => [`E${index}`, []]));
+    const empty = Object.fromEntries(Array.from({ length: 30_000 }, (_, index) => [`E${index}`, []]));
     assert.equal((await post(facts("JPE1", { neighbors: { ...empty, ...see("spine1", "spine2", "spine3") } }))).status, 201);
     assert.deepEqual(Object.keys(JSON.parse(await worker.kv.get("nodes/JPE1/.node")).neighbors), Object.keys(see("spine1", "spine2", "spine3")));
   });
 
-  test("takes a serial number with blanks around it for the one without", async () => {
+  test("removes spaces around a serial number", async () => {
     await store({ "nodes/JPE1/definition": LEAF });
-    const answer = await post(facts(" JPE1 "));
-    assert.equal(answer.status, 409);
-    assert.equal(answer.headers.location, `${worker.url.origin}/nodes/JPE1`);
+    const response = await post(facts(" JPE1 "));
+    assert.equal(response.status, 409);
+    assert.equal(response.headers.location, `${worker.url.origin}/nodes/JPE1`);
     assert.equal(JSON.parse(await worker.kv.get("nodes/JPE1/.node")).serialnumber, "JPE1");
     assert.equal((await worker.request("GET", "/nodes/JPE1%20")).status, 200);
   });
@@ -170,14 +170,14 @@ describe("POST /nodes of an unknown node", () => {
   for (const [name, content, reason] of [
     ["there is no neighbordb", { neighbordb: undefined }, /there is no neighbordb/],
     ["neighbordb is empty", { neighbordb: "" }, /no pattern for this node/],
-    ["neighbordb is no YAML", { neighbordb: "patterns: [" }, /neighbordb is broken: line/],
-    ["a pattern is bad, though another fits", { neighbordb: `${NEIGHBORDB}  - name: typo\n    definition: leaf\n    interface: []\n` }, /pattern &#?\w*;?'?typo|pattern 'typo'/],
-    ["a regular expression is bad", { neighbordb: "patterns:\n- {name: x, definition: leaf, model: '('}\n" }, /pattern 'x'/],
+    ["neighbordb is not YAML", { neighbordb: "patterns: [" }, /neighbordb is broken: line/],
+    ["a pattern is invalid, also if another matches", { neighbordb: `${NEIGHBORDB}  - name: typo\n    definition: leaf\n    interface: []\n` }, /pattern &#?\w*;?'?typo|pattern 'typo'/],
+    ["a regular expression is invalid", { neighbordb: "patterns:\n- {name: x, definition: leaf, model: '('}\n" }, /pattern 'x'/],
     ["the definition is not stored", { "definitions/leaf": undefined }, /definitions\/leaf that it names is not stored/],
     ["the definition is broken", { "definitions/leaf": "actions: 1" }, /definitions\/leaf is broken/],
-    ["neighbordb is no text", { neighbordb: Uint8Array.of(0xff).buffer }, /neighbordb is not UTF-8/],
-    ["the definition is no text", { "definitions/leaf": Uint8Array.of(0xff).buffer }, /definitions\/leaf is not UTF-8/],
-    ["the config-handler is no text", { "config-handlers/archive": Uint8Array.of(0xff).buffer }, /config-handlers\/archive is not UTF-8/],
+    ["neighbordb is not UTF-8", { neighbordb: Uint8Array.of(0xff).buffer }, /neighbordb is not UTF-8/],
+    ["the definition is not UTF-8", { "definitions/leaf": Uint8Array.of(0xff).buffer }, /definitions\/leaf is not UTF-8/],
+    ["the config-handler is not UTF-8", { "config-handlers/archive": Uint8Array.of(0xff).buffer }, /config-handlers\/archive is not UTF-8/],
     ["the config-handler is not stored", { "config-handlers/archive": undefined }, /config-handlers\/archive that it names is not stored/],
   ]) {
     test(`refuses, and stores nothing, if ${name}`, async () => {
@@ -188,21 +188,21 @@ describe("POST /nodes of an unknown node", () => {
     });
   }
 
-  test("is quick about a catastrophic regular expression, and says so", async () => {
+  test("ends a catastrophic regular expression early, with the reason", async () => {
     await store({ ...CONTENT, neighbordb: "patterns:\n- name: slow\n  definition: leaf\n  interfaces:\n  - any: regex('(a+)+$')\n- name: all\n  definition: leaf\n  model: .*\n" });
-    const answer = await post(facts("JPE1", { neighbors: see(`${"a".repeat(60)}!`) }));
-    assert.ok([201, 400].includes(answer.status));
-    if (answer.status === 400) assert.match(answer.text, /slow/);
+    const response = await post(facts("JPE1", { neighbors: see(`${"a".repeat(60)}!`) }));
+    assert.ok([201, 400].includes(response.status));
+    if (response.status === 400) assert.match(response.text, /slow/);
   });
 });
 
 describe("GET /nodes/{id} of a matched node", () => {
-  test("is refused once its cabling changed, and served once it is right again", async () => {
+  test("is refused after its cabling changes, and served after it is correct again", async () => {
     await store(CONTENT);
     const right = see("spine1", "spine2", "spine3");
     await post(facts("JPE1", { neighbors: right }));
     assert.equal((await post(facts("JPE1", { neighbors: see("spine1", "core9", "spine3") }))).status, 409);
-    assertRefusal(await worker.request("GET", "/nodes/JPE1"), 400, /no longer matches its pattern.*pattern 'leaf': Ethernet2 wants device regex\('spine\\d\+'\), saw 'core9'/);
+    assertRefusal(await worker.request("GET", "/nodes/JPE1"), 400, /no longer matches its pattern.*pattern 'leaf': Ethernet2 requires device regex\('spine\\d\+'\), saw 'core9'/);
     await post(facts("JPE1", { neighbors: right }));
     assert.equal((await worker.request("GET", "/nodes/JPE1")).status, 200);
   });

@@ -1,4 +1,4 @@
-// Range, If-Range and If-None-Match on GET /files/{path}, for objects in memory and passed through.
+// Range, If-Range and If-None-Match on GET /files/{path}, for cached and streamed objects.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -46,45 +46,45 @@ for (const [kind, size] of [
     }
 
     for (const range of [`bytes=${size}-`, `bytes=${size}-${size + 5}`, "bytes=-0"]) {
-      test(`${range} is not there`, async () => {
-        const answer = await get({ Range: range });
-        assertRefusal(answer, 416, /range starts past the end/);
-        assert.equal(answer.headers["content-range"], `bytes */${size}`);
+      test(`${range} is 416`, async () => {
+        const response = await get({ Range: range });
+        assertRefusal(response, 416, /range starts past the end/);
+        assert.equal(response.headers["content-range"], `bytes */${size}`);
       });
     }
 
     for (const range of ["bytes=5-2", "bytes=0-1,5-6", "pages=1-2", "bytes=x-", "bytes"]) {
-      test(`${range} is no range: the whole is sent`, async () => {
-        const answer = await get({ Range: range });
-        assert.equal(answer.status, 200);
-        assert.ok(answer.bytes.equals(bytes));
+      test(`${range} is ignored: the complete file is sent`, async () => {
+        const response = await get({ Range: range });
+        assert.equal(response.status, 200);
+        assert.ok(response.bytes.equals(bytes));
       });
     }
 
-    test("If-Range of what is stored gives the part, of anything else the whole", async () => {
+    test("If-Range with the stored ETag selects the range, with any other value the complete file", async () => {
       for (const [condition, status] of [[etag, 206], [modified, 206], ['"other"', 200], [`W/${etag}`, 200]]) {
-        const answer = await get({ Range: "bytes=5-", "If-Range": condition });
-        assert.equal(answer.status, status, condition);
-        assert.ok(answer.bytes.equals(status === 206 ? bytes.subarray(5) : bytes));
+        const response = await get({ Range: "bytes=5-", "If-Range": condition });
+        assert.equal(response.status, status, condition);
+        assert.ok(response.bytes.equals(status === 206 ? bytes.subarray(5) : bytes));
       }
     });
 
-    test("If-None-Match of what is stored is 304, without a body", async () => {
+    test("If-None-Match with the stored ETag is 304, without a body", async () => {
       for (const condition of [etag, `W/${etag}`, `"other", ${etag}`, "*"]) {
         for (const method of ["GET", "HEAD"]) {
-          const answer = await get({ "If-None-Match": condition, Range: "bytes=0-1" }, method);
-          assert.equal(answer.status, 304, condition);
-          assert.equal(answer.bytes.length, 0);
-          assert.equal(answer.headers.etag, etag);
+          const response = await get({ "If-None-Match": condition, Range: "bytes=0-1" }, method);
+          assert.equal(response.status, 304, condition);
+          assert.equal(response.bytes.length, 0);
+          assert.equal(response.headers.etag, etag);
         }
       }
       assert.equal((await get({ "If-None-Match": '"other"' })).status, 200);
     });
 
-    test("HEAD tells of the whole, whatever the range", async () => {
-      const answer = await get({ Range: "bytes=0-1" }, "HEAD");
-      assert.equal(answer.status, 200);
-      assert.equal(answer.headers["content-length"], String(size));
+    test("HEAD ignores the range", async () => {
+      const response = await get({ Range: "bytes=0-1" }, "HEAD");
+      assert.equal(response.status, 200);
+      assert.equal(response.headers["content-length"], String(size));
     });
   });
 }

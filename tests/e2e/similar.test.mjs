@@ -1,4 +1,4 @@
-// A refused POST /nodes mentions registered nodes that may have been meant.
+// A refused POST /nodes mentions registered nodes with a similar id.
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -24,7 +24,7 @@ beforeEach(async () => {
 
 const post = (worker, others = {}, base = "") => worker.request("POST", `${base}/nodes`, { body: JSON.stringify(facts("JPE1", others)) });
 const neighbordb = (worker) => worker.kv.put("neighbordb", "patterns:\n- name: leaf\n  definition: leaf\n  interfaces:\n  - Ethernet1: spine9\n");
-/** Registers so many nodes that their keys do not fit in a page. */
+/** Registers more nodes than one page of keys contains. */
 async function registerMany(worker) {
   for (let count = 0; count < 1200; count += 1) await worker.kv.put(`nodes/AAA${count}/definition`, "actions: []");
 }
@@ -59,12 +59,12 @@ describe("a refused POST /nodes", () => {
     });
   }
 
-  test("mentions a node that is registered by its MAC address, where the serial number counts", async () => {
+  test("mentions a node that is registered by its MAC address instead of its serial number", async () => {
     await open.kv.put("nodes/001c73010203/attributes", "a: 1");
     assertRefusal(await post(open), 400, /the node 001c73010203 is registered, and its id is the MAC address of this one/);
   });
 
-  test("mentions three at most, and none that has only sent its facts", async () => {
+  test("mentions at most three nodes, and none that has only sent its facts", async () => {
     for (const name of ["jpe1", "Jpe1", "jPe1", "jpE1"]) await open.kv.put(`nodes/${name}/definition`, "actions: []");
     assert.equal((await post(open)).text.match(/is registered/g).length, 3);
     for (const name of ["jpe1", "Jpe1", "jPe1", "jpE1"]) {
@@ -90,7 +90,7 @@ describe("a refused POST /nodes", () => {
     }
   });
 
-  test("is the same refusal, with a warning in the log, if KV cannot list", async () => {
+  test("mentions no node, and logs a warning, if KV cannot list", async () => {
     await open.kv.put("nodes/jpe1/definition", "actions: []");
     open.kv.fails = ({ operation }) => operation === "list" && 500;
     open.logs();

@@ -1,11 +1,11 @@
-// Plays the same requests on ztpserver 2.1.0 and on the built Worker, and compares what they answer and store.
+// Sends the same requests to ztpserver 2.1.0 and to the built Worker, and compares the responses and the stored records.
 //
 //   node tests/reference/compare.mjs            everything
-//   node tests/reference/compare.mjs PUT dots   the cases whose name has one of these texts, or which show that difference
-//   node tests/reference/compare.mjs pairs      the random pairs alone
-//   node tests/reference/compare.mjs --table    the table of differences, as docs/differences.md has it
+//   node tests/reference/compare.mjs PUT dots   the cases whose name contains one of these words, or which show that difference
+//   node tests/reference/compare.mjs pairs      only the random pairs
+//   node tests/reference/compare.mjs --table    print the table of differences for docs/differences.md
 //
-// A difference must be one of differences.mjs, and each of those must occur and stand in docs/differences.md.
+// Every difference must be in differences.mjs. Each of those must occur, and be in docs/differences.md.
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -24,43 +24,43 @@ import { compareSelection, prepare } from "./select.mjs";
 
 const CASES = [...bootstrap, ...nodes, ...plugins, ...neighbordb, ...systemmac, ...files, ...http];
 
-/** How many random pairs of a neighbordb and a node are played, and from which seed they are made. */
+/** The number of random pairs of a neighbordb and a node, and their seed. */
 const PAIRS = { count: 500, seed: 1 };
 
-/** What is counted. Answers are `equal`, but for a difference that is everywhere (`usual`), or differ otherwise (`special`). */
+/** The counts. Responses are `equal`, equal except for a difference that is everywhere (`usual`), or `special`. */
 const ZERO = { cases: 0, requests: 0, equal: 0, usual: 0, special: 0, pairs: 0, equalPairs: 0, matchedPairs: 0 };
 
-/** Each has servers of its own. The names are ztpserver's; the Worker has them in capitals. */
+/** Each entry has its own servers. The names are ztpserver's; those of the Worker are the same in capitals. */
 const SETTINGS = {
   default: { server_url: "http://ztp.example.net:8080" },
   systemmac: { server_url: "https://ztp.example.net/site/ztp", identifier: "systemmac" },
   unchecked: { server_url: "http://192.0.2.1", disable_topology_validation: "True" },
 };
 
-const wanted = process.argv.slice(2);
-if (wanted.includes("--table")) {
+const selected = process.argv.slice(2);
+if (selected.includes("--table")) {
   console.log(table().join("\n"));
 } else if (Number(process.versions.node.split(".")[0]) < 22) {
-  // wrangler needs 22; the project brings one.
+  // wrangler needs Node.js 22, which is among the project's packages.
   process.exitCode = await attend(npmBin("node"), process.argv.slice(1));
 } else {
   process.exitCode = (await main()) ? 0 : 1;
 }
 
-/** Whether all is as it should be. */
+/** Runs all selected cases. Returns whether there was no problem. */
 async function main() {
   if (!existsSync(join(root, "build/bundle"))) fail("there is no Worker in build/bundle: run `node scripts/bundle.mjs` first");
-  // Only now: importing the harness starts wrangler.
+  // Imported here because the harness loads wrangler.
   const { pythonWithZtpserver, startReference } = await import("./reference.mjs");
   const { startEdge } = await import("./worker.mjs");
   const python = pythonWithZtpserver();
   const started = performance.now();
-  // One group for each of the settings, and one for the pairs: each with servers of its own, all at once.
+  // One group for each entry of SETTINGS, and one for the pairs. They run in parallel, each with its own servers.
   const groups = Object.entries(SETTINGS).map(([name, settings]) => {
-    const cases = CASES.filter((one) => (one.everySetting || (one.settings ?? "default") === name) && isWanted(one));
+    const cases = CASES.filter((one) => (one.everySetting || (one.settings ?? "default") === name) && isSelected(one));
     return { settings, play: (servers, tally) => playCases(cases, name, servers, tally), needed: cases.length > 0 };
   });
-  groups.push({ settings: SETTINGS.default, play: playPairs, needed: wanted.length === 0 || wanted.includes("pairs") });
+  groups.push({ settings: SETTINGS.default, play: playPairs, needed: selected.length === 0 || selected.includes("pairs") });
   const tallies = await Promise.all(
     groups.filter(({ needed }) => needed).map(async ({ settings, play }) => {
       const vars = Object.fromEntries(Object.entries(settings).map(([key, value]) => [key.toUpperCase(), value]));
@@ -78,8 +78,8 @@ async function main() {
   return report(sum(tallies), (performance.now() - started) / 1000);
 }
 
-function isWanted({ name, shows = [] }) {
-  return wanted.length === 0 || wanted.some((part) => name.includes(part) || shows.includes(part));
+function isSelected({ name, shows = [] }) {
+  return selected.length === 0 || selected.some((part) => name.includes(part) || shows.includes(part));
 }
 
 async function playCases(cases, settings, servers, tally) {
@@ -106,11 +106,11 @@ async function playCase(one, settings, servers, tally) {
   }
   if (one.everySetting) return;
   for (const id of shows.filter((id) => !shown.has(id))) {
-    tally.problems.push(`"${one.name}" (${settings}) is there to show \`${id}\`, and does not`);
+    tally.problems.push(`"${one.name}" (${settings}) lists \`${id}\` in \`shows\`, and does not show it`);
   }
 }
 
-/** What an answer is counted as. */
+/** The count that a response belongs to. */
 function howEqual(findings, covering) {
   if (findings.length === 0) return "equal";
   const isUsual = (id) => differences.find((difference) => difference.id === id).everywhere;
@@ -136,7 +136,7 @@ function count({ occurred }, id, times = 1) {
   occurred.set(id, (occurred.get(id) ?? 0) + times);
 }
 
-/** All tallies together. */
+/** The sum of all tallies. */
 function sum([first, ...others]) {
   for (const other of others) {
     for (const name of Object.keys(ZERO)) first[name] += other[name];
@@ -150,38 +150,38 @@ function covers(difference, shows, finding, result, urls) {
   if (!difference.everywhere && !shows.includes(difference.id)) return false;
   if (result.request) {
     const { request, reference, worker } = result;
-    return difference.answer?.({ field: finding.field, request, reference, worker, urls }) ?? false;
+    return difference.response?.({ field: finding.field, request, reference, worker, urls }) ?? false;
   }
   return difference.stored?.({ key: finding.field, reference: finding.reference, worker: finding.worker }) ?? false;
 }
 
-function describe(one, settings, { what }, { field, reference, worker }) {
+function describe(one, settings, { name }, { field, reference, worker }) {
   const show = (value) => (JSON.stringify(value) ?? "nothing").slice(0, 400);
-  return `"${one.name}" (${settings}), ${what}: ${field}\n    ztpserver: ${show(reference)}\n    the Worker: ${show(worker)}`;
+  return `"${one.name}" (${settings}), ${name}: ${field}\n    ztpserver: ${show(reference)}\n    the Worker: ${show(worker)}`;
 }
 
 function report({ occurred, problems, ...counts }, seconds) {
-  if (wanted.length === 0) {
+  if (selected.length === 0) {
     for (const { id } of differences.filter(({ id }) => !occurred.has(id))) {
-      problems.push(`the difference \`${id}\` is listed, and did not occur: take it off the list, or add the case that shows it`);
+      problems.push(`the difference \`${id}\` is listed, and did not occur: remove it from the list, or add a case that shows it`);
     }
     problems.push(...missingInPage());
   }
   for (const problem of problems) console.error(`DIFFERENT ${problem}`);
   const { cases, requests, equal, usual, special, pairs, equalPairs, matchedPairs } = counts;
-  console.log(`\n${cases} cases, ${requests} requests: ${equal} answers equal in every field, ${usual} but for a difference that is everywhere, ${special} otherwise different`);
-  console.log(`${pairs} random pairs of a neighbordb and a node, of which ${matchedPairs} match: ${equalPairs} decided alike, with the GET that follows`);
-  console.log(`${seconds.toFixed(1)} s; answers, stored records and pairs covered by a listed difference:`);
+  console.log(`\n${cases} cases, ${requests} requests: ${equal} responses equal in every field, ${usual} equal except for a difference that is everywhere, ${special} with other differences`);
+  console.log(`${pairs} random pairs of a neighbordb and a node, of which ${matchedPairs} match: ${equalPairs} with the same result, including the next GET`);
+  console.log(`${seconds.toFixed(1)} s; responses, stored records and pairs covered by a listed difference:`);
   for (const { id } of differences) console.log(`  ${String(occurred.get(id) ?? 0).padStart(5)}  ${id}`);
   console.log(problems.length === 0 ? "no other difference from ztpserver 2.1.0" : `${problems.length} problems, listed above`);
   return problems.length === 0;
 }
 
-/** The rows of the table of differences that docs/differences.md does not have as they are here. */
+/** The rows of the table of differences that are missing in docs/differences.md. */
 function missingInPage() {
   const page = join(root, "docs/differences.md");
   const [, between] = (existsSync(page) ? readFileSync(page, "utf8") : "").match(/<!-- differences -->(.*)<!-- \/differences -->/s) ?? [];
-  if (between === undefined) return ["docs/differences.md has no table between <!-- differences --> and <!-- /differences -->: put there what --table prints"];
+  if (between === undefined) return ["docs/differences.md has no table between <!-- differences --> and <!-- /differences -->: insert the output of --table"];
   const lines = new Set(between.split("\n").map((line) => line.trim()));
   return table()
     .filter((row) => !lines.has(row))

@@ -1,14 +1,13 @@
-// The wanted differences in which pattern a node is given; see differences.mjs.
+// The intended differences in the selection of a pattern; see differences.mjs.
 //
-// `without` takes the cause of a difference out of a pair: where that makes the two servers decide
-// alike, the difference came from there.
+// `without` removes the cause of a difference from a pair. If the two servers then select alike, this was the cause.
 
 import { same } from "./json.mjs";
 import { TRAPS } from "./pairs.mjs";
 
 const RECORDS = /\/(\.node|pattern|definition|config-handler)$/;
 
-/** Whether an answer, or the record of a node, is there because only we accept a request, or is not because only we refuse it. */
+/** Whether a response or a record differs because only the Worker accepts the request, or only ztpserver. */
 export const isAccepted = ({ reference, worker }) => reference.status === 400 && [200, 201].includes(worker.status);
 export const isRefused = ({ reference, worker }) => [200, 201].includes(reference.status) && worker.status === 400;
 export const isProvisioned = ({ key, reference }) => reference === undefined && RECORDS.test(key);
@@ -17,84 +16,84 @@ export const isNotProvisioned = ({ key, worker }) => worker === undefined && REC
 export const selection = [
   {
     id: "every-neighbor",
-    text: "Every LLDP neighbour of a port counts: a line that wants one is met by any of them, a line that forbids one is broken by any; there only the first is looked at.",
+    text: "Every LLDP neighbor of a port counts: any of them can satisfy a line that requires one, or violate a line that forbids one; ztpserver checks only the first.",
     without: ({ neighbordb, facts }) => ({
       neighbordb,
       facts: { ...facts, neighbors: mapValues(facts.neighbors, (peers) => peers.slice(0, 1)) },
     }),
-    answer: (finding) => isAccepted(finding) || isRefused(finding),
+    response: (finding) => isAccepted(finding) || isRefused(finding),
     stored: (finding) => isProvisioned(finding) || isNotProvisioned(finding),
   },
   {
     id: "forbidden-first",
-    text: "A line that forbids a neighbour holds for every interface; there not for one that has met a line above it.",
+    text: "A line that forbids a neighbor applies to every interface; in ztpserver not to an interface that has satisfied an earlier line.",
     without: (pair) => withLines(pair, (lines) => [...lines.filter(forbids), ...lines.filter((line) => !forbids(line))]),
-    answer: isRefused,
+    response: isRefused,
     stored: isNotProvisioned,
   },
   {
     id: "port-none",
-    text: "A line for an interface or `any` whose port is `none` (`Ethernet1: any:none`, `any: spine1:none`) forbids the neighbour, as documented; there it does, and besides no node can meet it.",
+    text: "A line for an interface or `any` whose port is `none` (`Ethernet1: any:none`, `any: spine1:none`) forbids the neighbor, as documented; in ztpserver it also does, but no node can satisfy it.",
     without: (pair) => withLines(pair, (lines) => lines.filter(({ local, device, port }) => local === "none" || device === "none" || port !== "none")),
-    answer: isAccepted,
+    response: isAccepted,
     stored: isProvisioned,
   },
   {
     id: "keyword-prefix",
-    text: "Only `any` and `none` are keywords; there a device or port whose name begins like one (`anycast1`) is refused where the keyword would be.",
+    text: "Only `any` and `none` are keywords; ztpserver rejects a device or port whose name begins with one (`anycast1`) in the places where it rejects the keyword.",
     without: ({ neighbordb, facts }) => {
       const rename = (text) => text.replace(/\b(anycast1|nonesuch|anyport)\b/g, "x-$1");
       return { neighbordb: mapTexts(neighbordb, rename), facts: mapTexts(facts, rename) };
     },
-    answer: isAccepted,
+    response: isAccepted,
     stored: isProvisioned,
   },
   {
     id: "management-0",
-    text: "`Management0` is an interface, as a chassis and cEOS have it; there it makes neighbordb unusable.",
-    answer: isAccepted,
+    text: "`Management0` is an interface, as on a chassis and cEOS; in ztpserver it makes neighbordb unusable.",
+    response: isAccepted,
     stored: isProvisioned,
   },
   {
     id: "number-names",
-    text: "A number as `node:`, `definition:`, `name:` or variable is the same as its text; there it fits no node, or stops all matching.",
+    text: "A number as `node:`, `definition:`, `name:` or variable is used as its text; in ztpserver it matches no node, or stops all matching.",
     without: ({ neighbordb, facts }) => ({
       neighbordb: mapScalars(neighbordb, (value) => (typeof value === "number" ? String(value) : value === "self number" ? "self" : value)),
       facts,
     }),
-    answer: isAccepted,
+    response: isAccepted,
     stored: isProvisioned,
   },
   {
     id: "no-model",
-    text: "A node that did not say its model does not fit a `model:` pattern, and the next one is tried; there it is 400.",
+    text: "A node that sends no model does not match a `model:` pattern, and the next pattern is checked; in ztpserver it is 400.",
     without: ({ neighbordb, facts }) => ({ neighbordb, facts: { ...facts, model: facts.model ?? "-" } }),
-    answer: isAccepted,
+    response: isAccepted,
     stored: isProvisioned,
   },
   {
     id: "config-handler",
-    text: "`config-handler` works in neighbordb, and the script is stored with the node; there the key is refused.",
+    text: "`config-handler` works in neighbordb, and the script is stored with the node; ztpserver rejects the key.",
     without: ({ neighbordb, facts }) => ({
       neighbordb: { ...neighbordb, patterns: neighbordb.patterns.map(({ "config-handler": _, ...others }) => others) },
       facts,
     }),
-    answer: isAccepted,
+    response: isAccepted,
     stored: isProvisioned,
   },
   {
     id: "checked-neighbordb",
-    text: "What could never be met as it is meant makes neighbordb unusable, and the answer says why and where: a call without quotes or with something behind it, a bad regular expression, a peer with two `:`, a boolean or an unknown key as peer, a keyword in a variable where it makes a line that cannot be met; there it is taken as text, cut off, or found out when it is used.",
+    text: "A condition that can never be met makes neighbordb unusable, and the response has the reason and the position: a call without quotes or with text after it, an invalid regular expression, a peer with two `:`, a boolean or an unknown key as peer, a keyword in a variable that makes a line impossible. ztpserver uses it as text, cuts it off, or fails when it uses it.",
     without: (pair) => withLines(pair, (lines) => lines.filter((line) => !isTrap(line))),
-    answer: isRefused,
+    response: isRefused,
     stored: isNotProvisioned,
   },
   {
     id: "usable-patterns",
-    text: "A `node:` or `model:` pattern without interfaces accepts any node, also on GET /nodes/{id}, and so does a `node:` pattern with interfaces that fit; there their stored pattern is refused as invalid, so that GET is always 400.",
-    /** Whether it is this that makes GET differ, where both gave the node the same pattern. */
+    text: "A `node:` or `model:` pattern without interfaces, or a `node:` pattern with interfaces that match, accepts the node, also on GET /nodes/{id}; ztpserver rejects the stored pattern as invalid, so that GET is always 400.",
+    /** Whether this is why GET differs, if both servers selected the same pattern. */
     onGet: (pattern) => pattern.node !== undefined || (pattern.interfaces ?? []).length === 0,
-    answer: isAccepted,
+    response: isAccepted,
   },
 ];
 
@@ -108,7 +107,7 @@ function mapScalars(value, change) {
 
 const mapTexts = (value, change) => mapScalars(value, (scalar) => (typeof scalar === "string" ? change(scalar) : scalar));
 
-/** The pair with other lines: `change` gets those of a pattern as `{local, device, port}`, variables put in. */
+/** The pair with changed lines: `change` receives those of a pattern as `{local, device, port}`, with variables replaced. */
 function withLines({ neighbordb, facts }, change) {
   const patterns = neighbordb.patterns.map((pattern) => {
     if (pattern.interfaces === undefined) return pattern;
@@ -132,18 +131,18 @@ function readLine([local, peer], variables) {
 
 const isTrapPeer = (peer) => TRAPS.peer.some((trap) => JSON.stringify(trap) === JSON.stringify(peer));
 
-/** Whether a line is one that at most one of the two refuses: a trap, or one that could never be met. */
+/** Whether at most one of the two servers rejects a line: a trap, or a line that can never be satisfied. */
 function isTrap({ local, device, port }) {
   if (device === undefined || TRAPS.local.includes(local) || [device, port].includes("regex('('")) return true;
   if (local === "any") return device === "none" || (device === "any" && port === "none");
-  if (isLonely({ local, device, port })) return false;
+  if (forbidsOthers({ local, device, port })) return false;
   return local === "none" && (device === "none" || (device === "any" && ["any", "none"].includes(port)));
 }
 
-/** Whether a line says that no other interface has a neighbour. */
-const isLonely = ({ local, device, port }) => local === "none" && device === "none" && port === "none";
+/** Whether a line means that no other interface has a neighbor. */
+const forbidsOthers = ({ local, device, port }) => local === "none" && device === "none" && port === "none";
 
-/** Whether a line forbids something whatever stands above it, as ztpserver's documentation lists the forms. */
+/** Whether a line forbids a neighbor independently of earlier lines, by the list in ztpserver's documentation. */
 function forbids({ local, device, port }) {
-  return !isLonely({ local, device, port }) && (local === "none" || device === "none" || port === "none");
+  return !forbidsOthers({ local, device, port }) && (local === "none" || device === "none" || port === "none");
 }

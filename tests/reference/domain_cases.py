@@ -1,4 +1,4 @@
-"""Asks our domain code: runs the example domain_cases over a list of questions (see examples/domain_cases.rs)."""
+"""Calls the rules in ztp_core: runs crates/core/examples/domain_cases.rs with a list of requests."""
 
 import json
 import pathlib
@@ -7,12 +7,12 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def ask(questions):
-    """The answers to the questions, in order."""
-    lines = "".join(json.dumps(question) + "\n" for question in questions)
+def call(requests):
+    """The results of the requests, in order."""
+    lines = "".join(json.dumps(request) + "\n" for request in requests)
     command = ["cargo", "run", "--quiet", "--example", "domain_cases"]
     done = subprocess.run(command, cwd=ROOT, input=lines.encode(), stdout=subprocess.PIPE, check=True)
-    answers = [json.loads(line) for line in done.stdout.decode().split("\n") if line]
-    if len(answers) != len(questions):
-        raise RuntimeError(f"{len(answers)} answers to {len(questions)} questions")
-    return answers
+    results = [json.loads(line) for line in done.stdout.decode().split("\n") if line]
+    if len(results) != len(requests):
+        raise RuntimeError(f"{len(results)} results of {len(requests)} requests")
+    return results

@@ -1,6 +1,6 @@
-// JSON as the Python of a switch reads it: keys in order, whole numbers apart from others, no number rounded.
+// JSON by the rules of Python: keys in order, integers distinct from floats, no number rounded.
 
-/** A value that is `===`-comparable through JSON.stringify; `undefined` if the text is no JSON. */
+/** A value that is `===`-comparable through JSON.stringify; `undefined` if the text is not valid JSON. */
 export function readJson(text) {
   try {
     return JSON.parse(text, (_, value, { source }) => {
@@ -12,10 +12,10 @@ export function readJson(text) {
   }
 }
 
-/** Whether two values are the same, the order of keys among what is compared. */
+/** Whether two values are equal, including the order of keys. */
 export const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
-/** Whether two values are the same but for the order of keys. */
+/** Whether two values are equal except for the order of keys. */
 export const sameButOrder = (one, other) => same(sorted(one), sorted(other));
 
 function sorted(value) {

@@ -1,10 +1,10 @@
-"""Compares our matching with ztpserver 2.1.0's own, on the fixtures and on generated pairs of a neighbordb and a node.
+"""Compares our matching with ztpserver 2.1.0's, on the fixtures and on generated pairs of a neighbordb and a node.
 
     python tests/reference/neighbordb_differential.py [--count N] [--seed S] [--show N]
 
-Needs a Python that has ztpserver==2.1.0. Nothing is served: ztpserver's load_neighbordb and match_node are called. Every
-difference must follow from one of the wanted ones (wanted.py), or be a file that we refuse with one of the reasons in
-STRICTER; else the script fails. Each pattern that we store is also given back to ztpserver, which must decide as we do.
+Needs a Python with ztpserver==2.1.0. The script calls ztpserver's load_neighbordb and match_node, without a server. It
+fails unless the intended differences (intended.py) explain every difference, or we reject the file with a reason in STRICTER.
+ztpserver also checks each pattern that we store, with the same result as ours.
 """
 
 import argparse
@@ -17,21 +17,21 @@ import sys
 
 import yaml
 
-import wanted
-from domain_cases import ROOT, ask
+import intended
+from domain_cases import ROOT, call
 
-# What ztpserver takes for something that then never matches, or matches by accident, and we refuse.
+# Patterns that never match in ztpserver, or match by accident, and that we reject.
 STRICTER = {
-    "is not a valid call|calls an unknown function": "a broken call of a function, an exact text there",
-    "more than one ':'": "a peer with more than one ':', cut off there",
-    "is another variable": "a variable that stands for another",
-    "has no kind": "an interface without a kind, 'None1' there",
-    "the keys of a peer": "an unknown key of a peer, ignored there",
-    "must be a string": "null, a boolean or a mapping as a name, its Python text there",
-    "cannot be used as a regular expression": "a bad or unsupported regular expression, found only when it is used there",
-    "is empty; give it a value": "an empty model, which matches any node there",
-    "the list has more than": "a range of too many interfaces",
-    "must be a MAC address": "a node: that is no MAC address",
+    "is not a valid call|calls an unknown function": "an invalid call of a function; in ztpserver an exact name",
+    "more than one ':'": "a peer with more than one ':'; ztpserver cuts it off",
+    "is another variable": "a variable with another variable as its value",
+    "has no kind": "an interface without a kind; in ztpserver 'None1'",
+    "the keys of a peer": "an unknown key of a peer; ztpserver ignores it",
+    "must be a string": "null, a boolean or a mapping as a name; in ztpserver its Python text",
+    "cannot be used as a regular expression": "an invalid or unsupported regular expression; ztpserver reports it only when it uses it",
+    "is empty; give it a value": "an empty model; in ztpserver it matches any node",
+    "the list has more than": "a range with too many interfaces",
+    "must be a MAC address": "a node: that is not a MAC address",
 }
 
 DEVICES = ["spine1", "spine2", "leaf1", "core1", "anycast1", "nonesuch"]
@@ -44,7 +44,7 @@ PEER_TRAPS = ["a:b:c", "regex('x", "regexp('x')", "regex(x)", "regex('(')", 5, T
 
 
 def random_name(rng, names, local="Ethernet1"):
-    """Mostly without the keywords that make a line with `any` or `none` as its interface bogus."""
+    """A name, rarely a keyword that makes a line with `any` or `none` as its interface invalid."""
     kind = rng.random() * (0.8 if local in ("any", "none") and rng.random() < 0.9 else 1)
     if kind < 0.45:
         return rng.choice(names)
@@ -110,7 +110,7 @@ def random_case(rng):
 def fixtures():
     for path in sorted(pathlib.Path(ROOT, "tests", "fixtures", "neighbordb").glob("*.yaml")):
         if path.stem == "regex-undecided":
-            continue  # Python would search for ever.
+            continue  # In Python the search would not end.
         fixture = yaml.safe_load(path.read_text(encoding="utf-8"))
         for node in fixture.get("nodes") or [{"sees": {}}]:
             peers = lambda seen: [dict(zip(("device", "port"), peer.split(":", 1))) for peer in seen]
@@ -120,12 +120,12 @@ def fixtures():
 
 
 def classify(case, mine, reason):
-    """Which rules make ztpserver decide as we do; None if none do."""
-    if wanted.select(*case) == mine:
+    """The rules with which ztpserver has our result; None if there are none."""
+    if intended.select(*case) == mine:
         return ()
-    names = list(wanted.RULES)
+    names = list(intended.RULES)
     subsets = itertools.chain(*(itertools.combinations(names, size) for size in (1, 2, 3)), [names])
-    found = next((subset for subset in subsets if wanted.select(*case, active=subset) == mine), None)
+    found = next((subset for subset in subsets if intended.select(*case, active=subset) == mine), None)
     if found is None and mine == ("error",):
         return next(((text,) for pattern, text in STRICTER.items() if re.search(pattern, reason)), None)
     return found
@@ -141,39 +141,39 @@ def main():
     cases = list(fixtures())
     written = len(cases)
     cases += [random_case(rng) for _ in range(args.count)]
-    question = lambda op, case: {"op": op, "neighbordb": case[0], "identifier": case[1], "node": case[2]}
-    answers = ask([question("match", case) for case in cases])
+    request = lambda op, case: {"op": op, "neighbordb": case[0], "identifier": case[1], "node": case[2]}
+    results = call([request("match", case) for case in cases])
     outcomes, rules, failures, matched = collections.Counter(), collections.Counter(), 0, []
-    for case, answer in zip(cases, answers):
-        mine = ("match", answer["match"]) if "match" in answer else ("refused",) if "refused" in answer else ("error",)
+    for case, result in zip(cases, results):
+        mine = ("match", result["match"]) if "match" in result else ("refused",) if "refused" in result else ("error",)
         outcomes[mine[0]] += 1
-        reason = answer.get("error", "")
+        reason = result.get("error", "")
         found = classify(case, mine, reason)
         if mine[0] == "match":
             matched.append(case)
         if found is None:
             failures += 1
             if failures <= args.show:
-                print(f"NOT KNOWN: ours {answer}\n  ztpserver {wanted.select(*case)}, with all rules {wanted.select(*case, active=list(wanted.RULES))}\n{case[1]} {case[2]}\n{case[0]}")
+                print(f"UNEXPLAINED: ours {result}\n  ztpserver {intended.select(*case)}, with all rules {intended.select(*case, active=list(intended.RULES))}\n{case[1]} {case[2]}\n{case[0]}")
         else:
-            rules[" + ".join(found) if found else "the same"] += 1
+            rules[" + ".join(found) if found else "equal"] += 1
 
-    # What we store, given back to ztpserver, for the node that matched and for another.
-    stored = ask([question("store", case) for case in matched])
-    checks = [(answer["pattern"], facts) for case, answer in zip(matched, stored) for facts in (case[2], random_case(rng)[2])]
-    for (pattern, facts), answer in zip(checks, ask([{"op": "check", "pattern": pattern, "node": facts} for pattern, facts in checks])):
-        mine = ("match",) if "match" in answer else ("refused",) if "refused" in answer else ("error",)
-        theirs = wanted.check(pattern, facts, active=list(wanted.RULES))
+    # ztpserver checks each stored pattern for the node that matched and for another one.
+    stored = call([request("store", case) for case in matched])
+    checks = [(result["pattern"], facts) for case, result in zip(matched, stored) for facts in (case[2], random_case(rng)[2])]
+    for (pattern, facts), result in zip(checks, call([{"op": "check", "pattern": pattern, "node": facts} for pattern, facts in checks])):
+        mine = ("match",) if "match" in result else ("refused",) if "refused" in result else ("error",)
+        theirs = intended.check(pattern, facts, active=list(intended.RULES))
         if mine != theirs:
             failures += 1
             if failures <= args.show:
-                print(f"STORED: ours {answer}\n  ztpserver {theirs}\n{facts}\n{pattern}")
+                print(f"STORED: ours {result}\n  ztpserver {theirs}\n{facts}\n{pattern}")
 
-    print(f"{written} nodes of fixtures and {args.count} generated pairs, decided by us: {dict(outcomes)}")
+    print(f"{written} nodes of fixtures and {args.count} generated pairs, our results: {dict(outcomes)}")
     for rule, count in rules.most_common():
         print(f"  {count:6} {rule}")
-    print(f"  {len(checks):6} stored patterns given back to ztpserver")
-    print(f"{failures} differences that are not known")
+    print(f"  {len(checks):6} stored patterns checked by ztpserver")
+    print(f"{failures} unexplained differences")
     return 1 if failures else 0
 
 

@@ -1,7 +1,7 @@
 // Random pairs of a neighbordb and a node, from a fixed seed.
 //
-// A pair is plain data, so that a cause of a difference can be taken out of it: see
-// differences_selection.mjs. `node: "self"` is the id of the node, `"self number"` the same as a number.
+// A pair is plain data, so that the cause of a difference can be removed from it: see
+// differences_selection.mjs. `node: "self"` is the id of the node, `"self number"` the id as a number.
 
 const DEVICES = ["spine1", "spine2", "leaf1", "core1", "anycast1", "nonesuch"];
 const PORTS = ["Ethernet1", "Ethernet2", "Ethernet3/1", "anyport", "17"];
@@ -18,19 +18,19 @@ const PORT_FUNCTIONS = ["exact('Ethernet1')", "regex('Ethernet\\d$')", "regex('.
 const MODELS = ["DCS-7050", "DCS-7050.*-64", ".*TX", "7050", "(?i)dcs", "DCS-(7280|7050)[A-Z]+", "vEOS$"];
 const SEEN_MODELS = ["DCS-7050TX-64", "DCS-7280SE-72", "vEOS", "DCS-7050QX-32S"];
 
-/** What one server can make something of, and the other, or both, cannot. */
+/** Values that at least one of the servers rejects. */
 export const TRAPS = {
   local: ["1", "Ethernet0", "Vlan1", "Ethernet2-1", "Ethernet1-2-3", "Ethernet1-Management2", "Ethernet1/3-2/4", "Ethernet01", ""],
   peer: ["a:b:c", "regex('x", "regex(x)", "regexp('x')", "regex('(')", "regex('a')b", "two words", "", ":x", "$undefined", 5, true, null, { port: "x" }, { device: "x", prot: "y" }],
 };
 
-/** `count` pairs; the same for the same seed. */
+/** `count` pairs, the same for the same seed. */
 export function pairs(count, seed) {
   const random = generator(seed);
   return Array.from({ length: count }, () => pair(random));
 }
 
-/** Numbers from 0 up to 1 (mulberry32), and what is made of them. */
+/** Random choices from numbers from 0 up to 1 (mulberry32). */
 function generator(seed) {
   let state = seed;
   const next = () => {
@@ -87,7 +87,7 @@ function pattern(random, name, facts) {
   return pattern;
 }
 
-/** One line of `interfaces`; more often than not one that the node could meet. */
+/** One line of `interfaces`, in most cases one that the node can satisfy. */
 function line(random, facts) {
   if (random.chance(0.02)) return { [random.one(TRAPS.local)]: random.one(DEVICES) };
   if (random.chance(0.06)) return { none: random.one(["none", "none:none", { device: "none", port: "none" }]) };
@@ -107,7 +107,7 @@ function device(random) {
   return random.one([random.one(DEVICES), random.one(DEVICES), random.one(DEVICE_FUNCTIONS), random.one(DEVICE_FUNCTIONS), "$device", "any", "none"]);
 }
 
-/** A peer in one of the forms it may be written in. */
+/** A peer in one of its notations. */
 function written(random, device, port) {
   const forms = [{ device, port }];
   if (port === "any") forms.push({ device });

@@ -1,4 +1,4 @@
-// ztpserver 2.1.0 from PyPI, in a Python environment of its own, with a data_root that cases fill.
+// ztpserver 2.1.0 from PyPI in a virtual environment, with a data_root for the content of cases.
 
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { fail, output, root, run } from "../../scripts/run.mjs";
 const REQUIREMENT = "ztpserver==2.1.0";
 const FOLDERS = ["actions", "bootstrap", "config-handlers", "definitions", "files", "nodes", "plugins", "resources"];
 
-/** The Python of an environment that has ztpserver; made once, in the build folder. */
+/** The Python of a virtual environment with ztpserver, created once in the build folder. */
 export function pythonWithZtpserver() {
   const version = output("python3", ["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).trim();
   const place = join(root, "build", `reference-python${version}`);
@@ -28,7 +28,7 @@ export function pythonWithZtpserver() {
   return python;
 }
 
-/** Starts a server with a Python that has it; `settings` are those of the section `default` of ztpserver.conf. */
+/** Starts a server with this Python; `settings` are those of the section `default` of ztpserver.conf. */
 export async function startReference(python, settings) {
   const place = mkdtempSync(join(tmpdir(), "ztpserver-"));
   const dataRoot = join(place, "data_root");
@@ -43,9 +43,9 @@ export async function startReference(python, settings) {
     stdio: ["pipe", "pipe", "inherit"],
     env: { ...environment, PYTHONUTF8: "1" },
   });
-  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const nextLine = async () => {
-    const { value, done } = await answers.next();
+    const { value, done } = await lines.next();
     return done ? fail("the reference server ended; its output above says why") : value;
   };
   const url = `http://127.0.0.1:${await nextLine()}`;
@@ -60,7 +60,7 @@ export async function startReference(python, settings) {
         writeFileSync(join(dataRoot, key), value);
       }
     },
-    /** What is stored of nodes: bytes by key. */
+    /** The stored records of nodes: bytes by key. */
     async stored() {
       const entries = readdirSync(join(dataRoot, "nodes"), { recursive: true, withFileTypes: true });
       const keys = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
@@ -74,7 +74,7 @@ export async function startReference(python, settings) {
       rmSync(dataRoot, { recursive: true });
       makeFolders();
     },
-    /** Reads a YAML text as PyYAML does: its `value`, or an `error`. */
+    /** Parses a YAML text with PyYAML: its `value`, or an `error`. */
     async readYaml(text) {
       child.stdin.write(`${JSON.stringify(text)}\n`);
       return JSON.parse(await nextLine());

@@ -1,10 +1,10 @@
-"""Serves ztpserver 2.1.0 on a free loopback port, and reads YAML as it does.
+"""Serves ztpserver 2.1.0 on a free loopback port, and parses YAML with its parser.
 
     python reference.py CONFIG
 
 CONFIG is a ztpserver.conf. The first line on standard output is the port. After that, each line on
-standard input is a YAML text as a JSON string, and is answered with a line of JSON: {"value": ...} as
-PyYAML loads it, what JSON does not have as Python writes it; or {"error": ...}. Ends with standard
+standard input is a YAML text as a JSON string. The result is a line of JSON: {"value": ...} by PyYAML,
+with the repr of values that JSON cannot express, or {"error": ...}. It ends at the end of standard
 input.
 """
 
@@ -23,7 +23,7 @@ class Server(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
     daemon_threads = True
 
     def server_bind(self):
-        # The base class asks the resolver for this machine's name, which may take seconds.
+        # The base class resolves this machine's name, which may take seconds.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "localhost", self.server_address[1]
         self.setup_environ()
@@ -34,7 +34,7 @@ class Handler(wsgiref.simple_server.WSGIRequestHandler):
         pass
 
     def get_stderr(self):
-        # Its tracebacks: that it answers 500 is compared, why it does is its own affair.
+        # Hides ztpserver's tracebacks: only the status 500 is compared.
         return io.StringIO()
 
 

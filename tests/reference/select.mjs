@@ -1,4 +1,4 @@
-// Which pattern each server gives a node of a random pair, and why they differ where they do.
+// The pattern that each server selects for a random pair, and the differences that explain other results.
 
 import { differences } from "./differences.mjs";
 import { same } from "./json.mjs";
@@ -8,14 +8,14 @@ const DEFINITION = "actions: []\nname: leaf\n";
 const CAUSES = differences.filter((difference) => difference.without);
 const ON_GET = differences.filter((difference) => difference.onGet);
 
-/** Lays what all pairs share. */
+/** Stores the content that all pairs share. */
 export const prepare = (servers) => both(servers, (server) => server.lay({ "definitions/leaf": DEFINITION, "config-handlers/save": "#!/bin/sh\n" }));
 
 let lastId = 1000;
 
 /**
- * Plays a pair under a fresh id. Resolves to what each server decided, and to the ids of the
- * differences that explain why that is not the same; `undefined` if none do.
+ * Sends the requests of a pair with a new id. Resolves to the results of both servers, and to the ids of the
+ * differences that explain different results; `undefined` if no difference does.
  */
 export async function compareSelection(servers, pair) {
   const decided = await decide(servers, pair);
@@ -30,7 +30,7 @@ export async function compareSelection(servers, pair) {
   return { decided, because: await causes(servers, pair) };
 }
 
-/** The fewest causes without which both servers give the node the same pattern. */
+/** The smallest set of causes without which both servers select the same pattern. */
 async function causes(servers, pair) {
   const agree = async (removed) => {
     const rest = removed.reduce((rest, cause) => cause.without(rest), pair);
@@ -46,7 +46,7 @@ async function causes(servers, pair) {
   return needed.map(({ id }) => id);
 }
 
-/** The answers to a POST and to the GET that follows, and the name of the pattern that is stored. */
+/** The responses to a POST and to the next GET, and the name of the stored pattern. */
 async function decide(servers, { neighbordb, facts }, { withGet = true } = {}) {
   lastId += 1;
   const id = String(lastId);

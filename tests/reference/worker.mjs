@@ -1,12 +1,12 @@
-// The Worker, with the same handles as the reference.
+// The Worker, with the same interface as the reference.
 
 import { startWorker } from "../e2e/harness.mjs";
 
 const inBucket = (key) => key.startsWith("files/") || key.startsWith("actions/");
 
-/** Starts a Worker with `vars` over those of wrangler.toml. */
+/** Starts a Worker; `vars` override those of wrangler.toml. */
 export async function startEdge(vars) {
-  // A case must not see what was remembered in the one before.
+  // Without a cache: a case must not receive content of an earlier one.
   const worker = await startWorker({ vars, forgetful: true });
   const { kv, r2 } = worker;
   const keysOf = async (store, prefix) => {
@@ -30,11 +30,11 @@ export async function startEdge(vars) {
     /** Stores values and objects; keys are paths relative to data_root. */
     lay: (content) =>
       Promise.all(Object.entries(content).map(([key, value]) => (inBucket(key) ? r2 : kv).put(key, value))),
-    /** What is stored of nodes: bytes by key. */
+    /** The stored records of nodes: bytes by key. */
     async stored() {
       const keys = await keysOf(kv, "nodes/");
       const texts = keys.length > 0 ? await kv.get(keys) : new Map();
-      // All at once they come as text only; what is none is read again.
+      // A bulk read returns text only; values that are not UTF-8 are read again.
       const bytes = keys.map((key) => (texts.get(key).includes("\ufffd") ? read(key) : Buffer.from(texts.get(key))));
       const values = await Promise.all(bytes);
       return Object.fromEntries(keys.map((key, index) => [key, values[index]]));

@@ -1,9 +1,9 @@
-"""Compares what our YAML means with PyYAML's pure Python SafeLoader, on written and on generated texts.
+"""Compares our YAML parser with PyYAML's pure Python SafeLoader, on fixed and on generated texts.
 
     python tests/reference/yaml_differential.py [--count N] [--seed S] [--show N]
 
-Needs PyYAML 6. Fails if a text means something else here, or is read here and refused there; texts that only we refuse
-are counted, and fail only in the written corpus.
+Needs PyYAML 6. Fails if the values of a text differ, or if only PyYAML rejects it. Texts that only our parser rejects are
+counted, and fail only in the fixed corpus.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import sys
 
 import yaml
 
-from domain_cases import ask
+from domain_cases import call
 
 WRITTEN = [
     "", "~", "a", "a: 1", "- a\n- b", "{a: 1, b: [x, y]}", "a:\n- 1\n- 2\n", "a: b: c", "a: 'b: c'", "'a': \"b\\n\\x41\\u00e9\"",
@@ -48,7 +48,7 @@ class Refused(Exception):
 
 
 def iso(value):
-    """Dates as we give them; and what JSON cannot hold is refused."""
+    """Values in the form of our parser: dates as ISO strings. Values that JSON cannot express are errors."""
     if isinstance(value, datetime.date):
         return value.isoformat()
     if isinstance(value, dict):
@@ -65,7 +65,7 @@ def pyyaml(text):
         return json.dumps(iso(yaml.load(text, Loader=yaml.SafeLoader)), allow_nan=False)
     except RecursionError:
         return None
-    except Exception:  # whatever Python says, the file is refused
+    except Exception:  # Any exception means that ztpserver rejects the file.
         return None
 
 
@@ -107,23 +107,23 @@ def main():
     texts = written + [random_text(rng) for _ in range(args.count)]
     counts = collections.Counter()
     failures = 0
-    for index, (text, ours) in enumerate(zip(texts, ask([{"op": "yaml", "text": text} for text in texts]))):
+    for index, (text, ours) in enumerate(zip(texts, call([{"op": "yaml", "text": text} for text in texts]))):
         theirs = pyyaml(text)
         mine = json.dumps(ours["json"]) if "json" in ours else None
         if mine == theirs or (None not in (mine, theirs) and ordered(mine) == ordered(theirs)):
-            outcome = "the same" if mine is not None else "both refuse"
+            outcome = "equal" if mine is not None else "both reject"
         elif mine is None:
-            outcome = "only we refuse, a written text" if index < len(written) else "only we refuse"
+            outcome = "only we reject, a fixed text" if index < len(written) else "only we reject"
         elif theirs is not None:
-            outcome = "another meaning"
+            outcome = "different values"
         else:
-            # libyaml takes a tab for a blank, and a comment right behind the | of a text, where PyYAML's scanner does not.
+            # Unlike PyYAML's scanner, libyaml accepts a tab as white space, and a comment directly after the | of a text.
             known = ", for a tab" if "\t" in text else ", for |#" if re.search("[|>][-+0-9]*#", text) else ""
-            outcome = "only PyYAML refuses" + known
+            outcome = "only PyYAML rejects" + known
         counts[outcome] += 1
-        bad = outcome in ("only we refuse, a written text", "only PyYAML refuses", "another meaning")
+        bad = outcome in ("only we reject, a fixed text", "only PyYAML rejects", "different values")
         failures += bad
-        if (bad or outcome == "only we refuse") and counts[outcome] <= args.show:
+        if (bad or outcome == "only we reject") and counts[outcome] <= args.show:
             print(f"{outcome}: {text!r}\n  ours   {ours}\n  PyYAML {theirs}")
     print(f"{len(texts)} texts:", ", ".join(f"{outcome} {count}" for outcome, count in counts.most_common()))
     return 1 if failures else 0

@@ -1,11 +1,11 @@
-// Bytes over a socket, and whatever comes back.
+// Sends bytes over a socket, and returns the response.
 
 import net from "node:net";
 
-/** No request may take longer, in milliseconds. */
+/** The timeout of a request, in milliseconds. */
 export const BOUND = 20_000;
 
-/** What one request gets on a connection of its own; nothing if that is still open after BOUND. */
+/** The response to one request on a new connection; undefined if the connection is still open after BOUND. */
 export function exchange(port, { bytes, cut }) {
   return new Promise((resolve) => {
     const chunks = [];
@@ -21,7 +21,7 @@ export function exchange(port, { bytes, cut }) {
     };
     socket.on("data", (chunk) => chunks.push(chunk));
     socket.on("end", done);
-    // The runtime may close before all was sent, which the kernel reports as a reset.
+    // The runtime may close the connection before it has received all bytes, which the kernel reports as a reset.
     socket.on("error", done);
     socket.write(bytes, "latin1");
     if (cut) socket.end();

@@ -1,5 +1,5 @@
-// Raw paths, headers and bodies over sockets, without sites and with them: nothing fails, nothing
-// hangs, and nothing that is stored comes back but through its own path.
+// Random paths, headers and bodies over sockets, without and with sites: no request fails or hangs, and
+// stored content is sent only on its own path.
 //
 //   node tests/security/fuzz.mjs [--requests 20000] [--seed 1]
 
@@ -15,7 +15,7 @@ const SEED = numberOption("--seed", 1);
 const AT_ONCE = 16;
 const canary = (name) => `CANARY-${name.replaceAll(/[^a-z]/gi, "-")}-YRANAC`;
 
-/** What is stored: key, text around the canary, and the one path that may answer it, if there is one. */
+/** The stored content: key, text around the canary, and the only path that may return it, if any. */
 const KV = [
   ["bootstrap/bootstrap.conf", "# CANARY\n"],
   ["neighbordb", "# CANARY\npatterns:\n- name: leaf\n  definition: leaf\n  interfaces:\n  - any: spine1:any\n"],
@@ -31,7 +31,7 @@ const KV = [
   ["nodes/OTHER/secret", "CANARY"],
   ["nodes/OTHER", "CANARY"],
   ["digests/files/other", "CANARY"],
-  // Of the right name in the wrong store.
+  // Valid keys in the wrong store.
   ["files/own", "CANARY-of-KV"],
   ["actions/own", "CANARY-of-KV"],
   ["secret", "CANARY"],
@@ -73,14 +73,14 @@ async function fuzz({ what, bindings, prefixes, opens }, count) {
       sent += 1;
       const request = hostileRequest(random, prefixes);
       const started = performance.now();
-      const answer = await exchange(worker.url.port, request);
+      const response = await exchange(worker.url.port, request);
       slowest = Math.max(slowest, performance.now() - started);
-      const status = check(request, answer, prefixes, allowed);
+      const status = check(request, response, prefixes, allowed);
       statuses[status] = (statuses[status] ?? 0) + 1;
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, client));
-  assert.equal((await worker.request("GET", `${prefixes.at(-1)}/bootstrap`)).status, 200, "the Worker lives");
+  assert.equal((await worker.request("GET", `${prefixes.at(-1)}/bootstrap`)).status, 200, "the Worker still responds");
   logged.push(...worker.logs());
   for (const line of logged) assert.doesNotMatch(line, CRASH);
   for (const token of [AMSTERDAM, LONDON]) assert.ok(!logged.some((line) => line.includes(token)), "no token is logged");
@@ -90,7 +90,7 @@ async function fuzz({ what, bindings, prefixes, opens }, count) {
   console.log(`fuzz ${what}: ${sent} requests from seed ${SEED}, slowest ${slowest.toFixed(0)} ms, ${stored} keys all in place: ${figures.join(", ")}`);
 }
 
-/** Stores everything; answers which path may show which canary. */
+/** Stores all content. Returns the path that may return each canary. */
 async function store(worker, opens) {
   const allowed = new Map();
   for (const [kind, entries] of [["kv", KV], ["r2", R2]]) {
@@ -103,35 +103,35 @@ async function store(worker, opens) {
   return allowed;
 }
 
-/** The answer's status, once it is known to be one that a client may get. */
-function check({ bytes, target, cut }, answer, prefixes, allowed) {
+/** The status of a response, after the assertion that a client may receive it. */
+function check({ bytes, target, cut }, response, prefixes, allowed) {
   const shown = JSON.stringify(bytes.slice(0, 300));
-  assert.notEqual(answer, undefined, `no answer within ${BOUND} ms: ${shown}`);
-  if (answer === "") {
-    assert.ok(cut, `closed without an answer: ${shown}`);
+  assert.notEqual(response, undefined, `no response within ${BOUND} ms: ${shown}`);
+  if (response === "") {
+    assert.ok(cut, `closed without a response: ${shown}`);
     return "closed";
   }
-  const [head] = answer.split("\r\n\r\n", 1);
+  const [head] = response.split("\r\n\r\n", 1);
   const status = Number(head.match(/^HTTP\/1\.1 (\d{3}) /)?.[1]);
   const ours = /^x-content-type-options: nosniff$/im.test(head);
   assert.ok(status >= 200, `${head}: ${shown}`);
   if (ours) {
-    const meta = status === 500 && /\{"error":"/.test(answer);
-    assert.ok(status < 500 || (meta || bytes.startsWith("HEAD")) && /meta/i.test(decoded(target) ?? ""), `${answer.slice(0, 500)}: ${shown}`);
+    const meta = status === 500 && /\{"error":"/.test(response);
+    assert.ok(status < 500 || (meta || bytes.startsWith("HEAD")) && /meta/i.test(decoded(target) ?? ""), `${response.slice(0, 500)}: ${shown}`);
     assert.doesNotMatch(head, /^(set-cookie|access-control-)/im, shown);
   } else {
-    // The runtime's own: what is no HTTP, or a method that it does not know.
-    assert.ok([400, 405, 408, 413, 414, 431, 501].includes(status), `${answer.slice(0, 500)}: ${shown}`);
+    // A response of the runtime: the request is not valid HTTP, or has an unknown method.
+    assert.ok([400, 405, 408, 413, 414, 431, 501].includes(status), `${response.slice(0, 500)}: ${shown}`);
   }
-  for (const [mark] of answer.matchAll(/CANARY-.*?-YRANAC/g)) {
+  for (const [mark] of response.matchAll(/CANARY-.*?-YRANAC/g)) {
     const path = decoded(target);
     const own = prefixes.some((prefix) => path === `${decodeURIComponent(prefix)}${allowed.get(mark)}`);
-    assert.ok(own, `${mark} came back: ${shown}`);
+    assert.ok(own, `${mark} was returned: ${shown}`);
   }
   return ours ? status : `${status} of the runtime`;
 }
 
-/** The path of a request target, decoded once, segment by segment; nothing if that cannot be done. */
+/** The path of a request target, decoded once, segment by segment; undefined if it is not valid. */
 function decoded(target) {
   const path = target.replace(/^http:\/\/[^/]*/, "").split(/[?#]/)[0];
   try {
@@ -141,7 +141,7 @@ function decoded(target) {
   }
 }
 
-/** Every key is one that was stored, or a record in the folder of a node. */
+/** Asserts that every key was stored by the test, or is a record in the folder of a node. */
 async function assertKeysInPlace({ kv, r2 }) {
   const records = [".node", "definition", "pattern", "attributes", "startup-config", "config-handler", "site"];
   const known = new Set(KV.map(([key]) => key));

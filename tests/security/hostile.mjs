@@ -1,4 +1,4 @@
-// Hostile requests, as the bytes that go over the wire.
+// Hostile requests, as bytes.
 
 const WORDS = [
   "bootstrap", "config", "nodes", "JPE1", "OTHER", "startup-config", "actions", "files", "own", "meta", "admin", "pools", "t",
@@ -32,8 +32,8 @@ const FACTS = [
 ];
 
 /**
- * One request: its `bytes` (Latin-1), its `target`, and whether it ends before it says it does
- * (`cut`): then the client closes its side, and need not get an answer.
+ * One request: its `bytes` (Latin-1), its `target`, and `cut`: whether it ends before its declared end. Then
+ * the client closes its side, and the server need not respond.
  */
 export function hostileRequest(random, prefixes) {
   const method = random.pick(METHODS);
@@ -61,11 +61,11 @@ function makeTarget(random, prefix) {
   for (let count = mutations; count > 0; count -= 1) path = mutate(random, path);
   if (random.chance(0.05)) path = `http://evil.example${path}`;
   if (random.chance(0.1)) path += random.pick(["?", "?node=OTHER", "?node=%00", "#x", "?/nodes/OTHER/startup-config", "?a=b&&=%ff"]);
-  // A blank or a line break would end the target: those are tried in %-escapes, and raw in headers.
+  // A space or a line break would end the target: they occur as percent escapes, and unescaped in headers.
   return path.replace(/[ \r\n]/g, "_");
 }
 
-/** A path of the API with a trick at the place of a name. */
+/** A path of the API with a hostile name. */
 function routed(random, prefix) {
   const name = () => {
     const parts = [];
@@ -126,7 +126,7 @@ function makeHeader(random) {
   }
 }
 
-/** How a body says where it ends, not always truthfully. */
+/** The headers that declare the length of a body, in some cases wrongly. */
 function makeFraming(random, body) {
   const chunk = (text) => `${text.length.toString(16)}\r\n${text}\r\n`;
   const length = `Content-Length: ${body.length}`;

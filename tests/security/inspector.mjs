@@ -1,14 +1,14 @@
-// The memory of a Worker's isolate, as its inspector tells it.
+// The memory of a Worker's isolate, from its inspector.
 
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** How long an answer of the inspector may need, in milliseconds. */
+/** The timeout of a request to the inspector, in milliseconds. */
 const BOUND = 60_000;
 
 /**
- * Connects to the inspector of one Worker of a runtime, which is the child process `pid`. The inspector
- * starts a collection of garbage only with the next event of the isolate: `wake` sends it a request.
+ * Connects to the inspector of a Worker in a runtime, which is the child process `pid`. The inspector
+ * starts a garbage collection only at the next event of the isolate: `wake` sends it a request.
  */
 export async function inspect({ port, name, pid, wake }) {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/core:user:${name}`);
@@ -28,10 +28,10 @@ export async function inspect({ port, name, pid, wake }) {
   const call = async (method, params = {}) => {
     last += 1;
     const id = last;
-    const answer = new Promise((resolve) => waiting.set(id, resolve));
+    const response = new Promise((resolve) => waiting.set(id, resolve));
     socket.send(JSON.stringify({ id, method, params }));
-    const late = sleep(BOUND, undefined, { ref: false }).then(() => ({ error: { message: `no answer in ${BOUND} ms` } }));
-    const { result, error } = await Promise.race([answer, late]);
+    const late = sleep(BOUND, undefined, { ref: false }).then(() => ({ error: { message: `no response in ${BOUND} ms` } }));
+    const { result, error } = await Promise.race([response, late]);
     if (error) throw new Error(`${method}: ${error.message}`);
     return result;
   };
@@ -40,7 +40,7 @@ export async function inspect({ port, name, pid, wake }) {
   await call("HeapProfiler.enable");
   const prototype = await call("Runtime.evaluate", { expression: "WebAssembly.Memory.prototype", uniqueContextId: context });
 
-  /** Bytes of the wasm memories of all instances. */
+  /** The size of the wasm memories of all instances, in bytes. */
   const wasmBytes = async () => {
     const { objects } = await call("Runtime.queryObjects", { prototypeObjectId: prototype.result.objectId, objectGroup: "memories" });
     const { result } = await call("Runtime.callFunctionOn", {
@@ -57,14 +57,14 @@ export async function inspect({ port, name, pid, wake }) {
     while (!done) await Promise.race([collected, wake().then(() => sleep(20))]);
     await collected;
   };
-  /** In bytes: `heap` of JavaScript, `buffers` beside it, and `rss` of the whole process. */
+  /** In bytes: the JavaScript `heap`, its `buffers`, and `rss` of the process. */
   const usage = async () => {
     const { usedSize, embedderHeapUsedSize, backingStorageSize } = await call("Runtime.getHeapUsage");
     return { heap: usedSize + embedderHeapUsedSize, buffers: backingStorageSize, rss: resident(pid) };
   };
   return {
     usage,
-    /** The same without garbage, and `wasm` memory. */
+    /** The same after a garbage collection, and the `wasm` memory. */
     async live() {
       await collectGarbage();
       return { ...(await usage()), wasm: await wasmBytes() };
@@ -73,14 +73,14 @@ export async function inspect({ port, name, pid, wake }) {
   };
 }
 
-/** Resident memory of a process, in bytes; NaN where the system does not tell. */
+/** Resident memory of a process, in bytes; NaN if the system does not report it. */
 function resident(pid) {
   if (pid === undefined) return NaN;
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   return Number(status.match(/^VmRSS:\s+(\d+) kB/m)[1]) * 1024;
 }
 
-/** The process id of the workerd that this process has started; undefined where there is no /proc. */
+/** The process id of the workerd that this process has started; undefined without /proc. */
 export function runtimePid() {
   if (!existsSync("/proc/self/task")) return undefined;
   const children = readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").trim().split(" ");

@@ -1,5 +1,5 @@
-// A site boots while somebody attacks: many switches at once, and every tenth request hostile.
-// Every write that was accepted is read back byte for byte afterwards.
+// A site boots during an attack: many switches at once, and every tenth request is hostile. Every
+// accepted write is read back afterwards, and must be the same byte for byte.
 //
 //   node tests/security/load.mjs [--requests 10000] [--seed 1]
 
@@ -14,13 +14,13 @@ import { CRASH, startDirectly } from "./runtime.mjs";
 const REQUESTS = numberOption("--requests", 10_000);
 const SEED = numberOption("--seed", 1);
 const AT_ONCE = 100;
-/** What one switch asks in its life here. */
+/** The requests of one switch. */
 const REQUESTS_OF_A_SWITCH = 9;
 
 const random = generator(SEED);
 const worker = await startDirectly({ ZTP_TOKENS: `amsterdam=${AMSTERDAM}\nlondon=${LONDON}` });
 await worker.r2.put("files/f", "a file");
-const hostile = { count: Math.ceil(REQUESTS / 10), sent: 0, unanswered: 0 };
+const hostile = { count: Math.ceil(REQUESTS / 10), sent: 0, withoutResponse: 0 };
 const switches = Math.ceil((REQUESTS - hostile.count) / REQUESTS_OF_A_SWITCH);
 const kept = new Map();
 let next = 0;
@@ -31,7 +31,7 @@ const attack = async () => {
   for (; hostile.sent < hostile.count; ) {
     hostile.sent += 1;
     const request = hostileRequest(random, ["", "/t", `/t/${AMSTERDAM}`, `/t/${nodeToken("amsterdam", AMSTERDAM, "JPE1")}`]);
-    if ((await exchange(worker.url.port, request)) === undefined) hostile.unanswered += 1;
+    if ((await exchange(worker.url.port, request)) === undefined) hostile.withoutResponse += 1;
   }
 };
 const site = async () => {
@@ -43,13 +43,13 @@ const site = async () => {
 await Promise.all([...Array.from({ length: AT_ONCE * 0.9 }, site), ...Array.from({ length: AT_ONCE * 0.1 }, attack)]);
 const seconds = (performance.now() - started) / 1000;
 
-assert.equal(hostile.unanswered, 0, "every hostile request is answered, or its connection closed");
+assert.equal(hostile.withoutResponse, 0, "every hostile request has a response, or its connection is closed");
 for (const line of worker.logs()) assert.doesNotMatch(line, CRASH);
 let bytes = 0;
 for (const [id, config] of kept) {
-  const answer = await worker.request("GET", `/t/${AMSTERDAM}/nodes/${id}/startup-config`);
-  assert.equal(answer.status, 200, id);
-  assert.ok(config.equals(answer.bytes), `${id} is what its last accepted PUT sent`);
+  const response = await worker.request("GET", `/t/${AMSTERDAM}/nodes/${id}/startup-config`);
+  assert.equal(response.status, 200, id);
+  assert.ok(config.equals(response.bytes), `${id} is the body of its last accepted PUT`);
   bytes += config.length;
 }
 assert.equal(kept.size, switches);
@@ -60,23 +60,23 @@ console.log(
 );
 await worker.stop();
 
-/** One switch: boots from what it was sent, and backs its configuration up twice. */
+/** One switch: boots from the responses, and backs up its configuration twice. */
 async function live(id) {
   const credential = nodeToken("amsterdam", AMSTERDAM, id);
   const ask = async (method, path, status, body) => {
     const asked = performance.now();
-    const answer = await worker.request(method, `/t/${credential}${path}`, { body });
+    const response = await worker.request(method, `/t/${credential}${path}`, { body });
     slowest = Math.max(slowest, performance.now() - asked);
-    assert.equal(answer.status, status, `${method} ${path}: ${answer.text.slice(0, 200)}`);
-    return answer;
+    assert.equal(response.status, status, `${method} ${path}: ${response.text.slice(0, 200)}`);
+    return response;
   };
   const put = async (config) => {
     await ask("PUT", `/nodes/${id}/startup-config`, 201, config);
     kept.set(id, config);
   };
   const read = async () => {
-    const answer = await ask("GET", `/nodes/${id}/startup-config`, 200);
-    assert.ok(kept.get(id).equals(answer.bytes), `${id} reads what it wrote`);
+    const response = await ask("GET", `/nodes/${id}/startup-config`, 200);
+    assert.ok(kept.get(id).equals(response.bytes), `${id} reads the configuration that it wrote`);
   };
   await ask("GET", "/bootstrap", 200);
   await ask("POST", "/nodes", 201, JSON.stringify(facts(id, { config: `hostname ${id}` })));
@@ -90,7 +90,7 @@ async function live(id) {
   await put(content(id));
 }
 
-/** A configuration of any bytes, of up to 16 KiB, that no other switch has. */
+/** A unique configuration of random bytes, up to 16 KiB. */
 function content(id) {
   return Buffer.from(`${id}\r\n\0${random.bytes(random.below(16 << 10))}`, "latin1");
 }

@@ -5,7 +5,7 @@
 //
 // An isolate has 128 MB for all its requests. Each case stays within MAX_ABOVE_IDLE of the idle Worker, and
 // returns to within MAX_KEPT of it: JavaScript's heap, buffers and wasm memory. The memory of the whole
-// process is printed beside them, and not asserted: the allocator keeps what the runtime has freed.
+// process is printed, too, and not asserted: the allocator keeps memory that the runtime has freed.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -20,11 +20,11 @@ import { inspect, runtimePid } from "./inspector.mjs";
 const MIB = 1 << 20;
 const MAX_ABOVE_IDLE = 64 * MIB;
 const MAX_KEPT = 10 * MIB;
-/** The most bytes of a value in KV, and of a startup-config that a switch stores. */
+/** The largest value in KV, and the largest startup-config from a switch, in bytes. */
 const [MAX_VALUE, MAX_STARTUP_CONFIG] = [25 * MIB, 8 * MIB];
-/** How often memory is looked at, in milliseconds. */
+/** The interval of memory samples, in milliseconds. */
 const PERIOD = 50;
-/** How long the log line of an aborted request is awaited, in milliseconds. */
+/** The timeout for the log line of an aborted request, in milliseconds. */
 const BOUND = 120_000;
 
 const short = process.argv.includes("--short");
@@ -35,7 +35,7 @@ const own = (node) => `/t/${nodeToken("amsterdam", AMSTERDAM, node)}/nodes/${nod
 const wake = () => worker.request("HEAD", `${site}/openapi.yaml`);
 const inspector = await inspect({ port: inspectorPort, name: "faulty", pid: runtimePid(), wake });
 
-/** Looks at what is in memory without garbage: a case calls it while it has the most. */
+/** Samples the memory after a garbage collection. A case calls this at its peak. */
 let look;
 
 await worker.kv.put("nodes/JPE1/startup-config", Buffer.alloc(4 * MIB, "hostname JPE1\n"));
@@ -53,10 +53,10 @@ await measure("a stored startup-config of 25 MiB", () => largeStored(short ? 1 :
 inspector.close();
 await worker.stop();
 
-/** Runs a case, and compares the memory that it takes with that of the idle Worker. */
+/** Runs a case, and compares its memory with that of the idle Worker. */
 async function measure(name, run) {
   const idle = await inspector.live();
-  // `peak` with garbage and `live` without it, in bytes above idle.
+  // `peak` before and `live` after a garbage collection, in bytes above idle.
   const most = { peak: 0, live: 0, rss: 0 };
   const total = ({ heap, buffers, wasm = idle.wasm }) => heap + buffers + wasm;
   const above = (now) => total(now) - total(idle);
@@ -83,7 +83,7 @@ async function measure(name, run) {
     `memory, ${name}: ${found}; above idle at most ${mib(Math.max(most.peak, most.live))} (${mib(most.live)} without garbage), ` +
       `kept ${mib(kept)}, of it wasm ${mib(after.wasm - idle.wasm)}; the process at most ${mib(most.rss)}`,
   );
-  assert.ok(Math.max(most.peak, most.live, kept) <= MAX_ABOVE_IDLE, `${name} takes more than ${mib(MAX_ABOVE_IDLE)}`);
+  assert.ok(Math.max(most.peak, most.live, kept) <= MAX_ABOVE_IDLE, `${name} uses more than ${mib(MAX_ABOVE_IDLE)}`);
   assert.ok(kept <= MAX_KEPT, `${name} leaves more than ${mib(MAX_KEPT)} in memory`);
 }
 
@@ -103,7 +103,7 @@ function requestsOf(node) {
   ];
 }
 
-/** Clients that reset their connection in the middle of a body: each request ends, and is logged. */
+/** Clients that reset their connection during a body: each request ends, and is logged. */
 async function resetUploads(count) {
   const AT_ONCE = 50;
   const before = await worker.kv.get("nodes/JPE1/startup-config");
@@ -120,18 +120,18 @@ async function resetUploads(count) {
     for (const { socket } of uploads) socket.resetAndDestroy();
   }
   const lines = await uploadLines(count);
-  assert.equal(lines.length, count, "every aborted request has its log line, and one only");
+  assert.equal(lines.length, count, "every aborted request has exactly one log line");
   for (const { status, reason } of lines) {
     assert.equal(status, 400);
     assert.match(reason, /^the (startup-config|node facts) was cut off: .*client disconnected/);
   }
-  assert.equal(await worker.kv.get("nodes/JPE1/startup-config"), before, "what is stored stays");
+  assert.equal(await worker.kv.get("nodes/JPE1/startup-config"), before, "the stored startup-config stays");
   return `${count}, each logged`;
 }
 
 /**
- * Clients that pause in the middle of a body. All are answered in the end, with 503 those for which there was
- * no room; meanwhile other switches boot.
+ * Clients that pause during a body. Each receives a response: 503 if there was no memory for its body.
+ * Meanwhile other switches boot.
  */
 async function slowUploads(count, size) {
   const half = Buffer.alloc(size * 0.9, "x");
@@ -142,14 +142,14 @@ async function slowUploads(count, size) {
   for (const [method, path, options, status] of [post, meta]) assert.equal((await worker.request(method, path, options)).status, status);
   await look();
   for (const { socket } of uploads) socket.write(Buffer.alloc(size - half.length, "x"));
-  const answers = await Promise.all(uploads.map(({ answer }) => answer));
-  const stored = answers.filter((answer) => answer.startsWith("HTTP/1.1 201 ")).length;
-  const refused = answers.filter((answer) => /^HTTP\/1.1 503 .*\r\nRetry-After: 5\r\n.*retry in a few seconds/is.test(answer)).length;
-  assert.equal(stored + refused, count, answers.find((answer) => !/^HTTP\/1.1 (201|503) /.test(answer)));
+  const responses = await Promise.all(uploads.map(({ response }) => response));
+  const stored = responses.filter((response) => response.startsWith("HTTP/1.1 201 ")).length;
+  const refused = responses.filter((response) => /^HTTP\/1.1 503 .*\r\nRetry-After: 5\r\n.*retry in a few seconds/is.test(response)).length;
+  assert.equal(stored + refused, count, responses.find((response) => !/^HTTP\/1.1 (201|503) /.test(response)));
   assert.ok(stored >= 4, `${stored} of ${count} slow uploads were stored`);
-  if (size <= 16 << 10) assert.equal(refused, 0, "a small body is never refused");
+  if (size <= 16 << 10) assert.equal(refused, 0, "a small body is never rejected");
   const again = await worker.request("PUT", own("SLOW0"), { body: Buffer.alloc(MAX_STARTUP_CONFIG, "x") });
-  assert.equal(again.status, 201, "there is room again");
+  assert.equal(again.status, 201, "an upload succeeds again");
   await worker.kv.delete("nodes/SLOW0/startup-config");
   return `${count} at once, ${stored} stored, ${refused} refused`;
 }
@@ -157,27 +157,27 @@ async function slowUploads(count, size) {
 async function tinyChunks(size, status) {
   const CHUNKS = 64 << 10;
   const part = Buffer.from("1\r\nx\r\n".repeat(CHUNKS));
-  const { socket, answer } = await begin("PUT", own("TINY"), undefined, "");
+  const { socket, response } = await begin("PUT", own("TINY"), undefined, "");
   for (let sent = 0; sent < size; sent += CHUNKS) {
     if (!socket.write(part)) await once(socket, "drain");
     if (sent % MIB === 0) await look();
   }
   socket.write("0\r\n\r\n");
-  assert.match(await answer, new RegExp(`^HTTP/1.1 ${status} `));
+  assert.match(await response, new RegExp(`^HTTP/1.1 ${status} `));
   if (status === 201) assert.equal(await worker.kv.get("nodes/TINY/startup-config"), "x".repeat(size));
   return String(status);
 }
 
-/** Four at a time of each kind of request about a node with a startup-config that is not UTF-8. */
+/** Sends each kind of request about a node with a startup-config that is not UTF-8, four at a time. */
 async function largeStored(rounds) {
   for (const [method, path, options, status] of requestsOf("JPE2")) {
     for (let round = 0; round < rounds; round += 1) {
       const asked = Array.from({ length: 4 }, () => worker.request(method, path, options));
       await look();
-      for (const answer of await Promise.all(asked)) {
-        assert.equal(answer.status, status, `${method} ${path}`);
-        if (path.includes("/meta/")) assert.equal(answer.json.size, MAX_VALUE);
-        else if (path.endsWith("/startup-config")) assert.equal(method === "HEAD" ? Number(answer.headers["content-length"]) : answer.bytes.length, MAX_VALUE);
+      for (const response of await Promise.all(asked)) {
+        assert.equal(response.status, status, `${method} ${path}`);
+        if (path.includes("/meta/")) assert.equal(response.json.size, MAX_VALUE);
+        else if (path.endsWith("/startup-config")) assert.equal(method === "HEAD" ? Number(response.headers["content-length"]) : response.bytes.length, MAX_VALUE);
       }
     }
   }
@@ -188,26 +188,26 @@ async function largeStored(rounds) {
 async function begin(method, path, length, part) {
   const socket = net.connect({ port: worker.url.port, host: "127.0.0.1" });
   const chunks = [];
-  const answer = new Promise((resolve, reject) => {
+  const response = new Promise((resolve, reject) => {
     socket.on("data", (chunk) => chunks.push(chunk));
     socket.on("close", () => resolve(Buffer.concat(chunks).toString("latin1")));
     socket.on("error", reject);
   });
-  // A reset of this side is no error; another is one where the answer is awaited.
-  answer.catch(() => {});
+  // A reset by this side is not an error. Any other reset rejects `response`.
+  response.catch(() => {});
   const framing = length === undefined ? "Transfer-Encoding: chunked" : `Content-Length: ${length}`;
   socket.write(`${method} ${path} HTTP/1.1\r\nHost: ztp.example.net\r\nConnection: close\r\n${framing}\r\n\r\n`);
   await new Promise((resolve) => socket.write(part, resolve));
-  return { socket, answer };
+  return { socket, response };
 }
 
-/** Waits until the Worker has what was sent before: the runtime takes connections in their order. */
+/** Waits until the Worker has received earlier bytes: the runtime accepts connections in order. */
 async function arrived() {
   await wake();
   await wake();
 }
 
-/** The log lines of POST and PUT, `count` or more. */
+/** Waits for at least `count` log lines of POST and PUT, and returns them. */
 async function uploadLines(count) {
   const found = [];
   for (const end = Date.now() + BOUND; found.length < count && Date.now() < end; await sleep(PERIOD)) {

@@ -1,6 +1,6 @@
-// Random choices that a seed repeats.
+// Random choices from a seed.
 
-/** Numbers from 0 to below 1, the same for the same seed (mulberry32). */
+/** Numbers from 0 up to 1, the same for the same seed (mulberry32). */
 export function generator(seed) {
   let state = seed >>> 0;
   const next = () => {
@@ -13,10 +13,10 @@ export function generator(seed) {
   const below = (limit) => Math.floor(next() * limit);
   return {
     below,
-    /** Whether something of this probability happens. */
+    /** True with this probability. */
     chance: (probability) => next() < probability,
     pick: (list) => list[below(list.length)],
-    /** Bytes as a Latin-1 string: each character goes over the wire as one byte. */
+    /** Bytes as a Latin-1 string: each character is sent as one byte. */
     bytes: (length) => Array.from({ length }, () => String.fromCharCode(below(256))).join(""),
   };
 }

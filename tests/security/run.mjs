@@ -1,10 +1,10 @@
-// Attacks the built Worker: schemathesis, raw bytes, uploads that want all memory, and a load with hostile
-// requests in it.
+// Attacks the built Worker: schemathesis, random bytes, uploads that would use all memory, content that would use all CPU
+// time, and a load with hostile requests.
 //
 //   node tests/security/run.mjs            npm run test:security
-//   node tests/security/run.mjs --short    what npm test runs of it, in about a minute
+//   node tests/security/run.mjs --short    the part that npm test runs, in about a minute
 //
-// Each prints its seed; --seed N repeats another.
+// Each test prints its seed; --seed N sets it.
 
 import { npmBin, run } from "../../scripts/run.mjs";
 
@@ -17,4 +17,5 @@ if (!short) run(npmBin("node"), ["scripts/bundle.mjs"]);
 attack("schemathesis", ...(short ? ["--examples", "5", "--least", "300"] : ["--examples", "250", "--least", "5000"]));
 attack("fuzz", "--requests", short ? "4000" : "200000");
 attack("memory", ...(short ? ["--short"] : []));
+attack("cpu", ...(short ? ["--short"] : []));
 if (!short) attack("load", "--requests", "10000");

@@ -1,5 +1,5 @@
-// The built Worker directly on workerd's socket: what hostile clients send must reach it as it is,
-// and the proxy of the dev server would answer some of it in its place.
+// The built Worker directly on workerd's socket: it must receive hostile requests unchanged, and the proxy of
+// the dev server would respond to some of them.
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -37,13 +37,13 @@ export async function startDirectly(bindings = {}) {
     kv: await miniflare.getKVNamespace("ZTP_DATA", "attacked"),
     r2: await miniflare.getR2Bucket("ZTP_FILES", "attacked"),
     request: (method, path, options = {}) => send(url, method, path, options),
-    /** What the Worker and the runtime have said since the last call. */
+    /** The log lines of the Worker and the runtime since the last call. */
     logs: () => lines.splice(0),
     stop: () => miniflare.dispose(),
   };
 }
 
-/** What must never be in a log: the traces of a crash. */
+/** The traces of a crash: no log may have one. */
 export const CRASH = /panicked|unreachable|RuntimeError|Uncaught|hung|code had/i;
 
 function modules() {

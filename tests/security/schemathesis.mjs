@@ -1,6 +1,6 @@
-// schemathesis (PyPI) asks the built Worker what assets/openapi.yaml makes it think of: without
-// sites with everything open, and below the URL of a node. No answer may have a status, a type, a
-// header or a shape that is not described.
+// schemathesis (PyPI) sends requests that it generates from assets/openapi.yaml to the built Worker: without
+// sites, with open access, and below the URL of a node. No response may have a status, a type, a header or a
+// shape that is not described.
 //
 //   node tests/security/schemathesis.mjs [--examples 200] [--seed 1] [--least 5000]
 
@@ -14,7 +14,7 @@ import { facts } from "../e2e/harness.mjs";
 import { numberOption } from "./random.mjs";
 import { CRASH, startDirectly } from "./runtime.mjs";
 
-/** Where the program keeps what it needs, too. */
+/** The folder of the program and its data. */
 const build = join(root, "build");
 const VERSION = "4.32.5";
 const EXAMPLES = numberOption("--examples", 200);
@@ -52,16 +52,16 @@ async function test({ what, bindings, prefix, options }) {
   await worker.stop();
   if (status !== 0) fail(`schemathesis ${what}:\n${output}`);
   for (const line of lines) assert.doesNotMatch(line, CRASH);
-  const answers = lines.filter((line) => line.startsWith('{"method"')).map((line) => JSON.parse(line));
+  const responses = lines.filter((line) => line.startsWith('{"method"')).map((line) => JSON.parse(line));
   const statuses = {};
-  for (const answer of answers) statuses[answer.status] = (statuses[answer.status] ?? 0) + 1;
-  const routes = new Set(answers.map(({ route }) => route).filter(Boolean));
+  for (const response of responses) statuses[response.status] = (statuses[response.status] ?? 0) + 1;
+  const routes = new Set(responses.map(({ route }) => route).filter(Boolean));
   const figures = Object.entries(statuses).map(([code, times]) => `${times} × ${code}`);
-  console.log(`schemathesis ${VERSION} ${what}: ${answers.length} requests to ${routes.size} routes from seed ${SEED}: ${figures.join(", ")}`);
-  return answers.length;
+  console.log(`schemathesis ${VERSION} ${what}: ${responses.length} requests to ${routes.size} routes from seed ${SEED}: ${figures.join(", ")}`);
+  return responses.length;
 }
 
-/** Something behind every path, under the names that the description gives as examples. */
+/** Stores content for every path, with the names of the examples in the description. */
 async function fill({ kv, r2 }) {
   const action = { action: "add_config", attributes: { url: "files/x", ip: "allocate('net')" } };
   await kv.put("nodes/JPE1/definition", JSON.stringify({ name: "JPE1", actions: [action] }));
@@ -75,7 +75,7 @@ async function fill({ kv, r2 }) {
   await r2.put("actions/add_config", "def main(attributes): pass");
 }
 
-/** The program, installed once into an environment of its own. */
+/** Installs the program once into a virtual environment, and returns its path. */
 function install() {
   const environment = join(build, "schemathesis");
   const program = join(environment, "bin", "schemathesis");
@@ -93,7 +93,7 @@ function runOrFail(program, args) {
   if (done.status !== 0) fail(`\`${[program, ...args].join(" ")}\`: ${done.error ?? done.stdout + done.stderr}`);
 }
 
-/** Runs schemathesis while the Worker, which this process looks after, goes on. */
+/** Runs schemathesis without blocking this process, which runs the Worker. */
 function ask(args) {
   return new Promise((resolve, reject) => {
     const child = spawn(schemathesis, args, { cwd: build });

@@ -4,7 +4,7 @@ import { ADDRESS, expectedConfig, expectedDefinition, expectedFiles, hasAddress,
 import { digest } from "./simulated.mjs";
 
 /**
- * The problems of a site, a line each; none if all is well. `listing` is what the pool says; where
+ * The problems of a site, a line each; none if all is well. `listing` is the list of the pool; if
  * KV `isStale`, a switch that starts again may boot by the facts of its first start.
  */
 export async function problemsOf(switches, { kv, listing, seed, isStale }) {
@@ -69,7 +69,7 @@ function checkFlash(one, seed, report) {
   // A power cut after the startup-config is in place leaves no client to tidy up.
   if (one.isLateCut) return;
   for (const name of one.flash.keys()) {
-    // The client keeps what a boot that was cut short had made, for a look, under another name.
+    // The client keeps the files of an interrupted boot under other names, for debugging.
     const isKept = one.wasCut && name.endsWith(".ztp");
     if (name !== "startup-config" && !(name in expected) && !isKept) report(`${name} was left on flash`);
   }
@@ -84,7 +84,7 @@ async function checkRecords(one, kv, report, seesOldFacts) {
   const readings = seesOldFacts ? one.lldp : one.lldp.slice(-1);
   const seen = readings.map((reading) => canonical(Object.fromEntries(Object.entries(reading.neighbors).map(([port, peer]) => [port, [peer]]))));
   if (serialnumber !== one.serial || systemmac.replace(/\W/g, "") !== one.systemmac.replace(/\W/g, "")) report(`its facts are those of ${serialnumber}, ${systemmac}`);
-  if (!seen.includes(canonical(neighbors))) report(`the neighbours in its facts are ${canonical(neighbors)}, not ${seen.at(-1)}`);
+  if (!seen.includes(canonical(neighbors))) report(`the neighbors in its facts are ${canonical(neighbors)}, not ${seen.at(-1)}`);
 
   const definition = await read("definition");
   if (definition !== (expectedDefinition(one) ?? null)) report(`its definition is ${definition === null ? "not stored" : `another one: ${shown(definition)}`}`);
@@ -96,7 +96,7 @@ async function checkRecords(one, kv, report, seesOldFacts) {
   if (site?.trim() !== SITE) report(`it belongs to the site ${site}`);
 }
 
-/** Neighbours as a text, the same for every order and for both names of the remote port. */
+/** Neighbors as a text, the same for every order and for both names of the remote port. */
 function canonical(neighbors) {
   const peers = (list) => list.map(({ device, port, remote_interface: other }) => `${device}:${port ?? other}`).sort();
   return Object.keys(neighbors).sort().map((port) => `${port}=${peers(neighbors[port])}`).join(" ");

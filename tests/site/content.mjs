@@ -131,7 +131,7 @@ const ALWAYS = `name: always\nactions:\n${INSTALL_IMAGE}${COPY_SCRIPT}`;
  * `image` and copies the `script`, and the shared `definition` that neighbordb gives it.
  */
 export const ROLES = {
-  /** The first three match a pattern by their neighbours. */
+  /** The first three match a pattern by their neighbors. */
   leaf: { templates: ["base", "leaf", "last"], image: true, script: true, definition: "leaf" },
   spine: { templates: ["base", "spine", "last"], image: true, definition: "spine" },
   access: { templates: ["base", "access", "last"], definition: "access" },

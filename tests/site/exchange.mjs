@@ -32,13 +32,13 @@ export async function fetchBootstrap(one, life, site) {
 
   async function fetchOnce() {
     try {
-      const answer = await send(site.bootstrapUrl, { headers, timeout: EOS_TIMEOUT, life });
-      if (answer.status !== 200) return `${answer.status}: ${answer.text}`;
-      if (answer.broken) return "the script broke off";
-      const [, server] = /^SERVER = "([^"]+)"/m.exec(answer.text) ?? [];
+      const response = await send(site.bootstrapUrl, { headers, timeout: EOS_TIMEOUT, life });
+      if (response.status !== 200) return `${response.status}: ${response.text}`;
+      if (response.broken) return "the script ended early";
+      const [, server] = /^SERVER = "([^"]+)"/m.exec(response.text) ?? [];
       if (!server) return "the script names no server";
       one.server = server.replace(/\/+$/, "");
-      return { source: answer.bytes, server: one.server };
+      return { source: response.bytes, server: one.server };
     } catch (error) {
       if (error.isPowerCut) throw error;
       return error.message;
@@ -64,7 +64,7 @@ export function send(url, { method = "GET", headers, body, timeout, life }) {
       life.offCut(cut);
       settle(value);
     };
-    request.setTimeout(timeout * 1000, () => request.destroy(new Error(`no answer within ${timeout} s`)));
+    request.setTimeout(timeout * 1000, () => request.destroy(new Error(`no response within ${timeout} s`)));
     request.on("error", (error) => end(reject, error));
     request.on("response", (response) => {
       const chunks = [];
@@ -72,7 +72,7 @@ export function send(url, { method = "GET", headers, body, timeout, life }) {
         if (life.isOver) return end(reject, new PowerCut("the power was cut"));
         const bytes = Buffer.concat(chunks);
         const { statusCode: status, headers } = response;
-        const answer = {
+        const response = {
           status,
           headers,
           bytes,
@@ -81,7 +81,7 @@ export function send(url, { method = "GET", headers, body, timeout, life }) {
             return bytes.toString();
           },
         };
-        return end(resolve, answer);
+        return end(resolve, response);
       };
       response.on("data", (chunk) => chunks.push(chunk));
       response.on("end", () => finish(false));

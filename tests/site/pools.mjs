@@ -22,8 +22,8 @@ export class ResourcePool extends Pool {
     const failure = faults.next("pool", request.method, this.#env.SITE_TEST_POOL);
     console.log(JSON.stringify({ pool_operation: failure ?? "done" }));
     if (failure === "before") throw new Error("injected fault: the call is lost");
-    const answer = await super.fetch(request);
+    const response = await super.fetch(request);
     if (failure === "after") throw new Error("injected fault: the result is lost");
-    return answer;
+    return response;
   }
 }

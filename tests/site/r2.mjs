@@ -1,5 +1,5 @@
 // An R2 bucket in this process whose operations can fail. It speaks the protocol of the runtime's binding,
-// and implements what the Worker uses: head, and get with a range and `etagMatches`.
+// and implements the operations of the Worker: head, and get with a range and `etagMatches`.
 
 import { createHash } from "node:crypto";
 

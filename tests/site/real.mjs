@@ -1,4 +1,4 @@
-// A switch as a process: Python runs the script of the server, with the stand-in for FastCli of
+// A switch as a process: Python runs the script of the server, with the simulated FastCli of
 // scripts/switch.py. A power cut is SIGKILL for it and its children; flash stays.
 
 import { spawn, spawnSync } from "node:child_process";
@@ -13,7 +13,7 @@ import { fetchBootstrap, GaveUp, PowerCut } from "./exchange.mjs";
 /** Lines of a client's log for each of its requests, at least. */
 export const LINES_OF_A_REQUEST = 1.75;
 /** The client's log lines about a request that it retries. */
-const RETRY = /: (the server answered (400|429|5\d\d)|no answer within|the answer broke off|it broke off|the server stalled)/;
+const RETRY = /: (the server responded (400|429|5\d\d)|no response within|the response ended early|it ended early|the server stalled)/;
 const LAST_LINES = 6;
 
 /** The homes of switches, by serial number, below `folder`. */
@@ -52,7 +52,7 @@ export async function bootProcess(one, home, life, site) {
   if (status !== 0) throw new GaveUp(`the client ended with ${signal ?? status}:\n    ${lines.slice(-LAST_LINES).join("\n    ")}`);
 }
 
-/** Updates the neighbours that FastCli shows, as time passes. Returns the timers. */
+/** Updates the neighbors that FastCli shows, as time passes. Returns the timers. */
 function followLldp(one, { home, facts: others }, life, scale) {
   const show = ({ neighbors, connected }) => {
     const seen = Object.entries(neighbors).map(([port, peer]) => ({ port, neighborDevice: peer.device, neighborPort: peer.port }));

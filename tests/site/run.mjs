@@ -1,6 +1,6 @@
-// A site powers on: 500 switches boot at once from the built Worker on real workerd. Its KV answers 429 to a
+// A site powers on: 500 switches boot at once from the built Worker on real workerd. Its KV rejects with 429 a
 // second write of a key within a second, one storage operation in 200 fails, half of the switches see
-// their neighbours late, and one in 20 loses power at a random moment and starts again on the same flash.
+// their neighbors late, and one in 20 loses power at a random moment and starts again on the same flash.
 //
 //   node tests/site/run.mjs [--switches 500] [--processes 50] [--seed 1] [--wait-scale 1] [--stale 0] [--reasons]
 //
@@ -87,7 +87,7 @@ const listing = await listPool();
 const problems = await problemsOf(switches, { kv: runtime.kv, listing, seed: SEED, isStale: STALE > 0 });
 const lines = runtime.entries.map(({ message }) => message);
 const requests = lines.filter((line) => line.startsWith('{"method"')).map((line) => JSON.parse(line));
-for (const { status, method, route, reason } of requests) if (status === 500) problems.push(`the Worker answered ${method} ${route} with 500: ${reason}`);
+for (const { status, method, route, reason } of requests) if (status === 500) problems.push(`the Worker's response to ${method} ${route} is 500: ${reason}`);
 for (const line of lines) if (CRASH.test(line)) problems.push(`the Worker's log has the trace of a crash: ${line.slice(0, 300)}`);
 if (seconds > LIMIT) problems.push(`the site was not up within ${LIMIT} s`);
 report();
@@ -158,9 +158,9 @@ async function backUp(one) {
   async function put(body) {
     try {
       const url = `${one.server}/nodes/${one.serial}/startup-config`;
-      const answer = await send(url, { method: "PUT", body, headers: { "Content-Type": "text/plain" }, timeout: BACKUP_TIMEOUT, life });
-      if (answer.status === 201) return true;
-      one.backupProblem = `${answer.status}: ${answer.text}`;
+      const response = await send(url, { method: "PUT", body, headers: { "Content-Type": "text/plain" }, timeout: BACKUP_TIMEOUT, life });
+      if (response.status === 201) return true;
+      one.backupProblem = `${response.status}: ${response.text}`;
     } catch (error) {
       one.backupProblem = error.message;
     }
@@ -177,9 +177,9 @@ function cutOf({ cutAt, isProcess, random, ...one }) {
 /** The allocations of the pool, from the Worker. */
 async function listPool() {
   for (let attempt = 1; ; attempt += 1) {
-    const answer = await fetch(`${runtime.origin}/admin/pools/${POOL}`, { headers: { Authorization: `Bearer ${ADMIN}` } });
-    if (answer.ok) return answer.json();
-    if (answer.status !== 503 || attempt === LISTING_ATTEMPTS) throw new Error(`GET /admin/pools/${POOL}: ${answer.status} ${await answer.text()}`);
+    const response = await fetch(`${runtime.origin}/admin/pools/${POOL}`, { headers: { Authorization: `Bearer ${ADMIN}` } });
+    if (response.ok) return response.json();
+    if (response.status !== 503 || attempt === LISTING_ATTEMPTS) throw new Error(`GET /admin/pools/${POOL}: ${response.status} ${await response.text()}`);
   }
 }
 
@@ -200,7 +200,7 @@ function report() {
     ["requests", `${requests.length}: ${byStatus.join(", ")}`],
     ["retries of clients", figures.retries],
     ["backups", `${figures.backups}, with ${figures.backupRetries} retries`],
-    ["refusals until all neighbours were seen", figures.refusals],
+    ["refusals until all neighbors were seen", figures.refusals],
     ["KV writes refused with 429", kv.operations.filter(({ status }) => status === 429).length],
     ["storage operations", `${faults.operations + pools.length}: ${kv.operations.length} KV, ${faults.operations - kv.operations.length} R2, ${pools.length} pools`],
     ["injected faults", faults.injected + poolFaults],

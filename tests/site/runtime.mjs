@@ -12,7 +12,7 @@ import { Faults } from "./faults.mjs";
 import { FaultyR2 } from "./r2.mjs";
 
 const BUNDLE = join(root, "build", "bundle");
-/** Milliseconds that a KV operation takes, about what a real one takes that is not cached. */
+/** Milliseconds that a KV operation takes, about as long as a real one that is not cached. */
 const [READ_DELAY, WRITE_DELAY] = [8, 60];
 /** Milliseconds for which connections of the runtime stay open: longer than any run. */
 const KEEP_ALIVE = 3_600_000;
@@ -80,9 +80,9 @@ async function serve(kvUrl, r2) {
   const server = http.createServer((request, response) => {
     if (request.headers["mf-binding"] === "ZTP_FILES") return r2.serve(request, response);
     const { method, headers, url: path } = request;
-    const forwarded = http.request({ hostname: kvUrl.hostname, port: kvUrl.port, agent: false, method, headers, path }, (answer) => {
-      response.writeHead(answer.statusCode, answer.headers);
-      answer.pipe(response);
+    const forwarded = http.request({ hostname: kvUrl.hostname, port: kvUrl.port, agent: false, method, headers, path }, (forwardedResponse) => {
+      response.writeHead(forwardedResponse.statusCode, forwardedResponse.headers);
+      forwardedResponse.pipe(response);
     });
     forwarded.on("error", () => response.destroy());
     return request.pipe(forwarded);

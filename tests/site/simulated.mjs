@@ -63,7 +63,7 @@ class Client {
 
   // ------------------------------ requests
   /** Calls `attempt` until it raises no RetryError, or makes no progress for `budget` seconds. */
-  async persist(name, budget, attempt, longest = LONGEST_WAIT) {
+  async retry(name, budget, attempt, longest = LONGEST_WAIT) {
     let [number, left, wait, since] = [1, budget, FIRST_WAIT, performance.now()];
     for (;;) {
       let delay;
@@ -87,7 +87,7 @@ class Client {
     return /^[a-z]+:/.test(url) ? url : `${this.server}/${url.replace(/^\/+/, "")}`;
   }
 
-  /** One request: its answer, whatever the status. RetryError if there is none. */
+  /** Sends one request: its response, of any status. RetryError without a response. */
   async open(url, { data, headers = {}, timeout = TIMEOUT } = {}) {
     const sent = { "Accept-Encoding": "identity", "User-Agent": "ztp-edge", ...headers };
     try {
@@ -99,35 +99,35 @@ class Client {
   }
 
   async request(name, url, { isFinal = () => false, ...options } = {}) {
-    return this.persist(name, RETRY_BUDGET, async () => {
-      const answer = await this.open(url, options);
-      if (answer.broken) throw new RetryError(`the answer broke off at byte ${answer.bytes.length}`);
-      if (!isFinal(answer)) raiseIfTransient(answer);
-      return answer;
+    return this.retry(name, RETRY_BUDGET, async () => {
+      const response = await this.open(url, options);
+      if (response.broken) throw new RetryError(`the response ended early at byte ${response.bytes.length}`);
+      if (!isFinal(response)) raiseIfTransient(response);
+      return response;
     });
   }
 
   async config() {
-    const answer = await this.request("GET bootstrap/config", "bootstrap/config");
-    if (answer.status !== 400) this.json("GET bootstrap/config", answer);
+    const response = await this.request("GET bootstrap/config", "bootstrap/config");
+    if (response.status !== 400) this.json("GET bootstrap/config", response);
   }
 
-  /** The definition, for the neighbours that are seen once they have settled. */
+  /** The definition, for the neighbors that are seen once they have settled. */
   async definition() {
     await this.settle();
     let location = await this.introduce();
-    const definition = await this.persist(
+    const definition = await this.retry(
       "GET definition",
       LAG_BUDGET,
       async () => {
         let refusal = await this.request("GET definition", location);
         if (refusal.status !== 400) return this.json("GET definition", refusal);
         if (this.look()) {
-          const answer = await this.post();
-          if (answer.status === 400) refusal = answer;
-          else location = answer.headers.location;
+          const response = await this.post();
+          if (response.status === 400) refusal = response;
+          else location = response.headers.location;
         }
-        throw new RetryError(`the server answered 400: ${refusal.text}`);
+        throw new RetryError(`the server responded 400: ${refusal.text}`);
       },
       REFUSED_WAIT,
     );
@@ -136,7 +136,7 @@ class Client {
     return definition;
   }
 
-  /** Reads LLDP until each connected port has its neighbour and two readings agree, nothing new comes, or time is up. */
+  /** Reads LLDP until each connected port has its neighbor and two readings agree, nothing new comes, or time is up. */
   async settle() {
     this.look();
     for (let waited = 0, changed = 0; waited - changed < LLDP_QUIET && waited < LLDP_BUDGET; ) {
@@ -149,21 +149,21 @@ class Client {
     }
   }
 
-  /** Reads LLDP: whether the neighbours are others than before. */
+  /** Reads LLDP: whether the neighbors are others than before. */
   look() {
     const before = JSON.stringify(this.neighbors);
     ({ neighbors: this.neighbors, connected: this.connected } = readingAt(this.one, this.life.age()));
     return JSON.stringify(this.neighbors) !== before;
   }
 
-  /** POST /nodes, and again whenever LLDP changes while the answer is 400: the URL of the definition. */
+  /** POST /nodes, and again whenever LLDP changes while the response is 400: the URL of the definition. */
   async introduce() {
     for (let left = REFUSED_BUDGET; ; ) {
-      const answer = await this.post();
-      if (answer.status !== 400) return answer.headers.location;
+      const response = await this.post();
+      if (response.status !== 400) return response.headers.location;
       this.site.refused(this.one);
       do {
-        if (left <= 0) throw new GaveUp(`the server refuses this node (400): ${answer.text}`);
+        if (left <= 0) throw new GaveUp(`the server refuses this node (400): ${response.text}`);
         await this.life.sleep(REFUSED_WAIT);
         left -= REFUSED_WAIT;
       } while (!this.look());
@@ -174,16 +174,16 @@ class Client {
     const { model, version, systemmac, serial } = this.one;
     const neighbors = Object.fromEntries(Object.entries(this.neighbors).map(([port, peer]) => [port, [peer]]));
     const data = JSON.stringify({ model, version, systemmac, serialnumber: serial, neighbors });
-    const answer = await this.request("POST nodes", "nodes", { data, headers: { "Content-Type": "application/json" } });
-    if (![201, 400, 409].includes(answer.status)) throw new GaveUp(`POST nodes: the server answered ${answer.status}: ${answer.text}`);
-    if (answer.status !== 400 && !answer.headers.location) throw new GaveUp(`POST nodes: the answer ${answer.status} has no Location`);
-    return answer;
+    const response = await this.request("POST nodes", "nodes", { data, headers: { "Content-Type": "application/json" } });
+    if (![201, 400, 409].includes(response.status)) throw new GaveUp(`POST nodes: the server responded ${response.status}: ${response.text}`);
+    if (response.status !== 400 && !response.headers.location) throw new GaveUp(`POST nodes: the response ${response.status} has no Location`);
+    return response;
   }
 
-  json(name, answer) {
-    require(name, answer, "application/json");
+  json(name, response) {
+    require(name, response, "application/json");
     try {
-      return JSON.parse(answer.text);
+      return JSON.parse(response.text);
     } catch (error) {
       throw new GaveUp(`${name}: this is not a JSON object: ${error.message}`);
     }
@@ -192,16 +192,16 @@ class Client {
   /** GET /actions/NAME, once. GaveUp unless it is the stock action, to the byte. */
   async action(name) {
     if (this.actions.has(name)) return;
-    const answer = await this.request(`GET actions/${name}`, `actions/${name}`);
-    require(`GET actions/${name}`, answer, "text/x-python");
-    if (!answer.bytes.equals(actionSource(name))) throw new GaveUp(`actions/${name} is not the action that ships`);
+    const response = await this.request(`GET actions/${name}`, `actions/${name}`);
+    require(`GET actions/${name}`, response, "text/x-python");
+    if (!response.bytes.equals(actionSource(name))) throw new GaveUp(`actions/${name} is not the action that ships`);
     this.actions.add(name);
   }
 
   async meta(name) {
     const isFinal = ({ status, text }) => status === 500 && text.trimStart().startsWith("{");
-    const answer = await this.request(`GET meta/${name}`, `meta/${name}`, { timeout: META_TIMEOUT, isFinal });
-    return this.json(`GET meta/${name}`, answer);
+    const response = await this.request(`GET meta/${name}`, `meta/${name}`, { timeout: META_TIMEOUT, isFinal });
+    return this.json(`GET meta/${name}`, response);
   }
 
   /** Downloads a file: its meta, its bytes in one or more requests, and the comparison of both. */
@@ -220,21 +220,21 @@ class Client {
   async receiveAll(name) {
     let part = Buffer.alloc(0);
     let etag;
-    await this.persist(`GET ${name}`, RETRY_BUDGET, async () => {
+    await this.retry(`GET ${name}`, RETRY_BUDGET, async () => {
       const start = part.length;
       const headers = start > 0 ? { Range: `bytes=${start}-`, ...(etag && { "If-Range": etag }) } : {};
-      const answer = await this.open(name, { headers });
-      if (![200, 206, 416].includes(answer.status)) raiseIfTransient(answer);
-      const isResumed = answer.status === 206 && (answer.headers["content-range"] ?? "").startsWith(`bytes ${start}-`);
+      const response = await this.open(name, { headers });
+      if (![200, 206, 416].includes(response.status)) raiseIfTransient(response);
+      const isResumed = response.status === 206 && (response.headers["content-range"] ?? "").startsWith(`bytes ${start}-`);
       if (!isResumed) {
-        if (start > 0 && answer.headers["content-range"] === `bytes */${start}`) return;
+        if (start > 0 && response.headers["content-range"] === `bytes */${start}`) return;
         part = Buffer.alloc(0);
-        if (answer.status === 206 || answer.status === 416) throw new RetryError("the server does not have the part asked for, starting again");
+        if (response.status === 206 || response.status === 416) throw new RetryError("the server does not have the part asked for, starting again");
       }
-      require(`GET ${name}`, answer, "text/plain");
-      etag = answer.headers.etag?.startsWith("W/") ? undefined : answer.headers.etag;
-      part = Buffer.concat([part, answer.bytes]);
-      if (answer.broken) throw new RetryError(`it broke off (at byte ${part.length})`, { progress: part.length - start >= PROGRESS });
+      require(`GET ${name}`, response, "text/plain");
+      etag = response.headers.etag?.startsWith("W/") ? undefined : response.headers.etag;
+      part = Buffer.concat([part, response.bytes]);
+      if (response.broken) throw new RetryError(`it ended early (at byte ${part.length})`, { progress: part.length - start >= PROGRESS });
     });
     return part;
   }
@@ -279,20 +279,20 @@ class Client {
 /** The SHA-1 of a file on `flash`. */
 export const digest = (kept) => kept.sha1 ?? sha1(kept);
 
-/** Whether each connected port has a neighbour, and none outside Management is seen by its MAC address only. */
+/** Whether each connected port has a neighbor, and none outside Management is seen by its MAC address only. */
 function isComplete(neighbors, connected) {
   const isUnnamed = ([port, { device }]) => !port.startsWith("Management") && /^[0-9a-f]{12}$/.test(device.replace(/[.:-]/g, ""));
   return connected.length > 0 && connected.every((port) => port in neighbors) && !Object.entries(neighbors).some(isUnnamed);
 }
 
-function raiseIfTransient(answer) {
-  if (answer.status !== 429 && answer.status < 500) return;
-  const wait = answer.headers["retry-after"] ?? "";
-  throw new RetryError(`the server answered ${answer.status}: ${answer.text}`, { wait: /^\d+$/.test(wait) ? Number(wait) : 0 });
+function raiseIfTransient(response) {
+  if (response.status !== 429 && response.status < 500) return;
+  const wait = response.headers["retry-after"] ?? "";
+  throw new RetryError(`the server responded ${response.status}: ${response.text}`, { wait: /^\d+$/.test(wait) ? Number(wait) : 0 });
 }
 
-function require(name, answer, type) {
-  if (answer.status !== 200 && answer.status !== 206) throw new GaveUp(`${name}: the server answered ${answer.status}: ${answer.text}`);
-  const found = (answer.headers["content-type"] ?? "").split(";")[0].trim().toLowerCase();
+function require(name, response, type) {
+  if (response.status !== 200 && response.status !== 206) throw new GaveUp(`${name}: the server responded ${response.status}: ${response.text}`);
+  const found = (response.headers["content-type"] ?? "").split(";")[0].trim().toLowerCase();
   if (found !== type) throw new GaveUp(`${name}: expected ${type}, got '${found}'`);
 }

@@ -14,7 +14,7 @@ const CUT_PROCESSES_OF_FIVE = 2;
 const RESERVED_OF = 8;
 /** One leaf or access switch in so many has servers, which do not speak LLDP, on this many ports. */
 const [SERVED_OF, SERVERS] = [3, 24];
-/** Seconds within which each neighbour announces itself once its link is up. */
+/** Seconds within which each neighbor announces itself once its link is up. */
 const LLDP_INTERVAL = 30;
 
 /**
@@ -69,7 +69,7 @@ export function makeSwitches(count, processes, seed) {
     const seen = neighborsOf(role, number);
     made.lldp = isLate[at] ? lateReadings(role, seen, random) : [{ after: 0, neighbors: seen }];
     for (const reading of made.lldp) {
-      // The second link of a border switch comes up late, with its neighbour; all others are up at the power-on.
+      // The second link of a border switch comes up late, with its neighbor; all others are up at the power-on.
       const links = Object.keys(role === "border" ? reading.neighbors : seen).filter((port) => port !== "Management1");
       const hasServers = ["leaf", "access"].includes(role) && number % SERVED_OF === 0;
       const servers = Array.from({ length: hasServers ? SERVERS : 0 }, (_, at) => `Ethernet${at + 1}`);
@@ -88,7 +88,7 @@ function roleAt(share) {
   return "leaf";
 }
 
-/** The neighbours of a switch once each has announced itself: { port: { device, port } }. */
+/** The neighbors of a switch once each has announced itself: { port: { device, port } }. */
 function neighborsOf(role, number) {
   const oob = { Management1: { device: `oob${1 + (number % 9)}`, port: `Ethernet${1 + (number % 48)}` } };
   const far = `Ethernet${1 + (number % 32)}`;
@@ -107,7 +107,7 @@ function neighborsOf(role, number) {
 }
 
 /**
- * The readings of a switch whose neighbours announce themselves late: `after` is in seconds from the
+ * The readings of a switch whose neighbors announce themselves late: `after` is in seconds from the
  * power-on, `neighbors` are all that LLDP shows from then on.
  */
 function lateReadings(role, seen, random) {
@@ -140,13 +140,13 @@ function managementFirst({ Management1, ...uplinks }, random) {
   return [...readings, ...arrivals({ Management1 }, moments, uplinks)];
 }
 
-/** When each neighbour announces itself, independent of the others: the earliest first. */
+/** When each neighbor announces itself, independent of the others: the earliest first. */
 function momentsOf(neighbors, random) {
   const moments = Object.keys(neighbors).map((port) => ({ port, after: 2 + random.below((LLDP_INTERVAL - 2) * 10) / 10 }));
   return moments.sort((one, other) => one.after - other.after);
 }
 
-/** The readings in which these neighbours come in addition to `others`. */
+/** The readings in which these neighbors come in addition to `others`. */
 function arrivals(others, moments, neighbors) {
   return moments.map(({ after }, at) => {
     const shown = moments.slice(0, at + 1).map(({ port }) => [port, neighbors[port]]);

@@ -1,6 +1,6 @@
-// A stand-in for Cloudflare on loopback: as much of the REST API for KV and R2, and of R2's S3
-// interface, as `ztp` uses. Every credential and every signature is checked (AWS Signature Version 4
-// in the query, computed here from its documentation), pages are short, and it can be told to fail.
+// A test server on loopback with the part of Cloudflare's REST API for KV and R2, and of R2's S3 interface, that
+// `ztp` uses. It checks every credential and signature (AWS Signature Version 4 in the query, computed from its
+// documentation). Pages are short, and requests can fail.
 
 import { createHash, createHmac } from "node:crypto";
 import http from "node:http";
@@ -13,33 +13,33 @@ const NAMESPACE = "namespace-of-a-test";
 const BUCKET = "bucket-of-a-test";
 const PAGE = 3;
 
-/** Starts it. `values` and `objects` are what is stored; `requests` what was asked, in order. */
+/** Starts the server. `values` and `objects` are the stored content, `requests` all requests in order. */
 export async function startCloudflare() {
   const state = {
     values: new Map(),
     objects: new Map(),
     uploads: new Map(),
     requests: [],
-    /** Answers in place of the next requests that fit: {match, status, headers}. */
+    /** Responses to the next requests that match: {match, status, headers}. */
     failures: [],
-    /** Keys of values that are not stored the first time. */
+    /** Keys of values whose first write is rejected. */
     refusedValues: new Set(),
-    /** Requests that are carried out, and whose answer is lost: patterns, used up one by one. */
-    lostAnswers: [],
-    /** A limit as that of Cloudflare's API: `{requests, seconds, scale}`. So many are answered, then
-     * none for so long; `early` counts those that came all the same. */
+    /** Patterns of requests that are carried out, and whose response is lost: each is used once. */
+    lostResponses: [],
+    /** A rate limit as in Cloudflare's API: `{requests, seconds, scale}`. After this number of requests,
+     * all are rejected for `seconds`; `early` counts the rejected ones. */
     limit: undefined,
-    /** Called when a part is there. */
+    /** Called after a part is stored. */
     onPart: () => {},
-    /** Whether objects are kept; else only their sizes and hashes. */
+    /** Whether to keep the bytes of objects, or only sizes and hashes. */
     keep: true,
   };
   const server = http.createServer((request, response) => {
-    answer(state, request).then(
+    respond(state, request).then(
       ({ status = 200, headers = {}, body = "" }) => {
-        const lost = state.lostAnswers.findIndex((match) => match.test(`${request.method} ${request.url}`));
+        const lost = state.lostResponses.findIndex((match) => match.test(`${request.method} ${request.url}`));
         if (lost >= 0) {
-          state.lostAnswers.splice(lost, 1);
+          state.lostResponses.splice(lost, 1);
           return request.socket.destroy();
         }
         response.writeHead(status, headers);
@@ -68,26 +68,26 @@ export async function startCloudflare() {
   };
 }
 
-async function answer(state, request) {
+async function respond(state, request) {
   const url = new URL(request.url, "http://localhost");
   state.requests.push(`${request.method} ${url.pathname}${url.searchParams.has("partNumber") ? `?${url.searchParams.get("partNumber")}` : ""}`);
   const failure = state.failures.findIndex(({ match }) => match.test(`${request.method} ${url.pathname}`));
   if (failure >= 0) {
-    const [{ status, headers = {}, body = "told to fail" }] = state.failures.splice(failure, 1);
+    const [{ status, headers = {}, body = "this request fails by a rule of the test" }] = state.failures.splice(failure, 1);
     await read(request, () => {});
     return { status, headers, body };
   }
   if (state.limit && limited(state.limit)) {
     await read(request, () => {});
-    const { headers, ...answer } = json(429, null, [{ code: 971, message: "Please wait and consider throttling your request speed" }]);
-    return { ...answer, headers: { ...headers, "Retry-After": String(state.limit.seconds) } };
+    const { headers, ...response } = json(429, null, [{ code: 971, message: "Please wait and consider throttling your request speed" }]);
+    return { ...response, headers: { ...headers, "Retry-After": String(state.limit.seconds) } };
   }
   if (url.pathname.startsWith("/s3/")) return s3(state, request, url);
   if (request.headers.authorization !== `Bearer ${TOKEN}`) return json(403, null, [{ code: 10000, message: "Authentication error" }]);
   return rest(state, request, url);
 }
 
-/** Counts a request; whether it came too soon. */
+/** Counts a request. Returns whether the rate limit rejects it. */
 function limited(limit) {
   const now = performance.now();
   if (limit.until > now) {
@@ -158,7 +158,7 @@ async function objects(state, request, url, path) {
   }
   const key = path.slice(1).split("/").map(decodeURIComponent).join("/");
   if (request.method === "PUT") {
-    // It takes no metadata but HTTP's own.
+    // The API accepts only the metadata of HTTP.
     state.objects.set(key, { ...single(await bytes(request), {}), disposition: request.headers["content-disposition"] });
     return json(200, { key });
   }
@@ -237,13 +237,13 @@ async function s3(state, request, url) {
       const next = more ? `<NextPartNumberMarker>${page.at(-1)}</NextPartNumberMarker>` : "";
       return xml(200, `<ListPartsResult xmlns="${S3_NAMESPACE}"><Bucket>${BUCKET}</Bucket><Key>x</Key><UploadId>x</UploadId><MaxParts>${PAGE}</MaxParts><IsTruncated>${more}</IsTruncated>${next}${parts.join("")}</ListPartsResult>`);
     }
-    // Complete: the parts must be named in order, each with its ETag.
+    // Completion must list the parts in order, each with its ETag.
     const named = [...(await bytes(request)).toString().matchAll(/<Part>.*?<\/Part>/gs)].map(([part]) => ({
       number: Number(/<PartNumber>(\d+)</.exec(part)[1]),
       etag: /<ETag>(?:&quot;|")?([0-9a-f]+)/.exec(part)[1],
     }));
-    const fits = named.length === numbers.length && named.every(({ number, etag }, index) => number === numbers[index] && upload.parts.get(number).etag === etag);
-    if (!fits) return xml(200, "<Error><Code>InvalidPart</Code></Error>");
+    const matches = named.length === numbers.length && named.every(({ number, etag }, index) => number === numbers[index] && upload.parts.get(number).etag === etag);
+    if (!matches) return xml(200, "<Error><Code>InvalidPart</Code></Error>");
     const parts = numbers.map((number) => upload.parts.get(number));
     state.objects.set(key, {
       size: parts.reduce((sum, part) => sum + part.size, 0),
@@ -262,14 +262,14 @@ async function s3(state, request, url) {
   }
   const object = state.objects.get(key);
   if (!object) return xml(404, "<Error><Code>NoSuchKey</Code></Error>");
-  const noted = Object.entries(object.metadata).map(([name, value]) => [`x-amz-meta-${name}`, value]);
-  if (object.disposition) noted.push(["Content-Disposition", object.disposition]);
-  return { headers: { ETag: `"${object.etag}"`, ...Object.fromEntries(noted) }, body: object.content };
+  const metadataHeaders = Object.entries(object.metadata).map(([name, value]) => [`x-amz-meta-${name}`, value]);
+  if (object.disposition) metadataHeaders.push(["Content-Disposition", object.disposition]);
+  return { headers: { ETag: `"${object.etag}"`, ...Object.fromEntries(metadataHeaders) }, body: object.content };
 }
 
 const S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/";
 
-/** What is wrong with the signature in a URL; undefined if nothing is. */
+/** The problem with the signature in a URL; undefined if it is valid. */
 function signatureProblem(request, url) {
   const query = [...url.searchParams].filter(([name]) => name !== "X-Amz-Signature");
   const get = (name) => url.searchParams.get(name) ?? "";
@@ -292,7 +292,7 @@ function signatureProblem(request, url) {
   const toSign = ["AWS4-HMAC-SHA256", get("X-Amz-Date"), [date, region, service, end].join("/"), createHash("sha256").update(canonical).digest("hex")].join("\n");
   const hmac = (key, text) => createHmac("sha256", key).update(text).digest();
   const key = [date, region, service, end].reduce(hmac, `AWS4${SECRET}`);
-  return hmac(key, toSign).toString("hex") === get("X-Amz-Signature") ? undefined : "the signature is another one";
+  return hmac(key, toSign).toString("hex") === get("X-Amz-Signature") ? undefined : "the signature is wrong";
 }
 
 function single(content, metadata) {

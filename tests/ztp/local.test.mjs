@@ -13,11 +13,11 @@ import { build, contents, npmBin, project, scratch, write, ztp } from "./run.mjs
 
 before(build);
 
-test("the sample goes to local storage, to the Worker, and back", async (t) => {
+test("the sample is pushed to local storage, served by the Worker, and pulled", async (t) => {
   await roundTrip(t, join(project, "assets", "sample"), "definitions/leaf");
 });
 
-test("so does the data_root that ztpserver is packaged with", async (t) => {
+test("ztpserver's own data_root is pushed, served and pulled", async (t) => {
   const target = join(scratch(t), "ztpserver");
   const pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", "--target", target, "ztpserver==2.1.0"];
   const done = spawnSync("python3", pip, { encoding: "utf8" });
@@ -25,7 +25,7 @@ test("so does the data_root that ztpserver is packaged with", async (t) => {
   await roundTrip(t, join(target, "usr", "share", "ztpserver"), "actions/add_config");
 });
 
-test("a configuration that a switch has backed up is kept, and can be fetched", async (t) => {
+test("a push keeps a configuration that a switch has backed up, and a pull fetches it", async (t) => {
   const folder = join(scratch(t), "root");
   const state = scratch(t);
   write(folder, "nodes/JPE1/startup-config", "hostname one\n");
@@ -42,7 +42,7 @@ test("a configuration that a switch has backed up is kept, and can be fetched", 
   assert.deepEqual(contents(copy), { "nodes/JPE1/startup-config": Buffer.from("hostname backup\n") });
 });
 
-test("--prune deletes by store and key, and nothing that no push has stored, from local storage", async (t) => {
+test("--prune deletes by store and key, and only content that a push has stored, from local storage", async (t) => {
   const folder = join(scratch(t), "root");
   const state = scratch(t);
   write(folder, "definitions/spine", "actions: []\n");
@@ -74,7 +74,7 @@ test("--prune deletes by store and key, and nothing that no push has stored, fro
   });
 });
 
-/** The storage in a state folder, as the Worker sees it. */
+/** Calls `use` with the Worker's bindings to the storage in a state folder. */
 async function bindings(state, use) {
   const options = { configPath: join(project, "wrangler.toml"), persist: { path: join(state, "v3") }, remoteBindings: false };
   const proxy = await getPlatformProxy(options);
@@ -108,13 +108,13 @@ async function roundTrip(t, source, changed) {
   const copy = join(scratch(t), "copy");
   const pulled = await ztp(["pull", copy, "--persist-to", state, "--project", project]);
   assert.equal(pulled.status, 0, pulled.printed);
-  // Plugins are not stored; what the Worker has stored of the switch is no part of the folder.
+  // Plugins are not stored, and the records that the Worker wrote for the switch are not in the folder.
   const content = (folder) =>
     Object.fromEntries(Object.entries(contents(folder)).filter(([key]) => !/^(plugins|nodes\/JPE7)\//.test(key)));
   assert.deepEqual(content(copy), content(folder));
 }
 
-/** The built Worker on a state folder; `stop` waits for its end, and so for all that it writes. */
+/** Starts the built Worker on a state folder. `stop` waits until it has ended, and so until its writes are complete. */
 async function startWorker(state) {
   const port = await freePort();
   const args = ["dev", "--port", String(port), "--persist-to", state, "--inspector-port", "0", "--show-interactive-dev-session=false"];
@@ -125,9 +125,9 @@ async function startWorker(state) {
   const ended = new Promise((resolve) => child.on("close", resolve));
   const url = `http://127.0.0.1:${port}`;
   for (let waited = 0; ; waited += 200) {
-    const answer = await fetch(`${url}/bootstrap`).catch(() => undefined);
-    if (answer?.ok) break;
-    if (waited > 60_000 || child.exitCode !== null) throw new Error(`wrangler dev does not answer: ${log}`);
+    const response = await fetch(`${url}/bootstrap`).catch(() => undefined);
+    if (response?.ok) break;
+    if (waited > 60_000 || child.exitCode !== null) throw new Error(`wrangler dev does not response: ${log}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   const stop = () => {
@@ -144,28 +144,28 @@ async function push(folder, state, ...args) {
   return done;
 }
 
-/** Asserts that the Worker serves a key, as far as a key is served by itself. */
+/** Asserts that the Worker serves the content of a key, if a route serves it. */
 async function readable(url, key, bytes) {
   const path = key.split("/").map(encodeURIComponent).join("/");
   const get = async (what, options) => {
-    const answer = await fetch(`${url}/${what}`, options);
-    return { status: answer.status, bytes: Buffer.from(await answer.arrayBuffer()) };
+    const response = await fetch(`${url}/${what}`, options);
+    return { status: response.status, bytes: Buffer.from(await response.arrayBuffer()) };
   };
   if (/^(files|actions)\//.test(key) || /^nodes\/[^/]+\/startup-config$/.test(key)) {
-    const answer = await get(path);
-    assert.equal(answer.status, 200, key);
-    assert.ok(answer.bytes.equals(bytes), key);
+    const response = await get(path);
+    assert.equal(response.status, 200, key);
+    assert.ok(response.bytes.equals(bytes), key);
     const meta = JSON.parse((await get(`meta/${path}`)).bytes);
     assert.equal(meta.size, bytes.length, key);
     assert.equal(meta.sha1, createHash("sha1").update(bytes).digest("hex"), key);
   } else if (key === "bootstrap/bootstrap") {
-    const answer = await get("bootstrap");
-    assert.equal(answer.status, 200);
-    assert.equal(answer.bytes.toString(), bytes.toString().replaceAll("$SERVER", url));
+    const response = await get("bootstrap");
+    assert.equal(response.status, 200);
+    assert.equal(response.bytes.toString(), bytes.toString().replaceAll("$SERVER", url));
   } else if (key === "bootstrap/bootstrap.conf") {
     assert.deepEqual(JSON.parse((await get("bootstrap/config")).bytes), { logging: [], xmpp: {} });
   } else if (key === "neighbordb" && bytes.includes("name: leaf")) {
-    // The sample's patterns and its definition, through a switch that they are meant for.
+    // The sample's patterns and definition: by the boot of a switch that matches.
     const neighbors = Object.fromEntries([1, 2].map((n) => [`Ethernet${n}`, [{ device: `spine${n}`, port: "Ethernet1" }]]));
     const facts = { serialnumber: "JPE7", model: "DCS", version: "4.28.0F", systemmac: "00:1c:73:01:02:03", neighbors };
     const body = JSON.stringify(facts);
@@ -173,6 +173,6 @@ async function readable(url, key, bytes) {
     assert.equal(posted.status, 201, posted.bytes.toString());
     assert.equal(JSON.parse((await get("nodes/JPE7")).bytes).name, "leaf");
   } else {
-    assert.ok(key === "neighbordb" || key === "definitions/leaf", `${key} is not looked at`);
+    assert.ok(key === "neighbordb" || key === "definitions/leaf", `${key} is not checked`);
   }
 }

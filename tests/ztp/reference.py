@@ -1,9 +1,9 @@
-"""Runs `ztps --validate-config` of ztpserver 2.1.0 on the broken data_roots, and says of which it reports an error.
+"""Runs `ztps --validate-config` of ztpserver 2.1.0 on the broken data_roots, and lists those with a reported error.
 
     python3 tests/ztp/reference.py [--ztps PATH]
 
-Without PATH, ztpserver is installed with pip into a virtual environment that is thrown away. Every data_root gets the
-folders that ztpserver wants to see, so that none is counted for lacking an empty folder.
+Without PATH, ztpserver is installed with pip into a temporary virtual environment. Every data_root gets the folders that
+ztpserver requires, so that a missing empty folder is not counted as an error.
 """
 
 import argparse
@@ -18,12 +18,12 @@ import venv
 
 FIXTURES = pathlib.Path(__file__).resolve().parent / "broken"
 FOLDERS = ("actions", "bootstrap", "definitions", "files", "nodes", "plugins", "resources")
-# That they are there is all that is asked of them.
+# ztpserver checks only that these files exist.
 PLUGINS = ("allocate", "sqlite")
 
 
 def install(folder):
-    """ztps in a virtual environment of its own."""
+    """Install ztps in a new virtual environment, and return its path."""
     venv.create(folder, with_pip=True)
     pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run(pip + ["ztpserver==2.1.0"], check=True)
@@ -31,28 +31,28 @@ def install(folder):
 
 
 def make(root, line):
-    """What git cannot hold; the recipes are those of broken.rs."""
-    what, rest = line.split(" ", 1)
+    """Create a file that git cannot store; the recipes are those of broken.rs."""
+    kind, rest = line.split(" ", 1)
 
-    def place(path):
+    def prepare_path(path):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         return root / path
 
-    if what == "file":
+    if kind == "file":
         path, size = rest.rsplit(" ", 1)
-        with open(place(json.loads(path)), "wb") as file:
+        with open(prepare_path(json.loads(path)), "wb") as file:
             file.truncate(int(size))
-    elif what == "link":
+    elif kind == "link":
         path, target = rest.split(" ", 1)
-        place(json.loads(path)).symlink_to(json.loads(target))
-    elif what == "fifo":
-        os.mkfifo(place(json.loads(rest)))
-    elif what == "long":
+        prepare_path(json.loads(path)).symlink_to(json.loads(target))
+    elif kind == "fifo":
+        os.mkfifo(prepare_path(json.loads(rest)))
+    elif kind == "long":
         path, size = rest.split(" ")
         while len(path) < int(size):
             path += "/" + "n" * max(1, min(200, int(size) - len(path) - 1))
-        place(path).write_text("actions: []\n")
-    elif what == "bytes-name":
+        prepare_path(path).write_text("actions: []\n")
+    elif kind == "bytes-name":
         folder, name = rest.split(" ")
         path = os.fsencode(root / folder) + b"/" + bytes.fromhex(name)
         with open(path, "wb") as file:
@@ -62,7 +62,7 @@ def make(root, line):
 
 
 def prepare(fixture, root):
-    """A copy of a fixture as ztpserver wants it."""
+    """Copy a fixture, with the files and folders that ztpserver requires."""
     if fixture is not None:
         shutil.copytree(fixture / "root", root)
     for folder in FOLDERS:
@@ -80,7 +80,7 @@ def prepare(fixture, root):
 
 
 def finds(ztps, root):
-    """Whether ztps complains of a data_root, or falls over it."""
+    """Whether ztps reports an error in a data_root, or fails."""
     environment = {**os.environ, "ZTPS_DEFAULT_DATAROOT": str(root)}
     command = [str(ztps), "--validate-config"]
     try:
@@ -99,7 +99,7 @@ def main():
         ztps = arguments.ztps or install(temporary / "venv")
         prepare(None, temporary / "clean")
         if finds(ztps, temporary / "clean"):
-            sys.exit("ztps complains of an empty data_root, so its complaints say nothing")
+            sys.exit("ztps reports an error in an empty data_root, so its reports are useless")
         found = []
         fixtures = sorted(path for path in FIXTURES.iterdir() if path.is_dir())
         for fixture in fixtures:

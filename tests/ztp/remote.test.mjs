@@ -1,4 +1,4 @@
-// `ztp push --remote` and `ztp pull --remote` against a stand-in for Cloudflare on loopback.
+// `ztp push --remote` and `ztp pull --remote` against a test server for Cloudflare's APIs on loopback.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -14,12 +14,12 @@ const PART = 32 * MIB;
 
 before(build);
 
-/** A data_root, the stand-in, and `ztp` for both. */
+/** A data_root, a test server, and `ztp` for both. */
 async function start(test, { s3 = false } = {}) {
   const cloudflare = await startCloudflare();
   test.after(cloudflare.stop);
   const folder = join(scratch(test), "root");
-  // A project of its own: interrupted uploads are noted there.
+  // A project per test, because the list of unfinished uploads is there.
   const project = scratch(test);
   copyFileSync(join(repository, "wrangler.toml"), join(project, "wrangler.toml"));
   symlinkSync(join(repository, "node_modules"), join(project, "node_modules"));
@@ -47,9 +47,9 @@ function stored({ values, objects }) {
 }
 
 for (const s3 of [false, true]) {
-  const way = s3 ? "through S3" : "through the REST API";
+  const through = s3 ? "through S3" : "through the REST API";
 
-  test(`what is pushed ${way} is there, and pushed once`, async (t) => {
+  test(`a push ${through} stores every file, and a second push stores none`, async (t) => {
     const { cloudflare, folder, project, run, env } = await start(t, { s3 });
     const first = await run("push");
     assert.equal(first.status, 0, first.printed);
@@ -72,7 +72,7 @@ for (const s3 of [false, true]) {
   });
 }
 
-test("objects carry their SHA-1 where that can be given", async (t) => {
+test("objects pushed through S3 have their SHA-1 as metadata", async (t) => {
   const { cloudflare, folder, run } = await start(t, { s3: true });
   await run("push");
   const bytes = readFileSync(join(folder, "actions/own"));
@@ -80,7 +80,7 @@ test("objects carry their SHA-1 where that can be given", async (t) => {
   assert.deepEqual(cloudflare.objects.get("actions/own").metadata, { sha1, "sha1-size": String(bytes.length), "pushed-as": mark("actions/own") });
 });
 
-test("nothing is deleted but with --prune, and of nodes only what a push has stored", async (t) => {
+test("a push deletes only with --prune, and of nodes only records that a push has stored", async (t) => {
   const { cloudflare, folder, run } = await start(t);
   await run("push");
   cloudflare.values.set("nodes/JPE3/definition", { value: Buffer.from("actions: []\n") });
@@ -102,9 +102,9 @@ test("nothing is deleted but with --prune, and of nodes only what a push has sto
 });
 
 for (const s3 of [false, true]) {
-  const way = s3 ? "through S3" : "through the REST API";
+  const through = s3 ? "through S3" : "through the REST API";
 
-  test(`--prune deletes by store and key, and nothing that no push has stored, ${way}`, async (t) => {
+  test(`--prune deletes by store and key, and only content that a push has stored, ${through}`, async (t) => {
     const { cloudflare, folder, run } = await start(t, { s3 });
     await run("push");
     const { objects, values } = cloudflare;
@@ -117,13 +117,13 @@ for (const s3 of [false, true]) {
     objects.set("definitions/leaf", object("a copy", { "pushed-as": mark("definitions/leaf") }));
     values.set("files/base config", value("a value", { sha1: sha1("a value") }));
     values.set("actions/other", value("a value", { sha1: sha1("a value") }));
-    // Stored by somebody else, or changed since.
+    // Stored by another program, or changed since the push.
     objects.set("files/EOS.swi", object("uploaded in the dashboard"));
-    objects.set("files/ours", object("with metadata of theirs", { sha1: sha1("with metadata of theirs"), "sha1-size": "23" }));
+    objects.set("files/ours", object("with another's metadata", { sha1: sha1("with another's metadata"), "sha1-size": "23" }));
     objects.set("files/copy", { ...objects.get("files/a+b/ü#?.cfg") });
     objects.set("history/JPE1/1-x", object("a former configuration"));
     values.set("definitions/by-hand", value("actions: []\n"));
-    values.set("definitions/changed", value("actions: []\n", { sha1: sha1("what was pushed") }));
+    values.set("definitions/changed", value("actions: []\n", { sha1: sha1("the pushed value") }));
     values.set("resources/mgmt", value("192.0.2.1: null\n"));
     values.set("digests/files/x", value("{}"));
     // Stored by a push.
@@ -142,14 +142,14 @@ for (const s3 of [false, true]) {
   });
 }
 
-test("--prune spares a value that changes during the push", async (t) => {
+test("--prune keeps a value that changes during the push", async (t) => {
   const { cloudflare, folder, run } = await start(t);
   await run("push");
   rmSync(join(folder, "nodes/JPE1/startup-config"));
   write(folder, "definitions/new", "actions: []\n");
   const unhook = cloudflare.state.values.set;
   cloudflare.state.values.set = function (key, stored) {
-    // The switch stores its own when the push has been planned.
+    // The switch stores its configuration after the push has made its plan.
     if (key === "definitions/new") unhook.call(this, "nodes/JPE1/startup-config", { value: Buffer.from("hostname backup\n") });
     return unhook.call(this, key, stored);
   };
@@ -159,7 +159,7 @@ test("--prune spares a value that changes during the push", async (t) => {
   assert.equal(String(cloudflare.values.get("nodes/JPE1/startup-config").value), "hostname backup\n");
 });
 
-test("a startup-config that the switch has stored since stays", async (t) => {
+test("a push keeps a startup-config that the switch has stored since the last push", async (t) => {
   const { cloudflare, folder, run } = await start(t);
   await run("push");
   // As the Worker writes it: without metadata.
@@ -183,7 +183,7 @@ test("a startup-config that the switch has stored since stays", async (t) => {
   assert.equal(String(cloudflare.values.get("nodes/JPE1/startup-config").value), "hostname changed\n");
 });
 
-test("facts are the node's own", async (t) => {
+test("a push stores facts only with --with-facts", async (t) => {
   const { cloudflare, folder, run } = await start(t);
   write(folder, "nodes/JPE1/.node", '{"serialnumber": "JPE1", "neighbors": {}}');
   assert.match((await run("push")).printed, /left alone +nodes\/JPE1\/\.node/);
@@ -201,7 +201,7 @@ test("a push with errors stores nothing", async (t) => {
   assert.equal(cloudflare.requests.length, 0);
 });
 
-test("trouble that passes is waited for, and other trouble is told", async (t) => {
+test("transient errors are retried, and permanent ones are reported", async (t) => {
   const { cloudflare, run } = await start(t);
   cloudflare.failures.push({ match: /PUT .*bulk/, status: 503 }, { match: /PUT .*objects/, status: 429 });
   const done = await run("push");
@@ -216,7 +216,7 @@ test("trouble that passes is waited for, and other trouble is told", async (t) =
   assert.match(nobody.printed, /no token of yours; log in with `npx wrangler login`/, nobody.printed);
   const signed = await run("push", { env: { ...cloudflare.env, ...cloudflare.s3, AWS_SECRET_ACCESS_KEY: "another" } });
   assert.equal(signed.status, 2);
-  assert.match(signed.printed, /the signature is another one\); correct AWS_ACCESS_KEY_ID/, signed.printed);
+  assert.match(signed.printed, /the signature is wrong\); correct AWS_ACCESS_KEY_ID/, signed.printed);
 });
 
 test("5,000 objects are pushed within the limit of Cloudflare's API", async (t) => {
@@ -228,26 +228,26 @@ test("5,000 objects are pushed within the limit of Cloudflare's API", async (t) 
   const done = await run("push", { env: { ...cloudflare.env, ZTP_WAIT_SCALE: String(scale) } });
   assert.equal(done.status, 0, done.printed.slice(-2000));
   assert.match(done.printed, /stored 5008, deleted 0/);
-  assert.match(done.printed, /waiting 300 seconds: it answered 429/);
+  assert.match(done.printed, /waiting 300 seconds: the server responded 429/);
   assert.ok(limit.blocks >= 4, `${limit.blocks} blocks`);
-  assert.equal(limit.early ?? 0, 0, "requests came while Cloudflare took none");
+  assert.equal(limit.early ?? 0, 0, "requests were sent while the rate limit was exceeded");
   assert.equal(cloudflare.objects.size, 5003);
 });
 
-test("every request respects Retry-After, of S3 too, and a wait that is too long is an error", async (t) => {
+test("every request respects Retry-After, also of S3, and a delay over the limit is an error", async (t) => {
   const { cloudflare, folder, run, env } = await start(t, { s3: true });
   const headers = { "Retry-After": "200" };
-  const busy = (match) => ({ match, status: 429, headers });
+  const rateLimited = (match) => ({ match, status: 429, headers });
   const waits = { env: { ...env, ZTP_WAIT_SCALE: "0.0001" } };
   cloudflare.failures.push(
-    ...[/GET .*settings/, /GET .*keys/, /GET .*s3/, /PUT .*s3/, /PUT .*bulk/].map(busy),
+    ...[/GET .*settings/, /GET .*keys/, /GET .*s3/, /PUT .*s3/, /PUT .*bulk/].map(rateLimited),
     { match: /GET .*keys/, status: 503, headers },
   );
   const pushed = await run("push", waits);
   assert.equal(pushed.status, 0, pushed.printed);
   assert.equal(pushed.printed.match(/waiting 200 seconds/g)?.length, 6, pushed.printed);
 
-  cloudflare.failures.push(...[/POST .*bulk\/get/, /GET .*values/, /GET .*s3.*base/].map(busy));
+  cloudflare.failures.push(...[/POST .*bulk\/get/, /GET .*values/, /GET .*s3.*base/].map(rateLimited));
   rmSync(folder, { recursive: true });
   const pulled = await run("pull", waits);
   assert.equal(pulled.status, 0, pulled.printed);
@@ -259,7 +259,7 @@ test("every request respects Retry-After, of S3 too, and a wait that is too long
   assert.match(refused.printed, /run the command again in 86400 seconds to resume/);
 });
 
-test("values that KV leaves out are stored with the next try", async (t) => {
+test("values that KV rejects are stored by a retry", async (t) => {
   const { cloudflare, folder, run, env } = await start(t);
   cloudflare.state.refusedValues.add("neighbordb").add("nodes/JPE1/startup-config");
   const done = await run("push", { env: { ...env, ZTP_WAIT_SCALE: "0.001" } });
@@ -272,29 +272,29 @@ test("an operation whose response was lost is not a failure", async (t) => {
   const content = randomBytes(100 * MIB);
   writeFileSync(join(folder, "files/EOS.swi"), content);
   const waits = { env: { ...env, ZTP_WAIT_SCALE: "0.001" } };
-  cloudflare.state.lostAnswers.push(/^POST .*EOS\.swi\?.*uploadId/);
+  cloudflare.state.lostResponses.push(/^POST .*EOS\.swi\?.*uploadId/);
   const pushed = await run("push", waits);
   assert.equal(pushed.status, 0, pushed.printed);
   assert.match(pushed.printed, /stored 9/);
   assert.ok(cloudflare.objects.get("files/EOS.swi").content.equals(content));
-  assert.equal(cloudflare.state.lostAnswers.length, 0);
+  assert.equal(cloudflare.state.lostResponses.length, 0);
   assert.equal(cloudflare.uploads.size, 0);
 
   rmSync(join(folder, "files/EOS.swi"));
-  cloudflare.state.lostAnswers.push(/^DELETE .*EOS\.swi/);
+  cloudflare.state.lostResponses.push(/^DELETE .*EOS\.swi/);
   const pruned = await run("push", "--prune", waits);
   assert.equal(pruned.status, 0, pruned.printed);
   assert.ok(!cloudflare.objects.has("files/EOS.swi"));
 });
 
-test("an upload that is gone and has left no object is a failure, and begins again", async (t) => {
+test("an upload that no longer exists and left no object is an error, and the next push starts it again", async (t) => {
   const { cloudflare, folder, run, env } = await start(t, { s3: true });
   writeFileSync(join(folder, "files/EOS.swi"), randomBytes(100 * MIB));
   cloudflare.state.onPart = (parts) => parts === 4 && cloudflare.uploads.clear();
   const waits = { env: { ...env, ZTP_WAIT_SCALE: "0.001" } };
   const failed = await run("push", waits);
   assert.equal(failed.status, 2);
-  assert.match(failed.printed, /parts are not there any more; push again/);
+  assert.match(failed.printed, /R2 no longer has its parts; push again/);
   assert.ok(!cloudflare.objects.has("files/EOS.swi"));
   cloudflare.state.onPart = () => {};
   const again = await run("push", waits);
@@ -302,7 +302,7 @@ test("an upload that is gone and has left no object is a failure, and begins aga
   assert.ok(cloudflare.objects.has("files/EOS.swi"));
 });
 
-test("a pull leaves alone a key that cannot be a file beside the others, and says so", async (t) => {
+test("a pull reports a key that cannot be a file, and leaves it alone", async (t) => {
   const { cloudflare, folder, run } = await start(t);
   const value = (text) => ({ value: Buffer.from(text) });
   const long = "n".repeat(256);
@@ -344,7 +344,7 @@ test("a pull leaves alone a key that cannot be a file beside the others, and say
   });
 });
 
-test("a pull waits for no pipe in DIR, and writes to none", async (t) => {
+test("a pull never reads from or writes to a pipe in DIR", async (t) => {
   const { cloudflare, folder, run } = await start(t);
   await run("push");
   rmSync(folder, { recursive: true });
@@ -363,7 +363,7 @@ test("a pull waits for no pipe in DIR, and writes to none", async (t) => {
   for (const pipe of pipes) assert.ok(lstatSync(join(folder, pipe)).isFIFO(), pipe);
 });
 
-test("no terminal and no CI interprets a key or a response of a server", async (t) => {
+test("keys and responses of a server are escaped for terminals and CIs", async (t) => {
   const { cloudflare, run, env } = await start(t);
   const hostile = "x\u001b[2J\u009b31m\u202e\r\n::error::forged\n  ##[error]forged ##vso[x]";
   await run("push");
@@ -391,7 +391,7 @@ test("no terminal and no CI interprets a key or a response of a server", async (
   }
 });
 
-test("what is too large for wrangler needs S3 credentials, and is said before anything is stored", async (t) => {
+test("a file that is too large for the REST API is an error before anything is stored, and names the S3 credentials", async (t) => {
   const { cloudflare, folder, run } = await start(t);
   sparse(join(folder, "files/EOS.swi"), 301 * MIB);
   const done = await run("push");
@@ -400,7 +400,7 @@ test("what is too large for wrangler needs S3 credentials, and is said before an
   assert.equal(cloudflare.objects.size + cloudflare.values.size, 0);
 });
 
-test("1 GiB is uploaded in parts within 100 MB of memory, and goes on where it was interrupted", async (t) => {
+test("1 GiB is uploaded in parts within 100 MB of memory, and an interrupted upload is resumed", async (t) => {
   const { cloudflare, folder, run } = await start(t, { s3: true });
   const size = 1024 * MIB;
   const path = join(folder, "files/EOS.swi");
@@ -415,7 +415,7 @@ test("1 GiB is uploaded in parts within 100 MB of memory, and goes on where it w
   cloudflare.state.onPart = () => {};
   const [upload] = cloudflare.uploads.values();
   const before = upload.parts.size;
-  const asked = cloudflare.requests.length;
+  const sent = cloudflare.requests.length;
   let peak = 0;
   const watch = (child) => {
     const timer = setInterval(() => (peak = Math.max(peak, peakMemory(child.pid))), 20);
@@ -423,10 +423,10 @@ test("1 GiB is uploaded in parts within 100 MB of memory, and goes on where it w
   };
   const second = await run("push", { env: { ...cloudflare.env, ...cloudflare.s3 }, watch });
   assert.equal(second.status, 0, second.printed);
-  const parts = cloudflare.requests.slice(asked).filter((request) => /^PUT .*EOS\.swi\?\d+$/.test(request));
-  assert.equal(parts.length, size / PART - before, "parts that were there were sent again");
+  const parts = cloudflare.requests.slice(sent).filter((request) => /^PUT .*EOS\.swi\?\d+$/.test(request));
+  assert.equal(parts.length, size / PART - before, "stored parts were sent again");
   assert.ok(peak > 0 && peak < 100e6, `${peak} bytes`);
-  t.diagnostic(`peak memory ${(peak / 1e6).toFixed(1)} MB; ${before} of ${size / PART} parts were there`);
+  t.diagnostic(`peak memory ${(peak / 1e6).toFixed(1)} MB; ${before} of ${size / PART} parts were stored`);
 
   const object = cloudflare.objects.get("files/EOS.swi");
   assert.equal(object.size, size);
@@ -438,7 +438,7 @@ test("1 GiB is uploaded in parts within 100 MB of memory, and goes on where it w
   assert.match(third.printed, /9 unchanged\nstored 0/, third.printed);
 });
 
-test("an upload of what the file was before is given up", async (t) => {
+test("an unfinished upload of a former version of the file is aborted", async (t) => {
   const { cloudflare, folder, run } = await start(t, { s3: true });
   const path = join(folder, "files/EOS.swi");
   writeFileSync(path, randomBytes(100 * MIB));
@@ -455,12 +455,12 @@ test("an upload of what the file was before is given up", async (t) => {
   assert.ok(cloudflare.objects.get("files/EOS.swi").content.equals(content));
 });
 
-/** The mark of a pushed object: see `mark` in src/bin/ztp/store.rs. */
+/** The mark of a pushed object: see `mark` in crates/ztp/src/store.rs. */
 function mark(key) {
   return createHash("sha1").update(key).digest("hex");
 }
 
-/** A large file with a few bytes that differ from part to part. */
+/** Writes a large file whose parts differ in a few bytes. */
 function sparse(path, size) {
   const file = openSync(path, "w");
   ftruncateSync(file, size);
@@ -480,7 +480,7 @@ function hashes(path, size) {
   return { sha1: sha1.digest("hex"), parts };
 }
 
-/** The most memory that a process has had, in bytes; 0 if it is gone. */
+/** The peak memory of a process, in bytes; 0 if it has ended. */
 function peakMemory(pid) {
   try {
     return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;

@@ -10,12 +10,12 @@ export const project = root;
 
 const program = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "release", "ztp");
 
-/** Builds the program, optimized: hashing 1 GiB takes minutes otherwise. */
+/** Builds the program with optimization: without it, hashing 1 GiB takes minutes. */
 export function build() {
   run("cargo", ["build", "--quiet", "--release", "--bin", "ztp"]);
 }
 
-/** Starts `ztp`; `watch` sees the process. Resolves to its exit status and what it printed. */
+/** Runs `ztp`; `watch` receives the process. Resolves to its exit status and its output. */
 export function ztp(args, { env = {}, watch = () => {} } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd: root, env: { ...environment(), ...env }, stdio: ["ignore", "pipe", "pipe"] });

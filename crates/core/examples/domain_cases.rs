@@ -27,21 +27,21 @@ use ztp_core::yaml;
 fn main() -> Result<(), Box<dyn Error>> {
     let mut output = io::stdout().lock();
     for line in io::stdin().lock().lines() {
-        let question: Value = serde_json::from_str(&line?)?;
-        let answer = answer(&question).unwrap_or_else(|error| json!({"error": error.to_string()}));
-        writeln!(output, "{answer}")?;
+        let request: Value = serde_json::from_str(&line?)?;
+        let result = evaluate(&request).unwrap_or_else(|error| json!({"error": error.to_string()}));
+        writeln!(output, "{result}")?;
     }
     Ok(())
 }
 
-fn answer(question: &Value) -> Result<Value, Box<dyn Error>> {
+fn evaluate(request: &Value) -> Result<Value, Box<dyn Error>> {
     let text = |key: &str| {
-        question
+        request
             .get(key)
             .and_then(Value::as_str)
             .ok_or_else(|| format!("'{key}' must be a string"))
     };
-    let facts = || Post::parse(question["node"].to_string().as_bytes()).map(|post| post.facts);
+    let facts = || Post::parse(request["node"].to_string().as_bytes()).map(|post| post.facts);
     Ok(match text("op")? {
         op @ ("match" | "store") => {
             let identifier: Identifier = text("identifier")?.parse()?;

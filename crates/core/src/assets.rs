@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_action_in_the_folder_ships() {
+    fn every_action_in_the_folder_is_built_in() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/actions");
         let files = std::fs::read_dir(folder)
             .unwrap()

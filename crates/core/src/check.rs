@@ -1,4 +1,4 @@
-//! Checks all content at once: every document by itself, and what documents name of each other.
+//! Checks all content at once: every document by itself, and the references between documents.
 //!
 //! [`check`] is pure: it reads [`Contents`] and nothing else, so that a data_root on disk and the stores of a Worker are
 //! held to the same rules. A [`Finding`] has a kind with a stable name, a severity, a position, a message, and advice.
@@ -32,7 +32,7 @@ pub use server_conf::ServerConf;
 pub struct Validation {
     /// In the order of keys and positions, each once.
     pub findings: Vec<Finding>,
-    /// What is not a finding, but the operator should know.
+    /// Notes for the operator, which are not findings.
     pub notes: Vec<Note>,
 }
 
@@ -98,7 +98,7 @@ struct Check<'c> {
     pools: BTreeMap<String, Pool>,
     /// By node.
     attributes: BTreeMap<String, Attributes>,
-    /// Pool, with its site if it has one -> the nodes that are certain to ask it for a value.
+    /// Pool, with its site if it has one -> the nodes that are certain to call it.
     static_users: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -173,7 +173,7 @@ impl Check<'_> {
         stored.or_else(|| self.site.map(str::to_owned))
     }
 
-    /// The keys whose kind `pick` selects, each with what it makes of the kind.
+    /// The keys whose kind `pick` selects, each with the result of `pick`.
     fn keys<T>(&self, pick: impl Fn(&ContentKind) -> Option<T>) -> Vec<(String, T)> {
         let content = self.index.iter();
         content
@@ -190,7 +190,7 @@ fn end_of(text: &str) -> Position {
     }
 }
 
-/// The known name that is most similar, if one is similar enough to be meant.
+/// The most similar known name, if one is similar enough for a suggestion.
 fn did_you_mean<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let scored = known
         .into_iter()

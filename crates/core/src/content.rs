@@ -59,7 +59,7 @@ pub enum ContentKind {
 /// Why a key is not content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotContent {
-    /// It belongs to the operator or to the Worker itself: a README, version control, what an editor or a system left.
+    /// It belongs to the operator or to the Worker itself: a README, version control, files of editors and systems.
     Foreign,
     /// It is in a folder of the content, where the Worker reads other names: which ones.
     Misplaced(String),
@@ -117,7 +117,7 @@ impl ContentKind {
         match name {
             "neighbordb" => Ok(Self::Neighbordb),
             "ztpserver.conf" => Err(NotContent::ServerConf),
-            "neighbordb.yaml" | "neighbordb.yml" | "neighbourdb" => Err(NotContent::Misplaced(
+            "neighbordb.yaml" | "neighbordb.yml" | "neighbordb" => Err(NotContent::Misplaced(
                 "the name of the file is neighbordb".to_owned(),
             )),
             "bootstrap.conf" => Err(NotContent::Misplaced(

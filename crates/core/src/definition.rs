@@ -5,7 +5,8 @@ mod render;
 use serde_json::{Map, Value as Json, json};
 
 use super::printable::Printable;
-use super::yaml::{self, Diagnostic, Node, Position, Value};
+use super::record;
+use super::yaml::{Diagnostic, Node, Position, Value};
 
 pub use render::{MAX_CALL_PLACES, MAX_CALLS, MAX_RENDERED, Rendered, Unresolved};
 
@@ -46,9 +47,9 @@ impl Attributes {
     /// Parses the YAML of `nodes/<id>/attributes`, which may be empty.
     ///
     /// # Errors
-    /// Invalid YAML, or not a mapping.
+    /// Invalid YAML or over the limits of a [`record`]; not a mapping.
     pub fn parse(text: &str) -> Result<Attributes, Diagnostic> {
-        Attributes::from_node(&yaml::parse(text)?, "the attributes")
+        Attributes::from_node(&record::parse(text)?, "the attributes")
     }
 
     pub fn get(&self, name: &str) -> Option<&Json> {
@@ -78,10 +79,10 @@ impl Definition {
     /// Parses the YAML of a definition.
     ///
     /// # Errors
-    /// Invalid YAML; not a mapping with a list `actions`; an action that is not a mapping, has no `action`, or whose
+    /// Invalid YAML or over the limits of a [`record`]; not a mapping with a list `actions`; an action that is not a mapping, has no `action`, or whose
     /// attributes are not a mapping.
     pub fn parse(text: &str) -> Result<Definition, Diagnostic> {
-        let root = yaml::parse(text)?;
+        let root = record::parse(text)?;
         if !matches!(root.value, Value::Mapping(_)) {
             return Err(Diagnostic::at(
                 &root,

@@ -3,7 +3,7 @@
 //! - [`node`], [`neighbordb`], [`pattern`]: the facts of a node, and the pattern that it matches.
 //! - [`definition`], [`plugin`], [`pool`], [`template`], [`bootstrap_conf`]: the content that a switch receives.
 //! - [`event`], [`history`]: the requests that changed a node, and the versions of its startup-config.
-//! - [`key`], [`path`]: storage keys and URL paths.
+//! - [`key`], [`path`]: storage keys and URL paths; [`record`]: the size of what is stored for a node.
 //! - [`settings`], [`credentials`]: the operator's settings, and the callers that tokens identify.
 //! - [`content`], [`check`]: the kinds of content, and everything that is wrong with it.
 //! - [`assets`]: the content that ships with the Worker.
@@ -26,6 +26,7 @@ pub mod path;
 pub mod pattern;
 pub mod plugin;
 pub mod pool;
+pub mod record;
 pub mod settings;
 pub mod template;
 

@@ -1,4 +1,4 @@
-//! `neighbordb`: which definition is meant for a node that nobody has registered.
+//! `neighbordb`: the patterns that select a definition for a node that is not registered.
 
 mod trace;
 
@@ -12,21 +12,21 @@ use super::yaml::{self, Node, Value};
 
 pub use trace::{Candidate, MAX_LOGGED_REFUSAL, MAX_MISMATCHES, MAX_REFUSAL, Trace};
 
-/// A neighbordb as parsed: patterns in order, each with the definition that it stands for.
+/// A parsed neighbordb: patterns in order, each with its definition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Neighbordb {
     entries: Vec<Entry>,
-    /// The first pattern for each node that one is for.
+    /// For each id in a `node:` pattern, the index of the first such pattern.
     by_node: HashMap<String, usize>,
-    /// The patterns for any node.
+    /// The indices of the patterns for any node.
     global: Vec<usize>,
-    /// Keys at the top that nothing reads, as a message shows them.
+    /// Unknown keys at the top, as a message shows them.
     unknown_keys: Vec<String>,
 }
 
 /// The keys of a neighbordb.
 pub const KEYS: [&str; 2] = ["variables", "patterns"];
-/// Most unknown keys that a refusal names.
+/// The largest number of unknown keys that a refusal names.
 const MAX_UNKNOWN_KEYS: usize = 3;
 
 /// One pattern of neighbordb.
@@ -40,11 +40,11 @@ pub struct Entry {
 }
 
 impl Neighbordb {
-    /// Reads a neighbordb; an empty text holds no pattern. One bad pattern makes the whole unusable, so that no later one
-    /// catches its nodes by accident.
+    /// Parses a neighbordb; an empty text has no patterns. One invalid pattern makes the file invalid: otherwise a later
+    /// pattern could match the nodes of the invalid one.
     ///
     /// # Errors
-    /// The first thing that is wrong; [`Neighbordb::problems`] lists all.
+    /// The first problem; [`Neighbordb::problems`] returns all.
     pub fn parse(text: &str, identifier: Identifier) -> Result<Neighbordb, PatternError> {
         let (neighbordb, problems) = read(text, identifier)?;
         match problems.into_iter().next() {
@@ -53,7 +53,7 @@ impl Neighbordb {
         }
     }
 
-    /// Everything that is wrong with a neighbordb: at most one problem for each pattern.
+    /// All problems of a neighbordb: at most one for each pattern.
     pub fn problems(text: &str, identifier: Identifier) -> Vec<PatternError> {
         read(text, identifier).map_or_else(|problem| vec![problem], |(_, problems)| problems)
     }
@@ -66,7 +66,7 @@ impl Neighbordb {
     /// Checks a node against the patterns. The first `node:` pattern for it is its only candidate, if there is one; else
     /// those for any node are checked in order, until one matches.
     ///
-    /// A pattern that cannot be decided ends the search without a match.
+    /// A pattern whose match is indeterminate ends the search without a match.
     pub fn trace<'a>(&'a self, id: &NodeId, facts: &'a NodeFacts) -> Trace<'a> {
         let table = NeighborTable::of(facts);
         let mut budget = Budget::new(MAX_STEPS);
@@ -88,7 +88,7 @@ impl Neighbordb {
     }
 }
 
-/// What can be read, and what is wrong with the rest; an error if nothing can be.
+/// The valid patterns, and the problems of the invalid ones; an error if the file as a whole is invalid.
 fn read(
     text: &str,
     identifier: Identifier,

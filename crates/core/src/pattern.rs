@@ -15,6 +15,7 @@ use std::fmt;
 use super::node::NodeFacts;
 use super::printable::Printable;
 use super::pyregex::{Budget, PyRegex};
+use super::record;
 use super::yaml::{self, Diagnostic, Position};
 
 pub use constraint::{Constraint, Sense};
@@ -24,12 +25,12 @@ pub(super) use matching::NeighborTable;
 pub(super) use read::{Globals, Totals, read_entry, read_globals};
 
 /// Maximum number of steps for one match: about ten milliseconds. A thousand patterns and a switch with 48 neighbors need
-/// a tenth of that.
-pub const MAX_STEPS: u64 = 1_000_000;
+/// a sixth of that.
+pub const MAX_STEPS: u64 = 600_000;
 /// Maximum size of devices, ports, models and variables in all patterns of a file, in bytes. A variable counts for each use.
 pub const MAX_WRITTEN_OUT: usize = 2 * yaml::MAX_TEXT;
 /// Maximum total size of the regular expressions of a file, in the units of [`PyRegex::size`].
-pub const MAX_EXPRESSIONS: usize = 500_000;
+pub const MAX_EXPRESSIONS: usize = 200_000;
 /// Maximum number of interfaces that all patterns of a file name.
 pub const MAX_NAMED_INTERFACES: usize = 100_000;
 
@@ -55,9 +56,9 @@ impl Pattern {
     /// `any: {any: any}`, which ztpserver writes for a pattern without interfaces, matches any node.
     ///
     /// # Errors
-    /// Invalid YAML, or an invalid pattern.
+    /// Invalid YAML or over the limits of a [`record`]; an invalid pattern.
     pub fn parse_stored(text: &str) -> Result<Pattern, PatternError> {
-        read::read_stored(&yaml::parse(text)?)
+        read::read_stored(&record::parse(text)?)
     }
 
     /// Checks that the node matches the pattern.

@@ -4,16 +4,16 @@
 //! or to the node that it is reserved for. [`Allocations`], stored separately, are the values that nodes
 //! hold.
 
+mod address_range;
 mod allocations;
-mod range;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::node::Identifier;
 use super::yaml::{self, Diagnostic, Node, Value};
+use address_range::{AddressRange, Network};
 pub use allocations::{AllocationError, Allocations, Grant};
-use range::{AddressRange, Network};
 
 /// The contents of a pool.
 #[derive(Debug, Clone, PartialEq)]

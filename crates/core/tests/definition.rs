@@ -113,9 +113,10 @@ fn attributes(count: usize, text: &str) -> Definition {
 fn a_rendered_definition_is_bounded() {
     let long =
         |length: usize| Attributes::parse(&format!("long: {}\n", "x".repeat(length))).unwrap();
-    // Four times what the attribute holds, and little else.
-    let definition = attributes(4, "$long");
-    let fits = definition.render(&long(MAX_RENDERED / 4 - 50)).unwrap();
+    // The definition is little larger than the attribute, times this number.
+    let times = 20;
+    let definition = attributes(times, "$long");
+    let fits = definition.render(&long(MAX_RENDERED / times - 15)).unwrap();
     let Ok(sent) = fits.resolve(|_| Err(())) else {
         panic!("it calls nothing");
     };
@@ -124,18 +125,18 @@ fn a_rendered_definition_is_bounded() {
         length <= MAX_RENDERED && length > MAX_RENDERED - 200,
         "{length}"
     );
-    let error = definition.render(&long(MAX_RENDERED / 4)).unwrap_err();
+    let error = definition.render(&long(MAX_RENDERED / times)).unwrap_err();
     assert_eq!(
         error.to_string(),
         "line 2, column 3: the definition has more than 2097152 bytes after attributes and pool values are substituted"
     );
-    // 600 KB of definition that would be 8 GB.
-    let bomb = attributes(16_000, "$long");
-    assert!(bomb.render(&long(500_000)).is_err());
-    // A control character is six bytes of JSON.
-    let escapes =
-        Attributes::parse(&format!("long: \"{}\"\n", "\\0".repeat(MAX_RENDERED / 6))).unwrap();
-    assert!(attributes(1, "$long").render(&escapes).is_err());
+    // A definition of 60 KB whose rendering would have 400 MB.
+    let bomb = attributes(4_000, "$long");
+    assert!(bomb.render(&long(100_000)).is_err());
+    // A control character has six bytes in JSON.
+    let escapes = "\\0".repeat(MAX_RENDERED / times / 6);
+    let escapes = Attributes::parse(&format!("long: \"{escapes}\"\n")).unwrap();
+    assert!(definition.render(&escapes).is_err());
 }
 
 #[test]
@@ -165,7 +166,7 @@ fn the_calls_of_a_definition_are_bounded() {
     assert_eq!(calls(MAX_CALLS).unwrap().calls().len(), MAX_CALLS);
     assert_eq!(
         calls(MAX_CALLS + 1).unwrap_err().message,
-        "the definition has more than 256 different calls of plugins, or more than 4096 in all"
+        "the definition has more than 16 different calls of plugins, or more than 4096 in all"
     );
     let places = |count: usize| {
         attributes(1, &format!("\"{}\"", "allocate('p')".repeat(count)))
@@ -173,7 +174,7 @@ fn the_calls_of_a_definition_are_bounded() {
     };
     assert_eq!(places(MAX_CALL_PLACES).unwrap().calls().len(), 1);
     assert!(places(MAX_CALL_PLACES + 1).is_err());
-    assert!(calls(20_000).is_err());
+    assert!(calls(3_000).is_err());
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! The examples in docs/ are true.
+//! The examples in docs/ have the results that the pages show.
 //!
 //! A fenced block whose first line names a kind after its language is part of an example: ```` ```yaml neighbordb ````.
 //! `neighbordb`, `definition`, `attributes` and `pool` are contents; `outcomes`, `sent`, `sent-with-startup-config`,
-//! `values`, `grants` and `error` are what follows from the contents above them. A block without a kind is only shown.
+//! `values`, `grants` and `error` are the results of the contents above them. A block without a kind is not checked.
 
 use std::error::Error;
 use std::path::Path;
@@ -17,26 +17,26 @@ use ztp_core::yaml::{self, Node, Value};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Most values of a pool that an example lists.
+/// The largest number of values of a pool that an example lists.
 const MAX_VALUES: usize = 100;
 
 #[test]
-fn every_example_of_neighbordb_is_decided_as_it_says() {
+fn every_example_of_neighbordb_has_its_documented_result() {
     check_page("neighbordb.md", 17);
 }
 
 #[test]
-fn every_example_of_a_definition_is_sent_as_it_says() {
+fn every_example_of_a_definition_has_its_documented_result() {
     check_page("definitions.md", 9);
 }
 
 #[test]
-fn every_example_of_a_pool_has_the_values_that_it_says() {
+fn every_example_of_a_pool_has_its_documented_values() {
     check_page("pools.md", 6);
 }
 
 #[test]
-fn the_page_of_stock_actions_is_made_of_their_docstrings() {
+fn the_page_of_stock_actions_is_generated_from_their_docstrings() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/actions.py");
     let done = Command::new("python3")
         .arg(script)
@@ -56,7 +56,7 @@ fn the_page_of_stock_actions_is_made_of_their_docstrings() {
 }
 
 #[test]
-fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
+fn every_link_leads_to_an_existing_file_and_heading() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let docs = std::fs::read_dir(root.join("docs")).unwrap();
     let mut pages: Vec<_> = docs.map(|page| page.unwrap().path()).collect();
@@ -94,12 +94,12 @@ fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
 }
 
 #[test]
-fn the_readme_is_short() {
+fn the_readme_has_at_most_150_lines() {
     let lines = include_str!("../../../README.md").lines().count();
     assert!(lines <= 150, "{lines} lines: move some of them to docs/");
 }
 
-/// The anchor that GitHub makes of a heading.
+/// The anchor that GitHub generates for a heading.
 fn anchor(heading: &str) -> String {
     let words = heading.trim_start_matches('#').trim().to_lowercase();
     words
@@ -110,7 +110,7 @@ fn anchor(heading: &str) -> String {
 }
 
 #[test]
-fn an_example_that_is_not_true_is_found() {
+fn an_example_with_a_wrong_result_fails() {
     for page in [
         "```yaml neighbordb\npatterns: []\n```\n```yaml outcomes\n- {match: leaf}\n```\n",
         "```yaml neighbordb\npatterns: []\n```\n```text error\nline 1\n```\n",
@@ -118,7 +118,7 @@ fn an_example_that_is_not_true_is_found() {
         "```yaml pool\na: null\n```\n```yaml values\n[a, b]\n```\n",
         "```yaml pool\na: null\n```\n```yaml grants\n- {node: A, value: b}\n```\n",
         "```yaml neighbordb\npatterns: []\n```\n",
-        "```yaml neighbourdb\npatterns: []\n```\n",
+        "```yaml neighbordb\npatterns: []\n```\n",
         "```yaml outcomes\n[]\n```\n",
         "```yaml neighbordb\npatterns: []\n",
     ] {
@@ -135,7 +135,7 @@ fn check_page(name: &str, least: usize) {
     assert!(count >= least, "docs/{name}: only {count} examples");
 }
 
-/// Checks all examples of a page, and returns how many outcomes they have, or everything that is not true.
+/// Checks all examples of a page, and returns the number of results, or all differences.
 fn check(page: &str) -> Result<usize> {
     let mut example = Example::default();
     let mut count = 0;
@@ -155,7 +155,7 @@ fn check(page: &str) -> Result<usize> {
 
 /// A fenced block that has a kind.
 struct Block<'p> {
-    /// The line that it begins on, from 1 up.
+    /// The number of its first line, from 1.
     line: usize,
     kind: &'p str,
     text: String,
@@ -187,19 +187,19 @@ fn blocks(page: &str) -> Result<Vec<Block<'_>>> {
     Ok(blocks)
 }
 
-/// The contents that the next outcome is of.
+/// The contents for the next result.
 #[derive(Default)]
 struct Example {
     neighbordb: Option<String>,
     definition: Option<String>,
     attributes: String,
     pool: Option<String>,
-    /// Whether these contents have had an outcome.
+    /// Whether these contents have had a result.
     checked: bool,
 }
 
 impl Example {
-    /// Takes a block; returns whether it is an outcome.
+    /// Reads a block; returns whether it is a result.
     fn take(&mut self, kind: &str, text: String) -> Result<bool> {
         match kind {
             "neighbordb" => {
@@ -211,7 +211,7 @@ impl Example {
                 self.definition = Some(text);
             }
             "attributes" => self.attributes = text,
-            // Of a definition, the pool that its calls are of.
+            // In the example of a definition, the pool of its calls.
             "pool" if self.definition.is_some() && !self.checked => self.pool = Some(text),
             "pool" => {
                 self.begin()?;
@@ -277,7 +277,7 @@ impl Example {
         }
     }
 
-    /// What the node JPE1234 is sent; each call has the pool's value for it.
+    /// The definition that the node JPE1234 receives, with the values of the pool.
     fn sent(&self, definition: Definition) -> Result<Json> {
         let rendered = definition.render(&Attributes::parse(&self.attributes)?)?;
         let value = match &self.pool {
@@ -383,7 +383,7 @@ fn same_error<T>(
     }
 }
 
-/// Compares with the order of keys.
+/// Compares, including the order of keys.
 fn same_json(actual: &Json, expected: &str) -> Result<()> {
     let expected: Json = serde_json::from_str(expected)?;
     same(&actual.to_string(), &expected.to_string())

@@ -1,5 +1,7 @@
 //! Matching one character: literals, `.`, `\d`, `\w`, `\s` and sets like `[a-z]`.
 
+use std::sync::Arc;
+
 use crate::Indeterminate;
 
 /// The flags that decide whether two characters count as the same.
@@ -31,11 +33,9 @@ impl CharFlags {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum CharMatcher {
     /// `folded` is the character as `flags` fold it.
-    Literal {
-        folded: char,
-        flags: CharFlags,
-    },
-    Class(Class),
+    Literal { folded: char, flags: CharFlags },
+    /// Shared, because a repetition copies it, and small, because an expression has thousands of matchers.
+    Class(Arc<Class>),
     /// `.`
     NotNewline,
     /// `.` in `(?s)`

@@ -90,8 +90,8 @@ impl PyRegex {
     /// Whether Python's `re.match(pattern, text)` finds a match: it starts at the start of the text and may end anywhere.
     ///
     /// # Errors
-    /// The answer is not known: the budget is spent, the text exceeds [`MAX_SUBJECT`], the search exceeds [`MAX_MARKS`] or
-    /// [`MAX_ALTERNATIVES`], or the answer depends on a character
+    /// The result is not known: the budget is spent, the text exceeds [`MAX_SUBJECT`], the search exceeds [`MAX_MARKS`] or
+    /// [`MAX_ALTERNATIVES`], or the result depends on a character
     /// whose class in Python is not known here.
     ///
     /// ```

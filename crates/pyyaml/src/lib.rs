@@ -30,18 +30,37 @@ use std::fmt;
 use printable::Printable;
 
 pub use duplicates::duplicate_keys;
-pub use load::parse;
+pub use load::{parse, parse_within};
 pub use quote::quoted;
 
 /// Limit of the length of a text, in bytes.
-pub const MAX_TEXT: usize = 1024 * 1024;
+pub const MAX_TEXT: usize = 512 * 1024;
 /// Limit of the nesting of lists and mappings.
 pub const MAX_DEPTH: usize = 64;
 /// Limit of the scalars, lists and mappings in a document after its aliases are expanded. Also the limit of those inside
 /// anchors, where a value counts once for each anchor around it.
-pub const MAX_NODES: usize = 50_000;
+pub const MAX_NODES: usize = 25_000;
 /// Limit of the text of all scalars in a document after its aliases are expanded, in bytes.
 pub const MAX_EXPANDED_TEXT: usize = 4 * MAX_TEXT;
+
+/// The limits of one document that [`parse_within`] reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// In place of [`MAX_TEXT`].
+    pub text: usize,
+    /// In place of [`MAX_NODES`].
+    pub nodes: usize,
+}
+
+impl Default for Limits {
+    /// [`MAX_TEXT`] and [`MAX_NODES`].
+    fn default() -> Self {
+        Limits {
+            text: MAX_TEXT,
+            nodes: MAX_NODES,
+        }
+    }
+}
 
 /// A position in a text. Line and column are counted from 1, the column in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

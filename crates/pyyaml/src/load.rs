@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::events::{Event, EventData, Events};
 use super::scalar::{self, Tag};
-use super::{Diagnostic, MAX_DEPTH, MAX_EXPANDED_TEXT, MAX_NODES, MAX_TEXT, Node, Position, Value};
+use super::{Diagnostic, Limits, MAX_DEPTH, MAX_EXPANDED_TEXT, Node, Position, Value};
 use crate::printable::Printable;
 
 const CORE_TAGS: &str = "tag:yaml.org,2002:";
@@ -19,15 +19,28 @@ const CORE_TAGS: &str = "tag:yaml.org,2002:";
 /// anchor that is defined twice, lists or mappings as keys, invalid dates), an alias is inside its own anchor, or the text
 /// exceeds one of the `MAX_*` limits.
 pub fn parse(text: &str) -> Result<Node, Diagnostic> {
-    if text.len() > MAX_TEXT {
+    parse_within(text, Limits::default())
+}
+
+/// As [`parse`], with other limits.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_within(text: &str, limits: Limits) -> Result<Node, Diagnostic> {
+    if text.len() > limits.text {
         return Err(Diagnostic::new(
             Position::START,
-            format!("the text has {} bytes; the limit is {MAX_TEXT}", text.len()),
+            format!(
+                "the text has {} bytes; the limit is {}",
+                text.len(),
+                limits.text
+            ),
         ));
     }
     Loader {
         events: Events::of(text),
         anchors: HashMap::new(),
+        max_nodes: limits.nodes,
         size: Size::default(),
         anchored: 0,
     }
@@ -51,6 +64,7 @@ enum Anchored {
 struct Loader<'t> {
     events: Events<'t>,
     anchors: HashMap<String, Anchored>,
+    max_nodes: usize,
     size: Size,
     /// The number of values that were copied for anchors.
     anchored: usize,
@@ -169,9 +183,11 @@ impl Loader<'_> {
                 text: self.size.text - before.text,
             };
             self.anchored += size.nodes;
-            if self.anchored > MAX_NODES {
-                let message =
-                    format!("the anchors of the document contain more than {MAX_NODES} values");
+            if self.anchored > self.max_nodes {
+                let message = format!(
+                    "the anchors of the document contain more than {} values",
+                    self.max_nodes
+                );
                 return Err(Diagnostic::new(at, message));
             }
             self.anchors
@@ -212,7 +228,7 @@ impl Loader<'_> {
             nodes: self.size.nodes + size.nodes,
             text: self.size.text + size.text,
         };
-        check_size(at, expanded)?;
+        check_size(at, expanded, self.max_nodes)?;
         self.size = expanded;
         Ok(node.clone())
     }
@@ -222,7 +238,7 @@ impl Loader<'_> {
             nodes: self.size.nodes + by.nodes,
             text: self.size.text + by.text,
         };
-        check_size(at, self.size)
+        check_size(at, self.size, self.max_nodes)
     }
 
     fn list(&mut self, depth: usize) -> Result<Vec<Node>, Diagnostic> {
@@ -259,11 +275,11 @@ impl Loader<'_> {
     }
 }
 
-fn check_size(at: Position, size: Size) -> Result<(), Diagnostic> {
-    if size.nodes > MAX_NODES {
+fn check_size(at: Position, size: Size, max_nodes: usize) -> Result<(), Diagnostic> {
+    if size.nodes > max_nodes {
         return Err(Diagnostic::new(
             at,
-            format!("the document has more than {MAX_NODES} values once its aliases are expanded"),
+            format!("the document has more than {max_nodes} values once its aliases are expanded"),
         ));
     }
     if size.text > MAX_EXPANDED_TEXT {

@@ -70,6 +70,10 @@ pub(super) fn construct(tag: Tag, text: &str) -> Result<Value, &'static str> {
 
 /// The value of a boolean: in lower case, capitalized or in upper case if plain, in any case after `!!bool`.
 fn bool_value(text: &str, any_case: bool) -> Option<bool> {
+    // Most scalars are no boolean: reject them without a copy.
+    if text.len() > "false".len() {
+        return None;
+    }
     let lower = text.to_ascii_lowercase();
     let value = match lower.as_str() {
         "yes" | "true" | "on" => true,

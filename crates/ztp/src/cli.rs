@@ -1,4 +1,4 @@
-//! The command line as it is typed, and its help.
+//! The arguments of the command line, and its help.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use ztp_core::printable::Printable;
 
 use crate::report::Format;
 
-/// Zero-touch provisioning content as code: check it, push it, see what a switch would get.
+/// Zero-touch provisioning content as code: check it, push it, and see the definition that a switch would get.
 ///
 /// DIR is a ZTPServer data_root: the folder with neighbordb, definitions/, nodes/, resources/,
 /// bootstrap/, actions/ and files/. That of a running ZTPServer can be used as it is.
@@ -26,25 +26,25 @@ const EXAMPLES: &str = "\
 Examples:
   ztp validate /usr/share/ztpserver            check what a ZTPServer serves now
   ztp explain . --serial JPE1 --neighbor Ethernet1=spine1:Ethernet7
-                                               what would this switch get, and why
-  ztp push . --dry-run                         what would be stored on this machine
-  ztp push . --remote                          store it where the switches ask
+                                               the definition that this switch gets, and why
+  ztp push . --dry-run                         show the plan, store nothing
+  ztp push . --remote                          store it for the deployed Worker
   ztp pull . --remote --nodes                  fetch the backed-up configurations
 
-Exit status: 0 clean or done; 1 something was found, refused or left undone; 2 could not run.";
+Exit status: 0 clean or done; 1 findings, a refusal, or files left alone; 2 could not run.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check every file, and what files say of each other
+    /// Check every file, and the references between files
     #[command(after_help = VALIDATE_EXAMPLES)]
     Validate(ValidateArgs),
-    /// Say which pattern a node matches, why the others do not, and what it is told
+    /// Show which pattern a node matches, why the others do not, and the definition that it receives
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
-    /// Store what is new or changed where the Worker reads it
+    /// Store new and changed files where the Worker reads them
     #[command(after_help = PUSH_EXAMPLES)]
     Push(PushArgs),
-    /// Fetch what is stored into a folder
+    /// Fetch the stored content into a folder
     #[command(after_help = PULL_EXAMPLES)]
     Pull(PullArgs),
     /// Print the completions of a shell
@@ -58,11 +58,11 @@ pub enum Command {
 
 const VALIDATE_EXAMPLES: &str = "\
 Examples:
-  ztp validate .                               for people
-  ztp validate . --format github               in GitHub Actions: shown beside the changed lines
+  ztp validate .                               as text
+  ztp validate . --format github               in GitHub Actions: shown next to the changed lines
   ztp validate . --format json | jq '.findings[] | select(.severity == \"error\")'
 
-Nothing is changed and nothing in DIR is run: actions are compiled with this machine's python3,
+It changes no file and runs none: actions are compiled with this machine's python3,
 not executed. `ztp kinds` lists what can be found.";
 
 #[derive(Debug, Args)]
@@ -89,11 +89,11 @@ Examples:
   ztp explain . --serial JPE1 --model DCS-7050TX-64-F \\
       --neighbor Ethernet1=spine1:Ethernet7 --neighbor Ethernet2=spine2:Ethernet7
   ztp explain --url https://ztp.example.net --id JPE1
-                                               what a running Worker tells a node that it knows
+                                               the definition that a running Worker sends
 
-With DIR, nothing is written and no pool gives anything out: what a pool would give is shown as
-<a value of POOL>. With --url, the Worker answers as it answers the switch, from the facts that it
-stored; if the definition has calls of allocate, the node gets its values by that.";
+With DIR, the command writes nothing and allocates nothing: the value of a pool is shown as
+<a value of POOL>. With --url, the Worker sends the response that the switch would receive, from the
+facts that it stored; if the definition calls allocate, the node gets its values by that.";
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
@@ -124,12 +124,12 @@ pub struct ExplainArgs {
     /// Which fact names a node: serialnumber or systemmac [default: as for validate]
     #[arg(long)]
     pub identifier: Option<Identifier>,
-    /// The site whose URL the node asks [default: that of nodes/ID/site]
+    /// The site whose URL the node uses [default: that of nodes/ID/site]
     #[arg(long, value_parser = site_name, conflicts_with = "url")]
     pub site: Option<String>,
 }
 
-/// Which storage is meant.
+/// The storage that a command uses.
 #[derive(Debug, Args)]
 pub struct Target {
     /// The storage of `wrangler dev` on this machine (the default)
@@ -154,13 +154,13 @@ Examples:
   ztp push . --remote                          into that of the deployed Worker
   ztp push . --remote --prune                  and delete pushed keys that DIR no longer has
 
-A push begins with `ztp validate`, and stores nothing if that finds an error. Never touched are
-nodes/ID/.node, and a startup-config that the switch itself has stored since the last push.
-Interrupted, it can be run again, and goes on where it was.
+A push begins with `ztp validate`, and stores nothing if that finds an error. It never changes
+nodes/ID/.node, or a startup-config that the switch itself has stored since the last push. Run it
+again after an interruption: it resumes.
 
 With --remote the credential is CLOUDFLARE_API_TOKEN, else that of `wrangler login`. Files over
 300 MiB go through R2's S3 interface and need AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (an R2 API
-token, made in the dashboard); if these are set, all files and actions go that way.";
+token, created in the dashboard); if these are set, all files and actions use that interface.";
 
 #[derive(Debug, Args)]
 pub struct PushArgs {
@@ -171,10 +171,10 @@ pub struct PushArgs {
     /// The site of all nodes without a file nodes/ID/site, for the check: see validate
     #[arg(long, value_parser = site_name)]
     pub site: Option<String>,
-    /// Show what would be done, and do nothing
+    /// Show the plan, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Delete keys that a push has stored, that nobody has changed since, and that DIR lacks
+    /// Delete keys that a push has stored, that have not changed since, and that DIR lacks
     #[arg(long)]
     pub prune: bool,
     /// Replace startup-configs that switches have stored, too
@@ -192,14 +192,14 @@ const PULL_EXAMPLES: &str = "\
 Examples:
   ztp pull backup --remote                     everything, into the folder backup
   ztp pull . --remote --nodes                  only nodes/, with the backed-up configurations
-  ztp pull . --remote --nodes --overwrite      also where DIR has something else
+  ztp pull . --remote --nodes --overwrite      also replace files of DIR that differ
 
 A file in DIR that differs is left alone and listed, unless --overwrite is given; nothing in DIR is
 ever deleted.";
 
 #[derive(Debug, Args)]
 pub struct PullArgs {
-    /// The folder to write to; it is made if need be
+    /// The folder to write to; it is created if it does not exist
     pub dir: PathBuf,
     #[command(flatten)]
     pub target: Target,
@@ -209,7 +209,7 @@ pub struct PullArgs {
     /// Replace files of DIR that differ
     #[arg(long)]
     pub overwrite: bool,
-    /// Show what would be done, and do nothing
+    /// Show the plan, and do nothing
     #[arg(long)]
     pub dry_run: bool,
     /// List unchanged files, too

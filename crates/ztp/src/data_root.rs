@@ -1,4 +1,4 @@
-//! A data_root on disk: every file below DIR, symbolic links followed, by its key.
+//! A data_root on disk: every file below DIR by its key. Symbolic links are followed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use ztp_core::content::{ContentKind, NotContent, Store};
 
 use crate::{Failure, display_path, regular};
 
-/// The largest ztpserver.conf that is read, in bytes; ZTPServer's own has 1 KB.
+/// The largest ztpserver.conf, in bytes; ZTPServer's own has 1 KB.
 const MAX_SERVER_CONF_BYTES: u64 = 1 << 20;
 
 /// A data_root on disk.
@@ -20,7 +20,7 @@ pub struct DataRoot {
     pub files: BTreeMap<String, File>,
     /// The other regular files, by key: their sizes in bytes.
     others: BTreeMap<String, u64>,
-    /// The files and folders that are not uploaded, and why.
+    /// The files and folders that are not uploaded.
     pub left_alone: Vec<LeftAlone>,
     /// Problems of this file system: names that are not UTF-8, links, special files.
     pub findings: Vec<Finding>,
@@ -29,7 +29,7 @@ pub struct DataRoot {
 /// One file that the Worker reads.
 pub struct File {
     pub kind: ContentKind,
-    /// Where it is on disk.
+    /// The path on disk.
     pub path: PathBuf,
     /// In bytes.
     pub size: u64,
@@ -38,13 +38,13 @@ pub struct File {
 /// A file or folder that is not uploaded.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LeftAlone {
-    /// Its path below DIR; a folder ends with `/`.
+    /// The path below DIR; a folder ends with `/`.
     pub path: String,
     pub reason: &'static str,
 }
 
 impl DataRoot {
-    /// Lists every file below a folder; reads none.
+    /// Lists every file below a folder, and reads none.
     ///
     /// # Errors
     /// The folder cannot be listed.
@@ -52,7 +52,7 @@ impl DataRoot {
         let listed = std::fs::read_dir(folder).map(drop);
         listed.map_err(|error| {
             Failure::new(format!(
-                "cannot read the folder {}: {error}; give the folder that holds neighbordb, \
+                "cannot read the folder {}: {error}; give the folder that contains neighbordb, \
                  definitions/ and so on",
                 display_path(folder)
             ))
@@ -90,12 +90,12 @@ impl DataRoot {
         self.read(SERVER_CONF).ok()
     }
 
-    /// Whether the Worker reads nothing in a folder; then it is noted.
+    /// Whether the Worker reads no file in a folder. Then the folder is added to `left_alone`.
     fn leave_folder(&mut self, path: &Path) -> bool {
         let Some(key) = self.key(path) else {
             return false;
         };
-        // The kind of a file in it is the kind of the folder.
+        // The kind of any file in it decides for the folder.
         let reason = match ContentKind::of(&format!("{key}/x")) {
             Err(NotContent::Foreign) => "not part of a data_root",
             Err(NotContent::Plugin) => {
@@ -112,7 +112,7 @@ impl DataRoot {
     }
 
     fn add(&mut self, path: &Path, entry: &walkdir::DirEntry) {
-        // Nothing else is opened, whatever it is called.
+        // Only regular files are opened.
         let is_file = entry.file_type().is_file();
         let Some(key) = self.key(path) else {
             let shown = self.relative(path).display().to_string();
@@ -145,7 +145,7 @@ impl DataRoot {
             }
             Err(NotContent::Foreign) => Some("not part of a data_root"),
             Err(NotContent::ServerConf) => Some("settings are [vars] in wrangler.toml"),
-            // The check finds it.
+            // The check reports it.
             Err(_) => None,
         };
         if let Some(reason) = reason {
@@ -209,7 +209,7 @@ impl Contents for DataRoot {
     fn list(&self) -> Vec<Listed> {
         let files = self.files.iter();
         let files = files.map(|(key, file)| (key, file.kind.store(), file.size));
-        // In no store: they are listed for what their names are meant to be.
+        // These files are in no store. They are listed because the check reports misspelt names.
         let others = self.others.iter();
         let others = others.map(|(key, size)| (key, Store::Kv, *size));
         files

@@ -1,4 +1,4 @@
-//! Hashes of files, and whether a file is still what was hashed.
+//! Hashes of files, and a check that a file has not changed since.
 
 use std::io::Read;
 use std::path::Path;
@@ -9,10 +9,10 @@ use sha1::{Digest, Sha1};
 
 use crate::{Failure, display_path, regular};
 
-/// How much of a file is in memory at a time, in bytes.
+/// The part of a file that is in memory at a time, in bytes.
 pub const CHUNK: usize = 1 << 20;
 
-/// A file as it was when it was read from its beginning to its end.
+/// The hashes of a file, and its size and modification time when it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileDigest {
     /// In hexadecimal digits.
@@ -32,7 +32,7 @@ impl FileDigest {
         let failed = |error| Failure::new(format!("cannot read {}: {error}", display_path(path)));
         let file = regular::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
-        // One that is still written to has no end.
+        // A file that another program appends to may have no end.
         let mut file = file.take(metadata.len());
         let (mut sha1, mut md5) = (Sha1::new(), Md5::new());
         let mut chunk = vec![0; CHUNK];
@@ -52,11 +52,11 @@ impl FileDigest {
         })
     }
 
-    /// Whether the file has not been written to since.
+    /// Checks that the file has not changed since.
     ///
     /// # Errors
-    /// It has been, so that what was sent is neither the one nor the other.
-    pub fn still_holds(&self, path: &Path) -> Result<(), Failure> {
+    /// It has changed, so that the uploaded bytes may be those of neither version.
+    pub fn check_unchanged(&self, path: &Path) -> Result<(), Failure> {
         let now = std::fs::metadata(path).ok();
         let same =
             now.is_some_and(|now| now.len() == self.size && now.modified().ok() == self.modified);
@@ -84,16 +84,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_known_by_its_bytes() {
+    fn a_digest_has_both_hashes_and_detects_a_change() {
         let path = std::env::temp_dir().join(format!("ztp-digest-{}", std::process::id()));
         std::fs::write(&path, "abc").unwrap();
         let digest = FileDigest::of(&path).unwrap();
-        // FIPS 180-4 and RFC 1321 have these.
+        // From FIPS 180-4 and RFC 1321.
         assert_eq!(digest.sha1, "a9993e364706816aba3e25717850c26c9cd0d89d");
         assert_eq!(digest.md5, "900150983cd24fb0d6963f7d28e17f72");
-        assert!(digest.still_holds(&path).is_ok());
+        assert!(digest.check_unchanged(&path).is_ok());
         std::fs::write(&path, "abcd").unwrap();
-        assert!(digest.still_holds(&path).is_err());
+        assert!(digest.check_unchanged(&path).is_err());
         std::fs::remove_file(&path).unwrap();
     }
 }

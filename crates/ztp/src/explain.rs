@@ -24,10 +24,10 @@ use crate::{CLEAN, FINDINGS, Failure, display, display_path, http, identifier};
 /// Explains one node.
 ///
 /// # Errors
-/// The facts or the content cannot be read, or the Worker cannot be asked.
+/// The facts or the content cannot be read, or the request to the Worker failed.
 pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
     if let (Some(url), Some(id)) = (&args.url, &args.id) {
-        return ask_worker(url, id);
+        return get_from_worker(url, id);
     }
     let Some(dir) = &args.dir else {
         return Err(Failure::new("give a DIR, or --url and --id"));
@@ -66,17 +66,17 @@ pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
     Ok(code)
 }
 
-/// GET /nodes/{id} of a Worker: the definition of a registered node, or why it is refused.
-fn ask_worker(url: &str, id: &str) -> Result<u8, Failure> {
+/// GET /nodes/{id} of a Worker: the definition of a registered node, or the reason of the refusal.
+fn get_from_worker(url: &str, id: &str) -> Result<u8, Failure> {
     let url = format!(
         "{}/nodes/{}",
         url.trim_end_matches('/'),
         path::encode_segment(id)
     );
-    let answer = http::get_text(&url)?;
-    match answer.status {
+    let response = http::get_text(&url)?;
+    match response.status {
         200 => {
-            let definition: Json = serde_json::from_str(&answer.body).map_err(|error| {
+            let definition: Json = serde_json::from_str(&response.body).map_err(|error| {
                 Failure::new(format!(
                     "the response of {url} is not a valid definition: {error}"
                 ))
@@ -85,12 +85,15 @@ fn ask_worker(url: &str, id: &str) -> Result<u8, Failure> {
             Ok(CLEAN)
         }
         status @ 400..500 => {
-            display(&format!("refused with {status}: {}\n", answer.body.trim()))?;
+            display(&format!(
+                "refused with {status}: {}\n",
+                response.body.trim()
+            ))?;
             Ok(FINDINGS)
         }
         status => Err(Failure::new(format!(
             "{url} responded {status}: {}",
-            answer.body.trim()
+            response.body.trim()
         ))),
     }
 }
@@ -145,7 +148,7 @@ fn from_options(args: &ExplainArgs) -> Result<Vec<u8>, Failure> {
             .and_then(|(interface, peer)| Some((interface, peer.split_once(':')?)));
         let Some((interface, (device, port))) = parts else {
             return Err(Failure::new(format!(
-                "--neighbor is '{given}', and must be INTERFACE=DEVICE:PORT, as Ethernet1=spine1:Ethernet7"
+                "--neighbor '{given}' is not valid; write INTERFACE=DEVICE:PORT, as in Ethernet1=spine1:Ethernet7"
             )));
         };
         let seen = neighbors.entry(interface).or_insert_with(|| json!([]));
@@ -270,12 +273,12 @@ impl Explanation<'_> {
         let rendered = definition.render(&attributes.unwrap_or_default());
         let rendered =
             rendered.map_err(|error| Refused(format!("the definition is broken: {error}")))?;
-        let answer = rendered.resolve(|call| self.value_of(call));
-        let answer = answer.map_err(|error| match error {
+        let response = rendered.resolve(|call| self.value_of(call));
+        let response = response.map_err(|error| match error {
             Unresolved::Value(refused) => refused,
             Unresolved::TooLarge => Refused(Unresolved::<String>::TooLarge.to_string()),
         })?;
-        self.line(&format!("the node receives:\n{answer:#}"));
+        self.line(&format!("the node receives:\n{response:#}"));
         Ok(())
     }
 
@@ -283,7 +286,7 @@ impl Explanation<'_> {
     fn value_of(&self, call: &Call) -> Result<String, Refused> {
         if !PLUGINS.contains(&call.plugin.as_str()) {
             return Err(Refused(format!(
-                "the definition calls {call}, and that plugin does not exist here: use allocate"
+                "the definition calls {call}, and this plugin does not exist here: use allocate"
             )));
         }
         let site = self.owner.as_deref().or(self.site.as_deref());

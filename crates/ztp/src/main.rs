@@ -1,7 +1,7 @@
 //! `ztp`: a data_root as code, checked before it reaches a switch.
 //!
-//! The rules are those of the Worker, in the same code: this program reads files, asks
-//! `ztp_core`, and says what comes out.
+//! The rules are in `ztp_core`, which the Worker uses, too. This program reads files, calls `ztp_core`, and prints the
+//! result.
 
 mod cli;
 mod data_root;
@@ -32,14 +32,14 @@ use data_root::DataRoot;
 use report::{Format, Report};
 use terminal::display;
 
-/// Nothing was found, everything was done.
+/// No findings, and everything was done.
 const CLEAN: u8 = 0;
-/// Something was found, or left undone on purpose.
+/// There are findings, a refusal, or files left alone.
 const FINDINGS: u8 = 1;
-/// It could not be run.
+/// The command could not run.
 const FAILED: u8 = 2;
 
-/// Why the program cannot do what it was told: a sentence, with what to do about it.
+/// The reason why the program cannot run a command: a sentence for the operator, with what to do.
 #[derive(Debug)]
 pub struct Failure(String);
 
@@ -120,7 +120,7 @@ fn report<'a>(root: &'a DataRoot, validation: &'a Validation) -> Report<'a> {
     }
 }
 
-/// Which fact names a node: what the operator says, else ztpserver.conf, else the wrangler.toml
+/// Which fact names a node: from the command line, else ztpserver.conf, else the wrangler.toml
 /// that the folder belongs to, else the Worker's default.
 fn identifier(given: Option<Identifier>, root: &DataRoot) -> Result<Identifier, Failure> {
     if let Some(given) = given {
@@ -138,7 +138,7 @@ fn identifier(given: Option<Identifier>, root: &DataRoot) -> Result<Identifier, 
     }
 }
 
-/// Shows findings to people where they are not what was asked for.
+/// Prints findings as text, for commands other than `validate`.
 fn display_findings(root: &DataRoot, validation: &Validation) -> Result<(), Failure> {
     terminal::write(&report(root, validation).render(Format::Text))
 }

@@ -1,17 +1,17 @@
-//! What a push or a pull is going to do with each key, shown before anything is done.
+//! The plan of a push or a pull: one step per key, shown before any of them is done.
 
 use std::fmt::Write;
 
 use crate::terminal::line;
 use ztp_core::content::Store;
 
-/// What happens to a key.
+/// The step for one key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     Add,
     Change,
     Delete,
-    /// Why it is left as it is, though it differs.
+    /// It differs, and stays as it is. The reason.
     LeaveAlone(String),
     Unchanged,
 }
@@ -19,15 +19,15 @@ pub enum Step {
 /// One key of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Where the key is, or will be: two stores can have the same key.
+    /// The store of the key: two stores can have the same key.
     pub store: Store,
     pub key: String,
     pub step: Step,
-    /// Of what is to be stored, in bytes.
+    /// The size of the new content, in bytes.
     pub size: Option<u64>,
 }
 
-/// All that is going to be done.
+/// All steps.
 #[derive(Debug, Default)]
 pub struct Plan {
     pub items: Vec<Item>,
@@ -43,7 +43,7 @@ impl Plan {
         });
     }
 
-    /// How many keys one step happens to.
+    /// The number of keys whose step is wanted.
     pub fn count(&self, wanted: impl Fn(&Step) -> bool) -> usize {
         self.items.iter().filter(|item| wanted(&item.step)).count()
     }
@@ -64,7 +64,7 @@ impl Plan {
             .collect()
     }
 
-    /// A line for each key that something happens to, and the number of the others.
+    /// A line for each key that changes or is left alone, and the numbers of all steps.
     pub fn text(&self, verbose: bool) -> String {
         let mut items: Vec<&Item> = self.items.iter().collect();
         items.sort_by(|a, b| (&a.key, a.store).cmp(&(&b.key, b.store)));
@@ -99,7 +99,7 @@ impl Plan {
 fn bytes(size: u64) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match units.into_iter().find(|(unit, _)| size >= *unit) {
-        // A double is exact enough for one digit behind the point.
+        // A double is exact enough for one decimal place.
         Some((unit, name)) => format!("{:.1} {name}", size as f64 / unit as f64),
         None => format!("{size} bytes"),
     }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plan_says_what_happens_and_counts_the_rest() {
+    fn a_plan_shows_changes_and_counts_unchanged_keys() {
         let mut plan = Plan::default();
         plan.add(Store::R2, "files/b", Step::Add, Some(1536));
         plan.add(Store::Kv, "definitions/a", Step::Change, Some(7));
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(plan.stored(Store::Kv).count(), 1);
     }
     #[test]
-    fn a_deletion_is_of_the_store_that_it_was_planned_for() {
+    fn a_key_is_deleted_only_from_the_planned_store() {
         let mut plan = Plan::default();
         plan.add(Store::R2, "nodes/J/definition", Step::Delete, None);
         plan.add(Store::Kv, "nodes/J/definition", Step::Unchanged, None);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_one_line_of_a_plan() {
+    fn a_key_with_line_ends_is_one_line_of_a_plan() {
         let mut plan = Plan::default();
         plan.add(Store::R2, "files/a\n::error::b\u{1b}", Step::Add, None);
         let text = plan.text(false);

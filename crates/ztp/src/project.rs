@@ -1,4 +1,4 @@
-//! The project that a Worker is deployed from: its wrangler.toml, and the wrangler beside it.
+//! The project that a Worker is deployed from: its wrangler.toml, and its wrangler.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use ztp_core::node::Identifier;
 
 use crate::{Failure, display_path, regular};
 
-/// The largest wrangler.toml that is read, in bytes.
+/// The largest wrangler.toml, in bytes.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 /// A folder with a wrangler.toml.
@@ -21,10 +21,10 @@ pub struct Project {
 }
 
 impl Project {
-    /// The project that was named, else the nearest above the current folder.
+    /// The project in the folder `named`, else the nearest one above the current folder.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no project.
     pub fn find(named: Option<&Path>) -> Result<Self, Failure> {
         if let Some(folder) = named {
             let folder = std::path::absolute(folder).map_err(|error| {
@@ -32,7 +32,7 @@ impl Project {
             })?;
             return Self::at(&folder).ok_or_else(|| {
                 Failure::new(format!(
-                    "{} has no wrangler.toml; --project takes the folder of ztp-edge that you deploy from",
+                    "{} has no wrangler.toml; give --project the folder of ztp-edge that you deploy from",
                     display_path(&folder)
                 ))
             });
@@ -80,7 +80,7 @@ impl Project {
             .ok_or_else(|| Failure::new("wrangler.toml has no 'name'; add the name of the Worker"))
     }
 
-    /// The account, if the file says so.
+    /// The account, if the file contains one.
     pub fn account(&self) -> Result<Option<String>, Failure> {
         self.text("account_id")
     }
@@ -88,7 +88,7 @@ impl Project {
     /// Which fact names a node.
     ///
     /// # Errors
-    /// The setting has a value that is none.
+    /// The setting has an invalid value.
     pub fn identifier(&self) -> Result<Identifier, Failure> {
         let vars = self.config()?.get("vars");
         match vars
@@ -107,7 +107,7 @@ impl Project {
         Ok(value.and_then(Value::as_str).map(str::to_owned))
     }
 
-    /// A program of an npm package, to be run in the project, with the project's Node.js first.
+    /// The command for a program of an npm package. It runs in the project, with the project's Node.js first in PATH.
     ///
     /// # Errors
     /// The project's packages are not installed.
@@ -116,7 +116,7 @@ impl Project {
         let program = bin.join(name);
         if !program.exists() {
             return Err(Failure::new(format!(
-                "{} is not there; run `npm install` in {}",
+                "{} does not exist; run `npm install` in {}",
                 display_path(&program),
                 display_path(&self.folder)
             )));

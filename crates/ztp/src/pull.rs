@@ -1,4 +1,4 @@
-//! `ztp pull`: what is stored, as files.
+//! `ztp pull`: writes the stored content to files.
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -14,12 +14,12 @@ use crate::project::Project;
 use crate::store::{self, Inventory, Storage};
 use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular};
 
-/// Most values that are read at once.
+/// The largest number of values in one read.
 const VALUES_AT_ONCE: usize = 100;
-/// The longest name of a file or folder that file systems take, in bytes. Keys may have longer parts.
+/// The longest name of a file or folder in file systems, in bytes. Keys may have longer parts.
 const MAX_NAME_BYTES: usize = 255;
 
-/// Pulls what is stored into a folder.
+/// Pulls the stored content into a folder.
 ///
 /// # Errors
 /// The storage fails, or a file cannot be written.
@@ -60,11 +60,11 @@ struct Pull<'a> {
 }
 
 /// The present state of a path in DIR.
-enum There {
-    Nothing,
+enum PathState {
+    Missing,
     /// In bytes.
     File(u64),
-    /// Why no file can be there.
+    /// The reason why no file can have this path.
     Obstacle(String),
 }
 
@@ -78,7 +78,7 @@ impl Pull<'_> {
         for keys in wanted.chunks(VALUES_AT_ONCE) {
             let values = self.storage.values(keys)?;
             for key in keys {
-                // A list may still have what has been deleted since.
+                // A list may still have keys that were deleted since.
                 let Some(value) = values.get(key) else {
                     continue;
                 };
@@ -86,13 +86,13 @@ impl Pull<'_> {
                     continue;
                 };
                 let size = value.len() as u64;
-                let step = match self.there(key, &path) {
-                    There::Nothing => Step::Add,
-                    There::Obstacle(why) => Step::LeaveAlone(why),
-                    There::File(there) if there == size && read(&path, size)? == *value => {
+                let step = match self.path_state(key, &path) {
+                    PathState::Missing => Step::Add,
+                    PathState::Obstacle(why) => Step::LeaveAlone(why),
+                    PathState::File(there) if there == size && read(&path, size)? == *value => {
                         Step::Unchanged
                     }
-                    There::File(_) => self.differs(),
+                    PathState::File(_) => self.differs(),
                 };
                 if self.is_to_be_written(&step) {
                     write(&path, |new| {
@@ -111,11 +111,11 @@ impl Pull<'_> {
             let Some(path) = self.path(Store::R2, key) else {
                 continue;
             };
-            let step = match self.there(key, &path) {
-                There::Nothing => Step::Add,
-                There::Obstacle(why) => Step::LeaveAlone(why),
-                There::File(size) if size != object.size => self.differs(),
-                There::File(_) => match object.is(&FileDigest::of(&path)?) {
+            let step = match self.path_state(key, &path) {
+                PathState::Missing => Step::Add,
+                PathState::Obstacle(why) => Step::LeaveAlone(why),
+                PathState::File(size) if size != object.size => self.differs(),
+                PathState::File(_) => match object.is(&FileDigest::of(&path)?) {
                     Some(true) => Step::Unchanged,
                     Some(false) | None => self.differs(),
                 },
@@ -138,12 +138,12 @@ impl Pull<'_> {
         self.plan.add(store, key, step, Some(size));
     }
 
-    /// Where a key is written to, if it is one that the Worker reads from that store, and so cannot
-    /// leave the folder.
+    /// The path that a key is written to, if the Worker reads the key from this store. Such a key cannot leave the
+    /// folder.
     fn path(&mut self, store: Store, key: &str) -> Option<PathBuf> {
         let known = match ContentKind::of(key) {
             Ok(kind) => kind.store() == store,
-            // A file that an editor left is a file in a bucket all the same.
+            // In a bucket, the Worker serves any file, also a backup copy of an editor.
             Err(NotContent::Foreign | NotContent::Misplaced(_)) => {
                 let in_bucket = key.starts_with("files/") || key.starts_with("actions/");
                 store == Store::R2 && in_bucket && key.split('/').all(ztp_core::key::is_name)
@@ -153,7 +153,7 @@ impl Pull<'_> {
         if known {
             return Some(self.args.dir.join(key));
         }
-        let reason = "it is nothing that the Worker reads, and is not written";
+        let reason = "the Worker does not read it, and it is not written";
         let step = Step::LeaveAlone(reason.to_owned());
         self.plan.add(store, key, step, None);
         None
@@ -161,29 +161,31 @@ impl Pull<'_> {
 
     /// The state of a key's path after the keys before it are written: one key can be the folder of
     /// another, and a file cannot.
-    fn there(&self, key: &str, path: &Path) -> There {
+    fn path_state(&self, key: &str, path: &Path) -> PathState {
         if let Some(name) = key.split('/').find(|name| name.len() > MAX_NAME_BYTES) {
             let length = name.len();
-            return There::Obstacle(format!(
+            return PathState::Obstacle(format!(
                 "a part of it has {length} bytes, and a name at most {MAX_NAME_BYTES}"
             ));
         }
         for (end, _) in key.match_indices('/') {
             let folder = &key[..end];
-            if self.files.contains(folder) || is_no_folder(&self.args.dir.join(folder)) {
-                return There::Obstacle(format!("{folder} is a file, and cannot be a folder too"));
+            if self.files.contains(folder) || is_not_folder(&self.args.dir.join(folder)) {
+                return PathState::Obstacle(format!(
+                    "{folder} is a file, and cannot be a folder too"
+                ));
             }
         }
         match std::fs::metadata(path) {
-            Ok(found) if found.is_file() => There::File(found.len()),
+            Ok(found) if found.is_file() => PathState::File(found.len()),
             Ok(found) if found.is_dir() => {
-                There::Obstacle("a folder of that name is in the way".to_owned())
+                PathState::Obstacle("a folder of that name is in the way".to_owned())
             }
-            Ok(_) => There::Obstacle(regular::NOT_A_FILE.to_owned()),
+            Ok(_) => PathState::Obstacle(regular::NOT_A_FILE.to_owned()),
             Err(_) if std::fs::symlink_metadata(path).is_ok() => {
-                There::Obstacle("a symbolic link that leads nowhere is in the way".to_owned())
+                PathState::Obstacle("a symbolic link that leads nowhere is in the way".to_owned())
             }
-            Err(_) => There::Nothing,
+            Err(_) => PathState::Missing,
         }
     }
 
@@ -201,8 +203,8 @@ impl Pull<'_> {
     }
 }
 
-/// Whether something other than a folder, or a link to one, is there.
-fn is_no_folder(path: &Path) -> bool {
+/// Whether the path exists and is neither a folder nor a link to one.
+fn is_not_folder(path: &Path) -> bool {
     match std::fs::metadata(path) {
         Ok(found) => !found.is_dir(),
         Err(_) => std::fs::symlink_metadata(path).is_ok(),
@@ -214,7 +216,7 @@ fn read(path: &Path, size: u64) -> Result<Vec<u8>, Failure> {
         .map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(path))))
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file atomically.
 fn write(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Failure> {
     let failed =
         |error: Error| Failure::new(format!("cannot write {}: {error}", display_path(path)));
@@ -231,7 +233,7 @@ fn write(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(
     fill(&new)
         .and_then(|()| std::fs::rename(&new, path))
         .map_err(|error| {
-            // A half written file is useless, and may not exist at all.
+            // An incomplete file is useless. It may not exist.
             let _ = std::fs::remove_file(&new);
             failed(error)
         })

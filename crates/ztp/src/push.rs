@@ -1,4 +1,4 @@
-//! `ztp push`: validate, compare, show the plan, store what differs.
+//! `ztp push`: validate, compare, show the plan, store the differences.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,16 +17,16 @@ use crate::terminal::line;
 use crate::validate::validate;
 use crate::{CLEAN, FINDINGS, Failure, display, display_findings, display_path, regular};
 
-/// Most values that are compared or stored at once.
+/// The largest number of values in one comparison or write.
 const VALUES_AT_ONCE: usize = 100;
-/// Most bytes of values that are stored at once: base64 makes them a third more, and Cloudflare
-/// takes 100 MB.
+/// The largest number of bytes of values in one write: base64 adds a third, and Cloudflare accepts
+/// 100 MB.
 const BYTES_AT_ONCE: usize = 25 << 20;
 
 /// Pushes a data_root.
 ///
 /// # Errors
-/// It cannot be read, or the storage fails: what is stored by then stays, and the next push goes on.
+/// It cannot be read, or the storage fails. The stored part stays, and the next push resumes.
 pub fn run(args: &PushArgs) -> Result<u8, Failure> {
     let project = Project::find(args.target.project.as_deref())?;
     let root = DataRoot::scan(&args.dir)?;
@@ -71,7 +71,7 @@ struct Push<'a> {
     root: &'a DataRoot,
     storage: &'a mut dyn Storage,
     plan: Plan,
-    /// Of the files that go to R2 and had to be read already.
+    /// Of the files for R2 that have been read already.
     digests: HashMap<String, FileDigest>,
 }
 
@@ -99,7 +99,7 @@ impl Push<'_> {
                 }
             };
             if step != Step::Unchanged {
-                self.storage.takes(key, file.size)?;
+                self.storage.check_size(key, file.size)?;
             }
             self.plan.add(Store::R2, key, step, Some(file.size));
         }
@@ -114,14 +114,14 @@ impl Push<'_> {
         values: &[(&String, &File)],
         inventory: &Inventory,
     ) -> Result<(), Failure> {
-        let there: Vec<String> = values
+        let existing: Vec<String> = values
             .iter()
             .map(|(key, _)| (*key).clone())
             .filter(|key| inventory.values.contains_key(key))
             .collect();
-        let stored = match there.is_empty() {
+        let stored = match existing.is_empty() {
             true => HashMap::new(),
-            false => self.storage.values(&there)?,
+            false => self.storage.values(&existing)?,
         };
         for (key, file) in values {
             let record = match &file.kind {
@@ -133,16 +133,16 @@ impl Push<'_> {
             } else {
                 match stored.get(*key) {
                     None => Step::Add,
-                    Some(there) if *there == read(file)? => Step::Unchanged,
-                    Some(there) => {
+                    Some(value) if *value == read(file)? => Step::Unchanged,
+                    Some(value) => {
                         let pushed = &inventory.values.get(*key).cloned().unwrap_or_default();
-                        let by_switch = pushed.pushed_sha1.as_ref() != Some(&sha1(there));
+                        let by_switch = pushed.pushed_sha1.as_ref() != Some(&sha1(value));
                         let kept = record == Some(Record::StartupConfig)
                             && by_switch
                             && !self.args.overwrite_startup_configs;
                         match kept {
                             true => Step::LeaveAlone(
-                                "the switch has stored its own since; fetch it with `ztp pull \
+                                "the switch has stored its own since the last push; fetch it with `ztp pull \
                                  --nodes`, or give --overwrite-startup-configs"
                                     .to_owned(),
                             ),
@@ -156,8 +156,8 @@ impl Push<'_> {
         Ok(())
     }
 
-    /// Adds the stored keys without a file to the plan. Only those are deleted that a push has
-    /// stored, and that nobody has changed since.
+    /// Adds the stored keys without a file to the plan. It deletes only keys that a push has stored and
+    /// that have not changed since.
     fn prune(&mut self, inventory: &Inventory) -> Result<(), Failure> {
         let root = self.root;
         for (key, object) in &inventory.objects {
@@ -193,18 +193,19 @@ impl Push<'_> {
         keys: &[&String],
         inventory: &Inventory,
     ) -> Result<HashSet<String>, Failure> {
-        let noted = |key: &String| inventory.values.get(key)?.pushed_sha1.as_ref();
-        let marked = keys.iter().filter(|key| noted(key).is_some());
+        let pushed_sha1 = |key: &String| inventory.values.get(key)?.pushed_sha1.as_ref();
+        let marked = keys.iter().filter(|key| pushed_sha1(key).is_some());
         let marked: Vec<String> = marked.map(|key| (*key).clone()).collect();
         if marked.is_empty() {
             return Ok(HashSet::new());
         }
-        let there = self.storage.values(&marked)?;
-        let still = |key: &String| there.get(key).map(|value| sha1(value)).as_ref() == noted(key);
+        let values = self.storage.values(&marked)?;
+        let still =
+            |key: &String| values.get(key).map(|value| sha1(value)).as_ref() == pushed_sha1(key);
         Ok(marked.into_iter().filter(|key| still(key)).collect())
     }
 
-    /// Does what the plan says: objects before the values that name them, deletions last.
+    /// Carries out the plan: objects before the values that name them, deletions last.
     fn store(&mut self, inventory: &Inventory) -> Result<(), Failure> {
         let objects: Vec<String> = keys(&self.plan, Store::R2);
         let values: Vec<String> = keys(&self.plan, Store::Kv);
@@ -321,7 +322,7 @@ fn is_content(key: &str, store: Store) -> bool {
 }
 
 fn not_content() -> Step {
-    Step::LeaveAlone("it is nothing that the Worker reads".to_owned())
+    Step::LeaveAlone("the Worker does not read it".to_owned())
 }
 
 fn not_pushed() -> Step {

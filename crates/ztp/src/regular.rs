@@ -1,4 +1,4 @@
-//! Reads regular files only, and never blocks: not on a pipe or a device, nor on an endless file.
+//! Reads only regular files, and never blocks: not on a pipe, a device or an endless file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, Read, Result};
@@ -30,7 +30,7 @@ pub fn open(path: &Path) -> Result<File> {
 /// The bytes of a regular file.
 ///
 /// # Errors
-/// It cannot be read, or has more bytes than `limit`, whatever its size is said to be.
+/// It cannot be read, or has more bytes than `limit`, also if the file system reports a smaller size.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_read_up_to_its_limit() {
+    fn a_file_over_the_limit_is_an_error() {
         let path = std::env::temp_dir().join(format!("ztp-regular-{}", std::process::id()));
         std::fs::write(&path, "abc").unwrap();
         assert_eq!(read(&path, 3).unwrap(), b"abc");

@@ -1,4 +1,4 @@
-//! Findings as people, programs and GitHub read them.
+//! The output formats of findings: text, JSON, GitHub.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -13,36 +13,36 @@ use ztp_core::yaml::Position;
 use crate::terminal::{self, line, masked};
 use crate::{display_path, regular};
 
-/// The widest line of a snippet that is shown whole, in columns.
+/// The widest line of a snippet that is not cut, in columns.
 const WIDTH: usize = 120;
 
-/// Most bytes of a file that a line of it is shown from: the largest value of KV.
+/// The largest file whose lines are shown, in bytes: the largest value of KV.
 const MAX_SOURCE_BYTES: u64 = 25 << 20;
 
-/// How findings are written.
+/// The output format of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people: the place, the line itself, what to do.
+    /// Text: the position, the line itself, what to do.
     Text,
-    /// One JSON object for programs.
+    /// One JSON object.
     Json,
-    /// Workflow commands that GitHub shows beside the changed lines.
+    /// Workflow commands that GitHub shows next to the changed lines.
     Github,
 }
 
-/// The findings and notes of `ztp validate`, and how they are written.
+/// The findings and notes of `ztp validate`.
 pub struct Report<'a> {
     /// The folder that the keys of findings are relative to.
     pub folder: &'a Path,
     pub findings: &'a [Finding],
-    /// What is not a finding: files left alone, settings to make.
+    /// Notes, which are not findings: files left alone, settings to make.
     pub notes: &'a [Note],
-    /// How many files were read.
+    /// The number of files.
     pub files: usize,
 }
 
 impl Report<'_> {
-    /// The whole report, with colours if the format has any; anstream takes them off elsewhere.
+    /// The complete report. Text has colours, which anstream removes if the output is not a terminal.
     pub fn render(&self, format: Format) -> String {
         match format {
             Format::Text => self.text(),
@@ -63,7 +63,7 @@ impl Report<'_> {
         out + &self.summary() + "\n"
     }
 
-    /// One line: how many of what.
+    /// One line: the numbers of files, errors and warnings.
     pub fn summary(&self) -> String {
         let errors = self
             .findings
@@ -183,12 +183,12 @@ fn span(line: &str, column: usize) -> std::ops::Range<usize> {
     start..start + word.max(first)
 }
 
-fn count(number: usize, what: &str) -> String {
+fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{plural}")
+    format!("{number} {noun}{plural}")
 }
 
-/// The data of a command: GitHub's own escapes for line ends, ours for the rest.
+/// The data of a workflow command: GitHub's escapes for line ends, those of [`line`] for the rest.
 fn data(text: &str) -> String {
     let lines: Vec<_> = text
         .split('\n')

@@ -1,4 +1,4 @@
-//! Where content is stored: on this machine, or at Cloudflare.
+//! Storage of content: on this machine, or at Cloudflare.
 
 mod cloudflare;
 mod local;
@@ -12,35 +12,35 @@ use std::path::Path;
 
 use crate::cli::Target;
 use crate::digest::{FileDigest, sha1};
-use crate::http::Trouble;
+use crate::http::RequestError;
 use crate::project::Project;
 use crate::{Failure, regular};
 
-/// What is stored, by key.
+/// The stored values and objects, by key.
 #[derive(Debug, Default)]
 pub struct Inventory {
     pub values: BTreeMap<String, StoredValue>,
     pub objects: BTreeMap<String, StoredObject>,
 }
 
-/// What a list says of a KV value.
+/// A KV value in a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredValue {
-    /// The SHA-1 that a push noted in the metadata. The Worker writes values without any, so where
-    /// it fits the value, nothing but a push has written it.
+    /// The SHA-1 in the metadata that a push has set. The Worker writes values without metadata, so if
+    /// it equals the SHA-1 of the value, a push has written the value.
     pub pushed_sha1: Option<String>,
 }
 
-/// What a list says of an R2 object.
+/// An R2 object in a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredObject {
     /// In bytes.
     pub size: u64,
-    /// The MD5 if the object was uploaded in one piece, else something with a `-`.
+    /// The MD5 if the object was uploaded in one request, else a value with a `-`.
     pub etag: Option<String>,
     /// From the metadata that a push sets.
     pub sha1: Option<String>,
-    /// The [`mark`] that a push sets, if a list says so; else see [`Storage::pushed_as`].
+    /// The [`mark`] that a push sets, if the list contains it; else see [`Storage::pushed_as`].
     pub pushed_as: Option<String>,
 }
 
@@ -51,7 +51,7 @@ pub fn mark(key: &str) -> String {
 }
 
 impl StoredObject {
-    /// Whether it has the bytes of a file; `None` if that cannot be told.
+    /// Whether it has the bytes of a file; `None` if neither hash is known.
     pub fn is(&self, file: &FileDigest) -> Option<bool> {
         let md5 = self.etag.as_deref().filter(|etag| etag.len() == 32);
         match (md5, &self.sha1) {
@@ -62,7 +62,7 @@ impl StoredObject {
     }
 }
 
-/// A file on its way to R2.
+/// A file that is uploaded to R2.
 pub struct Upload<'a> {
     pub key: &'a str,
     pub path: &'a Path,
@@ -72,32 +72,32 @@ pub struct Upload<'a> {
 }
 
 impl Upload<'_> {
-    /// Its bytes, at most as many as are announced.
-    fn open(&self) -> Result<std::io::Take<std::fs::File>, Trouble> {
+    /// Its bytes, at most `size`.
+    fn open(&self) -> Result<std::io::Take<std::fs::File>, RequestError> {
         let file = regular::open(self.path);
         file.map(|file| file.take(self.size))
-            .map_err(|error| Trouble::Lasting(format!("it cannot be read: {error}")))
+            .map_err(|error| RequestError::Permanent(format!("it cannot be read: {error}")))
     }
 }
 
-/// A place that content is pushed to and pulled from. Every operation can be repeated.
+/// Storage that content is pushed to and pulled from. Every operation is idempotent.
 pub trait Storage {
-    /// What a message calls it.
+    /// Its name in messages.
     fn name(&self) -> String;
 
-    /// Everything that is there.
+    /// All values and objects.
     fn list(&mut self) -> Result<Inventory, Failure>;
 
-    /// KV values; those that are not there are missing.
+    /// The KV values that exist among `keys`.
     fn values(&mut self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, Failure>;
 
     /// Stores KV values, each with its SHA-1 as metadata.
     fn put_values(&mut self, values: &[(String, Vec<u8>)]) -> Result<(), Failure>;
 
-    /// Whether an object of that size can be stored, told before anything is.
-    fn takes(&self, key: &str, size: u64) -> Result<(), Failure>;
+    /// An error if an object of this size cannot be stored. A push checks all sizes before it stores anything.
+    fn check_size(&self, key: &str, size: u64) -> Result<(), Failure>;
 
-    /// Stores an R2 object, telling `progress` how many bytes are there.
+    /// Stores an R2 object. `progress` receives the number of bytes stored so far.
     fn put_object(
         &mut self,
         upload: &Upload<'_>,
@@ -112,17 +112,17 @@ pub trait Storage {
         Ok(listed.pushed_as.clone())
     }
 
-    /// Deletes KV values. Those that are not there are deleted.
+    /// Deletes KV values. A missing value is not an error.
     fn delete_values(&mut self, keys: &[String]) -> Result<(), Failure>;
 
-    /// Deletes R2 objects. Those that are not there are deleted.
+    /// Deletes R2 objects. A missing object is not an error.
     fn delete_objects(&mut self, keys: &[String]) -> Result<(), Failure>;
 }
 
-/// Opens the storage that is meant.
+/// Opens the storage that the command line names.
 ///
 /// # Errors
-/// It cannot be reached; the text says what to do.
+/// It cannot be reached. The message says what to do.
 pub fn open(target: &Target, project: &Project) -> Result<Box<dyn Storage>, Failure> {
     if target.remote {
         return Ok(Box::new(remote::Remote::open(project)?));
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_object_is_compared_by_what_is_known_of_it() {
+    fn an_object_is_compared_by_md5_or_sha1() {
         let path = std::env::temp_dir().join(format!("ztp-store-{}", std::process::id()));
         std::fs::write(&path, "abc").unwrap();
         let file = FileDigest::of(&path).unwrap();

@@ -1,8 +1,8 @@
-//! The only place that escapes output: names of files and responses of servers arrive here raw.
+//! The only module that escapes output: names of files and responses of servers are not escaped before.
 //!
 //! Escaped are the characters that a terminal interprets (control characters, bidirectional and
 //! invisible ones), and the beginnings of commands of a CI. GitHub Actions interprets a line that
-//! begins with `::`, after blanks, and `##[` anywhere in a line; Azure Pipelines `##vso[`; TeamCity
+//! begins with `::`, after spaces, and `##[` anywhere in a line; Azure Pipelines `##vso[`; TeamCity
 //! `##teamcity[`. So `##`, a word of any length, and `[` is escaped.
 
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Write};
 
 use crate::Failure;
 
-/// Escapes a name or a text within a line, line ends included. The escapes of
+/// Escapes a name or a text within a line, including line ends. The escapes of
 /// [`Printable`](ztp_core::printable::Printable) stay as they are.
 pub fn line(text: &str) -> String {
     escaped(text, rust)
@@ -35,12 +35,12 @@ pub fn lines(text: &str) -> String {
     out
 }
 
-/// Escapes the message of an error, and marks its further lines as parts of it.
+/// Escapes the message of an error, and indents its further lines.
 pub fn message(text: &str) -> String {
     lines(text).replace('\n', "\n  | ")
 }
 
-/// Replaces characters of a line of a file, so that each keeps its column.
+/// Replaces each interpreted character of a line by one other, so that columns stay the same.
 pub fn masked(line: &str) -> String {
     let masked = line.char_indices().map(|(at, c)| match c {
         '\t' => ' ',
@@ -58,8 +58,8 @@ pub fn display(text: &str) -> Result<(), Failure> {
     write(&lines(text))
 }
 
-/// Writes an escaped text, or one that is all ours, to standard output: in colour if that is a
-/// terminal. The reader may close the pipe.
+/// Writes a text that is escaped, or has no foreign parts, to standard output: in colour if that is a
+/// terminal. It is not an error if the reader closes the pipe.
 ///
 /// # Errors
 /// It cannot be written.
@@ -84,7 +84,7 @@ fn escaped(text: &str, escape: impl Fn(char) -> String) -> String {
     out
 }
 
-/// Whether a text begins as a command of a CI does: `##[`, `##vso[`.
+/// Whether a text begins with a command of a CI: `##[`, `##vso[`.
 fn begins_command(text: &str) -> bool {
     text.strip_prefix("##").is_some_and(|rest| {
         let word = |c: char| c.is_ascii_alphabetic();
@@ -115,7 +115,7 @@ fn is_interpreted(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
     }
-    // Unlike that of a char, escape_debug of a str escapes no combining character but a first one.
+    // escape_debug of a str escapes a combining character only at the start; that of a char always.
     let mut text = String::from('x');
     text.push(c);
     text.escape_debug().count() > 2
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn no_line_of_an_output_is_a_command() {
+    fn a_line_of_output_is_never_a_ci_command() {
         assert_eq!(
             lines("a::b\n::error::c\n  ::d\n\t::e"),
             "a::b\n\\u003a:error::c\n  \\u003a:d\n\\u0009::e"
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn json_stays_json() {
+    fn escaped_json_has_the_same_values() {
         let text = "\u{7f}\u{9b}\u{202e}\u{e0001}##[x]\u{1b}\n";
         let json = serde_json::json!({ text: text });
         let shown = lines(&format!("{json:#}"));

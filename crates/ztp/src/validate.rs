@@ -1,4 +1,4 @@
-//! `ztp validate`: the rules of [`ztp_core::check`], and what only this machine can find.
+//! `ztp validate`: the rules of [`ztp_core::check`], and the checks that need this machine's files and programs.
 
 mod scripts;
 
@@ -7,7 +7,7 @@ use ztp_core::node::Identifier;
 
 use crate::data_root::DataRoot;
 
-/// Checks a data_root. `site`: the site of all nodes whose site the data_root does not have.
+/// Checks a data_root. `site`: the site of all nodes without a file `nodes/ID/site`.
 pub fn validate(root: &DataRoot, identifier: Identifier, site: Option<&str>) -> Validation {
     let mut validation = check::check(root, identifier, site);
     let left_alone = root

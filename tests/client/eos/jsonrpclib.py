@@ -1,4 +1,4 @@
-"""What ZTPServer's own client finds on EOS: eAPI, here spoken by the stand-in for FastCli."""
+"""The eAPI module of EOS for ZTPServer's own client, implemented with the simulated FastCli."""
 
 import json
 import subprocess

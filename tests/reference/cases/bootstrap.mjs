@@ -13,7 +13,7 @@ export default [
     requests: [get("/bootstrap")],
   },
   {
-    name: "what only looks like the server URL",
+    name: "text that resembles the server URL",
     content: script("$$SERVER $$$SERVER $SERVERX ${SERVERX} $server ${SERVER $ $1 5$ ${} $é$SERVER ${SERVERé}\n$"),
     requests: [get("/bootstrap")],
   },
@@ -65,7 +65,7 @@ other: ignored
     content: conf("xmpp: {server: x, port: 5222, username: u, domain: d, password: p, rooms: [r, s]}\n"),
     requests: [get("/bootstrap/config")],
   },
-  { name: "bootstrap.conf that is no YAML", content: conf("logging: [\n"), requests: [get("/bootstrap/config")] },
+  { name: "bootstrap.conf that is not YAML", content: conf("logging: [\n"), requests: [get("/bootstrap/config")] },
   ...["7", "- logging\n"].map((text) => ({
     name: `bootstrap.conf that is ${text.trim()}`,
     content: conf(text),
@@ -75,7 +75,7 @@ other: ignored
     ["a text", "DEBUG\n"],
     ["logging that is a mapping", "logging: {destination: localhost, level: DEBUG}\n"],
     ["a logging entry without level", "logging: [{destination: localhost}]\n"],
-    ["a port that is none", "logging: [{destination: 'localhost:syslog', level: DEBUG}]\n"],
+    ["an invalid port", "logging: [{destination: 'localhost:syslog', level: DEBUG}]\n"],
   ].map(([what, text]) => ({
     name: `bootstrap.conf that has ${what}`,
     shows: ["checked-conf"],

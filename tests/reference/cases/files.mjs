@@ -1,4 +1,4 @@
-// GET /files, /actions and /meta: names, contents, what is not there.
+// GET /files, /actions and /meta: names, contents, missing ones.
 
 import { get, head, stored } from "./requests.mjs";
 
@@ -51,7 +51,7 @@ export default [
     ]),
   },
   {
-    name: "parts of a file that are asked for in other ways",
+    name: "other Range headers",
     shows: ["ranges"],
     content: { "files/ten": "0123456789", "files/empty": "" },
     requests: ["bytes=0-", "bytes=-99", "bytes=-0", "bytes=0-1,3-4"].flatMap((range) => [
@@ -60,11 +60,11 @@ export default [
     ]),
   },
   {
-    name: "files that are not there",
+    name: "missing files",
     requests: ["none", "images/none.swi", "a%20c", "%C3%BC", "100%25", "none/", "a%00b"].flatMap(every),
   },
   {
-    name: "escapes that are none",
+    name: "invalid escapes",
     shows: ["escapes"],
     requests: [...every("%zz"), ...every("%f"), ...every("%"), ...every("%ff"), get("/actions/%ff")],
   },
@@ -129,7 +129,7 @@ export default [
     requests: [get("/actions/dos"), get("/actions/latin"), get("/meta/actions/dos"), get("/meta/actions/latin")],
   },
   {
-    name: "meta-data of a node's records",
+    name: "metadata of a node's records",
     content: {
       "nodes/N1/.node": stored("N1"),
       "nodes/N1/definition": "actions: []\n",
@@ -146,13 +146,13 @@ export default [
     ],
   },
   {
-    name: "meta-data of what a node's folder holds besides",
+    name: "metadata of other files in a node's folder",
     shows: ["records-only"],
     content: { "nodes/N1/notes": "mine", "nodes/N1/backup/old": "x" },
     requests: [get("/meta/nodes/N1/notes"), get("/meta/nodes/N1/backup/old")],
   },
   {
-    name: "meta-data of other things",
+    name: "metadata of other things",
     content: { neighbordb: "x", "definitions/leaf": "x", "bootstrap/bootstrap": "x" },
     requests: [get("/meta"), get("/meta/"), get("/meta/files"), get("/meta/definitions/leaf"), get("/meta/bootstrap/bootstrap"), get("/meta/neighbordb"), get("/meta/Files/x")],
   },

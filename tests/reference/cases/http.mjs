@@ -1,4 +1,4 @@
-// Methods, and paths that are none.
+// Methods, and unknown paths.
 
 import { get, post, facts } from "./requests.mjs";
 
@@ -17,7 +17,7 @@ export default [
     ),
   },
   {
-    name: "paths that are none",
+    name: "unknown paths",
     content: { "files/a": "a", "actions/a": "a", "bootstrap/bootstrap": "x", "nodes/N1/startup-config": "x" },
     requests: [
       "/", "//", "/nope", "/bootstrap/", "/bootstrap/conf", "/bootstrap/config/", "/bootstrap/bootstrap", "/Bootstrap",
@@ -27,7 +27,7 @@ export default [
     ].map((path) => get(path)),
   },
   {
-    name: "POST where nothing takes it",
+    name: "POST on paths without POST",
     requests: ["/", "/nodes/", "/nope"].map((path) => post(facts("N1"), { path })),
   },
   { name: "POST to a path with a dot", shows: ["dots"], requests: [post(facts("N1"), { path: "/nodes.json" })] },

@@ -1,8 +1,8 @@
-// POST of nodes that nobody has registered, GET of what they are given, and patterns of static nodes.
+// POST of unknown nodes, GET of their definitions, and patterns of static nodes.
 
 import { facts, get, post, put, sees, stored } from "./requests.mjs";
 
-const LEAF = `# What a leaf does.
+const LEAF = `# The actions of a leaf.
 name: leaf
 attributes: {ntp: 192.0.2.1, domain: example.net}
 actions:
@@ -14,8 +14,8 @@ actions:
 `;
 const spines = sees({ Ethernet1: "spine1:Ethernet7", Ethernet2: "spine2:Ethernet7" });
 
-/** A case: nodes that see `seen` (by id) are POSTed against the lines of a neighbordb, and asked for. */
-// The keys of a definition are in the order of the alphabet, so that a copy by ztpserver has them so as well.
+/** A case: POST of the nodes in `seen` (by id, with their neighbors) with a neighbordb, and GET of each. */
+// The keys of a definition are in alphabetical order, because ztpserver sorts them in its copy.
 function matching(name, { neighbordb, seen = { n1: spines }, others = {}, asked = true, content = {}, ...rest }) {
   const ids = Object.keys(seen);
   return {
@@ -31,7 +31,7 @@ function matching(name, { neighbordb, seen = { n1: spines }, others = {}, asked 
 
 const pattern = (lines, more = "") => `patterns:\n- name: p\n  definition: leaf\n${more}  interfaces:\n${lines.map((line) => `  - ${line}\n`).join("")}`;
 
-/** Nodes of which each form of a line fits some and not others. */
+/** Nodes of which each form of a line matches some, but not all. */
 const VARIED = {
   n1: sees({ Ethernet1: "spine1:Ethernet7" }),
   n2: sees({ Ethernet1: "spine1:Ethernet8" }),
@@ -42,7 +42,7 @@ const VARIED = {
   n7: {},
 };
 
-/** Every combination of keyword and name in the three parts of a line, and what it shows if not that all is the same. */
+/** Every combination of keyword and name in the three parts of a line, and the difference that it shows, if any. */
 const FORMS = ["any", "none", "Ethernet1"].flatMap((local) =>
   ["any", "none", "spine1"].flatMap((device) =>
     ["any", "none", "Ethernet7"].map((port) => {
@@ -91,12 +91,12 @@ export default [
     }),
   ),
 
-  matching("the definition that is copied, and what is sent of it", {
+  matching("the definition that is copied and sent", {
     shows: ["copied-definition"],
     neighbordb: pattern(["Ethernet1: spine1"]),
     content: { "definitions/leaf": LEAF },
   }),
-  matching("the first of several patterns that fit", {
+  matching("the first of several patterns that match", {
     neighbordb: `patterns:
 - {name: none, definition: leaf, interfaces: [Ethernet1: core1]}
 - {name: first, definition: spine, interfaces: [Ethernet1: spine1]}
@@ -104,22 +104,22 @@ export default [
 `,
     seen: { n1: spines, n2: sees({ Ethernet1: "x:y" }), n3: {} },
   }),
-  matching("lines that are used up", {
+  matching("lines with fewer interfaces", {
     neighbordb: pattern(["any: spine1", "any: \"regex('spine')\"", "Ethernet1: any"]),
     seen: { n1: spines, n2: sees({ Ethernet1: "spine2:x", Ethernet2: "spine1:x", Ethernet3: "spine3:x" }), n3: sees({ Ethernet3: "spine1:x", Ethernet2: "spine2:x", Ethernet1: "z:x" }) },
   }),
   matching("several lines in one entry", { neighbordb: "patterns:\n- {name: p, definition: leaf, interfaces: [{Ethernet1: spine1, Ethernet2: spine2}]}\n" }),
-  matching("two neighbours on a port", {
+  matching("two neighbors on a port", {
     shows: ["every-neighbor"],
     neighbordb: pattern(["Ethernet1: spine2", "none: core1"]),
     seen: { n1: sees({ Ethernet1: "spine1:x, spine2:x" }), n2: sees({ Ethernet1: "spine2:x, core1:x" }), n3: sees({ Ethernet1: "spine2:x, spine1:x" }) },
   }),
-  matching("a line that forbids below one that is met", {
+  matching("a line that forbids after one that is satisfied", {
     shows: ["forbidden-first"],
     neighbordb: pattern(["Ethernet1: any", "none: core1"]),
     seen: { n1: sees({ Ethernet1: "core1:x" }), n2: sees({ Ethernet1: "spine1:x" }) },
   }),
-  matching("a neighbour that is named like a keyword", {
+  matching("a neighbor with a name like a keyword", {
     shows: ["keyword-prefix"],
     neighbordb: pattern(["none: {device: anycast1, port: anyport}"]),
     seen: { n1: spines, n2: sees({ Ethernet1: "anycast1:anyport" }) },
@@ -142,7 +142,7 @@ export default [
     ["any: 'none:none'"],
     ["Ethernet1: 'none:none'"],
   ].map((lines) =>
-    matching(`no neighbours: ${lines.join(", ")}`, {
+    matching(`no neighbors: ${lines.join(", ")}`, {
       neighbordb: `variables: {nobody: none}\n${pattern(lines)}`,
       seen: {
         n1: {},
@@ -159,24 +159,24 @@ export default [
     neighbordb: pattern(["Management0: oob1"]),
     seen: { n1: sees({ Management0: "oob1:Ethernet7" }), n2: sees({ Management1: "oob1:Ethernet7" }) },
   }),
-  matching("the world of a node without neighbours and one with", {
+  matching("a node without neighbors and one with", {
     neighbordb: "patterns:\n- {name: nothing connected, definition: leaf, interfaces: [none: 'none:none']}\n- {name: anything connected, definition: spine, interfaces: [any: 'any:any']}\n",
     seen: { n1: {}, n2: spines, n3: sees({ Ethernet1: "" }) },
   }),
   ...["regex(spine)", "regex('spine1", "regex('spine1')x", "'spine1:Ethernet7:x'", "{device: spine1, prot: x}", "exact('')"].map((peer) =>
-    matching(`a peer that is meant otherwise, ${peer}`, {
+    matching(`a peer that ztpserver interprets otherwise, ${peer}`, {
       shows: ["checked-neighbordb"],
       neighbordb: `${pattern([`any: ${peer}`])}- {name: catch, definition: spine, interfaces: []}\n`,
     }),
   ),
-  matching("a bad regular expression for an interface that the node does not have", {
+  matching("an invalid regular expression for an interface that the node does not have", {
     shows: ["checked-neighbordb"],
     neighbordb: `patterns:\n- {name: first, definition: leaf, interfaces: [Ethernet1: spine1]}\n- {name: bad, definition: leaf, interfaces: [Ethernet9: "regex('(')"]}\n`,
   }),
-  matching("a bad regular expression behind a pattern that fits", {
+  matching("an invalid regular expression after a pattern that matches", {
     neighbordb: `patterns:\n- {name: first, definition: leaf, interfaces: [Ethernet1: spine1]}\n- {name: bad, definition: leaf, interfaces: [Ethernet1: "regex('(')"]}\n`,
   }),
-  matching("a bad regular expression", { neighbordb: pattern(["Ethernet1: \"regex('(')\""]) }),
+  matching("an invalid regular expression", { neighbordb: pattern(["Ethernet1: \"regex('(')\""]) }),
 
   matching("a pattern for one node", {
     shows: ["usable-patterns"],
@@ -188,7 +188,7 @@ export default [
 `,
     seen: { n1: spines, n2: spines, n3: spines },
   }),
-  matching("a pattern for one node that it does not fit", {
+  matching("a pattern for one node that does not match", {
     neighbordb: "patterns:\n- {name: all, definition: spine, interfaces: [any: any]}\n- {name: one, definition: leaf, node: n1, interfaces: [Ethernet1: core1]}\n",
   }),
   matching("a node that is a number", { shows: ["number-names", "usable-patterns"], neighbordb: "patterns:\n- {name: one, definition: leaf, node: 1234}\n", seen: { 1234: {} } }),
@@ -209,7 +209,7 @@ export default [
     neighbordb: pattern(["any: any"], "  config-handler: save\n"),
     content: { "config-handlers/save": "#!/bin/sh\n# ü\n" },
   }),
-  matching("a config-handler that is not there", { neighbordb: pattern(["any: any"], "  config-handler: save\n") }),
+  matching("a missing config-handler", { neighbordb: pattern(["any: any"], "  config-handler: save\n") }),
 
   ...[
     ["nothing", ""],
@@ -217,7 +217,7 @@ export default [
     ["no patterns", "variables: {a: b}\n"],
     ["patterns of nothing", "patterns:\n"],
     ["an empty list of patterns", "patterns: []\n"],
-    ["no YAML", "patterns: [\n"],
+    ["invalid YAML", "patterns: [\n"],
     ["a list", "- name: p\n"],
     ["a text", "patterns\n"],
     ["patterns that are a number", "patterns: 7\n"],
@@ -228,18 +228,18 @@ export default [
     ["a pattern with nothing to match", "patterns: [{name: p, definition: leaf}]\n"],
     ["a pattern with node and model", "patterns: [{name: p, definition: leaf, node: n1, model: x}]\n"],
     ["a pattern with an unknown key", "patterns: [{name: p, definition: leaf, interfaces: [], color: red}]\n"],
-    ["a pattern with a blank in the definition", "patterns: [{name: p, definition: a b, interfaces: []}]\n"],
+    ["a pattern with a space in the definition", "patterns: [{name: p, definition: a b, interfaces: []}]\n"],
     ["a pattern whose interfaces are a number", "patterns: [{name: p, definition: leaf, interfaces: 7}]\n"],
     ["a pattern whose interfaces are nothing", "patterns: [{name: p, definition: leaf, interfaces: }]\n"],
     ["a line that is a text", "patterns: [{name: p, definition: leaf, interfaces: [any]}]\n"],
     ["a peer that is nothing", "patterns: [{name: p, definition: leaf, interfaces: [any: ]}]\n"],
-    ["a bad pattern behind one that fits", `${pattern(["any: any"])}- {name: bad, definition: leaf, interfaces: [Vlan1: any]}\n`],
+    ["an invalid pattern after one that matches", `${pattern(["any: any"])}- {name: bad, definition: leaf, interfaces: [Vlan1: any]}\n`],
   ].map(([what, neighbordb]) => matching(`a neighbordb with ${what}`, { neighbordb })),
   matching("a pattern that is empty", { shows: ["usable-patterns"], neighbordb: "patterns: [{name: p, definition: leaf, interfaces: []}]\n" }),
   { name: "no neighbordb", requests: [post(facts("n1")), get("/nodes/n1")] },
-  matching("a definition that is not there", { neighbordb: "patterns: [{name: p, definition: absent, interfaces: [any: any]}]\n" }),
+  matching("a missing definition", { neighbordb: "patterns: [{name: p, definition: absent, interfaces: [any: any]}]\n" }),
   matching("a definition in a folder", { neighbordb: "patterns: [{name: p, definition: site/leaf, interfaces: [any: any]}]\n", content: { "definitions/site/leaf": "actions: []\n" } }),
-  matching("a definition that is no YAML", { neighbordb: pattern(["any: any"]), content: { "definitions/leaf": "actions: [\n" } }),
+  matching("a definition that is not YAML", { neighbordb: pattern(["any: any"]), content: { "definitions/leaf": "actions: [\n" } }),
   matching("a definition without actions", { shows: ["checked-definition"], neighbordb: pattern(["any: any"]), content: { "definitions/leaf": "name: x\n" } }),
   matching("a definition out of its folder", { shows: ["folder-escape"], neighbordb: "patterns: [{name: p, definition: ../bootstrap/bootstrap.conf, interfaces: [any: any]}]\n", content: { "bootstrap/bootstrap.conf": "actions: []\n" } }),
   matching("a MAC address as node", {
@@ -253,7 +253,7 @@ export default [
     neighbordb: "patterns: [{name: p, definition: leaf, node: '00:1c:73:01:02:03'}]\n",
     asked: false,
   }),
-  matching("a node that is no MAC address", {
+  matching("a node that is not a MAC address", {
     settings: "systemmac",
     neighbordb: "patterns: [{name: p, definition: leaf, node: leaf-1}, {name: q, definition: leaf, interfaces: []}]\n",
     asked: false,
@@ -286,13 +286,13 @@ export default [
   },
 
   ...[
-    ["that fits", "name: x\ninterfaces:\n- Ethernet1: spine1\n", []],
-    ["that does not fit", "name: x\ninterfaces:\n- Ethernet1: core1\n", []],
+    ["that matches", "name: x\ninterfaces:\n- Ethernet1: spine1\n", []],
+    ["that does not match", "name: x\ninterfaces:\n- Ethernet1: core1\n", []],
     ["that forbids", "interfaces:\n- none: spine2\n", []],
-    ["that forbids every neighbour", "interfaces:\n- none: none:none\n", []],
-    ["that forbids every other neighbour", "interfaces:\n- Ethernet1: spine1\n- Ethernet2: spine2\n- none: none:none\n", []],
+    ["that forbids every neighbor", "interfaces:\n- none: none:none\n", []],
+    ["that forbids every other neighbor", "interfaces:\n- Ethernet1: spine1\n- Ethernet2: spine2\n- none: none:none\n", []],
     ["with a variable", "interfaces:\n- Ethernet1: $s\nvariables: {s: \"includes('pine')\"}\n", []],
-    ["with a variable that is not there", "interfaces:\n- Ethernet1: $s\n", []],
+    ["with an undefined variable", "interfaces:\n- Ethernet1: $s\n", []],
     ["as ztpserver stores it", "config-handler: null\ninterfaces:\n- Ethernet1: spine1\nmodel: null\nname: p\n", []],
     ["of a model", "interfaces:\n- any: any\nmodel: DCS\n", []],
     ["of another model", "interfaces:\n- any: any\nmodel: vEOS\n", []],
@@ -303,8 +303,8 @@ export default [
     ["with a definition", "name: x\ndefinition: leaf\ninterfaces: []\n", []],
     ["with a config-handler", "name: x\nconfig-handler: save\ninterfaces: []\n", []],
     ["with an unknown key", "name: x\ninterfaces: []\ncolor: red\n", []],
-    ["that is bogus", "name: x\ninterfaces: [any: none]\n", []],
-    ["that is no YAML", "interfaces: [\n", []],
+    ["that is invalid", "name: x\ninterfaces: [any: none]\n", []],
+    ["that is not YAML", "interfaces: [\n", []],
     ["that is empty", "", []],
     ["that is a list", "- any: any\n", []],
     ["without anything to check", "name: x\n", []],
@@ -319,7 +319,7 @@ export default [
     requests: [get("/nodes/n1")],
   })),
   {
-    name: "a pattern that does not fit, validation off",
+    name: "a pattern that does not match, validation off",
     settings: "unchecked",
     content: { "nodes/n1/.node": stored("n1", { neighbors: spines }), "nodes/n1/pattern": "interfaces: [\n", "nodes/n1/startup-config": "x" },
     requests: [get("/nodes/n1")],

@@ -2,7 +2,7 @@
 
 import { facts, get, post, put, sees, stored } from "./requests.mjs";
 
-/** A node's folder, complete: any neighbours, unless `records` say otherwise. */
+/** A node's folder, complete: any neighbors, unless `records` say otherwise. */
 const ANY = "name: any\ninterfaces: []\n";
 const node = (id, records, others) => {
   const all = { ".node": stored(id, others), pattern: ANY, ...records };
@@ -73,7 +73,7 @@ export default [
     requests: [get("/nodes/n1"), get("/nodes/n1", { body: "null", headers: { "Content-Type": "text/html" } })],
   },
   { name: "a definition without attributes of the node", ...definition(DEFINITION) },
-  { name: "a definition and an empty list of actions", ...definition("name: none\nactions: []\n") },
+  { name: "a definition with an empty list of actions", ...definition("name: none\nactions: []\n") },
   { name: "a definition with keys of its own", ...definition("actions: []\nattributes: {a: 1}\nname: x\nversion: 2\n") },
   { name: "a definition without a name", ...definition("actions: [{action: a}]\n") },
   { name: "an action with keys of its own", ...definition("actions: [{name: n, action: a, when: later, attributes: {}}]\n") },
@@ -131,7 +131,7 @@ unicode: "ü\\U0001F600\\x41"
   { name: "attributes of a node that are nothing", shows: ["nothing-is-empty"], ...definition(DEFINITION, { attributes: "" }) },
   { name: "integers in a list", shows: ["list-integers"], ...definition(attributes("vlans: [10, 20]\nmixed: [a, 1.5, true, null]\nlists: [[1], {a: 1}]")) },
   ...[
-    ["no YAML", "actions: [\n"],
+    ["invalid YAML", "actions: [\n"],
     ["empty", ""],
     ["a list", "- action: a\n"],
     ["a text", "leaf\n"],
@@ -142,13 +142,13 @@ unicode: "ü\\U0001F600\\x41"
     ["with attributes that are a text", "actions: [{action: a, attributes: text}]\n"],
     ["with an unknown tag", "actions: [{action: a, attributes: {x: !python/name:os y}}]\n"],
     ["with two documents", "actions: []\n---\nactions: []\n"],
-    ["with a plugin that is not there", "actions: [{action: a, attributes: {x: \"absent('net')\"}}]\n"],
-    ["with a plugin deeper down that is not there", "actions: [{action: a, attributes: {x: {y: {z: \"absent('net')\"}}}}]\n"],
+    ["with an unknown plugin", "actions: [{action: a, attributes: {x: \"absent('net')\"}}]\n"],
+    ["with an unknown plugin in a deeper mapping", "actions: [{action: a, attributes: {x: {y: {z: \"absent('net')\"}}}}]\n"],
   ].map(([what, text]) => ({ name: `a definition ${what}`, ...definition(text) })),
-  { name: "an action that names no action", shows: ["checked-definition"], ...definition("actions: [{name: x}]\n") },
+  { name: "an action without a name", shows: ["checked-definition"], ...definition("actions: [{name: x}]\n") },
   { name: "an action whose name is a number", shows: ["checked-definition"], ...definition("actions: [{action: 7}]\n") },
   { name: "actions that are a mapping of nothing", shows: ["checked-definition"], ...definition("actions: {}\n") },
-  { name: "attributes of a node that are no YAML", ...definition(DEFINITION, { attributes: "a: [\n" }) },
+  { name: "attributes of a node that are not YAML", ...definition(DEFINITION, { attributes: "a: [\n" }) },
   { name: "attributes of a node that are a list", ...definition(DEFINITION, { attributes: "[a]\n" }) },
 
   {
@@ -163,7 +163,7 @@ unicode: "ü\\U0001F600\\x41"
     requests: [get("/nodes/n1")],
   },
   {
-    name: "what always_execute may be",
+    name: "the values of always_execute",
     content: node("n1", {
       "startup-config": "x",
       definition: `actions: [${["yes", "no", "1", "0", "''", "'no'", "[]", "[0]", "{}", "null", "0.0"].map((value, index) => `{action: a${index}, always_execute: ${value}}`).join(", ")}]`,
@@ -182,7 +182,7 @@ unicode: "ü\\U0001F600\\x41"
     requests: [get("/nodes/n1"), get("/nodes/n1/startup-config")],
   },
   {
-    name: "a startup-config of an odd node",
+    name: "a startup-config of a node with an unusual id",
     shows: ["encoded-urls"],
     content: { ...node("a b", { "startup-config": "x" }), ...node("%+;", { "startup-config": "y" }) },
     requests: ["a b", "%+;"].flatMap((id) => [
@@ -236,7 +236,7 @@ unicode: "ü\\U0001F600\\x41"
     requests: [get("/nodes/n1"), get("/nodes/n2")],
   },
   {
-    name: "a node of which nothing is known",
+    name: "an unknown node",
     everySetting: true,
     content: { "nodes/n2/attributes": "a: 1\n", ...node("n3", {}) },
     requests: [get("/nodes/n1"), get("/nodes/n1/startup-config"), get("/nodes/n2"), get("/nodes/n2/startup-config"), get("/nodes/n3")],
@@ -297,7 +297,7 @@ unicode: "ü\\U0001F600\\x41"
     requests: [post({ serialnumber: "n1", model: null, systemmac: "", version: "", neighbors: {} })],
   },
   {
-    name: "facts that nobody asked for",
+    name: "unknown facts",
     content: { "nodes/n1/definition": "actions: []\n" },
     requests: [post({ ...facts("n1"), hostname: "x", neighbors: { Ethernet1: [{ device: "s", port: "p", ttl: 120 }] } })],
   },
@@ -317,17 +317,17 @@ unicode: "ü\\U0001F600\\x41"
     ],
   },
   {
-    name: "the neighbours' ports as the specification has them",
+    name: "the neighbors' ports as the specification has them",
     shows: ["remote-interface"],
     content: { "nodes/n1/definition": "actions: []\n" },
     requests: [post(facts("n1", { neighbors: { Ethernet1: [{ device: "spine1", remote_interface: "Ethernet7" }] } }))],
   },
   {
-    name: "a body that is no JSON",
+    name: "a body that is not JSON",
     shows: ["malformed-json"],
     requests: ["", "{", '{"serialnumber": "n1"', "{'serialnumber': 'n1'}", "serialnumber=n1", Buffer.from([0x22, 0xff, 0x22])].map((body) => post(body)),
   },
-  { name: "a body that is no object", requests: ["[]", "null", "7", '"n1"', "true"].map((body) => post(body)) },
+  { name: "a body that is not an object", requests: ["[]", "null", "7", '"n1"', "true"].map((body) => post(body)) },
   {
     name: "no identifier",
     everySetting: true,
@@ -360,7 +360,7 @@ unicode: "ü\\U0001F600\\x41"
     requests: [post(facts(12345))],
   },
   {
-    name: "blanks around a serial number",
+    name: "spaces around a serial number",
     shows: ["trimmed-serials"],
     content: { "nodes/n1/definition": "actions: []\n" },
     requests: [post(facts("n1 ")), get("/nodes/n1%20"), get("/nodes/n1")],
@@ -379,7 +379,7 @@ unicode: "ü\\U0001F600\\x41"
   },
 
   {
-    name: "PUT of a startup-config that is there",
+    name: "PUT of a stored startup-config",
     shows: ["put-created"],
     everySetting: true,
     content: node("n1", { "startup-config": "old and longer" }),
@@ -392,7 +392,7 @@ unicode: "ü\\U0001F600\\x41"
     requests: [put("/nodes/n1/startup-config", "", "text/plain"), put("/nodes/n1/startup-config", " \n", "text/plain")],
   },
   {
-    name: "PUT of a startup-config with odd types",
+    name: "PUT of a startup-config with unusual types",
     shows: ["put-created"],
     content: node("n1", { "startup-config": "old" }),
     requests: [
@@ -407,12 +407,12 @@ unicode: "ü\\U0001F600\\x41"
     requests: [get("/nodes/n1"), put("/nodes/n1/startup-config", "x", "text/plain"), get("/nodes/n1"), post(facts("n1"))],
   },
   {
-    name: "PUT of the startup-config of a node never seen",
+    name: "PUT of the startup-config of an unknown node",
     shows: ["put-created"],
     requests: [put("/nodes/n1/startup-config", "x", "text/plain")],
   },
   {
-    name: "PUT of what is no plain UTF-8 text",
+    name: "PUT of bytes that are not UTF-8 text",
     shows: ["put-created", "bytes-kept"],
     content: { ...node("n1", { "startup-config": "old" }), ...node("n2", { "startup-config": "old" }) },
     requests: [

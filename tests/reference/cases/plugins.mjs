@@ -1,14 +1,14 @@
-// Calls of plugins in definitions: what is one, and where.
+// Calls of plugins in definitions: their syntax and their places.
 //
-// What a pool gives out is not compared: the plugin of ztpserver 2.1.0 that does it calls what
-// Python 3 no longer has. In its place stands one that gives what the only value of each pool is.
+// The allocation of values is not compared: the plugin of ztpserver 2.1.0 uses functions that Python 3 no longer
+// has. Its replacement here returns the only value of each pool.
 
 import { get, stored } from "./requests.mjs";
 
 const PLUGIN = "def main(node_id, pool, node):\n    return 'value of ' + pool\n";
 let pools = 0;
 
-/** A case with the attributes of one action; POOL stands for the name of a pool of its own. */
+/** A case with the attributes of one action; POOL is replaced by the name of a new pool. */
 function calls(name, attributes, others = {}) {
   pools += 1;
   const pool = `pool${pools}`;
@@ -33,11 +33,11 @@ export default [
   calls("as a value", ["a: allocate('POOL')", "b: 'allocate(\"POOL\")'", "c: allocate('POOL')", "d: other"]),
   calls("one and two mappings down", ["a: {b: allocate('POOL'), c: {d: allocate('POOL'), e: {f: allocate('POOL')}}}"]),
   calls("in a list", ["a: [x, allocate('POOL')]", "b: {c: [allocate('POOL'), y]}"]),
-  calls("that is none", [
+  calls("that is not valid", [
     "a: allocate(POOL)", "b: allocate ('POOL')", "c: allocate('')", "d: allocate", "e: ('POOL')", "f: \"allocate('POOL\"", "g: allocate('POOL' )",
   ]),
-  calls("of a plugin that is not there", ["a: absent('POOL')"]),
+  calls("of an unknown plugin", ["a: absent('POOL')"]),
   calls("with text around it", ["a: allocate('POOL')/24", "b: ip allocate('POOL')", "c: <allocate('POOL')>"], { shows: ["plugin-text"] }),
-  calls("with a blank in the name of the pool", ["a: allocate('POOL x')"], { shows: ["plugin-text"] }),
-  calls("of a plugin of one's own", ["a: rack('POOL')"], { shows: ["plugins"] }),
+  calls("with a space in the name of the pool", ["a: allocate('POOL x')"], { shows: ["plugin-text"] }),
+  calls("of an own plugin", ["a: rack('POOL')"], { shows: ["plugins"] }),
 ];

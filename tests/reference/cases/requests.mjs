@@ -1,4 +1,4 @@
-// Short forms of the requests that cases are made of.
+// Short forms for the requests of cases.
 
 export const get = (path, options = {}) => ({ method: "GET", path, ...options });
 export const head = (path) => ({ method: "HEAD", path });
@@ -9,7 +9,7 @@ export const put = (path, body, type) => ({
   headers: type === undefined ? {} : { "Content-Type": type },
 });
 
-/** POST /nodes: an object goes as JSON, a text or bytes as they are. */
+/** POST /nodes: an object is sent as JSON, a string or bytes unchanged. */
 export const post = (body, options = {}) => ({
   method: "POST",
   path: "/nodes",
@@ -18,7 +18,7 @@ export const post = (body, options = {}) => ({
   ...options,
 });
 
-/** What a switch says of itself. */
+/** The facts that a switch sends. */
 export const facts = (serialnumber, others = {}) => ({
   model: "DCS-7050TX-64-F",
   serialnumber,
@@ -32,7 +32,7 @@ export const facts = (serialnumber, others = {}) => ({
 export const stored = (serialnumber, others = {}) =>
   JSON.stringify(facts(serialnumber, { systemmac: "001c73010203", ...others }));
 
-/** Neighbours as a switch sends them: `{Ethernet1: "spine1:Ethernet7, spine2:Ethernet8"}`. */
+/** Neighbors in the form that a switch sends: `{Ethernet1: "spine1:Ethernet7, spine2:Ethernet8"}`. */
 export const sees = (neighbors) =>
   Object.fromEntries(
     Object.entries(neighbors).map(([interface_, peers]) => [

@@ -1,4 +1,4 @@
-//! The contents that are checked: what is stored under which key, and where the rules find it.
+//! The contents that are checked, and their index by key.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub struct Listed {
     pub size: u64,
 }
 
-/// What the Worker reads of some contents, by key.
+/// The part of some contents that the Worker reads, by key.
 pub struct Index<'c> {
     contents: &'c dyn Contents,
     content: BTreeMap<String, Content>,
@@ -86,7 +86,7 @@ impl<'c> Index<'c> {
         String::from_utf8(self.read(key)?.ok()?).ok()
     }
 
-    /// The bytes of a value; `None` if it is not stored, or larger than its store takes.
+    /// The bytes of a value; `None` if it is not stored, or larger than the limit of its store.
     pub(super) fn read(&self, key: &str) -> Option<Result<Vec<u8>, String>> {
         let content = self.content.get(key)?;
         let fits = content.size <= content.kind.store().max_value_bytes();
@@ -99,7 +99,7 @@ impl<'c> Index<'c> {
         Some(text.trim().to_owned()).filter(|site| !site.is_empty())
     }
 
-    /// The file that `allocate('<pool>')` reads for a node of a site, as the Worker looks for it: that of the site, else
+    /// The file that `allocate('<pool>')` reads for a node of a site, by the rule of the Worker: that of the site, else
     /// the one that all sites share.
     pub fn pool_file(&self, pool: &str, site: Option<&str>) -> PoolFile {
         let own = site.map(|site| format!("{site}/{pool}"));
@@ -140,7 +140,7 @@ pub enum PoolFile {
     Named(String),
     /// The site is not known, and only sites have a pool of that name: which ones.
     OfSites(Vec<String>),
-    /// Nowhere: the keys that were looked for.
+    /// Neither file is stored. The keys of both.
     Missing(Vec<String>),
 }
 

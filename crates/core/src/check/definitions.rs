@@ -147,7 +147,7 @@ impl Check<'_> {
         self.add(Finding { help, ..finding });
     }
 
-    /// Checks the attributes of an action. Values are looked up at the top, and one mapping down.
+    /// Checks the attributes of an action. `$names` are replaced in values and in the values of mappings.
     fn attributes_of(&mut self, walk: &Walk<'_>, attributes: &Node) {
         for (name, value) in attributes.entries() {
             let name = name.as_name().unwrap_or_default();
@@ -167,7 +167,7 @@ impl Check<'_> {
         }
     }
 
-    /// Checks a text, which is looked up if it begins with `$`. `name`: the attribute with this value.
+    /// Checks a text, which is a `$name` if it begins with `$`. `name`: the attribute with this value.
     fn lookup(&mut self, walk: &Walk<'_>, name: Option<&str>, value: &Node, text: &str) {
         let Some(wanted) = text.strip_prefix('$') else {
             return self.text_of(walk, name, value, text);
@@ -202,7 +202,7 @@ impl Check<'_> {
         }
     }
 
-    /// Checks a value that is too deep to be looked up.
+    /// Checks a value that is too deep for `$names`.
     fn deeper(&mut self, walk: &Walk<'_>, value: &Node) {
         match &value.value {
             Value::Str(text) => {
@@ -310,7 +310,7 @@ impl Check<'_> {
         }
     }
 
-    /// Records the pools that a node asks for a value; a finding if the definition in `key` is too large for it.
+    /// Records the pools that a node calls; a finding if the definition in `key` is too large for it.
     pub(super) fn uses_pools(
         &mut self,
         node: &str,

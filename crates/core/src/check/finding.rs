@@ -46,7 +46,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// The advice for every finding of this kind that has none of its own.
+            /// The advice for findings of this kind without their own advice.
             pub fn help(self) -> &'static str {
                 match self {
                     $(Self::$variant => $help,)*
@@ -91,7 +91,7 @@ kinds! {
     MissingDefinition "missing-definition" Error "add the file, or name another definition",
     MissingConfigHandler "missing-config-handler" Error "add the file, or remove the config-handler from the pattern",
 
-    // Definitions and what they name.
+    // Definitions and their references.
     MissingAction "missing-action" Error "add the file, or name one of the stock actions",
     MissingFile "missing-file" Error "add the file, or correct the URL",
     UnservedUrl "unserved-url" Error "put the file under files/: a URL without a scheme is relative to the server, which serves only files/, actions/, nodes/ and meta/",
@@ -174,7 +174,7 @@ impl Finding {
         }
     }
 
-    /// The advice: what to do about it.
+    /// The advice for the operator.
     pub fn help(&self) -> &str {
         self.help.as_deref().unwrap_or(self.kind.help())
     }
@@ -193,7 +193,7 @@ pub struct Note {
 }
 
 impl Note {
-    /// The whole text, each line through `escape`.
+    /// The complete text, each line escaped by `escape`.
     pub fn display(&self, escape: impl Fn(&str) -> String) -> String {
         let mut out = escape(&self.text);
         if !self.lines.is_empty() {

@@ -34,7 +34,7 @@ impl Check<'_> {
         }
         let Ok(root) = yaml::parse(&text) else { return };
         self.unknown_keys(&root);
-        // The meaning of an invalid file as a whole is not known.
+        // The other checks need a valid file.
         let Ok(neighbordb) = Neighbordb::parse(&text, self.identifier) else {
             return;
         };
@@ -183,7 +183,7 @@ impl Check<'_> {
         }
     }
 
-    /// Records the pools that the only node of a pattern will ask.
+    /// Records the pools that the only node of a pattern calls.
     fn static_definitions(&mut self, node: &str, entry: &Entry) {
         let key = content::definition_key(entry.definition.as_str());
         let attributes = self.attributes.get(node).cloned().unwrap_or_default();

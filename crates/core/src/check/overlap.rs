@@ -1,18 +1,17 @@
 //! Two properties of patterns that need no node: that a pattern can never match, and that an earlier one matches every
 //! node that it matches.
 //!
-//! Every answer is certain, but not every case is recognised. Recognised are
+//! Every result is certain, but not every case is recognised. These are recognised:
 //!
-//! - an interface that two lines want a neighbor on (each interface meets one line only);
-//! - a line that wants what another line of the pattern forbids at the same place;
-//! - a line that wants a neighbor below `none: none:none`: an interface that sees one gets no further;
-//! - a later pattern without `node` that has every condition of an earlier one: the same model or
-//!   none in the earlier one; every line that forbids, as strict or stricter; and of the lines that
-//!   want something the same ones, or lines that name interfaces where the earlier one has each
-//!   interface in one line only, or a single `any` line. A condition is as strict as another if it
-//!   is written alike, if the other takes anything, or if it is one exact name that the other takes.
-//!   An earlier `none: none:none` is met by nodes without neighbors, which a later one takes alone,
-//!   and where the lines that want something and it are the same ones in both.
+//! - two lines that require a neighbor on the same interface: an interface satisfies only one line;
+//! - a line that requires a neighbor that another line of the pattern forbids on the same interface;
+//! - a line that requires a neighbor after `none: none:none`: an interface with a neighbor fails at that line;
+//! - a later pattern without `node` that has every condition of an earlier one. The earlier one has the same model or
+//!   none. For every line of it that forbids, the later one has a line that is as strict or stricter. The lines that
+//!   require a neighbor are the same in both, or those of the earlier pattern name each interface once, or they are a
+//!   single `any` line. A condition is as strict as another if both are equal, if the other matches any name, or if it
+//!   is an exact name that the other matches. An earlier `none: none:none` covers a later pattern that matches only
+//!   nodes without neighbors, or one in which it and the lines that require a neighbor are the same.
 
 use std::collections::HashMap;
 
@@ -24,45 +23,45 @@ use crate::yaml::Position;
 
 /// Why no node can ever match a pattern, and the line that shows it.
 pub fn contradiction(pattern: &Pattern) -> Option<(Position, String)> {
-    let wants = lines(pattern, Sense::Require);
+    let requires = lines(pattern, Sense::Require);
     let forbids = lines(pattern, Sense::Forbid);
     let mut in_order = pattern.constraints.iter();
-    if let Some(lonely) = in_order.find(|line| line.sense == Sense::ForbidOthers)
-        && let Some(want) = in_order.find(|line| line.sense == Sense::Require)
+    if let Some(no_others) = in_order.find(|line| line.sense == Sense::ForbidOthers)
+        && let Some(line) = in_order.find(|line| line.sense == Sense::Require)
     {
         let reason = format!(
-            "'{want}' wants a neighbor, and '{lonely}' above it, in line {}, forbids every neighbor that no line above it wants",
-            lonely.position.line
+            "'{line}' requires a neighbor, and '{no_others}' above it, in line {}, forbids every neighbor that no line above it requires",
+            no_others.position.line
         );
-        return Some((want.position, reason));
+        return Some((line.position, reason));
     }
     let mut taken: HashMap<InterfaceName, &Constraint> = HashMap::new();
-    for want in wants {
-        for name in want.interfaces.iter().flatten() {
-            if let Some(first) = taken.insert(*name, want) {
+    for line in requires {
+        for name in line.interfaces.iter().flatten() {
+            if let Some(first) = taken.insert(*name, line) {
                 let reason = format!(
-                    "line {} already wants a neighbor on {name}, and an interface can satisfy only one line",
+                    "line {} already requires a neighbor on {name}, and an interface can satisfy only one line",
                     first.position.line
                 );
-                return Some((want.position, reason));
+                return Some((line.position, reason));
             }
         }
         let impossible = forbids.iter().find(|forbid| {
-            implies_neighbor(want, forbid)
-                && match (&want.interfaces, &forbid.interfaces) {
+            implies_neighbor(line, forbid)
+                && match (&line.interfaces, &forbid.interfaces) {
                     (_, None) => true,
                     (None, Some(_)) => false,
-                    (Some(wanted), Some(forbidden)) => wanted
+                    (Some(required), Some(forbidden)) => required
                         .iter()
                         .any(|name| forbidden.binary_search(name).is_ok()),
                 }
         });
         if let Some(forbid) = impossible {
             let reason = format!(
-                "'{want}' wants a neighbor that '{forbid}' in line {} forbids",
+                "'{line}' requires a neighbor that '{forbid}' in line {} forbids",
                 forbid.position.line
             );
-            return Some((want.position, reason));
+            return Some((line.position, reason));
         }
     }
     None
@@ -78,11 +77,11 @@ pub fn covers(earlier: &Pattern, later: &Pattern) -> bool {
     if !same_model {
         return false;
     }
-    let wants = lines(earlier, Sense::Require);
-    let lonely = |pattern| !lines(pattern, Sense::ForbidOthers).is_empty();
-    if lonely(later) && lines(later, Sense::Require).is_empty() {
-        // Only nodes without neighbors, which break no line and meet none.
-        return wants.is_empty();
+    let requires = lines(earlier, Sense::Require);
+    let forbids_others = |pattern| !lines(pattern, Sense::ForbidOthers).is_empty();
+    if forbids_others(later) && lines(later, Sense::Require).is_empty() {
+        // It matches only nodes without neighbors, which violate no line that forbids and satisfy none that requires.
+        return requires.is_empty();
     }
     let stricter = lines(later, Sense::Forbid);
     let forbids = lines(earlier, Sense::Forbid);
@@ -90,13 +89,13 @@ pub fn covers(earlier: &Pattern, later: &Pattern) -> bool {
         stricter.iter().any(|stricter| {
             implies_neighbor(forbid, stricter) && within(&forbid.interfaces, &stricter.interfaces)
         })
-    }) && match lonely(earlier) {
+    }) && match forbids_others(earlier) {
         true => same_in_order(earlier, later),
-        false => covers_wants(&wants, &lines(later, Sense::Require)),
+        false => covers_requires(&requires, &lines(later, Sense::Require)),
     }
 }
 
-/// Whether two patterns assign interfaces to lines alike.
+/// Whether two patterns assign interfaces to lines in the same way.
 fn same_in_order(earlier: &Pattern, later: &Pattern) -> bool {
     let ordered = |pattern: &'_ Pattern| -> Vec<_> {
         let lines = pattern.constraints.iter();
@@ -115,15 +114,15 @@ fn same_in_order(earlier: &Pattern, later: &Pattern) -> bool {
     ordered(earlier) == ordered(later)
 }
 
-/// Whether the lines that `earlier` wants are met wherever those of `later` are.
-fn covers_wants(earlier: &[&Constraint], later: &[&Constraint]) -> bool {
+/// Whether every node that satisfies the required lines of `later` satisfies those of `earlier`.
+fn covers_requires(earlier: &[&Constraint], later: &[&Constraint]) -> bool {
     let same = |(a, b): (&&Constraint, &&Constraint)| {
         a.interfaces == b.interfaces && a.device == b.device && a.port == b.port
     };
     if earlier.len() == later.len() && earlier.iter().zip(later).all(same) {
         return true;
     }
-    // No interface may have to choose between two lines: then meeting each alone is meeting all.
+    // If no interface occurs in two lines, a node that satisfies each line by itself satisfies all.
     match earlier {
         [only] if only.interfaces.is_none() => {
             return later.iter().any(|later| implies_neighbor(later, only));
@@ -191,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_covers_those_that_ask_for_more() {
+    fn a_pattern_covers_patterns_with_all_its_conditions() {
         for (earlier, later) in [
             ("[]", "[Ethernet1: spine1]"),
             ("[any: any]", "[Ethernet7: spine1]"),
@@ -226,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_asks_for_something_else_covers_nothing() {
+    fn a_pattern_does_not_cover_a_pattern_without_one_of_its_conditions() {
         for (earlier, later) in [
             ("[Ethernet1: any]", "[any: any]"),
             ("[Ethernet1: spine1]", "[Ethernet1: spine2]"),
@@ -257,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_covers_the_same_one_only() {
+    fn a_model_covers_only_the_same_model() {
         let model = |model: &str| Pattern::parse_stored(&format!("model: {model}")).unwrap();
         assert!(covers(&model("DCS"), &model("DCS")));
         assert!(covers(&pattern("[]"), &model("DCS")));
@@ -270,13 +269,16 @@ mod tests {
         for (interfaces, part) in [
             (
                 "[Ethernet1: a, Ethernet1-2: b]",
-                "already wants a neighbor on Ethernet1",
+                "already requires a neighbor on Ethernet1",
             ),
             ("[Ethernet1: a, Ethernet1: none]", "'Ethernet1: none'"),
             ("[Ethernet1: 'a:b', none: a]", "'none: a'"),
             ("[any: spine1, none: \"regex('spine')\"]", "'none: regex"),
-            ("[none: none, any: any]", "'any: any' wants"),
-            ("[Ethernet1: a, none: none, any: any]", "'any: any' wants"),
+            ("[none: none, any: any]", "'any: any' requires"),
+            (
+                "[Ethernet1: a, none: none, any: any]",
+                "'any: any' requires",
+            ),
         ] {
             let (_, reason) = contradiction(&pattern(interfaces)).unwrap();
             assert!(reason.contains(part), "{interfaces}: {reason}");
@@ -294,7 +296,7 @@ mod tests {
         }
     }
 
-    /// Lines of a pattern over a small world, so that they often speak of the same neighbors.
+    /// Patterns over few names, so that their lines often describe the same neighbors.
     fn some_pattern() -> impl Strategy<Value = Pattern> {
         let local =
             prop::sample::select(vec!["any", "none", "Ethernet1", "Ethernet1-2", "Ethernet2"]);
@@ -351,7 +353,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 4096, ..ProptestConfig::default() })]
 
         #[test]
-        fn what_is_said_is_true_of_every_node(
+        fn a_contradiction_matches_no_node_and_a_covered_pattern_none_that_the_earlier_does_not(
             earlier in some_pattern(),
             later in some_pattern(),
             nodes in prop::collection::vec(some_facts(), 32),
@@ -359,9 +361,9 @@ mod tests {
             let covered = covers(&earlier, &later);
             let impossible = contradiction(&later).is_some();
             for node in &nodes {
-                let fits = later.check(node).is_ok();
-                prop_assert!(!(fits && impossible));
-                prop_assert!(!(fits && covered) || earlier.check(node).is_ok(), "{node:?}");
+                let matches = later.check(node).is_ok();
+                prop_assert!(!(matches && impossible));
+                prop_assert!(!(matches && covered) || earlier.check(node).is_ok(), "{node:?}");
             }
         }
     }

@@ -16,7 +16,7 @@ use super::Check;
 const MAX_SHOWN: usize = 3;
 
 impl Check<'_> {
-    /// Checks every pool, and whether it has a value for each node that will ask it.
+    /// Checks every pool, and that it has a value for each node that calls it.
     pub(super) fn pools(&mut self) {
         let pools = self.keys(|kind| match kind {
             ContentKind::Pool(name) => Some(name.clone()),
@@ -80,7 +80,7 @@ impl Check<'_> {
                     ));
                     owners.insert(owner, first);
                 }
-                // To reserve one value of a range is what ranges and reservations are for.
+                // A reservation of one value of a range is intended.
                 continue;
             }
             let range = ranges
@@ -98,7 +98,7 @@ impl Check<'_> {
         }
     }
 
-    /// Finds pools with fewer values than nodes that are certain to ask for one.
+    /// Finds pools with fewer values than nodes that are certain to call them.
     fn suffice(&mut self) {
         let users = std::mem::take(&mut self.static_users);
         let short: BTreeMap<&String, Shortage<'_>> = users
@@ -160,7 +160,7 @@ impl Check<'_> {
     }
 }
 
-/// A pool with fewer values than nodes that ask it.
+/// A pool with fewer values than nodes that call it.
 struct Shortage<'u> {
     available: usize,
     asking: Vec<&'u String>,

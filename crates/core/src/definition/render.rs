@@ -12,7 +12,7 @@ use crate::yaml::{Diagnostic, Position};
 /// Maximum size of a rendered definition, as bytes of JSON.
 pub const MAX_RENDERED: usize = 2 * 1024 * 1024;
 /// Maximum number of different calls of plugins in the definition of a node: each is a round trip to a pool.
-pub const MAX_CALLS: usize = 256;
+pub const MAX_CALLS: usize = 16;
 /// Maximum number of calls in a definition, repeated ones included.
 pub const MAX_CALL_PLACES: usize = 4096;
 
@@ -20,8 +20,8 @@ impl Definition {
     /// The definition for one node, before plugin calls.
     ///
     /// A string that begins with `$`, as an attribute of an action or in a mapping of its attributes, refers to an
-    /// attribute: the node's own, else the definition's, else null. The value replaces the string, and is not looked up
-    /// again.
+    /// attribute: the node's own, else the definition's, else null. The value replaces the string. A `$name`
+    /// in it is not replaced.
     ///
     /// # Errors
     /// The result exceeds [`MAX_RENDERED`], [`MAX_CALLS`] or [`MAX_CALL_PLACES`].

@@ -1,4 +1,4 @@
-//! How neighbordb decides about a node, and the words for it.
+//! The trace of a selection: each pattern that was checked, with its outcome, and the messages for them.
 
 use std::fmt;
 
@@ -7,15 +7,15 @@ use crate::pattern::{MAX_HINT_STEPS, Mismatch};
 use crate::printable::{Printable, cut};
 use crate::pyregex::Budget;
 
-/// Most mismatches that a trace keeps; it counts those beyond. No text of [`MAX_REFUSAL`] bytes has more.
+/// The largest number of mismatches in a trace; it counts those beyond. No text of [`MAX_REFUSAL`] bytes has more.
 pub const MAX_MISMATCHES: usize = 2_000;
-/// Most bytes of a response that says why no pattern matches.
+/// The largest refusal, in bytes: the response with the reasons why no pattern matches.
 pub const MAX_REFUSAL: usize = 64 * 1024;
-/// Most bytes of that in a log line.
+/// The largest part of a refusal in a log line, in bytes.
 pub const MAX_LOGGED_REFUSAL: usize = 4 * 1024;
 
-/// The patterns that a node was checked against, each with its outcome. The last one matches, could not be decided, or is
-/// the last pattern there is.
+/// The patterns that a node was checked against, each with its outcome. The last one matches, is indeterminate, or is the
+/// last pattern of the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace<'a> {
     /// In the order in which they were checked: at most [`MAX_MISMATCHES`] that do not match, and the last one if it ended
@@ -23,7 +23,7 @@ pub struct Trace<'a> {
     candidates: Vec<Candidate<'a>>,
     /// The number of patterns that do not match and are not among the candidates.
     omitted: usize,
-    /// Keys of neighbordb that nothing reads: named if there is no pattern.
+    /// Unknown keys of neighbordb: the refusal names them if there is no pattern.
     unknown_keys: &'a [String],
 }
 
@@ -71,7 +71,7 @@ impl<'a> Trace<'a> {
         }
     }
 
-    /// Adds the next candidate; returns whether the search goes on.
+    /// Adds the next candidate. Returns whether to check the next pattern.
     pub(super) fn add(&mut self, candidate: Candidate<'a>) -> bool {
         let ends = candidate.ends_the_search();
         if ends || self.candidates.len() < MAX_MISMATCHES {
@@ -99,7 +99,7 @@ impl<'a> Trace<'a> {
         self.omitted
     }
 
-    /// Why each of the candidates that do not match does not.
+    /// The mismatches of the candidates that do not match.
     pub fn mismatches(&self) -> impl Iterator<Item = &Mismatch<'a>> {
         let candidates = self.candidates.iter();
         candidates.filter_map(|candidate| candidate.outcome.as_ref().err())
@@ -129,10 +129,9 @@ impl<'a> Trace<'a> {
     }
 
     /// Why no pattern matches: one line for each, in at most `max` bytes, where each character takes `width` of them. If
-    /// that is not enough for all, the text ends with `and 7 more patterns`; a pattern that could not be decided is among
-    /// those shown.
+    /// not all fit, the text ends with `and 7 more patterns`; it always shows an indeterminate pattern.
     ///
-    /// No more is built than is returned, but for one line.
+    /// At most one line is built and not returned.
     pub fn refusal(&self, max: usize, width: impl Fn(char) -> usize + Copy) -> String {
         let mismatches: Vec<&Mismatch<'_>> = self.mismatches().collect();
         if mismatches.is_empty() {
@@ -158,7 +157,7 @@ impl<'a> Trace<'a> {
             let room = max.saturating_sub(size(&ending(total)) + newline);
             cut(&last, room, width).into_owned()
         });
-        // Without the end of the text, whatever it says.
+        // The room for lines, if the text has its longest ending.
         let mut left = max
             .saturating_sub(size(&ending(total)))
             .saturating_sub(last.as_deref().map_or(0, |last| size(last) + newline));
@@ -171,7 +170,7 @@ impl<'a> Trace<'a> {
             };
             left = match left.checked_sub(size(&line) + newline) {
                 Some(left) => left,
-                // The first has no line end before it.
+                // The first line has no line end before it.
                 None if lines.is_empty() && last.is_none() => 0,
                 None => break,
             };
@@ -194,7 +193,7 @@ impl fmt::Display for Trace<'_> {
             if candidate.entry.pattern.node.is_some() {
                 let name = Printable(&candidate.entry.pattern.name);
                 lines.push(format!(
-                    "(only '{name}' is checked: it is for this node alone)"
+                    "(only '{name}' is checked: it is only for this node)"
                 ));
             }
             lines.push(candidate.to_string());
@@ -244,21 +243,21 @@ patterns:
             (
                 "SN2",
                 "DCS-7050",
-                "(only 'alone' is checked: it is for this node alone)\nline 2: pattern 'alone' matches: definitions/leaf".to_owned(),
+                "(only 'alone' is checked: it is only for this node)\nline 2: pattern 'alone' matches: definitions/leaf".to_owned(),
                 Some("alone"),
                 "a pattern matches",
             ),
             (
                 "SN1",
                 "DCS-7050",
-                "line 3: pattern 'spine': wants model regex('DCS-75'), saw 'DCS-7050'\nline 4: pattern 'slow': wants model regex('(a*)*(a*)*(a*)*\\1\\2\\3b'), saw 'DCS-7050'\nline 5: pattern 'rest' matches: definitions/dc1/leaf".to_owned(),
+                "line 3: pattern 'spine': requires model regex('DCS-75'), saw 'DCS-7050'\nline 4: pattern 'slow': requires model regex('(a*)*(a*)*(a*)*\\1\\2\\3b'), saw 'DCS-7050'\nline 5: pattern 'rest' matches: definitions/dc1/leaf".to_owned(),
                 Some("rest"),
                 "a pattern matches",
             ),
             (
                 "SN1",
                 slow.as_str(),
-                format!("line 3: pattern 'spine': wants model regex('DCS-75'), saw '{slow}'\nline 4: pattern 'slow': cannot decide on model regex('(a*)*(a*)*(a*)*\\1\\2\\3b'): it takes too many steps; simplify the expression, for instance its nested repetitions"),
+                format!("line 3: pattern 'spine': requires model regex('DCS-75'), saw '{slow}'\nline 4: pattern 'slow': cannot decide on model regex('(a*)*(a*)*(a*)*\\1\\2\\3b'): it takes too many steps; simplify the expression, for instance its nested repetitions"),
                 None,
                 "it cannot be decided whether a pattern matches",
             ),
@@ -286,7 +285,7 @@ patterns:
     }
 
     #[test]
-    fn a_trace_keeps_the_pattern_that_fits_after_those_it_omits() {
+    fn a_trace_keeps_the_pattern_that_matches_after_omitted_ones() {
         let before: String = (0..MAX_MISMATCHES + 2)
             .map(|index| format!("- {{name: p{index}, definition: a, model: b}}\n"))
             .collect();

@@ -195,7 +195,7 @@ fn read_object(text: &[u8]) -> Result<Object<'_>, FactsError> {
         Ok(Json::Object(object)) => Ok(object),
         Ok(other) => Err(FactsError::NotAnObject(other.kind())),
         Err(JsonError::Malformed(error)) => Err(FactsError::Malformed(error.to_string())),
-        Err(JsonError::TooMany) => Err(FactsError::TooManyValues),
+        Err(JsonError::TooManyValues) => Err(FactsError::TooManyValues),
     }
 }
 

@@ -71,7 +71,7 @@ impl Pattern {
                 Ok(Some(true)) => {}
                 Ok(Some(false) | None) => {
                     return Err(mismatch(Reason::Model {
-                        wants: model.as_str(),
+                        required: model.as_str(),
                         saw,
                     }));
                 }
@@ -141,17 +141,17 @@ impl Pattern {
                 }
             }
         }
-        let mut wanted = lines
+        let mut required = lines
             .iter()
             .filter(|line| line.constraint.sense == Sense::Require);
-        let left = wanted.find_map(|Line { constraint, met }| {
+        let left = required.find_map(|Line { constraint, met }| {
             Some((constraint, met.iter().position(|met| !met)?))
         });
         Ok(left.map(|(constraint, place)| {
             let names = constraint.interfaces.as_ref();
             Reason::Exhausted {
                 interface: names.and_then(|names| names.get(place)).copied(),
-                wants: constraint.neighbor(),
+                required: constraint.neighbor(),
             }
         }))
     }
@@ -216,7 +216,7 @@ fn missing<'a>(
 ) -> Result<Option<Reason<'a>>, Indeterminate> {
     let reason = |interface, saw| Reason::Missing {
         interface,
-        wants: constraint.neighbor(),
+        required: constraint.neighbor(),
         saw,
     };
     let Some(names) = &constraint.interfaces else {

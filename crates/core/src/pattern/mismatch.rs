@@ -14,7 +14,7 @@ pub const MAX_SEEN: usize = 3;
 /// Maximum number of steps of the search for similar neighbors in one refusal: some milliseconds.
 pub const MAX_HINT_STEPS: u64 = 200_000;
 
-/// The condition of a pattern that a node does not meet. Its text is one line: `pattern 'leaf': Ethernet1 wants device
+/// The condition of a pattern that a node does not meet. Its text is one line: `pattern 'leaf': Ethernet1 requires device
 /// regex('spine\d+'), saw 'core1'`.
 ///
 /// It borrows from the pattern and the facts, and the text is formatted only for a refusal: most nodes fail many patterns
@@ -29,19 +29,19 @@ pub struct Mismatch<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reason<'a> {
     Model {
-        wants: &'a str,
+        required: &'a str,
         saw: Option<&'a str>,
     },
     /// An interface, or for `None` every interface, lacks the required neighbor.
     Missing {
         interface: Option<InterfaceName>,
-        wants: NeighborConditions<'a>,
+        required: NeighborConditions<'a>,
         saw: Seen<'a>,
     },
     /// The required neighbor exists, but an earlier line of the pattern has used its interface.
     Exhausted {
         interface: Option<InterfaceName>,
-        wants: NeighborConditions<'a>,
+        required: NeighborConditions<'a>,
     },
     Forbidden {
         interface: &'a str,
@@ -97,8 +97,8 @@ impl Mismatch<'_> {
     /// required one, while the budget lasts.
     pub fn text(&self, budget: &mut Budget) -> String {
         let mut text = format!("pattern '{}': {}", Printable(self.pattern), self.reason);
-        if let Reason::Missing { wants, saw, .. } = self.reason
-            && let Ok(Some(near)) = near::find(wants, saw, budget)
+        if let Reason::Missing { required, saw, .. } = self.reason
+            && let Ok(Some(near)) = near::find(required, saw, budget)
         {
             text += &near.to_string();
         }
@@ -116,27 +116,33 @@ impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::Model {
-                wants,
+                required,
                 saw: Some(saw),
             } => write!(
                 f,
-                "wants model regex('{}'), saw '{}'",
-                Expression(wants),
+                "requires model regex('{}'), saw '{}'",
+                Expression(required),
                 Printable(saw)
             ),
-            Reason::Model { wants, saw: None } => {
-                let wants = Expression(wants);
-                write!(f, "wants model regex('{wants}'), and the node sent none")
+            Reason::Model {
+                required,
+                saw: None,
+            } => {
+                let required = Expression(required);
+                write!(
+                    f,
+                    "requires model regex('{required}'), and the node sent none"
+                )
             }
             Reason::Missing {
                 interface,
-                wants,
+                required,
                 saw,
             } => {
-                write!(f, "{} wants {wants}, saw ", SomeInterface(*interface))?;
+                write!(f, "{} requires {required}, saw ", SomeInterface(*interface))?;
                 for (index, neighbor) in saw.neighbors().take(MAX_SEEN).enumerate() {
                     f.write_str(if index == 0 { "" } else { ", " })?;
-                    seen(f, neighbor, wants.port.is_some())?;
+                    seen(f, neighbor, required.port.is_some())?;
                 }
                 match saw.count() {
                     0 => f.write_str("no neighbor"),
@@ -144,10 +150,13 @@ impl fmt::Display for Reason<'_> {
                     count => write!(f, " and {} more", count - MAX_SEEN),
                 }
             }
-            Reason::Exhausted { interface, wants } => {
+            Reason::Exhausted {
+                interface,
+                required,
+            } => {
                 write!(
                     f,
-                    "{} wants {wants}, which is there, but an earlier line of the pattern used it up",
+                    "{} requires {required}, which exists, but an earlier line of the pattern used its interface",
                     SomeInterface(*interface)
                 )
             }

@@ -38,18 +38,18 @@ enum Comparison {
 /// # Errors
 /// The budget is exhausted.
 pub(super) fn find<'a>(
-    wants: NeighborConditions<'_>,
+    required: NeighborConditions<'_>,
     seen: Seen<'a>,
     budget: &mut Budget,
 ) -> Result<Option<Near<'a>>, Indeterminate> {
     for neighbor in seen.neighbors() {
         budget.spend(1)?;
-        let device = match compare(wants.device, &neighbor.device, true, budget)? {
+        let device = match compare(required.device, &neighbor.device, true, budget)? {
             Comparison::Same => None,
             Comparison::Near(suggestion) => Some(suggestion),
             Comparison::Different => continue,
         };
-        let port = match compare(wants.port, &neighbor.port, false, budget)? {
+        let port = match compare(required.port, &neighbor.port, false, budget)? {
             Comparison::Same => None,
             Comparison::Near(suggestion) => Some(suggestion),
             Comparison::Different => continue,
@@ -66,26 +66,26 @@ pub(super) fn find<'a>(
 }
 
 fn compare(
-    wanted: Option<&Function>,
+    required: Option<&Function>,
     saw: &str,
     is_device: bool,
     budget: &mut Budget,
 ) -> Result<Comparison, Indeterminate> {
-    let Some(function) = wanted else {
+    let Some(function) = required else {
         return Ok(Comparison::Same);
     };
     if function.accepts(saw, budget)? {
         return Ok(Comparison::Same);
     }
     let near = match function {
-        Function::Exact(wanted) => near_name(wanted, saw, is_device),
+        Function::Exact(required) => near_name(required, saw, is_device),
         Function::Regex(regex) => near_expression(regex, saw, is_device, budget)?,
         Function::Includes(_) | Function::Excludes(_) => None,
     };
     Ok(near.map_or(Comparison::Different, Comparison::Near))
 }
 
-fn near_name(wanted: &str, saw: &str, is_device: bool) -> Option<Suggestion> {
+fn near_name(required: &str, saw: &str, is_device: bool) -> Option<Suggestion> {
     let suggestion = |name: &str, domain, case| Suggestion {
         domain,
         case,
@@ -96,15 +96,15 @@ fn near_name(wanted: &str, saw: &str, is_device: bool) -> Option<Suggestion> {
             if domain { ANY_DOMAIN } else { "$" }
         ),
     };
-    if wanted.eq_ignore_ascii_case(saw) {
-        return Some(suggestion(wanted, false, true));
+    if required.eq_ignore_ascii_case(saw) {
+        return Some(suggestion(required, false, true));
     }
-    let (wanted, saw) = (split(wanted), split(saw));
+    let (required, saw) = (split(required), split(saw));
     let near = is_device
-        && wanted.domain != saw.domain
-        && !wanted.host.is_empty()
-        && wanted.host.eq_ignore_ascii_case(saw.host);
-    near.then(|| suggestion(wanted.host, true, wanted.host != saw.host))
+        && required.domain != saw.domain
+        && !required.host.is_empty()
+        && required.host.eq_ignore_ascii_case(saw.host);
+    near.then(|| suggestion(required.host, true, required.host != saw.host))
 }
 
 /// The end of an expression that matches a host name with and without a domain.

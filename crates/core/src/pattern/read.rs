@@ -11,6 +11,7 @@ use crate::function::Function;
 use crate::node::{Identifier, normalize_mac};
 use crate::printable::Printable;
 use crate::pyregex::PyRegex;
+use crate::record::{MAX_RECORD_NODES, MAX_RECORD_TEXT};
 use crate::yaml::{Node, Value};
 
 /// The file of a pattern, which decides the required attributes.
@@ -115,6 +116,14 @@ pub(crate) fn read_entry(
     };
     reader.named_error(|reader| {
         let pattern = reader.pattern()?;
+        if !pattern.fits_a_record() {
+            return Err(PatternError::new(
+                pattern.position,
+                format!(
+                    "the pattern is too large to be stored with a node: it has more than {MAX_RECORD_NODES} values or {MAX_RECORD_TEXT} bytes, with the variables that it uses"
+                ),
+            ));
+        }
         let definition = reader
             .content_name("definition")?
             .ok_or_else(|| reader.missing("definition"))?;

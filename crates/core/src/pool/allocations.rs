@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::Pool;
-use super::range::Network;
+use super::address_range::Network;
 
 /// The node of each allocated value. A value has at most one node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

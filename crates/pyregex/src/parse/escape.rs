@@ -1,5 +1,7 @@
 //! Escapes and sets.
 
+use std::sync::Arc;
+
 use super::{Parser, Result};
 use crate::ast::Ast;
 use crate::atom::Assertion;
@@ -20,11 +22,11 @@ impl Parser {
             return self.fail_at(start, TRAILING_BACKSLASH);
         };
         if let Some((category, negated)) = Category::of_escape(c) {
-            return Ok(Ast::Char(CharMatcher::Class(Class {
+            return Ok(Ast::Char(CharMatcher::Class(Arc::new(Class {
                 items: vec![ClassItem::Category { category, negated }],
                 negated: false,
                 flags,
-            })));
+            }))));
         }
         match c {
             'A' => Ok(Ast::Assertion(Assertion::Start)),
@@ -140,11 +142,11 @@ impl Parser {
                 "ignoring case is supported for ASCII letters only, and this set contains other characters",
             );
         }
-        Ok(Ast::Char(CharMatcher::Class(Class {
+        Ok(Ast::Char(CharMatcher::Class(Arc::new(Class {
             items,
             negated,
             flags,
-        })))
+        }))))
     }
 
     /// One character or category of a set, after its first character.

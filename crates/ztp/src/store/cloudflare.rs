@@ -1,4 +1,4 @@
-//! Cloudflare's REST API: who asks, for which account, and the envelope that answers come in.
+//! Cloudflare's REST API: the credential, the account, and the envelope of responses.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -9,7 +9,7 @@ use ureq::{Agent, AsSendBody};
 use ztp_core::path::encode_segment;
 
 use crate::Failure;
-use crate::http::{self, Answer, Trouble};
+use crate::http::{self, RequestError, TextResponse};
 use crate::project::Project;
 
 const BASE_URL: &str = "https://api.cloudflare.com/client/v4";
@@ -22,7 +22,7 @@ pub struct Api {
     pub account: String,
 }
 
-/// What an answer has, beside its result.
+/// The paging information of a response.
 #[derive(Debug, Default, Deserialize)]
 pub struct ResultInfo {
     pub cursor: Option<String>,
@@ -50,7 +50,7 @@ impl Api {
     /// A client with the user's credential: CLOUDFLARE_API_TOKEN, else wrangler's login.
     ///
     /// # Errors
-    /// There is no credential, or it cannot be told which account is meant.
+    /// There is no credential, or it has several accounts and none is configured.
     pub fn open(project: &Project) -> Result<Self, Failure> {
         let base = variable("CLOUDFLARE_API_BASE_URL").unwrap_or_else(|| BASE_URL.to_owned());
         let token = match variable("CLOUDFLARE_API_TOKEN") {
@@ -79,54 +79,54 @@ impl Api {
             id: String,
         }
         let (accounts, _): (Vec<Account>, _) =
-            self.ask("listing your accounts", Method::GET, "/accounts", None)?;
+            self.call("listing your accounts", Method::GET, "/accounts", None)?;
         match <[Account; 1]>::try_from(accounts) {
             Ok([account]) => Ok(account.id),
             Err(accounts) => Err(Failure::new(format!(
-                "you have {} accounts; say which one is meant with CLOUDFLARE_ACCOUNT_ID, or with \
+                "you have {} accounts; choose one with CLOUDFLARE_ACCOUNT_ID, or with \
                  account_id in wrangler.toml",
                 accounts.len()
             ))),
         }
     }
 
-    /// A request for a path below the account: `/storage/kv/namespaces`.
+    /// A path below the account: `/storage/kv/namespaces`.
     pub fn of_account(&self, path: &str) -> String {
         format!("/accounts/{}{path}", encode_segment(&self.account))
     }
 
-    /// Asks, and tries again where that may help: only for what can be repeated.
+    /// Sends an idempotent request with retries, and parses the result.
     ///
     /// # Errors
-    /// There is no answer, or one that is no success.
-    pub fn ask<T: DeserializeOwned>(
+    /// The request failed, or the response reports an error.
+    pub fn call<T: DeserializeOwned>(
         &self,
         doing: &str,
         method: Method,
         path: &str,
         body: Option<&Json>,
     ) -> Result<(T, ResultInfo), Failure> {
-        http::patiently(doing, || self.ask_once(method.clone(), path, body))
+        http::retry(doing, || self.call_once(method.clone(), path, body))
     }
 
-    /// Asks once.
+    /// Sends a request once, and parses the result.
     ///
     /// # Errors
-    /// There is no answer, or one that is no success.
-    pub fn ask_once<T: DeserializeOwned>(
+    /// The request failed, or the response reports an error.
+    pub fn call_once<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         body: Option<&Json>,
-    ) -> Result<(T, ResultInfo), Trouble> {
+    ) -> Result<(T, ResultInfo), RequestError> {
         let body = body.map(Json::to_string).unwrap_or_default();
         let request = self
             .request(method, path)
             .header("Content-Type", "application/json")
             .body(body.as_str());
-        let answer = self.send(request)?;
-        let Ok(envelope) = serde_json::from_str::<Envelope>(&answer.body) else {
-            return Err(answer.trouble());
+        let response = self.send(request)?;
+        let Ok(envelope) = serde_json::from_str::<Envelope>(&response.body) else {
+            return Err(response.error());
         };
         let problems: Vec<_> = envelope
             .errors
@@ -134,38 +134,38 @@ impl Api {
             .into_iter()
             .map(|problem| format!("{} ({})", problem.message, problem.code))
             .collect();
-        if answer.status < 300 && envelope.success {
+        if response.status < 300 && envelope.success {
             let result = serde_json::from_value(envelope.result).map_err(|error| {
-                Trouble::Lasting(format!("its answer is not understood: {error}"))
+                RequestError::Permanent(format!("the response is not valid: {error}"))
             })?;
             return Ok((result, envelope.result_info.unwrap_or_default()));
         }
-        Err(match answer.trouble() {
-            Trouble::Lasting(_) if !problems.is_empty() => Trouble::Lasting(format!(
-                "it answered {}: {}",
-                answer.status,
+        Err(match response.error() {
+            RequestError::Permanent(_) if !problems.is_empty() => RequestError::Permanent(format!(
+                "the server responded {}: {}",
+                response.status,
                 problems.join("; ")
             )),
-            trouble => trouble,
+            error => error,
         })
     }
 
     /// Sends a request once.
     ///
     /// # Errors
-    /// There is no answer, or the credential is not accepted.
+    /// The request failed, or the credential is not accepted.
     pub fn send<T: AsSendBody>(
         &self,
         request: Result<Request<T>, ureq::http::Error>,
-    ) -> Result<Answer, Trouble> {
-        let answer = http::send(&self.agent, built(request)?)?;
-        match answer.status {
-            401 | 403 => Err(Trouble::Lasting(format!(
+    ) -> Result<TextResponse, RequestError> {
+        let response = http::send(&self.agent, built(request)?)?;
+        match response.status {
+            401 | 403 => Err(RequestError::Permanent(format!(
                 "the credential is not accepted ({}); log in with `npx wrangler login`, or set \
                  CLOUDFLARE_API_TOKEN to a token that may edit Workers KV and R2",
-                answer.status
+                response.status
             ))),
-            _ => Ok(answer),
+            _ => Ok(response),
         }
     }
 
@@ -178,9 +178,11 @@ impl Api {
     }
 }
 
-/// A request that could be put together.
-pub fn built<T>(request: Result<Request<T>, ureq::http::Error>) -> Result<Request<T>, Trouble> {
-    request.map_err(|error| Trouble::Lasting(format!("the request cannot be made: {error}")))
+/// A request that was built without an error.
+pub fn built<T>(
+    request: Result<Request<T>, ureq::http::Error>,
+) -> Result<Request<T>, RequestError> {
+    request.map_err(|error| RequestError::Permanent(format!("cannot build the request: {error}")))
 }
 
 /// An environment variable that is set and not empty.
@@ -188,7 +190,7 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The token of `wrangler login`, which wrangler renews if need be.
+/// The token of `wrangler login`, which wrangler renews if it has expired.
 fn login(project: &Project) -> Result<String, Failure> {
     #[derive(Deserialize)]
     struct Credential {

@@ -1,7 +1,7 @@
-// The storage of `wrangler dev`, for a program that speaks JSON: one request a line on standard
-// input, one answer a line on standard output, behind a mark, since wrangler may print there, too.
+// Access to the storage of `wrangler dev` as JSON: one request per line on standard input, one response
+// per line on standard output. A response begins with a mark, because wrangler may print there, too.
 //
-// No module: wrangler's own worker threads inherit how Node.js was told to read this text.
+// CommonJS: wrangler's worker threads inherit the Node.js option for the type of this script.
 
 const { readFileSync, writeFileSync } = require("node:fs");
 const { createInterface } = require("node:readline");
@@ -12,7 +12,7 @@ process.env.CLOUDFLARE_CF_FETCH_ENABLED ??= "false";
 let data;
 let files;
 
-serve().catch((error) => answer({ error: String(error?.message ?? error) }));
+serve().catch((error) => respond({ error: String(error?.message ?? error) }));
 
 async function serve() {
   const { getPlatformProxy } = await import("wrangler");
@@ -20,12 +20,12 @@ async function serve() {
   try {
     ({ ZTP_DATA: data, ZTP_FILES: files } = proxy.env);
     if (!data || !files) throw new Error("wrangler.toml does not bind ZTP_DATA and ZTP_FILES");
-    answer({ ready: true });
+    respond({ ready: true });
     for await (const line of createInterface({ input: process.stdin })) {
       try {
-        answer(await handle(JSON.parse(line)));
+        respond(await handle(JSON.parse(line)));
       } catch (error) {
-        answer({ error: String(error?.message ?? error) });
+        respond({ error: String(error?.message ?? error) });
       }
     }
   } finally {
@@ -33,7 +33,7 @@ async function serve() {
   }
 }
 
-function answer(value) {
+function respond(value) {
   process.stdout.write(`ztp:${JSON.stringify(value)}\n`);
 }
 
@@ -59,7 +59,7 @@ async function handle({ operation, keys, values, key, path, sha1, size, mark }) 
       return {};
     case "get-object": {
       const object = await files.get(key);
-      if (!object) throw new Error(`there is no ${key}`);
+      if (!object) throw new Error(`${key} is not stored`);
       writeFileSync(path, Buffer.from(await object.arrayBuffer()));
       return {};
     }
@@ -70,7 +70,7 @@ async function handle({ operation, keys, values, key, path, sha1, size, mark }) 
       for (const name of keys) await files.delete(name);
       return {};
     default:
-      throw new Error(`${operation} is no operation`);
+      throw new Error(`unknown operation ${operation}`);
   }
 }
 

@@ -19,9 +19,9 @@ use crate::{Failure, display_path};
 use super::{Inventory, Storage, StoredObject, StoredValue, Upload, mark};
 
 const SCRIPT: &str = include_str!("local.cjs");
-/// What an answer begins with; other lines are wrangler's.
+/// The first characters of a response; other lines are wrangler's output.
 const MARK: &str = "ztp:";
-/// The largest object: Node.js reads a file into one buffer, and no larger one.
+/// The limit of an object's size, in bytes: Node.js reads a file into one buffer.
 const MAX_OBJECT_BYTES: u64 = 2 << 30;
 
 /// Local storage, open.
@@ -30,10 +30,10 @@ pub struct Local {
     process: Child,
     /// `None` once it is closed, which ends the process.
     requests: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-    /// What wrangler and workerd print: of interest only if they fail, since they warn of bindings
-    /// that nobody uses here.
-    complaints: Option<JoinHandle<String>>,
+    responses: BufReader<ChildStdout>,
+    /// The output of wrangler and workerd. It is shown only if they fail, because they warn of bindings
+    /// that `ztp` does not use.
+    stderr: Option<JoinHandle<String>>,
 }
 
 impl Local {
@@ -58,74 +58,75 @@ impl Local {
             process.stdout.take(),
             process.stderr.take(),
         );
-        let (Some(requests), Some(answers), Some(complaints)) = pipes else {
-            return Err(Failure::new("cannot talk to Node.js: it has no pipes"));
+        let (Some(requests), Some(responses), Some(stderr)) = pipes else {
+            return Err(Failure::new(
+                "cannot communicate with Node.js: it has no pipes",
+            ));
         };
         let mut local = Self {
             name: format!("local storage in {}", display_path(state)),
             process,
             requests: Some(requests),
-            answers: BufReader::new(answers),
-            complaints: Some(std::thread::spawn(move || {
+            responses: BufReader::new(responses),
+            stderr: Some(std::thread::spawn(move || {
                 let mut text = Vec::new();
-                // What has been read by then is all there is to show.
-                let _ = BufReader::new(complaints).read_to_end(&mut text);
+                // An error ends the output: the part before it is shown.
+                let _ = BufReader::new(stderr).read_to_end(&mut text);
                 String::from_utf8_lossy(&text).into_owned()
             })),
         };
-        local.answer::<Json>("opening it")?;
+        local.response::<Json>("opening it")?;
         Ok(local)
     }
 
-    fn ask<T: DeserializeOwned>(&mut self, doing: &str, request: &Json) -> Result<T, Failure> {
+    fn call<T: DeserializeOwned>(&mut self, doing: &str, request: &Json) -> Result<T, Failure> {
         if let Some(requests) = &mut self.requests {
             let sent = writeln!(requests, "{request}").and_then(|()| requests.flush());
             sent.map_err(|error| Failure::new(format!("{}: {doing} failed: {error}", self.name)))?;
         }
-        self.answer(doing)
+        self.response(doing)
     }
 
-    fn answer<T: DeserializeOwned>(&mut self, doing: &str) -> Result<T, Failure> {
+    fn response<T: DeserializeOwned>(&mut self, doing: &str) -> Result<T, Failure> {
         let name = self.name.clone();
         let failed = |problem: &str| Failure::new(format!("{name}: {doing} failed: {problem}"));
         let mut line = String::new();
         loop {
             line.clear();
-            let read = self.answers.read_line(&mut line);
+            let read = self.responses.read_line(&mut line);
             if read.map_err(|error| failed(&error.to_string()))? == 0 {
-                let complaints = self.complaints.take().map(JoinHandle::join);
-                let text = complaints.and_then(Result::ok).unwrap_or_default();
+                let stderr = self.stderr.take().map(JoinHandle::join);
+                let text = stderr.and_then(Result::ok).unwrap_or_default();
                 return Err(failed(&format!(
-                    "wrangler ended, and said:\n{}",
+                    "wrangler exited with this output:\n{}",
                     text.trim()
                 )));
             }
-            // Other lines are wrangler's.
-            let Some(answer) = line.strip_prefix(MARK) else {
+            // Other lines are wrangler's output.
+            let Some(response) = line.strip_prefix(MARK) else {
                 continue;
             };
-            let odd = |error: serde_json::Error| {
-                failed(&format!("its answer is not understood: {error}"))
-            };
-            let answer: Json = serde_json::from_str(answer).map_err(odd)?;
-            if let Some(error) = answer.get("error").and_then(Json::as_str) {
+            let invalid =
+                |error: serde_json::Error| failed(&format!("the response is not valid: {error}"));
+            let response: Json = serde_json::from_str(response).map_err(invalid)?;
+            if let Some(error) = response.get("error").and_then(Json::as_str) {
                 return Err(failed(error));
             }
-            return serde_json::from_value(answer).map_err(odd);
+            return serde_json::from_value(response).map_err(invalid);
         }
     }
 }
 
 impl Drop for Local {
     fn drop(&mut self) {
-        // The end of its input ends the process, after what it has been asked is stored.
+        // At the end of its input the process completes all requests, and exits.
         self.requests = None;
         let _ = self.process.wait();
     }
 }
 
 #[derive(Deserialize)]
-struct Listed {
+struct ListResponse {
     values: BTreeMap<String, Option<String>>,
     objects: BTreeMap<String, ListedObject>,
 }
@@ -139,7 +140,7 @@ struct ListedObject {
 }
 
 #[derive(Deserialize)]
-struct Values {
+struct ValuesResponse {
     found: HashMap<String, String>,
 }
 
@@ -149,7 +150,7 @@ impl Storage for Local {
     }
 
     fn list(&mut self) -> Result<Inventory, Failure> {
-        let listed: Listed = self.ask("listing it", &json!({"operation": "list"}))?;
+        let listed: ListResponse = self.call("listing it", &json!({"operation": "list"}))?;
         let values = listed.values.into_iter();
         let objects = listed.objects.into_iter();
         Ok(Inventory {
@@ -172,10 +173,12 @@ impl Storage for Local {
 
     fn values(&mut self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, Failure> {
         let request = json!({"operation": "values", "keys": keys});
-        let Values { found } = self.ask("reading values", &request)?;
+        let ValuesResponse { found } = self.call("reading values", &request)?;
         let decoded = found.into_iter().map(|(key, value)| {
             let value = BASE64_STANDARD.decode(value).map_err(|error| {
-                Failure::new(format!("the value of {key} did not arrive whole: {error}"))
+                Failure::new(format!(
+                    "the response for {key} is not valid base64: {error}"
+                ))
             })?;
             Ok((key, value))
         });
@@ -190,15 +193,15 @@ impl Storage for Local {
             })
             .collect();
         let request = json!({"operation": "put-values", "values": values});
-        self.ask::<Json>("storing values", &request).map(drop)
+        self.call::<Json>("storing values", &request).map(drop)
     }
 
-    fn takes(&self, key: &str, size: u64) -> Result<(), Failure> {
+    fn check_size(&self, key: &str, size: u64) -> Result<(), Failure> {
         if size < MAX_OBJECT_BYTES {
             return Ok(());
         }
         Err(Failure::new(format!(
-            "{key} has {size} bytes, and local storage takes less than {MAX_OBJECT_BYTES}; with \
+            "{key} has {size} bytes, and local storage accepts less than {MAX_OBJECT_BYTES}; with \
              --remote there is no such limit"
         )))
     }
@@ -218,26 +221,26 @@ impl Storage for Local {
             "size": upload.size,
             "mark": mark(upload.key),
         });
-        self.ask::<Json>(&format!("storing {}", upload.key), &request)?;
+        self.call::<Json>(&format!("storing {}", upload.key), &request)?;
         progress(upload.size);
-        upload.digest.still_holds(upload.path)
+        upload.digest.check_unchanged(upload.path)
     }
 
     fn get_object(&mut self, key: &str, to: &Path) -> Result<(), Failure> {
         let to = std::path::absolute(to)
             .map_err(|error| Failure::new(format!("cannot write {key}: {error}")))?;
         let request = json!({"operation": "get-object", "key": key, "path": to});
-        self.ask::<Json>(&format!("reading {key}"), &request)
+        self.call::<Json>(&format!("reading {key}"), &request)
             .map(drop)
     }
 
     fn delete_values(&mut self, keys: &[String]) -> Result<(), Failure> {
         let request = json!({"operation": "delete-values", "keys": keys});
-        self.ask::<Json>("deleting values", &request).map(drop)
+        self.call::<Json>("deleting values", &request).map(drop)
     }
 
     fn delete_objects(&mut self, keys: &[String]) -> Result<(), Failure> {
         let request = json!({"operation": "delete-objects", "keys": keys});
-        self.ask::<Json>("deleting objects", &request).map(drop)
+        self.call::<Json>("deleting objects", &request).map(drop)
     }
 }

@@ -1,4 +1,4 @@
-//! Large objects, in parts: what was begun is remembered, so that the next run goes on there.
+//! Multipart uploads of large objects. A file lists the unfinished uploads, so that the next run resumes them.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
@@ -12,35 +12,35 @@ use ureq::SendBody;
 use ureq::http::Request;
 
 use crate::digest::hex;
-use crate::http::{self, Trouble};
+use crate::http::{self, RequestError};
 use crate::{Failure, display_path, regular};
 
 use super::Upload;
-use super::s3::{S3, SIGNED_FOR, arrived, notes, understood};
+use super::s3::{S3, SIGNED_FOR, check_md5, metadata, parse_body};
 
-/// The size of all parts but the last, in bytes, unless that made too many.
+/// The size of all parts but the last, in bytes, unless an object needs larger ones.
 const PART_BYTES: u64 = 32 << 20;
-/// Most parts of an object.
+/// The largest number of parts of an object.
 const MAX_PARTS: u64 = 10_000;
 
-/// The ETags of the parts that are there, by number.
+/// The ETags of the stored parts, by number.
 type Etags = BTreeMap<u16, String>;
 
-/// An upload that was begun.
+/// An unfinished upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Pending {
     upload_id: String,
-    /// Of the file that it is of.
+    /// Of the file.
     sha1: String,
     size: u64,
     part_bytes: u64,
 }
 
 impl S3 {
-    /// Uploads a file in parts. Parts that are there from an earlier run are not sent again.
+    /// Uploads a file in parts, except those that an earlier run has stored.
     ///
     /// # Errors
-    /// A part cannot be stored; those before stay.
+    /// A part cannot be stored. The stored parts stay.
     pub(super) fn put_in_parts(
         &self,
         upload: &Upload<'_>,
@@ -63,15 +63,15 @@ impl S3 {
             done += length;
             progress(done);
         }
-        // The parts must be of the file that the noted SHA-1 is of.
-        upload.digest.still_holds(upload.path)?;
+        // The file must not have changed since its SHA-1, which the metadata has, was computed.
+        upload.digest.check_unchanged(upload.path)?;
         self.complete(upload, &pending, &etags)?;
-        self.remember(upload.key, None)
+        self.save_pending(upload.key, None)
     }
 
-    /// The upload of this very file that an earlier run has begun, with the parts that are there.
+    /// The unfinished upload of the same file from an earlier run, with the stored parts.
     fn resume(&self, upload: &Upload<'_>) -> Result<Option<(Pending, Etags)>, Failure> {
-        let Some(pending) = self.remembered()?.remove(&self.name(upload.key)) else {
+        let Some(pending) = self.load_pending()?.remove(&self.name(upload.key)) else {
             return Ok(None);
         };
         if pending.sha1 != upload.digest.sha1 || pending.size != upload.size {
@@ -81,7 +81,7 @@ impl S3 {
         let mut etags = Etags::new();
         let mut marker = None;
         loop {
-            let page = http::patiently(&format!("going on with {}", upload.key), || {
+            let page = http::retry(&format!("resuming the upload of {}", upload.key), || {
                 let credentials = Some(&self.credentials);
                 let mut action =
                     self.bucket
@@ -90,13 +90,13 @@ impl S3 {
                     action.set_part_number_marker(marker);
                 }
                 let url = action.sign(SIGNED_FOR);
-                let answer = self.send(Request::get(url.as_str()).body(()))?;
-                match answer.status {
+                let response = self.send(Request::get(url.as_str()).body(()))?;
+                match response.status {
                     404 => Ok(None),
-                    _ => understood(&answer, ListParts::parse_response).map(Some),
+                    _ => parse_body(&response, ListParts::parse_response).map(Some),
                 }
             })?;
-            // It was completed or given up elsewhere, or is older than R2 keeps one.
+            // Another client completed or aborted it, or it is older than R2 keeps one.
             let Some(page) = page else { return Ok(None) };
             for part in page.parts {
                 let start = u64::from(part.number).saturating_sub(1) * pending.part_bytes;
@@ -113,20 +113,20 @@ impl S3 {
     }
 
     fn begin(&self, upload: &Upload<'_>) -> Result<Pending, Failure> {
-        let created = http::patiently(&format!("beginning {}", upload.key), || {
+        let created = http::retry(&format!("starting the upload of {}", upload.key), || {
             let credentials = Some(&self.credentials);
             let mut action = self.bucket.create_multipart_upload(credentials, upload.key);
-            let notes = notes(upload);
-            for (name, value) in &notes {
+            let metadata = metadata(upload);
+            for (name, value) in &metadata {
                 action.headers_mut().insert(*name, value.as_str());
             }
             let url = action.sign(SIGNED_FOR);
             let mut request = Request::post(url.as_str()).header("Content-Length", 0);
-            for (name, value) in &notes {
+            for (name, value) in &metadata {
                 request = request.header(*name, value);
             }
-            let answer = self.send(request.body(SendBody::none()))?;
-            understood(&answer, CreateMultipartUpload::parse_response)
+            let response = self.send(request.body(SendBody::none()))?;
+            parse_body(&response, CreateMultipartUpload::parse_response)
         })?;
         let pending = Pending {
             upload_id: created.upload_id().to_owned(),
@@ -134,11 +134,11 @@ impl S3 {
             size: upload.size,
             part_bytes: part_bytes(upload.size),
         };
-        self.remember(upload.key, Some(&pending))?;
+        self.save_pending(upload.key, Some(&pending))?;
         Ok(pending)
     }
 
-    /// Sends one part from disk; its ETag.
+    /// Sends one part from disk. Returns its ETag.
     fn put_part(
         &self,
         upload: &Upload<'_>,
@@ -147,8 +147,8 @@ impl S3 {
         start: u64,
         length: u64,
     ) -> Result<String, Failure> {
-        http::patiently(&format!("storing part {number} of {}", upload.key), || {
-            let unreadable = |error| Trouble::Lasting(format!("it cannot be read: {error}"));
+        http::retry(&format!("storing part {number} of {}", upload.key), || {
+            let unreadable = |error| RequestError::Permanent(format!("it cannot be read: {error}"));
             let mut file = regular::open(upload.path).map_err(unreadable)?;
             file.seek(SeekFrom::Start(start)).map_err(unreadable)?;
             let mut part = Hashing {
@@ -163,10 +163,12 @@ impl S3 {
             let request = Request::put(url.as_str())
                 .header("Content-Length", length)
                 .body(SendBody::from_reader(&mut part));
-            let answer = self.send(request)?;
-            arrived(&answer, &hex(&part.md5.finalize()))?;
-            let etag = answer.header("etag").map(str::to_owned);
-            etag.ok_or_else(|| Trouble::Lasting("it gave the part no ETag".to_owned()))
+            let response = self.send(request)?;
+            check_md5(&response, &hex(&part.md5.finalize()))?;
+            let etag = response.header("etag").map(str::to_owned);
+            etag.ok_or_else(|| {
+                RequestError::Permanent("the response for the part has no ETag".to_owned())
+            })
         })
     }
 
@@ -176,8 +178,8 @@ impl S3 {
         pending: &Pending,
         etags: &Etags,
     ) -> Result<(), Failure> {
-        let doing = format!("completing {}", upload.key);
-        let completed = http::patiently(&doing, || {
+        let doing = format!("completing the upload of {}", upload.key);
+        let completed = http::retry(&doing, || {
             let action = self.bucket.complete_multipart_upload(
                 Some(&self.credentials),
                 upload.key,
@@ -185,61 +187,63 @@ impl S3 {
                 etags.values().map(String::as_str),
             );
             let url = action.sign(SIGNED_FOR);
-            let answer = self.send(Request::post(url.as_str()).body(action.body()))?;
-            match answer.status {
+            let response = self.send(Request::post(url.as_str()).body(action.body()))?;
+            match response.status {
                 404 => Ok(false),
                 // S3 may say in the body of a 200 that it failed.
-                _ => understood(&answer, CompleteMultipartUploadResponse::parse).map(|_| true),
+                _ => parse_body(&response, CompleteMultipartUploadResponse::parse).map(|_| true),
             }
         })?;
-        // An earlier try may have completed the missing upload, and its response was lost.
-        if completed || self.noted(upload.key, upload.size)?.sha1.as_ref() == Some(&pending.sha1) {
+        // An earlier attempt may have completed the missing upload, and its response was lost.
+        if completed
+            || self.pushed_metadata(upload.key, upload.size)?.sha1.as_ref() == Some(&pending.sha1)
+        {
             return Ok(());
         }
-        self.remember(upload.key, None)?;
+        self.save_pending(upload.key, None)?;
         Err(Failure::new(format!(
-            "{doing} failed: its parts are not there any more; push again"
+            "{doing} failed: R2 no longer has its parts; push again"
         )))
     }
 
-    /// Gives up an upload of what the file was before.
+    /// Aborts an upload of a former version of the file.
     fn abort(&self, key: &str, pending: &Pending) -> Result<(), Failure> {
-        http::patiently(&format!("giving up the old upload of {key}"), || {
+        http::retry(&format!("aborting the old upload of {key}"), || {
             let credentials = Some(&self.credentials);
             let action = self
                 .bucket
                 .abort_multipart_upload(credentials, key, &pending.upload_id);
             let url = action.sign(SIGNED_FOR);
-            let answer = self.send(Request::delete(url.as_str()).body(()))?;
-            match answer.status {
+            let response = self.send(Request::delete(url.as_str()).body(()))?;
+            match response.status {
                 200..300 | 404 => Ok(()),
-                _ => Err(answer.trouble()),
+                _ => Err(response.error()),
             }
         })?;
-        self.remember(key, None)
+        self.save_pending(key, None)
     }
 
-    /// What an upload is remembered by.
+    /// The name of an upload in the file of unfinished uploads.
     fn name(&self, key: &str) -> String {
         format!("{}{key}", self.bucket.base_url())
     }
 
-    fn remembered(&self) -> Result<BTreeMap<String, Pending>, Failure> {
+    fn load_pending(&self) -> Result<BTreeMap<String, Pending>, Failure> {
         match std::fs::read(&self.pending) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
             Err(error) => Err(unusable(&self.pending, &error)),
             Ok(text) => serde_json::from_slice(&text).map_err(|error| {
                 Failure::new(format!(
-                    "{} is broken: {error}; remove it, and interrupted uploads begin again",
+                    "{} is broken: {error}; remove it, and interrupted uploads start again",
                     display_path(&self.pending)
                 ))
             }),
         }
     }
 
-    /// Notes that an upload was begun, or with `None` that it is over.
-    fn remember(&self, key: &str, pending: Option<&Pending>) -> Result<(), Failure> {
-        let mut all = self.remembered()?;
+    /// Adds an unfinished upload to the file, or with `None` removes it.
+    fn save_pending(&self, key: &str, pending: Option<&Pending>) -> Result<(), Failure> {
+        let mut all = self.load_pending()?;
         match pending {
             Some(pending) => all.insert(self.name(key), pending.clone()),
             None => all.remove(&self.name(key)),
@@ -258,18 +262,18 @@ impl S3 {
 
 fn unusable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(format!(
-        "cannot note in {} which uploads were begun: {error}",
+        "cannot list the unfinished uploads in {}: {error}",
         display_path(path)
     ))
 }
 
-/// The size of the parts of an object: whole MiB, all alike but the last, as R2 wants them.
+/// The size of the parts of an object: whole MiB, all equal except the last, as R2 requires.
 fn part_bytes(size: u64) -> u64 {
     let least = size.div_ceil(MAX_PARTS);
     PART_BYTES.max(least.next_multiple_of(1 << 20))
 }
 
-/// A reader that hashes what passes.
+/// A reader that hashes the bytes that it reads.
 struct Hashing<R> {
     inner: R,
     md5: Md5,
@@ -288,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_object_has_more_parts_than_it_may() {
+    fn the_largest_object_has_at_most_10_000_parts() {
         for size in [100 << 20, 1 << 30, 312 << 30, 5 << 40] {
             let parts = u64::div_ceil(size, part_bytes(size));
             assert!(parts <= MAX_PARTS, "{size}: {parts}");

@@ -1,8 +1,8 @@
 //! The storage of the deployed Worker: KV and small objects through Cloudflare's REST API, objects
 //! through R2's S3 interface where there are credentials for it.
 //!
-//! Not through wrangler's commands: they start anew for each object, list no bucket, and can be
-//! given no stand-in for a test of an interrupted upload. wrangler gives the credential.
+//! wrangler's commands are not used: they start a process for each object, cannot list a bucket, and cannot use a
+//! test server, which the test of an interrupted upload needs. wrangler only provides the credential.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -18,7 +18,7 @@ use ztp_core::path::encode_segment;
 
 use crate::Failure;
 use crate::digest::sha1;
-use crate::http::{self, Answer, Trouble};
+use crate::http::{self, RequestError, TextResponse};
 use crate::project::Project;
 use ztp_core::content::Store;
 
@@ -26,13 +26,13 @@ use super::cloudflare::{Api, built};
 use super::s3::S3;
 use super::{Inventory, Storage, StoredObject, StoredValue, Upload, mark};
 
-/// The largest object that Cloudflare's REST API takes, in bytes; wrangler stops there, too.
+/// The largest object that Cloudflare's REST API accepts, in bytes; wrangler has the same limit.
 const MAX_REST_OBJECT_BYTES: u64 = 300 << 20;
 /// The text before the mark in the Content-Disposition of an object.
 const DISPOSITION: &str = "attachment; ztp-pushed-as=";
-/// Most values that are read at once.
+/// The largest number of values in one read.
 const VALUES_AT_ONCE: usize = 100;
-/// Most values that are deleted at once.
+/// The largest number of values in one deletion.
 const DELETED_AT_ONCE: usize = 10_000;
 
 /// Cloudflare, for one deployed Worker.
@@ -97,7 +97,7 @@ impl Remote {
     /// Finds the storage that the deployed Worker is bound to.
     ///
     /// # Errors
-    /// There is no credential, no such Worker, or it lacks a binding.
+    /// There is no credential, the Worker does not exist, or it lacks a binding.
     pub fn open(project: &Project) -> Result<Self, Failure> {
         let worker = project.worker()?;
         let api = Api::open(project)?;
@@ -105,7 +105,7 @@ impl Remote {
             "/workers/scripts/{}/settings",
             encode_segment(&worker)
         ));
-        let asked = api.ask("asking for the Worker's bindings", Method::GET, &path, None);
+        let asked = api.call("reading the Worker's bindings", Method::GET, &path, None);
         let (settings, _): (WorkerSettings, _) = asked.map_err(|failure| {
             Failure::new(format!(
                 "{failure}; if the Worker '{worker}' is not deployed yet, run `npm run deploy`"
@@ -157,7 +157,7 @@ impl Remote {
         loop {
             let path = self.of_namespace(&format!("/keys?limit=1000{}", from(&cursor)));
             let (page, info): (Vec<ListedValue>, _) =
-                self.api.ask("listing KV", Method::GET, &path, None)?;
+                self.api.call("listing KV", Method::GET, &path, None)?;
             found.extend(page.into_iter().map(|ListedValue { name, metadata }| {
                 let sha1 = metadata.as_ref().and_then(|metadata| metadata.get("sha1"));
                 let pushed_sha1 = sha1.and_then(Json::as_str).map(str::to_owned);
@@ -179,7 +179,7 @@ impl Remote {
         loop {
             let path = self.of_bucket(&format!("/objects?per_page=1000{}", from(&cursor)));
             let (page, info): (Vec<ListedObject>, _) =
-                self.api.ask("listing R2", Method::GET, &path, None)?;
+                self.api.call("listing R2", Method::GET, &path, None)?;
             found.extend(page.into_iter().map(|object| {
                 let metadata = object.custom_metadata.unwrap_or_default();
                 let of_size = metadata.get("sha1-size").map(String::as_str)
@@ -202,23 +202,23 @@ impl Remote {
         }
     }
 
-    /// Values that a bulk read cannot bring: they are no text, or too large together.
+    /// One value. A bulk read cannot return values that are not UTF-8 text, or too large together.
     fn value(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
         let path = self.of_namespace(&format!("/values/{}", encode_segment(key)));
-        http::patiently(&format!("reading {key}"), || {
+        http::retry(&format!("reading {key}"), || {
             let request = built(self.api.request(Method::GET, &path).body(()))?;
             let response = self
                 .api
                 .agent
                 .run(request)
-                .map_err(|error| Trouble::Passing(error.to_string()))?;
+                .map_err(|error| RequestError::Transient(error.to_string()))?;
             let (parts, body) = response.into_parts();
             let bytes = body
                 .into_with_config()
                 .limit(Store::Kv.max_value_bytes() + 1)
                 .read_to_vec()
-                .map_err(|error| Trouble::Passing(error.to_string()))?;
-            let answer = |bytes: Vec<u8>| Answer {
+                .map_err(|error| RequestError::Transient(error.to_string()))?;
+            let response = |bytes: Vec<u8>| TextResponse {
                 status: parts.status.as_u16(),
                 body: String::from_utf8_lossy(&bytes).into_owned(),
                 headers: parts.headers,
@@ -226,14 +226,14 @@ impl Remote {
             match parts.status.as_u16() {
                 200 => Ok(Some(bytes)),
                 404 => Ok(None),
-                _ => Err(answer(bytes).trouble()),
+                _ => Err(response(bytes).error()),
             }
         })
     }
 
     fn put_small_object(&self, upload: &Upload<'_>) -> Result<(), Failure> {
         let path = self.of_object(upload.key);
-        http::patiently(&format!("storing {}", upload.key), || {
+        http::retry(&format!("storing {}", upload.key), || {
             let mut file = upload.open()?;
             let request = self
                 .api
@@ -241,16 +241,16 @@ impl Remote {
                 .header("Content-Length", upload.size)
                 .header("Content-Disposition", disposition(upload.key))
                 .body(SendBody::from_reader(&mut file));
-            let answer = self.api.send(request)?;
-            match answer.status {
+            let response = self.api.send(request)?;
+            match response.status {
                 200..300 => Ok(()),
-                _ => Err(answer.trouble()),
+                _ => Err(response.error()),
             }
         })
     }
 }
 
-/// The REST API takes no metadata of ours, but this header is stored with an object and listed. The
+/// The REST API accepts no custom metadata, but this header is stored with an object and listed. The
 /// Worker does not send it to switches.
 fn disposition(key: &str) -> String {
     format!("{DISPOSITION}{}", mark(key))
@@ -261,7 +261,7 @@ pub fn mark_of_disposition(value: &str) -> Option<String> {
     value.strip_prefix(DISPOSITION).map(str::to_owned)
 }
 
-/// The parameter that a list goes on with.
+/// The query parameter for the next page of a list.
 fn from(cursor: &str) -> String {
     match cursor {
         "" => String::new(),
@@ -271,11 +271,14 @@ fn from(cursor: &str) -> String {
 
 impl Storage for Remote {
     fn name(&self) -> String {
-        let way = match self.s3 {
+        let interface = match self.s3 {
             Some(_) => " (objects through R2's S3 interface)",
             None => "",
         };
-        format!("the storage of the deployed Worker '{}'{way}", self.worker)
+        format!(
+            "the storage of the deployed Worker '{}'{interface}",
+            self.worker
+        )
     }
 
     fn list(&mut self) -> Result<Inventory, Failure> {
@@ -290,18 +293,18 @@ impl Storage for Remote {
         for keys in keys.chunks(VALUES_AT_ONCE) {
             let path = self.of_namespace("/bulk/get");
             let body = json!({"keys": keys, "type": "text"});
-            let mut values = http::patiently("reading values", || {
-                match self.api.ask_once(Method::POST, &path, Some(&body)) {
+            let mut values = http::retry("reading values", || {
+                match self.api.call_once(Method::POST, &path, Some(&body)) {
                     Ok((BulkValues { values }, _)) => Ok(values),
-                    // Values that are too large for one response are read one by one. Another
-                    // lasting error occurs there again, and is reported.
-                    Err(Trouble::Lasting(_)) => Ok(HashMap::new()),
-                    Err(trouble) => Err(trouble),
+                    // Values that are too large for one response are read one by one. Any other
+                    // permanent error occurs there again, and is reported.
+                    Err(RequestError::Permanent(_)) => Ok(HashMap::new()),
+                    Err(error) => Err(error),
                 }
             })?;
             for key in keys {
                 let text = values.remove(key).flatten();
-                // In a text, what is not UTF-8 has been replaced.
+                // KV has replaced bytes that are not UTF-8.
                 match text.filter(|text| !text.contains('\u{fffd}')) {
                     Some(text) => drop(found.insert(key.clone(), text.into_bytes())),
                     None => {
@@ -318,7 +321,7 @@ impl Storage for Remote {
     fn put_values(&mut self, values: &[(String, Vec<u8>)]) -> Result<(), Failure> {
         let path = self.of_namespace("/bulk");
         let mut left: Vec<&(String, Vec<u8>)> = values.iter().collect();
-        http::patiently("storing values", || {
+        http::retry("storing values", || {
             let pairs: Vec<_> = left
                 .iter()
                 .map(|(key, value)| {
@@ -331,21 +334,25 @@ impl Storage for Remote {
                 })
                 .collect();
             let (done, _): (Option<BulkDone>, _) =
-                self.api.ask_once(Method::PUT, &path, Some(&pairs.into()))?;
+                self.api
+                    .call_once(Method::PUT, &path, Some(&pairs.into()))?;
             let undone = done.map(|done| done.unsuccessful_keys).unwrap_or_default();
             left.retain(|(key, _)| undone.contains(key));
             match left.first() {
                 None => Ok(()),
-                // A key takes one write a second.
-                Some((key, _)) => Err(Trouble::Busy {
-                    problem: format!("KV did not store {} of the values, {key} first", left.len()),
+                // KV accepts one write per second and key.
+                Some((key, _)) => Err(RequestError::RateLimited {
+                    problem: format!(
+                        "KV did not store {} of the values, among them {key}",
+                        left.len()
+                    ),
                     retry_after: None,
                 }),
             }
         })
     }
 
-    fn takes(&self, key: &str, size: u64) -> Result<(), Failure> {
+    fn check_size(&self, key: &str, size: u64) -> Result<(), Failure> {
         if self.s3.is_some() || size <= MAX_REST_OBJECT_BYTES {
             return Ok(());
         }
@@ -368,7 +375,7 @@ impl Storage for Remote {
                 progress(upload.size);
             }
         }
-        upload.digest.still_holds(upload.path)
+        upload.digest.check_unchanged(upload.path)
     }
 
     fn get_object(&mut self, key: &str, to: &Path) -> Result<(), Failure> {
@@ -376,7 +383,7 @@ impl Storage for Remote {
             return s3.get(key, to);
         }
         let path = self.of_object(key);
-        http::patiently(&format!("reading {key}"), || {
+        http::retry(&format!("reading {key}"), || {
             let request = built(self.api.request(Method::GET, &path).body(()))?;
             http::download(&self.api.agent, request, to)
         })
@@ -385,7 +392,7 @@ impl Storage for Remote {
     fn pushed_as(&mut self, key: &str, listed: &StoredObject) -> Result<Option<String>, Failure> {
         match &self.s3 {
             // A list of S3 has no metadata.
-            Some(s3) => Ok(s3.noted(key, listed.size)?.pushed_as),
+            Some(s3) => Ok(s3.pushed_metadata(key, listed.size)?.pushed_as),
             None => Ok(listed.pushed_as.clone()),
         }
     }
@@ -395,7 +402,7 @@ impl Storage for Remote {
         for keys in keys.chunks(DELETED_AT_ONCE) {
             let _: (Json, _) =
                 self.api
-                    .ask("deleting values", Method::POST, &path, Some(&json!(keys)))?;
+                    .call("deleting values", Method::POST, &path, Some(&json!(keys)))?;
         }
         Ok(())
     }
@@ -403,14 +410,14 @@ impl Storage for Remote {
     fn delete_objects(&mut self, keys: &[String]) -> Result<(), Failure> {
         for key in keys {
             let path = self.of_object(key);
-            http::patiently(&format!("deleting {key}"), || {
-                let answer = self
+            http::retry(&format!("deleting {key}"), || {
+                let response = self
                     .api
                     .send(self.api.request(Method::DELETE, &path).body(()))?;
-                match answer.status {
-                    // 404: an earlier try has deleted it, and its response was lost.
+                match response.status {
+                    // 404: an earlier attempt has deleted it, and its response was lost.
                     200..300 | 404 => Ok(()),
-                    _ => Err(answer.trouble()),
+                    _ => Err(response.error()),
                 }
             })?;
         }

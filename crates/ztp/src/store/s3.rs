@@ -10,18 +10,17 @@ use ureq::http::Request;
 use ureq::{Agent, SendBody};
 
 use crate::Failure;
-use crate::http::{self, Answer, Trouble};
+use crate::http::{self, RequestError, TextResponse};
 
 use super::cloudflare::{built, variable};
 use super::remote::mark_of_disposition;
 use super::{StoredObject, Upload, mark};
 
-/// How long a signed URL is good: the time that one part may take.
+/// The lifetime of a signed URL, and so the longest upload of one part.
 pub const SIGNED_FOR: Duration = Duration::from_secs(3600);
 /// R2 has one region.
 const REGION: &str = "auto";
-/// From this size on an object is uploaded in parts, in bytes, so that little is lost with a broken
-/// connection.
+/// The smallest object that is uploaded in parts, in bytes: a broken connection then costs one part.
 pub const MIN_MULTIPART_BYTES: u64 = 100 << 20;
 
 /// One bucket, with credentials.
@@ -29,16 +28,16 @@ pub struct S3 {
     pub agent: Agent,
     pub bucket: Bucket,
     pub credentials: Credentials,
-    /// Where it is kept which uploads were begun.
+    /// The path of the list of unfinished uploads.
     pub pending: PathBuf,
 }
 
 impl S3 {
-    /// The bucket, if there are credentials in the usual variables; the endpoint is R2's of the
-    /// account, unless `AWS_ENDPOINT_URL_S3` names another.
+    /// The bucket, if the environment has credentials. The endpoint is R2's of the account, unless
+    /// `AWS_ENDPOINT_URL_S3` names another.
     ///
     /// # Errors
-    /// Half of the credentials is missing, or the endpoint is none.
+    /// One of the two credentials is missing, or the endpoint is not a valid URL.
     pub fn from_environment(
         account: &str,
         bucket: &str,
@@ -52,7 +51,7 @@ impl S3 {
             (None, None) => return Ok(None),
             _ => {
                 return Err(Failure::new(
-                    "only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set; set both or none",
+                    "only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set; set both or neither",
                 ));
             }
         };
@@ -81,7 +80,7 @@ impl S3 {
         }))
     }
 
-    /// All objects, each with its SHA-1 where a list does not say what it is.
+    /// All objects, with the SHA-1 of those whose ETag is not an MD5.
     ///
     /// # Errors
     /// The bucket cannot be listed.
@@ -89,28 +88,28 @@ impl S3 {
         let mut found = BTreeMap::new();
         let mut next: Option<String> = None;
         loop {
-            let page = http::patiently("listing R2", || {
+            let page = http::retry("listing R2", || {
                 let mut action = self.bucket.list_objects_v2(Some(&self.credentials));
                 if let Some(token) = &next {
                     action.with_continuation_token(token.as_str());
                 }
                 let url = action.sign(SIGNED_FOR);
-                let answer = self.send(Request::get(url.as_str()).body(()))?;
-                understood(&answer, ListObjectsV2::parse_response)
+                let response = self.send(Request::get(url.as_str()).body(()))?;
+                parse_body(&response, ListObjectsV2::parse_response)
             })?;
             for object in page.contents {
                 let etag = object.etag.map(|etag| etag.trim_matches('"').to_owned());
                 let size = object.size.unwrap_or_default();
                 let in_parts = etag.as_ref().is_some_and(|etag| etag.contains('-'));
-                let noted = match in_parts {
-                    true => self.noted(&object.key, size)?,
-                    false => Noted::default(),
+                let pushed = match in_parts {
+                    true => self.pushed_metadata(&object.key, size)?,
+                    false => PushedMetadata::default(),
                 };
                 let stored = StoredObject {
                     size,
                     etag,
-                    sha1: noted.sha1,
-                    pushed_as: noted.pushed_as,
+                    sha1: pushed.sha1,
+                    pushed_as: pushed.pushed_as,
                 };
                 found.insert(object.key, stored);
             }
@@ -123,22 +122,23 @@ impl S3 {
 
     /// The metadata that a push has set; the SHA-1 only if the object still has the size that it was
     /// computed for.
-    pub fn noted(&self, key: &str, size: u64) -> Result<Noted, Failure> {
-        http::patiently(&format!("asking for {key}"), || {
+    pub fn pushed_metadata(&self, key: &str, size: u64) -> Result<PushedMetadata, Failure> {
+        http::retry(&format!("reading the metadata of {key}"), || {
             let action = self.bucket.head_object(Some(&self.credentials), key);
             let url = action.sign(SIGNED_FOR);
-            let answer = self.send(Request::head(url.as_str()).body(()))?;
-            let of_size = answer.header("x-amz-meta-sha1-size") == Some(size.to_string().as_str());
-            let sha1 = answer.header("x-amz-meta-sha1").filter(|_| of_size);
-            let pushed_as = answer.header("x-amz-meta-pushed-as").map(str::to_owned);
-            let disposition = answer.header("content-disposition");
-            match answer.status {
-                200 => Ok(Noted {
+            let response = self.send(Request::head(url.as_str()).body(()))?;
+            let of_size =
+                response.header("x-amz-meta-sha1-size") == Some(size.to_string().as_str());
+            let sha1 = response.header("x-amz-meta-sha1").filter(|_| of_size);
+            let pushed_as = response.header("x-amz-meta-pushed-as").map(str::to_owned);
+            let disposition = response.header("content-disposition");
+            match response.status {
+                200 => Ok(PushedMetadata {
                     sha1: sha1.map(str::to_owned),
                     pushed_as: pushed_as.or_else(|| disposition.and_then(mark_of_disposition)),
                 }),
-                404 => Ok(Noted::default()),
-                _ => Err(answer.trouble()),
+                404 => Ok(PushedMetadata::default()),
+                _ => Err(response.error()),
             }
         })
     }
@@ -146,25 +146,25 @@ impl S3 {
     /// Stores an object, in parts if it is large.
     ///
     /// # Errors
-    /// It cannot be stored; what is there already is used by the next try.
+    /// It cannot be stored. The next attempt uses the stored parts.
     pub fn put(&self, upload: &Upload<'_>, progress: &mut dyn FnMut(u64)) -> Result<(), Failure> {
         if upload.size >= MIN_MULTIPART_BYTES {
             return self.put_in_parts(upload, progress);
         }
-        http::patiently(&format!("storing {}", upload.key), || {
+        http::retry(&format!("storing {}", upload.key), || {
             let mut file = upload.open()?;
             let mut action = self.bucket.put_object(Some(&self.credentials), upload.key);
-            let notes = notes(upload);
-            for (name, value) in &notes {
+            let metadata = metadata(upload);
+            for (name, value) in &metadata {
                 action.headers_mut().insert(*name, value.as_str());
             }
             let url = action.sign(SIGNED_FOR);
             let mut request = Request::put(url.as_str()).header("Content-Length", upload.size);
-            for (name, value) in &notes {
+            for (name, value) in &metadata {
                 request = request.header(*name, value);
             }
-            let answer = self.send(request.body(SendBody::from_reader(&mut file)))?;
-            arrived(&answer, &upload.digest.md5)
+            let response = self.send(request.body(SendBody::from_reader(&mut file)))?;
+            check_md5(&response, &upload.digest.md5)
         })?;
         progress(upload.size);
         Ok(())
@@ -173,9 +173,9 @@ impl S3 {
     /// Writes an object to a file.
     ///
     /// # Errors
-    /// It cannot be read, or the file not be written.
+    /// The object cannot be read, or the file cannot be written.
     pub fn get(&self, key: &str, to: &Path) -> Result<(), Failure> {
-        http::patiently(&format!("reading {key}"), || {
+        http::retry(&format!("reading {key}"), || {
             let action = self.bucket.get_object(Some(&self.credentials), key);
             let url = action.sign(SIGNED_FOR);
             let request = built(Request::get(url.as_str()).body(()))?;
@@ -187,41 +187,41 @@ impl S3 {
     pub fn send<T: ureq::AsSendBody>(
         &self,
         request: Result<Request<T>, ureq::http::Error>,
-    ) -> Result<Answer, Trouble> {
-        let answer = http::send(&self.agent, built(request)?)?;
-        match answer.status {
-            401 | 403 => Err(Trouble::Lasting(format!(
+    ) -> Result<TextResponse, RequestError> {
+        let response = http::send(&self.agent, built(request)?)?;
+        match response.status {
+            401 | 403 => Err(RequestError::Permanent(format!(
                 "the credentials are not accepted ({}); correct AWS_ACCESS_KEY_ID and \
                  AWS_SECRET_ACCESS_KEY",
-                complaint(&answer)
+                s3_message(&response)
             ))),
-            _ => Ok(answer),
+            _ => Ok(response),
         }
     }
 }
 
-/// What S3 says is wrong, taken from its XML; the status if there is none.
-fn complaint(answer: &Answer) -> String {
-    let message = answer
+/// The message in the XML of an S3 error; the status if there is none.
+fn s3_message(response: &TextResponse) -> String {
+    let message = response
         .body
         .split_once("<Message>")
         .and_then(|(_, rest)| rest.split_once("</Message>"));
     message.map_or_else(
-        || answer.status.to_string(),
+        || response.status.to_string(),
         |(message, _)| message.to_owned(),
     )
 }
 
 /// The metadata of an object that a push sets.
 #[derive(Debug, Default)]
-pub struct Noted {
+pub struct PushedMetadata {
     pub sha1: Option<String>,
     pub pushed_as: Option<String>,
 }
 
-/// The metadata of an upload: its SHA-1 with the size that this is of, so that the Worker need not
-/// hash the object, and the mark, by which `--prune` knows a pushed object.
-pub fn notes(upload: &Upload<'_>) -> [(&'static str, String); 3] {
+/// The metadata of an upload: the SHA-1 and the size of the hashed file, so that the Worker need not
+/// hash the object, and the mark, by which `--prune` recognizes a pushed object.
+pub fn metadata(upload: &Upload<'_>) -> [(&'static str, String); 3] {
     [
         ("x-amz-meta-pushed-as", mark(upload.key)),
         ("x-amz-meta-sha1", upload.digest.sha1.clone()),
@@ -229,26 +229,27 @@ pub fn notes(upload: &Upload<'_>) -> [(&'static str, String); 3] {
     ]
 }
 
-/// The body of a good answer, as what it should be.
-pub fn understood<T, E: std::fmt::Display>(
-    answer: &Answer,
+/// The parsed body of a response with status 200.
+pub fn parse_body<T, E: std::fmt::Display>(
+    response: &TextResponse,
     parse: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<T, Trouble> {
-    if answer.status != 200 {
-        return Err(answer.trouble());
+) -> Result<T, RequestError> {
+    if response.status != 200 {
+        return Err(response.error());
     }
-    parse(&answer.body).map_err(|error| Trouble::Passing(format!("its answer is odd: {error}")))
+    parse(&response.body)
+        .map_err(|error| RequestError::Transient(format!("the response is not valid: {error}")))
 }
 
-/// Whether what arrived has the MD5 of what was sent, which R2 gives as ETag.
-pub fn arrived(answer: &Answer, md5: &str) -> Result<(), Trouble> {
-    if answer.status != 200 {
-        return Err(answer.trouble());
+/// Checks that the stored bytes have the MD5 of the sent ones. R2 returns it as ETag.
+pub fn check_md5(response: &TextResponse, md5: &str) -> Result<(), RequestError> {
+    if response.status != 200 {
+        return Err(response.error());
     }
-    match answer.header("etag").map(|etag| etag.trim_matches('"')) {
-        Some(etag) if etag.len() == md5.len() && etag != md5 => Err(Trouble::Passing(format!(
-            "what arrived has the MD5 {etag}, and not {md5}"
-        ))),
+    match response.header("etag").map(|etag| etag.trim_matches('"')) {
+        Some(etag) if etag.len() == md5.len() && etag != md5 => Err(RequestError::Transient(
+            format!("the stored bytes have the MD5 {etag}, not {md5}"),
+        )),
         _ => Ok(()),
     }
 }

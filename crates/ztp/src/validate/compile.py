@@ -1,4 +1,4 @@
-# Reads a JSON list of paths from standard input; prints a JSON list with, for each, what is wrong.
+# Reads a JSON list of paths from standard input; prints a JSON list with the problem of each.
 import ast
 import json
 import os
@@ -17,7 +17,7 @@ def names(tree):
             for alias in node.names:
                 yield alias.asname or alias.name
         elif isinstance(node, (ast.If, ast.Try, ast.With, ast.For, ast.While)):
-            # Whether that runs is not known; what it may define counts.
+            # It may not run at all; every name that it may define counts.
             for inner in ast.walk(node):
                 if isinstance(inner, (ast.FunctionDef, ast.ClassDef)):
                     yield inner.name

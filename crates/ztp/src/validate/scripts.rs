@@ -1,4 +1,4 @@
-//! Python: whether the client's script and the actions compile.
+//! Checks that the client's script and the actions compile as Python.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -11,11 +11,11 @@ use ztp_core::yaml::Position;
 
 use crate::data_root::{DataRoot, File};
 
-/// Compiles scripts, and never runs them. It reads no more of any than KV takes.
+/// Compiles scripts, and never runs them. It reads at most the size of a KV value of each.
 const COMPILE: &str = include_str!("compile.py");
 
 #[derive(Deserialize)]
-struct Answer {
+struct CompileOutput {
     /// `3.11`
     version: String,
     scripts: Vec<Verdict>,
@@ -51,15 +51,15 @@ pub fn compile(root: &DataRoot) -> Validation {
         return result;
     }
     let paths = scripts.iter().filter_map(|(_, file)| file.path.to_str());
-    let answer = match ask_python(&paths.collect::<Vec<_>>()) {
-        Ok(answer) => answer,
+    let output = match run_python(&paths.collect::<Vec<_>>()) {
+        Ok(output) => output,
         Err(problem) => {
             let note = format!("the scripts were not compiled: {problem}");
             result.notes.push(Note::from(note));
             return result;
         }
     };
-    for ((key, file), verdict) in scripts.into_iter().zip(answer.scripts) {
+    for ((key, file), verdict) in scripts.into_iter().zip(output.scripts) {
         let is_action = matches!(file.kind, ContentKind::Action(_));
         result.findings.extend(match verdict {
             Verdict::Bad {
@@ -67,7 +67,7 @@ pub fn compile(root: &DataRoot) -> Validation {
                 column,
                 problem,
             } => {
-                let version = &answer.version;
+                let version = &output.version;
                 let message = format!("this does not compile as Python {version}: {problem}");
                 Some(Finding {
                     position: line.map(|line| Position {
@@ -87,23 +87,23 @@ pub fn compile(root: &DataRoot) -> Validation {
     result
 }
 
-fn ask_python(paths: &[&str]) -> Result<Answer, String> {
+fn run_python(paths: &[&str]) -> Result<CompileOutput, String> {
     let mut python = Command::new("python3")
         .args(["-I", "-B", "-c", COMPILE])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("python3 cannot be run ({error}); install Python 3"))?;
+        .map_err(|error| format!("cannot run python3 ({error}); install Python 3"))?;
     let failed = |error: std::io::Error| format!("python3 failed: {error}");
-    let question = serde_json::to_vec(paths).map_err(|error| error.to_string())?;
+    let request = serde_json::to_vec(paths).map_err(|error| error.to_string())?;
     if let Some(mut stdin) = python.stdin.take() {
-        stdin.write_all(&question).map_err(failed)?;
+        stdin.write_all(&request).map_err(failed)?;
     }
     let done = python.wait_with_output().map_err(failed)?;
     if !done.status.success() {
-        let said = String::from_utf8_lossy(&done.stderr);
-        let last = said.lines().last().unwrap_or_default();
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        let last = stderr.lines().last().unwrap_or_default();
         return Err(format!("python3 ended with {}: {last}", done.status));
     }
     serde_json::from_slice(&done.stdout)

@@ -1,10 +1,10 @@
-//! Broken data_roots, one for each thing that `ztp validate` finds: `tests/ztp/broken/NAME/root`,
-//! and beside it what is printed of it, `expected`. With ZTP_UPDATE=1 in the environment the
-//! expected texts are written instead of compared.
+//! Broken data_roots, one for each problem that `ztp validate` reports: `tests/ztp/broken/NAME/root`,
+//! with the expected output in `tests/ztp/broken/NAME/expected`. With ZTP_UPDATE=1 in the environment
+//! the test writes the expected outputs instead of comparing them.
 //!
-//! What git cannot hold is made from `make`: a line each of
-//! `file "PATH" SIZE` (sparse), `link "PATH" "TARGET"`, `fifo "PATH"`, `long FOLDER BYTES` (a file
-//! whose path has so many bytes), `bytes-name FOLDER HEX`.
+//! The lines of the file `make` create files that git cannot store: `file "PATH" SIZE` (sparse),
+//! `link "PATH" "TARGET"`, `fifo "PATH"`, `long FOLDER BYTES` (a file whose path has BYTES bytes),
+//! `bytes-name FOLDER HEX`.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -14,7 +14,7 @@ use std::process::Command;
 
 use crate::scratch::{Scratch, copy};
 
-/// So many were asked for when the command line was planned.
+/// The test must not pass because fixtures were not found.
 const AT_LEAST: usize = 60;
 
 pub fn fixtures() -> Vec<PathBuf> {
@@ -56,7 +56,7 @@ fn every_broken_data_root_is_reported_as_expected() {
 
 #[test]
 fn every_kind_has_a_broken_data_root() {
-    // Whoever runs the tests as root can read everything.
+    // The user root can read every file, so no fixture can have an unreadable one.
     let mut missing = BTreeSet::from(["unreadable".to_owned()]);
     let seen: String = fixtures()
         .iter()
@@ -73,7 +73,7 @@ fn every_kind_has_a_broken_data_root() {
     assert_eq!(missing, BTreeSet::from(["unreadable".to_owned()]));
 }
 
-/// `Python 3.11` -> `Python 3`: every python3 is welcome to compile.
+/// `Python 3.11` -> `Python 3`: the tests run with any python3.
 fn without_python_version(text: &str) -> String {
     let mut parts = text.split("Python 3.");
     let first = parts.next().unwrap_or_default().to_owned();
@@ -83,25 +83,25 @@ fn without_python_version(text: &str) -> String {
 }
 
 fn make(root: &Path, line: &str) {
-    let (what, rest) = line.split_once(' ').unwrap();
+    let (kind, rest) = line.split_once(' ').unwrap();
     let quoted = |text: &str| -> String { serde_json::from_str(text).unwrap() };
-    let place = |path: &str| {
+    let prepare = |path: &str| {
         let path = root.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         path
     };
-    match what {
+    match kind {
         "file" => {
             let (path, size) = rest.rsplit_once(' ').unwrap();
-            let file = std::fs::File::create(place(&quoted(path))).unwrap();
+            let file = std::fs::File::create(prepare(&quoted(path))).unwrap();
             file.set_len(size.parse().unwrap()).unwrap();
         }
         "link" => {
             let (path, target) = rest.split_once(' ').unwrap();
-            std::os::unix::fs::symlink(quoted(target), place(&quoted(path))).unwrap();
+            std::os::unix::fs::symlink(quoted(target), prepare(&quoted(path))).unwrap();
         }
         "fifo" => {
-            let made = Command::new("mkfifo").arg(place(&quoted(rest))).status();
+            let made = Command::new("mkfifo").arg(prepare(&quoted(rest))).status();
             assert!(made.unwrap().success());
         }
         "long" => {
@@ -112,7 +112,7 @@ fn make(root: &Path, line: &str) {
                 let part = "n".repeat((bytes - path.len() - 1).clamp(1, 200));
                 path = format!("{path}/{part}");
             }
-            std::fs::write(place(&path), "actions: []\n").unwrap();
+            std::fs::write(prepare(&path), "actions: []\n").unwrap();
         }
         "bytes-name" => {
             let (folder, hex) = rest.split_once(' ').unwrap();
@@ -120,8 +120,8 @@ fn make(root: &Path, line: &str) {
                 .step_by(2)
                 .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
                 .collect();
-            std::fs::write(place(folder).join(OsStr::from_bytes(&bytes)), "x").unwrap();
+            std::fs::write(prepare(folder).join(OsStr::from_bytes(&bytes)), "x").unwrap();
         }
-        _ => panic!("{line:?} makes nothing"),
+        _ => panic!("{line:?} is not valid"),
     }
 }

@@ -1,4 +1,4 @@
-//! Names and foreign texts in the output: no terminal and no CI interprets them.
+//! Names and foreign texts are escaped in the output, for terminals and CIs.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -6,12 +6,12 @@ use std::process::Command;
 
 use crate::scratch::Scratch;
 
-/// Clears a terminal, hides itself, moves the cursor, turns the text around, and is a command of
-/// GitHub Actions, of its older form, of Azure Pipelines and of TeamCity.
+/// Terminal sequences that clear the screen, hide text, move the cursor and reverse the text, and commands
+/// of GitHub Actions in both forms, Azure Pipelines and TeamCity.
 const HOSTILE: &str = "x\u{1b}[2J\u{1b}[8m\r\u{9b}31m\u{7f}\u{202e}\u{2028}\n::error::forged\n  ::add-mask::x\n\
                        ##[error]forged ##vso[task.complete]x ##teamcity[message text='x'] y";
 
-/// Asserts that a terminal and a CI interpret nothing. `commands`: lines of ours may be commands.
+/// Asserts that a terminal and a CI interpret nothing. `commands`: workflow commands of `ztp` itself are allowed.
 fn assert_harmless(output: &str, commands: bool) {
     for c in output.chars().filter(|c| *c != '\n') {
         assert!(
@@ -32,7 +32,7 @@ fn assert_harmless(output: &str, commands: bool) {
     }
 }
 
-/// A data_root in which a name of every kind is hostile, and some texts.
+/// A data_root with hostile names of every kind, and some hostile texts.
 fn root(scratch: &Scratch) {
     let name = HOSTILE.replace('/', "-");
     for folder in ["definitions", "files", "actions", "unknown", "resources"] {
@@ -57,7 +57,7 @@ fn root(scratch: &Scratch) {
 }
 
 #[test]
-fn no_name_or_text_is_interpreted_in_any_format_of_validate() {
+fn validate_escapes_names_and_texts_in_every_format() {
     let scratch = Scratch::new("escapes-validate");
     root(&scratch);
     for format in ["text", "json", "github"] {
@@ -72,7 +72,7 @@ fn no_name_or_text_is_interpreted_in_any_format_of_validate() {
 }
 
 #[test]
-fn where_colours_are_forced_there_are_only_ours() {
+fn forced_colours_are_the_only_escape_sequences() {
     let scratch = Scratch::new("escapes-colours");
     root(&scratch);
     for format in ["text", "json", "github"] {
@@ -93,7 +93,7 @@ fn where_colours_are_forced_there_are_only_ours() {
                 colour.strip_prefix('[').unwrap().chars().all(ours),
                 "{colour}"
             );
-            // The one that hides.
+            // [8m hides text.
             assert_ne!(colour, "[8");
             text += rest;
         }
@@ -102,7 +102,7 @@ fn where_colours_are_forced_there_are_only_ours() {
 }
 
 #[test]
-fn json_has_names_and_texts_as_they_are() {
+fn parsed_json_has_the_original_names_and_texts() {
     let scratch = Scratch::new("escapes-json");
     root(&scratch);
     let (_, output) = scratch.ztp(&["validate", "root", "--format", "json"]);
@@ -121,7 +121,7 @@ fn json_has_names_and_texts_as_they_are() {
 }
 
 #[test]
-fn github_gets_the_path_and_not_its_command() {
+fn a_path_cannot_inject_a_workflow_command() {
     let scratch = Scratch::new("escapes-github");
     scratch.write("root/definitions/a,b\n::error::c", "actions: []\n");
     let (status, output) = scratch.ztp(&["validate", "root", "--format", "github"]);
@@ -132,7 +132,7 @@ fn github_gets_the_path_and_not_its_command() {
 }
 
 #[test]
-fn no_argument_is_interpreted_in_an_error() {
+fn an_error_escapes_arguments() {
     let scratch = Scratch::new("escapes-arguments");
     for args in [
         vec!["validate", HOSTILE],
@@ -150,7 +150,7 @@ fn no_argument_is_interpreted_in_an_error() {
 }
 
 #[test]
-fn no_text_of_a_file_is_interpreted_in_an_explanation() {
+fn explain_escapes_texts_of_files() {
     let scratch = Scratch::new("escapes-explain");
     let escaped: String = HOSTILE
         .chars()
@@ -171,17 +171,17 @@ fn no_text_of_a_file_is_interpreted_in_an_explanation() {
 }
 
 #[test]
-fn no_response_of_a_server_is_interpreted() {
+fn explain_escapes_responses_of_a_server() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let definition = serde_json::json!({"name": HOSTILE}).to_string();
-    let answers = [
+    let responses = [
         ("200 OK", definition.clone()),
         ("400 Bad Request", HOSTILE.to_owned()),
         ("500 Error", HOSTILE.to_owned()),
     ];
     let server = std::thread::spawn(move || {
-        for (status, body) in answers {
+        for (status, body) in responses {
             let (mut stream, _) = listener.accept().unwrap();
             let mut reader = BufReader::new(stream.try_clone().unwrap());
             let mut header = String::new();
@@ -198,9 +198,9 @@ fn no_response_of_a_server_is_interpreted() {
     });
     let scratch = Scratch::new("escapes-server");
     let mut outputs = Vec::new();
-    for wanted in [0, 1, 2] {
+    for expected in [0, 1, 2] {
         let (status, output) = scratch.ztp(&["explain", "--url", &url, "--id", "JPE1"]);
-        assert_eq!(status, wanted, "{output}");
+        assert_eq!(status, expected, "{output}");
         assert_harmless(&output, false);
         outputs.push(output);
     }

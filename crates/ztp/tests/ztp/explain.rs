@@ -1,4 +1,4 @@
-//! `ztp explain`, against files and against a server.
+//! `ztp explain` with files, and with a server.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -32,7 +32,7 @@ fn root(name: &str) -> Scratch {
 }
 
 #[test]
-fn the_winner_and_why_not_the_earlier_ones() {
+fn explain_shows_the_matching_pattern_and_why_earlier_ones_do_not_match() {
     let scratch = root("explain-winner");
     let (status, text) = scratch.ztp(&[
         "explain",
@@ -46,7 +46,7 @@ fn the_winner_and_why_not_the_earlier_ones() {
     ]);
     assert_eq!(status, 0, "{text}");
     for part in [
-        "pattern 'spine': wants model regex('DCS-75'), saw 'DCS-7050'",
+        "pattern 'spine': requires model regex('DCS-75'), saw 'DCS-7050'",
         "pattern 'leaf' matches: definitions/leaf",
         "\"ip\": \"192.0.2.7/24\"",
         "\"d\": \"example.net\"",
@@ -67,7 +67,7 @@ fn a_pattern_for_one_node_is_its_only_candidate() {
 }
 
 #[test]
-fn a_known_node_that_no_longer_fits_is_refused() {
+fn a_known_node_that_no_longer_matches_its_pattern_is_refused() {
     let scratch = root("explain-refused");
     scratch.write("root/nodes/JPE1/definition", "actions: []\n");
     scratch.write(
@@ -82,13 +82,13 @@ fn a_known_node_that_no_longer_fits_is_refused() {
     assert_eq!(status, 1);
     assert!(text.contains("409"), "{text}");
     assert!(
-        text.contains("Ethernet1 wants device 'spine1', saw no neighbor"),
+        text.contains("Ethernet1 requires device 'spine1', saw no neighbor"),
         "{text}"
     );
 }
 
 #[test]
-fn none_none_none_is_a_node_without_neighbors() {
+fn none_none_none_matches_a_node_without_neighbors() {
     let scratch = Scratch::new("explain-lonely");
     scratch.write(
         "root/neighbordb",
@@ -125,7 +125,7 @@ fn none_none_none_is_a_node_without_neighbors() {
 }
 
 #[test]
-fn what_is_not_understood_says_how_it_is_written() {
+fn an_error_shows_the_valid_notation() {
     let scratch = root("explain-usage");
     let args = ["explain", "root", "--serial", "A", "--neighbor", "spine1"];
     let (status, text) = scratch.ztp(&args);
@@ -134,12 +134,12 @@ fn what_is_not_understood_says_how_it_is_written() {
 }
 
 #[test]
-fn a_worker_is_asked_for_what_it_knows() {
+fn explain_with_url_shows_the_response_of_a_worker() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/t/site-token", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
         let mut asked = Vec::new();
-        for answer in [
+        for response in [
             "200 OK\r\nContent-Length: 14\r\n\r\n{\"actions\":[]}",
             "400 Bad Request\r\nContent-Length: 7\r\n\r\nunknown",
         ] {
@@ -152,7 +152,7 @@ fn a_worker_is_asked_for_what_it_knows() {
             while reader.read_line(&mut header).unwrap() > 2 {
                 header.clear();
             }
-            write!(stream, "HTTP/1.1 {answer}").unwrap();
+            write!(stream, "HTTP/1.1 {response}").unwrap();
         }
         asked
     });

@@ -1,4 +1,4 @@
-//! What is printed for programs, and for whom nothing is coloured.
+//! The output formats for programs, colours, and exit statuses.
 
 use crate::scratch::Scratch;
 
@@ -9,7 +9,7 @@ fn broken(name: &str) -> Scratch {
 }
 
 #[test]
-fn json_has_everything_that_people_see() {
+fn json_has_all_parts_of_the_text_format() {
     let (status, text) = broken("json").ztp(&["validate", "root", "--format", "json"]);
     let report: serde_json::Value = serde_json::from_str(&text).unwrap();
     let finding = &report["findings"][0];
@@ -27,7 +27,7 @@ fn json_has_everything_that_people_see() {
 }
 
 #[test]
-fn github_shows_findings_beside_the_lines() {
+fn github_commands_have_file_and_line() {
     let (status, text) = broken("github").ztp(&["validate", "root", "--format", "github"]);
     assert_eq!(status, 1);
     assert!(
@@ -37,13 +37,13 @@ fn github_shows_findings_beside_the_lines() {
 }
 
 #[test]
-fn nothing_is_coloured_where_nobody_looks() {
+fn output_to_a_pipe_has_no_colours() {
     let (_, text) = broken("plain").ztp(&["validate", "root"]);
     assert!(!text.contains('\u{1b}'), "{text}");
 }
 
 #[test]
-fn what_cannot_be_run_ends_with_2() {
+fn a_command_that_cannot_run_ends_with_2() {
     let scratch = Scratch::new("nowhere");
     let (status, text) = scratch.ztp(&["validate", "nowhere"]);
     assert_eq!(status, 2);
@@ -75,7 +75,7 @@ fn a_clean_data_root_ends_with_0() {
 }
 
 #[test]
-fn completions_know_the_commands() {
+fn completions_contain_the_commands() {
     let (status, text) = Scratch::new("completions").ztp(&["completions", "bash"]);
     assert_eq!(status, 0);
     assert!(text.contains("validate") && text.contains("overwrite-startup-configs"));

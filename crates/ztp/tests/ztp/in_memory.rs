@@ -1,5 +1,5 @@
-//! The check reads nothing but the contents that it is given: over a map in memory it finds what `ztp validate` finds in
-//! the files.
+//! The check reads only the given contents: with a map in memory it has the same findings as `ztp validate` with the
+//! files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use ztp_core::node::Identifier;
 use crate::broken::fixtures;
 use crate::scratch::{Scratch, copy};
 
-/// What only `ztp` finds: it runs python3.
+/// The kinds that only `ztp` finds, because it runs python3.
 const OF_THIS_MACHINE: [&str; 2] = ["bad-script", "no-main"];
 /// Fixtures without a file `make`: all of their root is plain files.
 const AT_LEAST: usize = 120;

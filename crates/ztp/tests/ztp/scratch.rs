@@ -27,7 +27,7 @@ impl Scratch {
         std::fs::write(path, content).unwrap();
     }
 
-    /// Runs `ztp` here: its exit status and what it printed.
+    /// Runs `ztp` here: its exit status and its output.
     pub fn ztp(&self, args: &[&str]) -> (i32, String) {
         let done = Command::new(env!("CARGO_BIN_EXE_ztp"))
             .args(args)
@@ -42,14 +42,14 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // A failed test leaves its folder to be looked at.
+        // A failed test leaves its folder for debugging.
         if !std::thread::panicking() {
             let _ = std::fs::remove_dir_all(&self.0);
         }
     }
 }
 
-/// Copies a folder with all that is in it.
+/// Copies a folder with its contents.
 pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {

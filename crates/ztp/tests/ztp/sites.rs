@@ -63,7 +63,7 @@ fn validate_refuses_a_pool_that_the_site_does_not_have() {
 }
 
 #[test]
-fn validate_counts_who_asks_the_pool_of_a_site() {
+fn validate_counts_the_nodes_of_the_pool_of_a_site() {
     let scratch = root("sites-counted");
     node(&scratch, "JPE1", Some("berlin"));
     node(&scratch, "JPE2", Some("berlin"));
@@ -113,7 +113,7 @@ fn explain_shows_the_value_of_the_pool_of_the_site() {
 }
 
 #[test]
-fn explain_refuses_what_the_site_does_not_have() {
+fn explain_refuses_a_pool_that_the_site_does_not_have() {
     let scratch = root("sites-explain-refused");
     node(&scratch, "JPE1", Some("berlin"));
     for (args, reason) in [
@@ -144,7 +144,7 @@ fn push_validates_for_the_site() {
         "{text}"
     );
     assert!(text.contains("nothing is stored"), "{text}");
-    // The check passes; storage is what this folder does not have.
+    // The check passes. Then storage is not found, because this folder has none.
     for site in [&[][..], &["--site", "berlin"]] {
         let all = [&["push", "root", "--dry-run"], site].concat();
         let (_, text) = scratch.ztp(&all);
@@ -154,7 +154,7 @@ fn push_validates_for_the_site() {
 }
 
 #[test]
-fn a_site_is_letters_digits_hyphens_and_underscores() {
+fn the_name_of_a_site_has_letters_digits_hyphens_and_underscores() {
     let scratch = root("sites-name");
     let (status, text) = scratch.ztp(&["validate", "root", "--site", "../berlin"]);
     assert_eq!(status, 2, "{text}");
@@ -165,7 +165,7 @@ fn a_site_is_letters_digits_hyphens_and_underscores() {
 }
 
 #[test]
-fn a_node_is_known_by_its_mac_address_in_any_spelling() {
+fn a_node_is_found_by_its_mac_address_in_any_spelling() {
     let scratch = root("sites-mac-id");
     scratch.write("root/nodes/001c73aabb01/definition", DEFINITION);
     scratch.write(
@@ -186,7 +186,7 @@ fn a_node_is_known_by_its_mac_address_in_any_spelling() {
 }
 
 #[test]
-fn a_reservation_is_the_nodes_however_its_mac_address_is_written() {
+fn a_reservation_accepts_a_mac_address_in_any_spelling() {
     let scratch = root("sites-mac");
     scratch.write(
         "root/resources/berlin/mgmt",

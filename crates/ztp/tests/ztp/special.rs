@@ -1,4 +1,4 @@
-//! Pipes, devices and endless files: reported, never waited for.
+//! Pipes, devices and endless files are reported, and never block `ztp`.
 
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::scratch::Scratch;
 
-/// How long one run may take: none of them reads much.
+/// The timeout of one run. No run reads a large file.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Every place that some command reads a file from.
-const PLACES: [&str; 14] = [
+/// Every kind of path that a command reads.
+const PATHS: [&str; 14] = [
     "neighbordb",
     "ztpserver.conf",
     "README",
@@ -34,7 +34,7 @@ fn mkfifo(scratch: &Scratch, path: &str) {
     assert!(made.success());
 }
 
-/// Runs `ztp`, which must end by itself in time.
+/// Runs `ztp`, which must end before the timeout.
 fn ztp_in_time(scratch: &Scratch, args: &[&str]) -> (i32, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_ztp"))
         .args(args)
@@ -59,8 +59,8 @@ fn ztp_in_time(scratch: &Scratch, args: &[&str]) -> (i32, String) {
 }
 
 #[test]
-fn a_pipe_anywhere_is_reported_and_not_waited_for() {
-    for (index, place) in PLACES.into_iter().enumerate() {
+fn a_pipe_at_any_path_is_reported_and_not_opened() {
+    for (index, place) in PATHS.into_iter().enumerate() {
         let scratch = Scratch::new(&format!("pipe-{index}"));
         scratch.write("root/definitions/spine", "actions: []\n");
         mkfifo(&scratch, &format!("root/{place}"));
@@ -82,7 +82,7 @@ fn a_pipe_anywhere_is_reported_and_not_waited_for() {
 
 #[test]
 fn a_link_to_a_device_is_reported_and_not_read() {
-    for (index, place) in PLACES.into_iter().enumerate() {
+    for (index, place) in PATHS.into_iter().enumerate() {
         let scratch = Scratch::new(&format!("device-{index}"));
         scratch.write("root/definitions/spine", "actions: []\n");
         let path = scratch.path().join("root").join(place);
@@ -98,7 +98,7 @@ fn a_link_to_a_device_is_reported_and_not_read() {
 }
 
 #[test]
-fn a_file_larger_than_anything_that_is_read_is_reported() {
+fn a_file_over_every_limit_is_reported() {
     for place in [
         "ztpserver.conf",
         "actions/own",
@@ -117,7 +117,7 @@ fn a_file_larger_than_anything_that_is_read_is_reported() {
 }
 
 #[test]
-fn an_action_is_read_up_to_the_size_that_the_client_takes() {
+fn an_action_over_the_limit_of_the_client_is_reported() {
     let scratch = Scratch::new("action-size");
     let mut text = "def main(attributes):\n    pass\n#".to_owned();
     text += &"x".repeat((8 << 20) - text.len());
@@ -134,7 +134,7 @@ fn an_action_is_read_up_to_the_size_that_the_client_takes() {
 }
 
 #[test]
-fn ztpserver_conf_is_read_up_to_its_limit() {
+fn a_ztpserver_conf_over_its_limit_is_reported() {
     let scratch = Scratch::new("conf-size");
     let mut text = "[default]\nidentifier = systemmac\n#".to_owned();
     text += &"x".repeat((1 << 20) - text.len());
@@ -149,7 +149,7 @@ fn ztpserver_conf_is_read_up_to_its_limit() {
 }
 
 #[test]
-fn wrangler_toml_is_read_up_to_its_limit() {
+fn a_wrangler_toml_over_its_limit_is_an_error() {
     let scratch = Scratch::new("toml-size");
     scratch.write("root/nodes/001c.7301.0203/definition", "actions: []\n");
     let mut text = "[vars]\nIDENTIFIER = 'systemmac'\n#".to_owned();

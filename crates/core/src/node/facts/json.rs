@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 /// Maximum number of values in the facts of one node: a few for each neighbor, and one for each interface.
-pub const MAX_VALUES: usize = 131_072;
+pub const MAX_VALUES: usize = 32_768;
 /// Maximum number of entries of an object that are searched without an index.
 const MAX_UNINDEXED: usize = 32;
 
@@ -54,7 +54,7 @@ pub fn get<'j, 'a>(object: &'j [(Cow<'a, str>, Json<'a>)], key: &str) -> Option<
 pub enum JsonError {
     Malformed(serde_json::Error),
     /// Over [`MAX_VALUES`].
-    TooMany,
+    TooManyValues,
 }
 
 impl<'a> Json<'a> {
@@ -68,7 +68,7 @@ impl<'a> Json<'a> {
         let value = Values { left: &left }.deserialize(&mut reader);
         let value = value.and_then(|value| reader.end().map(|()| value));
         value.map_err(|error| match left.get() {
-            0 => JsonError::TooMany,
+            0 => JsonError::TooManyValues,
             _ => JsonError::Malformed(error),
         })
     }
@@ -191,7 +191,7 @@ mod tests {
         assert!(Json::parse(list(MAX_VALUES - 1).as_bytes()).is_ok());
         for values in [MAX_VALUES + 1, 4 * MAX_VALUES] {
             let parsed = Json::parse(list(values).as_bytes()).map(drop);
-            assert!(matches!(parsed, Err(JsonError::TooMany)), "{values}");
+            assert!(matches!(parsed, Err(JsonError::TooManyValues)), "{values}");
         }
         let malformed = Json::parse(b"[1] 2").map(drop);
         assert!(matches!(malformed, Err(JsonError::Malformed(_))));

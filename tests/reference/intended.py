@@ -1,7 +1,7 @@
-"""ztpserver 2.1.0's matching with our wanted differences, each of which can be switched on by itself.
+"""ztpserver 2.1.0's matching with our intended differences, each of which can be enabled by itself.
 
-RULES says what each is. A difference between ztpserver and us counts as known only if ztpserver, with one or a few of these
-rules switched on, decides as we do.
+RULES describes them. A difference between ztpserver and us is explained only if ztpserver has our result with one or a few
+of these rules enabled.
 """
 
 import contextlib
@@ -16,17 +16,17 @@ logging.disable(logging.CRITICAL)
 
 RULES = {
     "neighbors": "every LLDP neighbor on a port counts, not only the first",
-    "negatives": "any: DEVICE:none, INTERFACES: any:none and INTERFACES: DEVICE:none can be met",
-    "always": "a line that forbids holds for an interface that an earlier line has used up, too",
+    "negatives": "any: DEVICE:none, INTERFACES: any:none and INTERFACES: DEVICE:none can be satisfied",
+    "always": "a line that forbids also applies to an interface that an earlier line has used",
     "config-handler": "config-handler is accepted",
-    "written": "a number as a name is what is written",
+    "written": "a number as a name is its source text",
     "mac": "with systemmac, the MAC address of node: is compared without :, . and -, in lower case",
-    "no-model": "a node that sent no model does not match a model, and is not an error",
+    "no-model": "a node without a model does not match a model, and is not an error",
     "keywords": "any and none are whole words, so that a device may be called anycast1",
-    "blanks": "a call of a function that a variable stands for may hold blanks",
+    "blanks": "a call of a function in a variable may contain spaces",
     "management-0": "Management0 is an interface",
-    "around": "blanks around a serial number are removed",
-    "variables": "an empty 'variables' or 'patterns' is none, and what a variable stands for is checked like what is written in its place",
+    "around": "spaces around a serial number are removed",
+    "variables": "an empty 'variables' or 'patterns' is the same as a missing one, and the value of a variable is checked like a name in its place",
 }
 
 _active = set()
@@ -103,7 +103,7 @@ def rules(active):
 
 
 class _AsWritten(yaml.SafeLoader):
-    """Numbers stay the text that they are written as."""
+    """Numbers keep their source text."""
 
 
 _AsWritten.yaml_constructors = {
@@ -118,7 +118,7 @@ def normalized(mac):
 
 
 def ordinary(text):
-    """The same text with a number that ztpserver takes in place of that of Management0."""
+    """The same text with a number that ztpserver accepts instead of that of Management0."""
     return text.replace("Management0", "Management98765")
 
 
@@ -139,7 +139,7 @@ def create_node(facts, active, identifier):
 
 
 def select(neighbordb, identifier, facts, active=()):
-    """What ztpserver decides: ("match", name), ("refused",) or ("error",)."""
+    """ztpserver's result: ("match", name), ("refused",) or ("error",)."""
     runtime.set_value("identifier", identifier, "default")
     if "management-0" in active:
         neighbordb = ordinary(neighbordb)
@@ -162,9 +162,9 @@ def select(neighbordb, identifier, facts, active=()):
                     for pattern in patterns:
                         if isinstance(pattern.get("node"), str):
                             pattern["node"] = normalized(pattern["node"])
-            # An empty one would make ztpserver read its file.
+            # With an empty one, ztpserver would read its file.
             loaded = topology.load_neighbordb("node", contents or {"patterns": []})
-        except Exception:  # whatever Python says, the answer is 400
+        except Exception:  # Any exception is 400 in ztpserver.
             loaded = None
         if loaded is None:
             return ("error",)
@@ -176,7 +176,7 @@ def select(neighbordb, identifier, facts, active=()):
 
 
 def check(pattern, facts, active=()):
-    """What ztpserver decides about a stored pattern."""
+    """ztpserver's result for a stored pattern."""
     runtime.set_value("identifier", "serialnumber", "default")
     if "management-0" in active:
         pattern = ordinary(pattern)
