@@ -192,6 +192,8 @@ export async function startKv(folder, rules) {
     bindingOf: (place) => new URL(`${url}/?place=${place}`),
     operator: {
       get: (key) => control("get", { key }),
+      /** The values of many keys, in their order. */
+      getAll: (keys) => control("getAll", { keys }),
       put: (key, text) => control("put", { values: { [key]: text } }),
       delete: (key) => control("put", { values: { [key]: null } }),
       /** Many values at once: null deletes one. */

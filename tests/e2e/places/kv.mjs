@@ -159,6 +159,7 @@ async function serve(place, request, url, store) {
 
 const CONTROLS = {
   get: ({ key }, store) => read(placeOf(OUTSIDE), key, store, { keep: false }).then((value) => value && decoder.decode(value)),
+  getAll: ({ keys }, store) => Promise.all(keys.map((key) => CONTROLS.get({ key }, store))),
   /** What a read in a place would find now; it caches nothing. */
   shown: ({ place, key }, store) => read(placeOf(place), key, store, { keep: false }).then((value) => value && decoder.decode(value)),
   async put({ values }, store) {

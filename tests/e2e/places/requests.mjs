@@ -6,8 +6,10 @@ export const SITES = { berlin: "berlin-token-0123456789", paris: "paris-token-01
 export const TOKENS = Object.entries(SITES).map((site) => site.join("=")).join("\n");
 
 export const SECOND = 1000;
-/** Milliseconds for which a place may show an old value. */
-export const CACHED = 60 * SECOND;
+/** Milliseconds until a write shows in a place that has not cached its key, at most. */
+export const PROPAGATION = 15 * SECOND;
+/** Milliseconds until a write shows in every place: one may have cached the former value just before it showed there. */
+export const SHOWN = 60 * SECOND + PROPAGATION;
 /** Milliseconds for which the object of a node knows better than KV. */
 export const STALE_WINDOW = 600 * SECOND;
 /** Milliseconds in which a copy has to be in KV where nothing fails. */
@@ -76,4 +78,4 @@ export async function each(count, atOnce, run) {
 }
 
 /** A message about the rounds that failed. */
-export const summary = (problems, rounds) => `${problems.length} of ${rounds} rounds: ${problems.slice(0, 3).join("; ")}`;
+export const summary = (problems, rounds) => `${problems.length} problems in ${rounds} rounds: ${problems.slice(0, 3).join("; ")}`;
