@@ -45,8 +45,9 @@ export default { fetch: () => new Response() };
  * rules of the KV service: `seed`, `propagation` (ms), `oneIn` (operations until one fails), and `read` and
  * `write`, the real milliseconds that an operation takes that no cache answers. Time passes `rate` times as fast as
  * in the test. `unreachable` maps the number of a place to how its objects of nodes fail: `throws` or `hangs`.
+ * `bundle` is the folder of another Worker.
  */
-export async function startPlaces({ places = 3, bindings = {}, kv: rules = {}, rate = 1, unreachable: cut = {} } = {}) {
+export async function startPlaces({ places = 3, bindings = {}, kv: rules = {}, rate = 1, unreachable: cut = {}, bundle = BUNDLE } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "ztp-places-"));
   let clock = { real: Date.now(), simulated: Date.now(), rate };
   const kv = await startKv(folder, rules);
@@ -62,7 +63,7 @@ export async function startPlaces({ places = 3, bindings = {}, kv: rules = {}, r
     return {
       ...workerOptions,
       name,
-      modules: modulesOf(name, clock, classes),
+      modules: modulesOf(bundle, name, clock, classes),
       bindings: { ...workerOptions.bindings, ...bindings },
       kvNamespaces: { [DATA]: { id: DATA, remoteProxyConnectionString: kv.bindingOf(name) } },
       durableObjects: Object.fromEntries(bound),
@@ -229,9 +230,9 @@ async function startRuntime(folder, name, options) {
 }
 
 /** The modules of a place; the main module comes first. */
-function modulesOf(place, clock, classes) {
+function modulesOf(bundle, place, clock, classes) {
   const module = (folder, name, type = "ESModule") => ({ type, path: name, contents: readFileSync(join(folder, name)) });
-  const wasm = readdirSync(BUNDLE).filter((name) => name.endsWith(".wasm"));
+  const wasm = readdirSync(bundle).filter((name) => name.endsWith(".wasm"));
   const wrapped = classes.map(([binding, { className }]) => `export const ${className} = placed(built.${className}, "${binding}");\n`);
   const main = `import * as built from "./index.js";\nimport { placed } from "./entry.mjs";\nexport * from "./index.js";\nexport { default } from "./entry.mjs";\n${wrapped.join("")}`;
   const settings = `export const PLACE = ${JSON.stringify(place)};\nexport const CLOCK = ${JSON.stringify(clock)};\n`;
@@ -240,8 +241,8 @@ function modulesOf(place, clock, classes) {
     { type: "ESModule", path: "settings.mjs", contents: settings },
     module(HERE, "clock.mjs"),
     module(HERE, "entry.mjs"),
-    module(BUNDLE, "index.js"),
-    ...wasm.map((name) => module(BUNDLE, name, "CompiledWasm")),
+    module(bundle, "index.js"),
+    ...wasm.map((name) => module(bundle, name, "CompiledWasm")),
   ];
 }
 

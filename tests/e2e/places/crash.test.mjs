@@ -6,8 +6,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { generator } from "../../security/random.mjs";
 import { startPlaces } from "./bench.mjs";
-import { CONTENT, PROPAGATION, SHOWN, eventually, get, post, put, shown } from "./requests.mjs";
-import { TOKENS } from "./requests.mjs";
+import { CONTENT, PROPAGATION, SHOWN, TOKENS, eventually, get, post, put, shown } from "./requests.mjs";
 import { scaled } from "./scale.mjs";
 
 const ROUNDS = scaled(100, 3);
