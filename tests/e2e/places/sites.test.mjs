@@ -26,8 +26,8 @@ const SEED = 1;
 const FAILS_OF = 500;
 /** One request in so many reaches another place than the site's. */
 const ROAMS_OF = 4;
-/** One switch in so many: boots again from its backup; has its definition replaced; moves to another site. */
-const [REBOOTS_OF, EDITED_OF, MOVED_OF] = [10, 15, scaled(300, Infinity)];
+/** One switch in so many: boots again from its backup; has its definition replaced; moves to another site (0: none). */
+const [REBOOTS_OF, EDITED_OF, MOVED_OF] = [10, 15, scaled(300, 0)];
 /** Seconds between two edits of neighbordb. */
 const EDIT_INTERVAL = 40;
 /** Attempts of a request that answers 503 or nothing, and the seconds between two of them. */
@@ -69,7 +69,8 @@ const switches = sites.flatMap((site, at) =>
       random: random.below(1 << 30),
       reboots: position % REBOOTS_OF === 3,
       isEdited: position % EDITED_OF === 5,
-      moves: position % MOVED_OF === 7,
+      // Early enough: a move takes longer than the boot of a site.
+      moves: position % MOVED_OF === 7 && at < SITES / 2,
       flash: new Map(),
       configs: [],
     };
