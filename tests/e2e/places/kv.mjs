@@ -31,7 +31,9 @@ const places = new Map();
 const versions = new Map();
 /** When a key was last written. */
 const written = new Map();
-let written_count = 0;
+let writes = 0;
+/** What the store has, as far as it was read or written: nobody else writes to it. */
+const latest = new Map();
 let rules = { seed: 1, propagation: 0, oneIn: 0, read: 0, write: 0 };
 let faults = new Faults(1);
 
@@ -58,6 +60,16 @@ function remembered(place, key) {
   return known.findLast((version) => version.at + delayIn(place, key, version) <= time)?.value;
 }
 
+/** The stored value of a key: bytes or null. */
+async function stored(key, store) {
+  if (!latest.has(key)) {
+    const value = await store.get(key, "arrayBuffer");
+    // A write may have come in between.
+    if (!latest.has(key)) latest.set(key, value);
+  }
+  return latest.get(key);
+}
+
 /** Reads what a place shows of a key, with or without its cache. */
 async function read(place, key, store, { ttl = DEFAULT_TTL, keep = true } = {}) {
   const cached = () => {
@@ -70,14 +82,10 @@ async function read(place, key, store, { ttl = DEFAULT_TTL, keep = true } = {}) 
     return found.value;
   }
   if (keep && rules.read > 0) await scheduler.wait(rules.read * (0.5 + Math.random()));
+  await stored(key, store);
+  if (cached()) return cached().value;
   let value = remembered(place.name, key);
-  if (value === undefined) {
-    const stored = await store.get(key, "arrayBuffer");
-    // A write may have come in between.
-    if (cached()) return cached().value;
-    value = remembered(place.name, key);
-    if (value === undefined) value = stored;
-  }
+  if (value === undefined) value = latest.get(key);
   if (keep && place.name !== OUTSIDE) place.cache.set(key, { value, until: now() + Math.max(ttl, LEAST_TTL) });
   return value;
 }
@@ -87,21 +95,21 @@ async function write(place, key, value, store, { limited = true } = {}) {
   const isLimited = () => limited && now() - (written.get(key) ?? 0) < WRITE_INTERVAL;
   if (isLimited()) return false;
   // The former value, which other places may still show.
-  const before = versions.has(key) ? undefined : await store.get(key, "arrayBuffer");
+  const before = await stored(key, store);
   if (isLimited()) return false;
   const at = now();
   written.set(key, at);
-  if (!versions.has(key)) versions.set(key, [{ value: before ?? null, at: 0, place: OUTSIDE, number: 0 }]);
-  const version = { value, at, place: place.name, number: ++written_count };
+  if (!versions.has(key)) versions.set(key, [{ value: before, at: 0, place: OUTSIDE, number: 0 }]);
+  const version = { value, at, place: place.name, number: ++writes };
   versions.get(key).push(version);
+  latest.set(key, value);
   if (place.name !== OUTSIDE) place.cache.set(key, { value, until: at + DEFAULT_TTL });
   // The newest value is stored, in whatever order concurrent writes end.
-  let stored;
-  do {
-    stored = versions.get(key).at(-1);
-    if (stored.value === null) await store.delete(key);
-    else await store.put(key, stored.value);
-  } while (versions.get(key)?.at(-1) !== stored && versions.has(key));
+  for (let done; done !== latest.get(key); ) {
+    done = latest.get(key);
+    if (done === null) await store.delete(key);
+    else await store.put(key, done);
+  }
   forget(key);
   return true;
 }

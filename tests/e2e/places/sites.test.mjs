@@ -16,9 +16,9 @@ import { bill, used } from "./prices.mjs";
 import { PROPAGATION, SECOND, SHOWN, STALE_WINDOW, each, eventually } from "./requests.mjs";
 import { IS_FULL, scaled } from "./scale.mjs";
 
-const [SITES, SWITCHES, PLACES] = scaled([300, 30, 20], [10, 8, 4]);
+const [SITES, SWITCHES, PLACES] = process.env.ZTP_PLACES_SIZE?.split("x").map(Number) ?? scaled([300, 30, 20], [10, 8, 4]);
 /** How many sites boot at a time: what this machine can simulate. */
-const AT_ONCE = scaled(16, 5);
+const AT_ONCE = scaled(30, 5);
 /** How many times as fast as in the test time passes. */
 const RATE = 10;
 const SEED = 1;
