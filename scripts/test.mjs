@@ -8,7 +8,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { attend, environment, npmBin, root, run } from "./run.mjs";
 
-const files = ["e2e", "site", "ztp"].flatMap((folder) =>
+const files = ["e2e", "e2e/places", "site", "ztp"].flatMap((folder) =>
   readdirSync(join(root, "tests", folder))
     .filter((name) => name.endsWith(".test.mjs"))
     .map((name) => join("tests", folder, name)),

@@ -52,7 +52,7 @@ export async function fetchBootstrap(one, life, site) {
  */
 export function send(url, { method = "GET", headers, body, timeout, life }) {
   life.step();
-  const { hostname, port, pathname, search } = new URL(url);
+  const { hostname, port, pathname, search } = new URL(life.route(url));
   const length = body === undefined ? {} : { "Content-Length": Buffer.byteLength(body) };
   return new Promise((resolve, reject) => {
     const options = { hostname, port, method, path: pathname + search, agent: false, headers: { ...headers, ...length, Connection: "close" } };
@@ -100,9 +100,13 @@ export class Life {
   #cutAfter;
   isOver = false;
 
-  /** `scale` multiplies every wait; the power is cut `delay` ms after step `cutAfter`. */
-  constructor({ scale, cutAfter = Infinity, delay = 0 }) {
+  /**
+   * `scale` multiplies every wait; the power is cut `delay` ms after step `cutAfter`. `route` maps the URL of a
+   * request to the one that it reaches.
+   */
+  constructor({ scale, cutAfter = Infinity, delay = 0, route = (url) => url }) {
     this.#scale = scale;
+    this.route = route;
     this.#cutAfter = cutAfter;
     this.delay = delay;
   }

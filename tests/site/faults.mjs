@@ -1,6 +1,6 @@
 // The choice of the storage operations that fail. It runs in the test and in workerd: it imports nothing.
 
-/** One operation in so many fails. */
+/** One operation in so many fails, by default. */
 export const ONE_IN = 200;
 
 /**
@@ -9,12 +9,14 @@ export const ONE_IN = 200;
  */
 export class Faults {
   #seed;
+  #oneIn;
   #seen = new Map();
   operations = 0;
   injected = 0;
 
-  constructor(seed) {
+  constructor(seed, oneIn = ONE_IN) {
     this.#seed = seed;
+    this.#oneIn = oneIn;
   }
 
   /**
@@ -27,14 +29,14 @@ export class Faults {
     this.#seen.set(name, number + 1);
     this.operations += 1;
     const drawn = hash(`${this.#seed} ${name} ${number}`);
-    if (drawn % ONE_IN !== 0) return undefined;
+    if (drawn % this.#oneIn !== 0) return undefined;
     this.injected += 1;
-    return Math.floor(drawn / ONE_IN) % 2 === 0 ? "before" : "after";
+    return Math.floor(drawn / this.#oneIn) % 2 === 0 ? "before" : "after";
   }
 }
 
 /** A number of 32 bits for a text (FNV-1a, and the last steps of murmur3). */
-function hash(text) {
+export function hash(text) {
   let state = 0x811c9dc5;
   for (let at = 0; at < text.length; at += 1) state = Math.imul(state ^ text.charCodeAt(at), 0x01000193);
   state = Math.imul(state ^ (state >>> 16), 0x85ebca6b);

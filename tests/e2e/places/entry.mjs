@@ -1,0 +1,123 @@
+// The main module of a place: the built Worker, unchanged, on the clock of the bench, with a count of what it uses
+// beside KV. It runs in workerd. A request with the header X-Places is the bench's own.
+
+import { env } from "cloudflare:workers";
+import * as clock from "./clock.mjs";
+import worker from "./index.js";
+import { CLOCK, PLACE } from "./settings.mjs";
+
+clock.setClock(CLOCK);
+
+const counts = { requests: 0, objectRequests: 0, alarms: 0, rowsWritten: 0, r2Reads: 0, r2Writes: 0 };
+
+// The place is in the log, since all places write to one.
+for (const level of ["log", "warn", "error"]) {
+  const write = console[level].bind(console);
+  console[level] = (...message) => write(`[${PLACE}]`, ...message);
+}
+
+for (const bucket of Object.values(env).filter((binding) => binding?.constructor?.name === "R2Bucket")) {
+  const prototype = Object.getPrototypeOf(bucket);
+  const count = (method, counted) => {
+    const call = prototype[method];
+    prototype[method] = function (...args) {
+      counts[counted] += 1;
+      return call.apply(this, args);
+    };
+  };
+  for (const method of ["get", "head"]) count(method, "r2Reads");
+  for (const method of ["put", "list", "createMultipartUpload"]) count(method, "r2Writes");
+}
+
+/** The objects that ran here, by id: their namespace, and when their alarm rings, in simulated time. */
+const objects = new Map();
+const owners = new WeakMap();
+let isPatched = false;
+
+/** Alarms follow the clock, too: the runtime's own know only real time. */
+function patch(storage) {
+  if (isPatched) return;
+  isPatched = true;
+  const prototype = Object.getPrototypeOf(storage);
+  const { setAlarm, getAlarm, deleteAlarm } = prototype;
+  prototype.setAlarm = function (time, ...rest) {
+    const owner = owners.get(this);
+    if (owner) owner.alarm = Number(time);
+    return setAlarm.call(this, clock.real(Number(time)), ...rest);
+  };
+  prototype.getAlarm = async function (...args) {
+    const time = await getAlarm.apply(this, args);
+    return time === null ? null : clock.simulated(time);
+  };
+  prototype.deleteAlarm = function (...args) {
+    const owner = owners.get(this);
+    if (owner) owner.alarm = undefined;
+    return deleteAlarm.apply(this, args);
+  };
+  if (!storage.sql) return;
+  const sql = Object.getPrototypeOf(storage.sql);
+  const { exec } = sql;
+  sql.exec = function (...args) {
+    const cursor = exec.apply(this, args);
+    counts.rowsWritten += cursor.rowsWritten;
+    return cursor;
+  };
+}
+
+/** The class of an object, with the clock and the counts; `binding` is that of its namespace. */
+export function placed(Base, binding) {
+  const Placed = class extends Base {
+    constructor(context, bindings) {
+      patch(context.storage);
+      const owner = objects.get(context.id.toString()) ?? { binding, id: context.id, storage: context.storage };
+      owner.storage = context.storage;
+      owners.set(context.storage, owner);
+      objects.set(context.id.toString(), owner);
+      super(context, bindings);
+    }
+    async fetch(request) {
+      if (request.headers.get("X-Places") === "alarm") return rearm(new URL(request.url).pathname.slice(1));
+      counts.objectRequests += 1;
+      return super.fetch(request);
+    }
+  };
+  if ("alarm" in Base.prototype) {
+    const { alarm } = Base.prototype;
+    Placed.prototype.alarm = function (...args) {
+      counts.alarms += 1;
+      return alarm.apply(this, args);
+    };
+  }
+  return Placed;
+}
+
+/** Sets the alarm of an object again, after the clock was moved. */
+async function rearm(id) {
+  const { alarm, storage } = objects.get(id);
+  // It may have rung in between.
+  if (alarm !== undefined && (await storage.getAlarm()) !== null) await storage.setAlarm(alarm);
+  return new Response();
+}
+
+const CONTROLS = {
+  async clock({ clock: next }) {
+    const pending = [...objects].filter(([, { alarm }]) => alarm > clock.now());
+    clock.setClock(next);
+    const call = ([key, { binding, id }]) => env[binding].get(id).fetch(`http://places/${key}`, { headers: { "X-Places": "alarm" } });
+    await Promise.all(pending.map(call));
+  },
+  figures: () => counts,
+};
+
+const { fetch } = worker.prototype;
+worker.prototype.fetch = async function (request) {
+  const asked = request.headers.get("X-Places");
+  if (asked === null) {
+    counts.requests += 1;
+    return fetch.call(this, request);
+  }
+  const { control, ...options } = JSON.parse(asked);
+  return Response.json((await CONTROLS[control](options)) ?? null);
+};
+
+export default worker;
