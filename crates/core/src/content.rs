@@ -257,6 +257,7 @@ mod tests {
             "Nodes/a/pattern",
             "config_handlers/x",
             "neighbordb.yml",
+            "neighbourdb",
         ] {
             assert!(
                 matches!(ContentKind::of(key), Err(NotContent::Misplaced(_))),
