@@ -501,7 +501,7 @@ fn the_search_for_a_similar_neighbor_is_bounded() {
     assert!(text(MAX_HINT_STEPS).contains(advice));
     let beyond = text(MAX_HINT_STEPS + 2);
     assert!(
-        beyond.contains("wants device 'spine1'") && !beyond.contains(advice),
+        beyond.contains("requires device 'spine1'") && !beyond.contains(advice),
         "{beyond}"
     );
 }

@@ -203,9 +203,9 @@ pub fn decisions() -> Vec<(&'static str, String, NodeFacts)> {
             "long expressions",
             patterns(
                 PATTERNS,
-                &format!("any: \"regex('{}$')\"", "spine[0-9]+".repeat(12)),
+                &format!("any: \"regex('{}$')\"", "spine[0-9]+".repeat(7)),
             ),
-            full(),
+            node(3, 1, "spine1"),
         ),
         (
             "lines that forbid",
@@ -264,7 +264,7 @@ pub fn decisions() -> Vec<(&'static str, String, NodeFacts)> {
                     })
                     .collect::<String>(),
             ),
-            full(),
+            node(60, 1, "spine1"),
         ),
         (
             "a long variable",
