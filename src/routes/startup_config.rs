@@ -1,5 +1,6 @@
 //! GET and PUT /nodes/{id}/startup-config.
 
+use futures_util::future::join;
 use ztp_core::credentials::Caller;
 use ztp_core::event::Event;
 use ztp_core::key::Record;
@@ -59,27 +60,38 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
         Ok(authorized) => authorized,
         Err(refusal) => return Err(request.refuse(refusal).await),
     };
-    let config = request.body("the startup-config", MAX_STARTUP_CONFIG_BYTES);
-    let config = config.await?;
-    if config.is_blank() {
-        return Err(Error::BadRequest(format!(
-            "the startup-config sent for {node} is empty, and is not stored: the client may have been \
-             unable to read its own"
-        )));
-    }
-    let version = context.storage.put_version(&node, &config).await?;
+    let storage = context.storage;
+    // The value that is replaced, so that the node's object recognizes a later edit. It is read meanwhile.
+    let key = Record::StartupConfig.key(&node);
+    let stored = async {
+        let config = request.body("the startup-config", MAX_STARTUP_CONFIG_BYTES);
+        let config = config.await?;
+        if config.is_blank() {
+            return Err(Error::BadRequest(format!(
+                "the startup-config sent for {node} is empty, and is not stored: the client may have been \
+                 unable to read its own"
+            )));
+        }
+        storage.put_version(&node, &config).await
+    };
+    let (version, seen) = join(stored, storage.digest_of(&key)).await;
+    let version = version?;
     let commit = Commit {
         base: None,
         claim,
         records: vec![NewRecord {
             record: Record::StartupConfig,
             contents: Contents::Version(version),
-            // Reading it would cost as much as the node's object reading it later.
-            seen: Seen::Unknown,
+            seen: match seen {
+                Ok(None) => Seen::Missing,
+                Ok(Some(sha1)) => Seen::Value(sha1),
+                // The object reads it later.
+                Err(_) => Seen::Unknown,
+            },
         }],
         event: Event::StartupConfigStored,
     };
-    match context.storage.commit(&node, commit, &mut records).await? {
+    match storage.commit(&node, commit, &mut records).await? {
         Outcome::OtherSite => Err(not_accepted(&node)),
         Outcome::Committed | Outcome::Conflict => Ok(Response::empty(201)),
     }

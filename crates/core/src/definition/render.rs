@@ -48,6 +48,19 @@ impl Definition {
         })
     }
 
+    /// Whether a `$name` in the definition refers to an attribute, which may be the node's own.
+    pub fn uses_attributes(&self) -> bool {
+        let refers = |value: &Json| reference(value).is_some();
+        self.actions
+            .iter()
+            .filter_map(|action| action.body.get("attributes")?.as_object())
+            .flat_map(Map::values)
+            .any(|value| match value {
+                Json::Object(inner) => inner.values().any(refers),
+                value => refers(value),
+            })
+    }
+
     /// Replaces the `$names` in an action by their values, and subtracts the size of the action.
     fn look_up_all(
         &self,
@@ -57,7 +70,7 @@ impl Definition {
         room: &mut Room,
     ) -> Result<(), Limit> {
         let mut find = |value: &Json| {
-            let name = value.as_str()?.strip_prefix('$')?;
+            let name = reference(value)?;
             let found = node.get(name).or_else(|| self.attributes.get(name));
             if found.is_none() {
                 undefined.add(name);
@@ -95,6 +108,11 @@ impl Definition {
         }
         Ok(())
     }
+}
+
+/// The name of the attribute that a value refers to.
+fn reference(value: &Json) -> Option<&str> {
+    value.as_str()?.strip_prefix('$')
 }
 
 /// The names of undefined attributes, each once, in order.
