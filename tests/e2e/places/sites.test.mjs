@@ -26,8 +26,11 @@ const SEED = 1;
 const FAILS_OF = 500;
 /** One request in so many reaches another place than the site's. */
 const ROAMS_OF = 4;
-/** One switch in so many: boots again from its backup; has its definition replaced; moves to another site (0: none). */
-const [REBOOTS_OF, EDITED_OF, MOVED_OF] = [10, 15, scaled(300, 0)];
+/**
+ * One switch in so many: boots again from its backup; is claimed by a foreign site; has its definition replaced; moves
+ * to another site (0: none).
+ */
+const [REBOOTS_OF, CLAIMED_OF, EDITED_OF, MOVED_OF] = [10, 3, 15, scaled(300, 0)];
 /** Seconds between two edits of neighbordb. */
 const EDIT_INTERVAL = 40;
 /** Attempts of a request that answers 503 or nothing, and the seconds between two of them. */
@@ -68,6 +71,7 @@ const switches = sites.flatMap((site, at) =>
       lldp: [{ after: 0, neighbors, connected: ["Ethernet1"] }],
       random: random.below(1 << 30),
       reboots: position % REBOOTS_OF === 3,
+      isClaimed: position % CLAIMED_OF === 1,
       isEdited: position % EDITED_OF === 5,
       // Early enough: a move takes longer than the boot of a site.
       moves: position % MOVED_OF === 7 && at < SITES / 2,
@@ -166,7 +170,7 @@ async function live(one) {
   const life = new Life({ scale: 1 / RATE });
   const path = `/nodes/${one.serial}`;
   one.configs.push(await bootOnce(one, chance));
-  await intrude(one, life, chance);
+  if (one.isClaimed) await intrude(one, life, chance);
   if (one.moves) return;
   if (one.isEdited) {
     await bench.kv.put(`${path.slice(1)}/definition`, definition("edited"));
