@@ -117,7 +117,7 @@ impl ContentKind {
         match name {
             "neighbordb" => Ok(Self::Neighbordb),
             "ztpserver.conf" => Err(NotContent::ServerConf),
-            "neighbordb.yaml" | "neighbordb.yml" | "neighbordb" => Err(NotContent::Misplaced(
+            "neighbordb.yaml" | "neighbordb.yml" | "neighbourdb" => Err(NotContent::Misplaced(
                 "the name of the file is neighbordb".to_owned(),
             )),
             "bootstrap.conf" => Err(NotContent::Misplaced(
