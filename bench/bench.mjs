@@ -1,7 +1,7 @@
-// Measures the Worker, a floor (bench/floor) and ztpserver 2.1.0. Only ratios travel to other machines.
+// Measures the Worker, a floor (bench/floor) and ztpserver 2.1.0. Only ratios apply to other machines.
 //
 //   npm run bench                 about five minutes
-//   npm run bench -- --short      one or two minutes, to see that it works
+//   npm run bench -- --short      one or two minutes, to check that it works
 //   npm run bench -- --write      also writes the tables into docs/costs.md and README.md
 
 import { randomBytes } from "node:crypto";
@@ -24,7 +24,7 @@ const options = flags.includes("--short") ? SHORT : FULL;
 
 run(npmBin("node"), ["scripts/bundle.mjs"], { stdio: ["ignore", "ignore", "inherit"] });
 becomeGenerator();
-// In memory: the speed of this machine's disk is no property of a server.
+// In memory: the speed of this machine's disk is not a property of a server.
 const place = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "ztp-edge-bench-"));
 process.on("exit", () => rmSync(place, { recursive: true, force: true }));
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(128 + constants.signals[signal]));
@@ -106,7 +106,7 @@ function measureLoad(servers, each, { rounds, seconds }) {
     const before = cpuMicroseconds(server.pid);
     const { count, perSecond } = await drive(server.port, each, seconds);
     const cpu = (cpuMicroseconds(server.pid) - before) / count;
-    // Memory that piles up costs time whenever it is collected.
+    // A large heap costs time when it is collected.
     if (server.storesPort) await exchange(server.storesPort, request("DELETE", `/kv/nodes/${NEW}`));
     return { perSecond, cpu };
   });

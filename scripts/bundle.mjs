@@ -1,9 +1,9 @@
 // Builds in build/bundle the files that `wrangler deploy` would upload: the tests run exactly these. Also:
 //
-// - build/bundle-forgetful has a clock on which an hour passes at each look: nothing is kept there from
-//   one request to the next, so that content can change under a running Worker.
-// - build/bundle-clock has a clock that a test moves: a request with the header X-Clock-Advance moves it by so
-//   many milliseconds, and gets 204.
+// - build/bundle-forgetful has a clock that advances by an hour at each reading: every cached value is expired,
+//   so that content can change while the Worker runs.
+// - build/bundle-clock has a clock that a test advances: a request with the header X-Clock-Advance advances it
+//   by this number of milliseconds, and gets 204.
 // - build/bundle-panicking is compiled with the feature `panics`, for the tests of panics.
 
 import { appendFileSync, cpSync, readFileSync, rmSync } from "node:fs";

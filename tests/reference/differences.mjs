@@ -304,5 +304,5 @@ function withPort(line) {
 
 /** The rows of the table in docs/differences.md. */
 export function table() {
-  return ["| | What differs from ztpserver 2.1.0 |", "|---|---|", ...differences.map(({ id, text }) => `| \`${id}\` | ${text} |`)];
+  return ["| | Difference from ztpserver 2.1.0 |", "|---|---|", ...differences.map(({ id, text }) => `| \`${id}\` | ${text} |`)];
 }

@@ -43,9 +43,9 @@ export async function startReference(python, settings) {
     stdio: ["pipe", "pipe", "inherit"],
     env: { ...environment, PYTHONUTF8: "1" },
   });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const output = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const nextLine = async () => {
-    const { value, done } = await lines.next();
+    const { value, done } = await output.next();
     return done ? fail("the reference server ended; its output above says why") : value;
   };
   const url = `http://127.0.0.1:${await nextLine()}`;

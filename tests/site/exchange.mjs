@@ -72,7 +72,7 @@ export function send(url, { method = "GET", headers, body, timeout, life }) {
         if (life.isOver) return end(reject, new PowerCut("the power was cut"));
         const bytes = Buffer.concat(chunks);
         const { statusCode: status, headers } = response;
-        const received = {
+        const result = {
           status,
           headers,
           bytes,
@@ -81,7 +81,7 @@ export function send(url, { method = "GET", headers, body, timeout, life }) {
             return bytes.toString();
           },
         };
-        return end(resolve, received);
+        return end(resolve, result);
       };
       response.on("data", (chunk) => chunks.push(chunk));
       response.on("end", () => finish(false));

@@ -127,7 +127,7 @@ async function startWorker(state) {
   for (let waited = 0; ; waited += 200) {
     const response = await fetch(`${url}/bootstrap`).catch(() => undefined);
     if (response?.ok) break;
-    if (waited > 60_000 || child.exitCode !== null) throw new Error(`wrangler dev does not response: ${log}`);
+    if (waited > 60_000 || child.exitCode !== null) throw new Error(`wrangler dev does not respond: ${log}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   const stop = () => {

@@ -329,8 +329,8 @@ test("a pull reports a key that cannot be a file, and leaves it alone", async (t
       /left alone +resources\/a\/b\/c: resources\/a is a file/,
       /left alone +neighbordb: a symbolic link that leads nowhere/,
       /left alone +nodes\/JPE1\/startup-config: nodes is a file/,
-      /left alone +files\/x: it is nothing/,
-      /left alone +nodes\/JPE1\/startup-config: it is nothing/,
+      /left alone +files\/x: the Worker does not read it/,
+      /left alone +nodes\/JPE1\/startup-config: the Worker does not read it/,
       / 7 left alone/,
     ]) {
       assert.match(pulled.printed, line);

@@ -118,7 +118,7 @@ fn an_example_with_a_wrong_result_fails() {
         "```yaml pool\na: null\n```\n```yaml values\n[a, b]\n```\n",
         "```yaml pool\na: null\n```\n```yaml grants\n- {node: A, value: b}\n```\n",
         "```yaml neighbordb\npatterns: []\n```\n",
-        "```yaml neighbordb\npatterns: []\n```\n",
+        "```yaml neighbourdb\npatterns: []\n```\n",
         "```yaml outcomes\n[]\n```\n",
         "```yaml neighbordb\npatterns: []\n",
     ] {
