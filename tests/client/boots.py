@@ -12,6 +12,9 @@ import switch
 # Every wait of the client times this: five minutes of retries take 1.5 s.
 WAIT_SCALE = "0.005"
 
+# No pattern wants it. With a neighbour, the client reads LLDP twice; without, eight times.
+NEIGHBORS = [("Ethernet48", "console1", "Ethernet1")]
+
 STUBS = {
     # Runs the command, without the rights that it asks for.
     "sudo": '#!/bin/sh\nexec "$@"\n',
@@ -72,8 +75,7 @@ class BootCase:
     def switch(self, **facts):
         """A switch whose serial number is the test's name."""
         facts.setdefault("serial", self.serial)
-        # One that no pattern wants: with a neighbour, two readings of LLDP are enough.
-        facts.setdefault("neighbors", [("Ethernet48", "console1", "Ethernet1")])
+        facts.setdefault("neighbors", NEIGHBORS)
         made = switch.Switch(tempfile.mkdtemp(dir=self.home), **facts)
         for name, script in STUBS.items():
             path = made.home / "bin" / name
