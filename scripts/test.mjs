@@ -1,6 +1,6 @@
 // All tests: the rules and the command line on this machine, the built Worker on workerd, the client as a
-// process, and the Worker compared with ztpserver 2.1.0. The client's tests mostly wait, so they run
-// concurrently; their output follows at the end.
+// process, and the Worker and its rules compared with ztpserver 2.1.0. The client's tests run beside the others;
+// their output follows at the end.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -16,11 +16,14 @@ const files = ["e2e", "e2e/places", "site", "ztp"].flatMap((folder) =>
 const node = npmBin("node");
 
 run("cargo", ["test", "--quiet"]);
+run("cargo", ["build", "--quiet", "--example", "domain_cases"]);
+run("cargo", ["build", "--quiet", "--release", "--bin", "ztp"]);
 run(node, ["scripts/bundle.mjs"]);
 const client = start(node, ["tests/client/run.mjs"]);
 await pass(node, ["--test", "--test-reporter=spec", "--test-concurrency=2", ...files]);
 await pass(node, ["tests/security/run.mjs", "--short"]);
 await pass(node, ["tests/reference/compare.mjs"]);
+await pass(node, ["tests/reference/differential.mjs", "--short"]);
 const { status, printed } = await client;
 process.stdout.write(printed);
 if (status !== 0) process.exit(1);

@@ -12,6 +12,9 @@ import switch
 # The scale of the client's waits: five minutes of retries take 1.5 s.
 WAIT_SCALE = "0.005"
 
+# No pattern requires it. With a neighbor, the client reads LLDP twice; without, eight times.
+NEIGHBORS = [("Ethernet48", "console1", "Ethernet1")]
+
 STUBS = {
     # Runs the command, without the requested rights.
     "sudo": '#!/bin/sh\nexec "$@"\n',
@@ -72,8 +75,7 @@ class BootCase:
     def switch(self, **facts):
         """A switch whose serial number is the test's name."""
         facts.setdefault("serial", self.serial)
-        # No pattern requires it: with a neighbor, two readings of LLDP are enough.
-        facts.setdefault("neighbors", [("Ethernet48", "console1", "Ethernet1")])
+        facts.setdefault("neighbors", NEIGHBORS)
         made = switch.Switch(tempfile.mkdtemp(dir=self.home), **facts)
         for name, script in STUBS.items():
             path = made.home / "bin" / name

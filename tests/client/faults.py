@@ -142,9 +142,8 @@ def difference(before, after):
     return {"missing": encoded(missing), "more": encoded(more)}
 
 
-def renew(flash, template, before):
-    """Make flash what the template is."""
-    now = contents(flash)
+def renew(flash, template, before, now):
+    """Make flash, whose contents are `now`, what the template is."""
     for name in sorted(now, reverse=True):
         if now[name] != before.get(name):
             path = os.path.join(flash, name)
@@ -161,7 +160,7 @@ def renew(flash, template, before):
                 shutil.copy2(source, path)
 
 
-def boot(code, arguments, flash, number=0, fault=None):
+def boot(client, arguments, flash, number=0, fault=None):
     """Boot in a process of its own: its status (or minus a signal), its output, its operations."""
     output = tempfile.TemporaryFile()
     counted, count = os.pipe()
@@ -175,8 +174,6 @@ def boot(code, arguments, flash, number=0, fault=None):
         status = 99
         faults = Faults(flash, number, fault)
         try:
-            client = {"__name__": "bootstrap"}
-            exec(code, client)
             sys.argv = ["bootstrap"] + arguments
             faults.install()
             status = client["main"]()
@@ -205,14 +202,18 @@ def main():
     with io.open(order["client"], "rb") as source:
         code = compile(source.read(), "bootstrap", "exec", 0, True)
     arguments = [str(argument) for argument in order.get("arguments", [])]
-    before = contents(template)
+    client = {"__name__": "bootstrap"}
+    exec(code, client)
+    before, now = contents(template), contents(flash)
     for fault in order["faults"]:
-        renew(flash, template, before)
-        done = boot(code, arguments, flash, *fault)
-        done.update(difference(before, contents(flash)), fault=fault)
+        renew(flash, template, before, now)
+        done = boot(client, arguments, flash, *fault)
+        now = contents(flash)
+        done.update(difference(before, now), fault=fault)
         if order.get("then"):
-            done["after"] = boot(code, arguments, flash)
-            done["after"].update(difference(before, contents(flash)))
+            done["after"] = boot(client, arguments, flash)
+            now = contents(flash)
+            done["after"].update(difference(before, now))
         print(json.dumps(done))
         sys.stdout.flush()
 

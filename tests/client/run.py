@@ -5,6 +5,7 @@ They need a server with storage that they may fill and empty:
 
     ZTP_TEST_URL      the server, such as http://127.0.0.1:8787
     ZTP_TEST_CONTROL  where its storage is seen: PUT, GET and DELETE kv/KEY and r2/KEY, POST reset
+                      and forget (what the server keeps in memory)
     ZTP_TEST_PYTHONS  the Pythons to play the switch with, separated by colons (2.7, the oldest 3
                       from 3.6 on and the newest, of those on PATH and in ~/.pyenv/versions)
 

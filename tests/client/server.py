@@ -14,7 +14,7 @@ import urllib.parse
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# The server may cache shared documents for some seconds, and storage is eventually consistent.
+# The time in which a stored document is served, in seconds.
 VISIBLE_WITHIN = 30
 
 
@@ -55,6 +55,11 @@ def reset():
     _control("POST", "reset", b"")
 
 
+def _forget():
+    """Let so much time pass on the server that it keeps nothing in memory."""
+    _control("POST", "forget", b"")
+
+
 def _encoded(content):
     if isinstance(content, (dict, list)):
         content = json.dumps(content)  # JSON is YAML
@@ -71,6 +76,7 @@ def put_file(path, content):
     _control("PUT", "r2/files/" + path, content)
     if _stored.setdefault(path, content) != content:
         _stored[path] = content
+        _forget()
         sha1 = hashlib.sha1(content).hexdigest().encode()
         quoted = urllib.parse.quote(path)
         _await_shown("meta/files/" + quoted, lambda body: sha1 in body)
@@ -80,12 +86,14 @@ def put_file(path, content):
 def put_shown(store, key, path, content, shows):
     """Store a document, and wait until `shows` is true for the body of GET `path`."""
     _control("PUT", f"{store}/{key}", _encoded(content))
+    _forget()
     _await_shown(path, shows)
 
 
 def take_shown(store, key, path, shows):
     """Delete a document, and wait in the same way."""
     _control("DELETE", f"{store}/{key}")
+    _forget()
     _await_shown(path, shows)
 
 

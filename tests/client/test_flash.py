@@ -18,13 +18,13 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import switch
-from boots import STUBS, Boot, tree
+from boots import NEIGHBORS, STUBS, Boot, tree
 from pythons import each_python
 from small_server import SmallServer, bootstrap
 
 FULL = bool(os.environ.get("ZTP_TEST_FULL"))
 FAULTS = pathlib.Path(__file__).resolve().parent / "faults.py"
-STEP = 23  # Of a short run: one operation of so many.
+STEP = 41  # Of a short run: one operation of so many.
 ENDING = ("SIGTERM", "SIGHUP", "SIGINT")
 ERRORS = ("EIO", "EROFS", "ENOSPC")
 
@@ -115,7 +115,7 @@ class FlashCase:
         self.server.entries = ACTIONS
 
     def switch(self, name="switch", many=1000):
-        made = switch.Switch(self.home / name, serial="SMALL")
+        made = switch.Switch(self.home / name, serial="SMALL", neighbors=NEIGHBORS)
         for stub, script in STUBS.items():
             path = made.home / "bin" / stub
             path.write_text(script)
@@ -269,13 +269,14 @@ class Faults(FlashCase):
 
     def trials(self, faults, then=False):
         """Boots with these faults, in processes side by side: the results of faults.py."""
-        lanes = 3
+        lanes = min(3, len(faults))
         with ThreadPoolExecutor(lanes) as pool:
             return sum(pool.map(lambda lane: self.run_lane(lane, faults[lane::lanes], then),
                                 range(lanes)), [])
 
     def run_lane(self, lane, faults, then):
-        lane_switch = switch.Switch(self.home / f"lane{lane}", serial="SMALL")
+        lane_switch = switch.Switch(self.home / f"lane{lane}", serial="SMALL",
+                                    neighbors=NEIGHBORS)
         shutil.copy(self.made.home / "bin" / "sudo", lane_switch.home / "bin" / "sudo")
         (lane_switch.home / "facts.json").write_text(json.dumps(lane_switch.facts))
         order = {"client": str(self.made.script), "template": str(self.made.flash),

@@ -9,6 +9,8 @@ import { send } from "../e2e/harness.mjs";
 import { fail, output, root, run } from "../../scripts/run.mjs";
 
 const REQUIREMENT = "ztpserver==2.1.0";
+// Of keys that two merged mappings (<<) have, 6.0.4 takes either value, by the identity of strings in memory.
+const PYYAML = "PyYAML==6.0.3";
 const FOLDERS = ["actions", "bootstrap", "config-handlers", "definitions", "files", "nodes", "plugins", "resources"];
 
 /** The Python of a virtual environment with ztpserver, created once in the build folder. */
@@ -16,12 +18,12 @@ export function pythonWithZtpserver() {
   const version = output("python3", ["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).trim();
   const place = join(root, "build", `reference-python${version}`);
   const python = join(place, "bin", "python");
-  const ready = join(place, REQUIREMENT);
+  const ready = join(place, `${REQUIREMENT} ${PYYAML}`);
   if (existsSync(ready)) return python;
   rmSync(place, { recursive: true, force: true });
-  console.log(`installing ${REQUIREMENT} into build/reference-python${version}, once`);
+  console.log(`installing ${REQUIREMENT} and ${PYYAML} into build/reference-python${version}, once`);
   run("python3", ["-m", "venv", place]);
-  run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT]);
+  run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT, PYYAML]);
   const loaded = spawnSync(python, ["-c", "import ztpserver.app"], { encoding: "utf8" });
   if (loaded.status !== 0) fail(`${REQUIREMENT} is installed, but does not run under Python ${version}; use another python3:\n${loaded.stderr}`);
   writeFileSync(ready, "");
