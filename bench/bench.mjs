@@ -107,7 +107,8 @@ function measureLoad(servers, each, { rounds, seconds }) {
     const { count, perSecond } = await drive(server.port, each, seconds);
     const cpu = (cpuMicroseconds(server.pid) - before) / count;
     // A large heap costs time when it is collected.
-    if (server.storesPort) await exchange(server.storesPort, request("DELETE", `/kv/nodes/${NEW}`));
+    const old = server.storesPort ? [`/kv/nodes/${NEW}`, "/r2/history/"] : [];
+    for (const path of old) await exchange(server.storesPort, request("DELETE", path));
     return { perSecond, cpu };
   });
 }

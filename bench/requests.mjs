@@ -85,12 +85,12 @@ export const KINDS = [
   { name: "GET /meta/files/{path}", depth: [1, 0], next: () => get(`/meta/files/${TEMPLATE}`) },
   { name: "GET /meta/nodes/{id}/{record}", depth: [1, 1], next: () => get(`/meta/nodes/${SAVED}/startup-config`) },
   { name: "POST /nodes, known", depth: [1, 1], next: () => post(knownNode(), 409) },
-  { name: "POST /nodes, new", depth: [5, 3], next: () => post(newNode(), 201) },
+  { name: "POST /nodes, new", depth: [3, 2], next: () => post(newNode(), 201) },
   { name: "GET /nodes/{id}", depth: [1, 1], next: () => get(`/nodes/${knownNode()}`) },
   // The plugin that allocates for ztpserver 2.1.0 does not run in Python 3.
   { name: "GET /nodes/{id}, a pool", depth: [2, 2], next: () => get(`/nodes/${POOLED}`), servers: ["worker", "floor"] },
   { name: "GET startup-config", depth: [1, 1], next: () => get(`/nodes/${SAVED}/startup-config`) },
-  { name: "PUT startup-config", depth: [1, 1], next: () => putConfig(knownNode("SAVES")) },
+  { name: "PUT startup-config", depth: [2, 2], next: () => putConfig(knownNode("SAVES")) },
 ];
 
 /** The requests of a new node, from power-on to the backup of its configuration. */

@@ -1,7 +1,7 @@
 // KV and R2 for the measured Workers, in the protocol that the runtime speaks to them: values and small objects
 // in memory, larger files in a folder. They cost as little as a store in this process can. With DELAY_MS, each
 // operation takes that many milliseconds longer. On a socket of its own, PUT /kv/<key> and PUT /r2/<key> store a
-// body, and DELETE /kv/<prefix> deletes every value whose key begins with it.
+// body, and DELETE deletes everything in that store whose key begins with the rest of the path.
 
 const values = new Map();
 const objects = new Map();
@@ -28,8 +28,9 @@ export const kv = {
 /** The service of `r2Bucket` bindings: an object is its metadata `head`, then its body. */
 export const r2 = {
   async fetch(request, env, context) {
-    const { method, object: key } = JSON.parse(request.headers.get("cf-r2-request"));
     if (env.DELAY_MS > 0) await scheduler.wait(env.DELAY_MS);
+    if (request.method === "PUT") return put(request);
+    const { method, object: key } = JSON.parse(request.headers.get("cf-r2-request"));
     const respond = (head, body) => new Response(body, { headers: { "cf-r2-metadata-size": `${head.byteLength}` } });
     const found = objects.get(key);
     if (found) return respond(found.head, method === "head" ? found.head : found.whole);
@@ -49,6 +50,21 @@ export const r2 = {
   },
 };
 
+/** A put begins with its description; then the value follows. */
+async function put(request) {
+  const bytes = new Uint8Array(await request.arrayBuffer());
+  const size = Number(request.headers.get("cf-r2-metadata-size"));
+  const { object: key } = JSON.parse(decoder.decode(bytes.subarray(0, size)));
+  const head = await store(key, bytes.subarray(size));
+  return new Response(head, { headers: { "cf-r2-metadata-size": `${head.byteLength}` } });
+}
+
+async function store(key, body) {
+  const head = describe(key, body.byteLength, Date.now());
+  objects.set(key, { head, whole: await new Blob([head, body]).arrayBuffer() });
+  return head;
+}
+
 function describe(name, size, uploaded) {
   const [version, etag] = [`${name} ${size} ${uploaded}`, "0123456789abcdef0123456789abcdef"];
   const head = { name, version, size, etag, uploaded, httpFields: {}, customFields: [], checksums: {} };
@@ -57,15 +73,15 @@ function describe(name, size, uploaded) {
 
 export default {
   async fetch(request) {
-    const [, store, key] = /^\/(\w+)\/(.*)$/.exec(new URL(request.url).pathname);
+    const [, where, key] = /^\/(\w+)\/(.*)$/.exec(new URL(request.url).pathname);
     const body = new Uint8Array(await request.arrayBuffer());
     if (request.method === "DELETE") {
-      for (const name of values.keys()) if (name.startsWith(key)) values.delete(name);
-    } else if (store === "kv") {
+      const stored = where === "kv" ? values : objects;
+      for (const name of stored.keys()) if (name.startsWith(key)) stored.delete(name);
+    } else if (where === "kv") {
       values.set(key, body);
     } else {
-      const head = describe(key, body.byteLength, Date.now());
-      objects.set(key, { head, whole: await new Blob([head, body]).arrayBuffer() });
+      await store(key, body);
     }
     return new Response();
   },

@@ -34,10 +34,53 @@ export class ResourcePool {
   }
 }
 
+/** Commits records of a node, and copies them to KV in its alarm. */
+export class Node {
+  constructor(context, env) {
+    Object.assign(this, { storage: context.storage, env, pending: [] });
+  }
+
+  async fetch(request) {
+    const { commit } = await request.json();
+    if (!commit) return Response.json({ revision: 0, copies: {} });
+    const { sql } = this.storage;
+    sql.exec(`CREATE TABLE IF NOT EXISTS state (part INTEGER PRIMARY KEY, text TEXT);
+      CREATE TABLE IF NOT EXISTS event (number INTEGER PRIMARY KEY AUTOINCREMENT, json TEXT)`);
+    sql.exec("INSERT INTO event (json) VALUES (?)", JSON.stringify({ time: Date.now() }));
+    this.pending.push(...commit);
+    this.save();
+    await this.storage.setAlarm(Date.now());
+    return Response.json({});
+  }
+
+  save() {
+    const text = JSON.stringify(this.pending);
+    this.storage.sql.exec("INSERT INTO state VALUES (0, ?) ON CONFLICT (part) DO UPDATE SET text = excluded.text", text);
+  }
+
+  async alarm() {
+    const pending = this.pending.splice(0);
+    const copy = async ({ key, text, version }) => {
+      const value = version ? (await this.env.ZTP_FILES.get(version)).body : text;
+      await this.env.ZTP_DATA.put(key, value);
+    };
+    await Promise.all(pending.map(copy));
+    console.log(JSON.stringify({ object: "node", kv_writes: pending.length }));
+    this.save();
+    await this.storage.setAlarm(Date.now() + 600_000);
+  }
+}
+
+/** A call of the object of a node: it returns its copies, or commits records. */
+async function node(env, id, commit) {
+  const stub = env.ZTP_NODES.get(env.ZTP_NODES.idFromName(id));
+  return (await stub.fetch("http://object/", { method: "POST", body: JSON.stringify({ commit }) })).json();
+}
+
 /** The Worker's response but for its body, and a log line like the Worker's. */
 function respond(env, name, body) {
   const answer = env.ANSWERS[name];
-  const operations = { duration_ms: 0, kv_reads: 0, kv_writes: 0, r2_reads: 0, pool_calls: 0 };
+  const operations = { duration_ms: 0, kv_reads: 0, kv_writes: 0, r2_reads: 0, r2_writes: 0, object_calls: 0 };
   console.log(JSON.stringify({ method: "GET", route: name, status: answer.status, ...operations }));
   return new Response(body, answer);
 }
@@ -64,25 +107,27 @@ async function object(env, key) {
   return respond(env, key.startsWith("files") ? "GET /files/{path}, 4 KiB" : "GET /actions/{name}", found);
 }
 
-/** Records of a node, and whether it has a startup-config: 1 bulk read, and 1 KV read at the same time. */
+/**
+ * Records of a node, and whether it has a startup-config: 1 bulk read, 1 KV read and 1 call of its object at the
+ * same time.
+ */
 async function records(env, id, names) {
   const config = env.ZTP_DATA.get(`nodes/${id}/startup-config`, "stream");
-  const [texts, stream] = await Promise.all([env.ZTP_DATA.get(names.map((name) => `nodes/${id}/${name}`)), config]);
+  const texts = env.ZTP_DATA.get(names.map((name) => `nodes/${id}/${name}`));
+  const [stored, stream] = await Promise.all([texts, config, node(env, id)]);
   stream?.cancel();
-  return texts;
+  return stored;
 }
 
-/** POST /nodes: the records; of a new node also neighbordb and definition, and 3 writes, the last by itself. */
+/** POST /nodes: the records and neighbordb at the same time; of a new node also the definition, and 1 commit. */
 async function create(request, env) {
   const facts = await request.text();
   const id = JSON.parse(facts).serialnumber;
-  const stored = await records(env, id, [".node", "definition"]);
+  const [stored, neighbordb] = await Promise.all([records(env, id, [".node", "definition"]), document(env, "neighbordb")]);
   if (stored.get(`nodes/${id}/definition`) !== null) return respond(env, "POST /nodes, known", null);
-  const neighbordb = await document(env, "neighbordb");
   const shared = await document(env, "definitions/leaf");
-  const put = (name, text) => env.ZTP_DATA.put(`nodes/${id}/${name}`, text);
-  await Promise.all([put("pattern", neighbordb.slice(0, 200)), put(".node", facts)]);
-  await put("definition", shared);
+  const record = (name, text) => ({ key: `nodes/${id}/${name}`, text });
+  await node(env, id, [record("pattern", neighbordb.slice(0, 200)), record(".node", facts), record("definition", shared)]);
   return respond(env, "POST /nodes, new", null);
 }
 
@@ -96,16 +141,26 @@ async function definition(env, id) {
   return respond(env, "GET /nodes/{id}, a pool", text);
 }
 
-/** Startup-config: GET is 1 KV read, passed through; PUT is 1 KV write. */
+/**
+ * Startup-config: GET is 1 KV read and 1 call of the node's object at the same time; PUT is 1 KV read and 1 R2 put at
+ * the same time, then 1 commit.
+ */
 async function startupConfig(request, env, key) {
-  if (request.method === "GET") return respond(env, "GET startup-config", await env.ZTP_DATA.get(key, "stream"));
-  await env.ZTP_DATA.put(key, await request.arrayBuffer());
+  const id = key.split("/")[1];
+  if (request.method === "GET") {
+    const [stream] = await Promise.all([env.ZTP_DATA.get(key, "stream"), node(env, id)]);
+    return respond(env, "GET startup-config", stream);
+  }
+  const body = await request.arrayBuffer();
+  const version = `history/${id}/${Date.now()}-${new Uint8Array(await crypto.subtle.digest("SHA-1", body)).toHex()}`;
+  await Promise.all([env.ZTP_FILES.put(version, body), env.ZTP_DATA.get(key)]);
+  await node(env, id, [{ key, version }]);
   return respond(env, "PUT startup-config", null);
 }
 
-/** Meta of a record: 1 KV read. */
+/** Meta of a record: 1 KV read and 1 call of the node's object at the same time. */
 async function recordMeta(env, key) {
-  const value = await env.ZTP_DATA.get(key, "arrayBuffer");
+  const [value] = await Promise.all([env.ZTP_DATA.get(key, "arrayBuffer"), node(env, key.split("/")[1])]);
   const sha1 = new Uint8Array(await crypto.subtle.digest("SHA-1", value)).toHex();
   return respond(env, "GET /meta/nodes/{id}/{record}", JSON.stringify({ size: value.byteLength, sha1 }));
 }
