@@ -14,24 +14,33 @@ const ROOM_PAUSE = 100;
 
 /** [size, SHA-1 as an ArrayBuffer] of all bytes of a stream. */
 export async function sha1(stream) {
+  const reader = stream.getReader({ mode: "byob" });
+  let { value, done } = await reader.readAtLeast(FIRST_STEP, new Uint8Array(FIRST_STEP));
+  if (isLast(value, done, FIRST_STEP)) {
+    const all = value ?? new Uint8Array();
+    return [all.byteLength, await crypto.subtle.digest("SHA-1", all)];
+  }
   const digest = new crypto.DigestStream("SHA-1");
   const writer = digest.getWriter();
-  const reader = stream.getReader({ mode: "byob" });
-  let buffer = new Uint8Array(FIRST_STEP);
   let size = 0;
-  for (;;) {
-    const step = buffer.byteLength;
-    const { value, done } = await reader.readAtLeast(step, buffer);
+  let buffer = new Uint8Array(STEP);
+  for (let step = FIRST_STEP; ; step = STEP) {
     if (value?.byteLength > 0) {
       size += value.byteLength;
       await writer.write(value);
     }
-    if (done) break;
-    // The read detached the buffer; `value` has its memory.
-    buffer = step < STEP ? new Uint8Array(STEP) : new Uint8Array(value.buffer);
+    if (isLast(value, done, step)) break;
+    // A read detaches its buffer; `value` has its memory.
+    if (step === STEP) buffer = new Uint8Array(value.buffer);
+    ({ value, done } = await reader.readAtLeast(STEP, buffer));
   }
   await writer.close();
   return [size, await digest.digest];
+}
+
+/** Whether a stream has ended: only its last read returns fewer bytes than it must. */
+function isLast(value, done, step) {
+  return done || value.byteLength < step;
 }
 
 /**
@@ -109,7 +118,7 @@ async function readBlocks(reader, blocks, limit, resize) {
     if (value?.byteLength > 0) blocks.push(value);
     size += value?.byteLength ?? 0;
     if (size > limit) return null;
-    if (done) return true;
+    if (isLast(value, done, step)) return true;
   }
 }
 
@@ -141,7 +150,7 @@ async function drain(reader) {
   let buffer = new Uint8Array(FIRST_STEP);
   for (;;) {
     const { value, done } = await reader.readAtLeast(FIRST_STEP, buffer);
-    if (done) return;
+    if (isLast(value, done, FIRST_STEP)) return;
     buffer = new Uint8Array(value.buffer);
   }
 }

@@ -24,11 +24,13 @@ extern "C" {
         room: &JsValue,
     ) -> Result<JsValue, JsValue>;
 
-    #[wasm_bindgen(js_name = release)]
-    fn js_release(bytes: &Uint8Array, room: &JsValue);
+    // All functions catch: wasm-bindgen imports those that do from another module object, and a bundler would warn of
+    // two of the same name.
+    #[wasm_bindgen(catch, js_name = release)]
+    fn js_release(bytes: &Uint8Array, room: &JsValue) -> Result<(), JsValue>;
 
-    #[wasm_bindgen(js_name = makeRoom)]
-    fn js_make_room(max: f64) -> JsValue;
+    #[wasm_bindgen(catch, js_name = makeRoom)]
+    fn js_make_room(max: f64) -> Result<JsValue, JsValue>;
 }
 
 /// The size in bytes and the SHA-1 of a stream.
@@ -56,7 +58,7 @@ pub const MAX_BODIES_BYTES: usize = 24 << 20;
 
 thread_local! {
     /// What is left of [`MAX_BODIES_BYTES`].
-    static ROOM: JsValue = js_make_room(MAX_BODIES_BYTES as f64);
+    static ROOM: JsValue = js_make_room(MAX_BODIES_BYTES as f64).unwrap_or_default();
 }
 
 /// The body of a request. It counts against [`MAX_BODIES_BYTES`] until it is dropped, which takes its bytes
@@ -108,12 +110,13 @@ impl Deref for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        ROOM.with(|room| js_release(&self.0.0, room));
+        // It cannot fail: the bytes and the room exist.
+        let _ = ROOM.with(|room| js_release(&self.0.0, room));
     }
 }
 
 /// Maximum number of bytes that are copied into wasm memory to be hashed there, which costs less than a stream.
-const MAX_COPIED: usize = 64 << 10;
+pub const MAX_COPIED: usize = 64 << 10;
 
 /// Immutable bytes in JavaScript's memory. A clone shares them.
 #[derive(Debug, Clone)]

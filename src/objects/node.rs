@@ -22,13 +22,13 @@ use worker::{
     DurableObject, Env, Request, Response, State as ObjectState, console_error, console_log,
     console_warn, durable_object, wasm_bindgen,
 };
-use ztp_core::history::MAX_VERSIONS;
+use ztp_core::history::{MAX_VERSIONS, Version};
 use ztp_core::key::{HISTORY, Record};
 use ztp_core::node::{Comparison, NodeId, Seen, Step, Written, digest};
 
 use crate::error::Error;
 use crate::storage::{Payload, Storage, now};
-use database::Database;
+use database::{Database, Stored};
 use protocol::{
     Claim, Command, Commit, Contents, LoggedEvent, NewRecord, NodeRequest, RecordCopy, Reply,
     State, Timeline,
@@ -43,8 +43,8 @@ pub struct Node {
     object: ObjectState,
     env: Env,
     database: Database,
-    /// The stored state, once read.
-    state: RefCell<Option<State>>,
+    /// The contents of the database, once read: `None` if nothing was ever committed.
+    stored: RefCell<Option<Option<Stored>>>,
 }
 
 impl DurableObject for Node {
@@ -53,7 +53,7 @@ impl DurableObject for Node {
             database: Database::new(object.storage().sql()),
             object,
             env,
-            state: RefCell::default(),
+            stored: RefCell::default(),
         }
     }
 
@@ -61,7 +61,7 @@ impl DurableObject for Node {
         let request: NodeRequest = serde_json::from_str(&request.text().await?)?;
         let reply = self.answer(request).await.unwrap_or_else(|cause| {
             // Memory may differ from the database now: read the database again.
-            self.state.take();
+            self.stored.take();
             Reply::Failed(cause.to_string())
         });
         Response::ok(serde_json::to_string(&reply)?)
@@ -73,7 +73,7 @@ impl DurableObject for Node {
         let next = match self.maintain().await {
             Ok(next) => next,
             Err(cause) => {
-                self.state.take();
+                self.stored.take();
                 console_error!("the alarm of a node failed: {cause}");
                 Some(now() + ALARM_RETRY_MS)
             }
@@ -97,8 +97,8 @@ impl Node {
                 Ok(reply)
             }
             Command::Timeline => Ok(Reply::Timeline(Timeline {
-                events: self.database.events()?,
-                versions: self.database.versions()?,
+                events: self.events()?,
+                versions: self.versions()?,
             })),
             #[cfg(feature = "panics")]
             Command::Panic => panic!("in a node"),
@@ -108,9 +108,12 @@ impl Node {
     /// The state without copies that are not needed any more.
     fn fresh(&self) -> worker::Result<State> {
         let now = now();
-        let mut state = self.state()?.clone();
-        state.copies.retain(|_, copy| copy.written.is_fresh(now));
-        Ok(state)
+        let stored = self.stored()?;
+        let mut state = stored.as_ref().map(|stored| stored.state.clone());
+        if let Some(state) = &mut state {
+            state.copies.retain(|_, copy| copy.written.is_fresh(now));
+        }
+        Ok(state.unwrap_or_default())
     }
 
     /// Writes a commit, unless it depends on another revision or comes from another site.
@@ -142,6 +145,7 @@ impl Node {
             }
         }
         state.revision += 1;
+        let mut new_version = None;
         for NewRecord {
             record,
             contents,
@@ -151,7 +155,7 @@ impl Node {
             let sha1 = match &contents {
                 Contents::Text(text) => digest(text.as_bytes()),
                 Contents::Version(version) => {
-                    self.database.add_version(version)?;
+                    new_version = Some(version.clone());
                     version.sha1.clone()
                 }
             };
@@ -163,25 +167,48 @@ impl Node {
             };
             state.copies.insert(record, copy);
         }
-        self.database.add_event(&LoggedEvent {
+        let event = LoggedEvent {
             time: now,
             event,
             site,
-        })?;
-        self.save(node, state)?;
+        };
+        let versions = self.stored()?.as_ref().map_or(0, |stored| stored.versions);
+        let stored = Stored {
+            node: node.to_owned(),
+            state,
+            versions: versions + u64::from(new_version.is_some()),
+        };
+        self.database
+            .commit(&stored, &event, new_version.as_ref())?;
+        *self.stored.borrow_mut() = Some(Some(stored));
         Ok(Reply::Committed)
+    }
+
+    fn events(&self) -> worker::Result<Vec<LoggedEvent>> {
+        match self.stored()?.is_some() {
+            true => self.database.events(),
+            false => Ok(Vec::new()),
+        }
+    }
+
+    fn versions(&self) -> worker::Result<Vec<Version>> {
+        if self.stored()?.is_none() {
+            return Ok(Vec::new());
+        }
+        let versions = self.database.versions()?.into_iter();
+        Ok(versions.map(|(_, version)| version).collect())
     }
 
     /// Copies what is due, and drops what has expired. Returns the time of the next alarm.
     async fn maintain(&self) -> worker::Result<Option<u64>> {
-        let Some(node) = self.database.node()? else {
+        let Some(node) = self.stored()?.as_ref().map(|stored| stored.node.clone()) else {
             return Ok(None);
         };
         let id: NodeId = node
             .parse()
             .map_err(|error| worker::Error::from(format!("{error}")))?;
         let storage = Storage::open(&self.env).map_err(as_worker_error)?;
-        let pending: Vec<Record> = self.state()?.copies.keys().copied().collect();
+        let pending: Vec<Record> = self.fresh()?.copies.keys().copied().collect();
         let results = join_all(
             pending
                 .iter()
@@ -203,7 +230,10 @@ impl Node {
                 Step::Read | Step::Send => now,
             });
         let next = next.min();
-        self.save(&node, state)?;
+        if let Some(stored) = self.stored()?.as_mut() {
+            stored.state = state;
+            self.database.save(stored)?;
+        }
         Ok(next)
     }
 
@@ -214,8 +244,8 @@ impl Node {
         loop {
             let now_ms = now();
             let (copy, step) = {
-                let state = self.state().ok()?;
-                let copy = state.copies.get(&record)?;
+                let stored = self.stored().ok()?;
+                let copy = stored.as_ref()?.state.copies.get(&record)?;
                 (copy.clone(), copy.written.next_step(now_ms))
             };
             let revision = copy.revision;
@@ -292,42 +322,50 @@ impl Node {
         revision: u64,
         change: impl FnOnce(&mut Written) -> T,
     ) -> Option<T> {
-        let mut state = self.state().ok()?;
-        let copy = state.copies.get_mut(&record)?;
+        let mut stored = self.stored().ok()?;
+        let copy = stored.as_mut()?.state.copies.get_mut(&record)?;
         (copy.revision == revision).then(|| change(&mut copy.written))
     }
 
     fn drop_copy(&self, record: Record, revision: u64) {
-        if let Ok(mut state) = self.state() {
-            let is_it = |copy: &RecordCopy| copy.revision == revision;
-            if state.copies.get(&record).is_some_and(is_it) {
-                state.copies.remove(&record);
-            }
+        if let Ok(mut stored) = self.stored()
+            && let Some(stored) = stored.as_mut()
+        {
+            let copies = &mut stored.state.copies;
+            copies.retain(|known, copy| *known != record || copy.revision != revision);
         }
     }
 
     /// Deletes the oldest versions beyond [`MAX_VERSIONS`], in R2 first.
     async fn trim_history(&self, storage: &Storage, node: &NodeId) -> Result<(), Error> {
         let failed = |cause| Error::storage(format!("trimming the history of {node}"), cause);
+        let count = self
+            .stored()
+            .map_err(failed)?
+            .as_ref()
+            .map_or(0, |stored| stored.versions);
+        if count <= MAX_VERSIONS {
+            return Ok(());
+        }
         let versions = self.database.versions().map_err(failed)?;
         let extra = versions.len().saturating_sub(MAX_VERSIONS as usize);
-        for version in versions.iter().take(extra) {
-            storage.delete_version(node, version).await?;
-            self.database.remove_version(version).map_err(failed)?;
+        let (old, kept) = versions.split_at(extra);
+        for (name, version) in old {
+            // Equal contents within a millisecond have one key.
+            if !kept.iter().any(|(_, other)| other == version) {
+                storage.delete_version(node, version).await?;
+            }
+            self.database.remove(name).map_err(failed)?;
+            if let Some(stored) = self.stored().map_err(failed)?.as_mut() {
+                stored.versions = stored.versions.saturating_sub(1);
+            }
         }
         Ok(())
     }
 
-    /// Stores a state, in memory and in the database.
-    fn save(&self, node: &str, state: State) -> worker::Result<()> {
-        self.database.save(node, &state)?;
-        *self.state.borrow_mut() = Some(state);
-        Ok(())
-    }
-
-    /// The state; the first call reads it from the database.
-    fn state(&self) -> worker::Result<RefMut<'_, State>> {
-        let mut known = self.state.borrow_mut();
+    /// The contents of the database; the first call reads them.
+    fn stored(&self) -> worker::Result<RefMut<'_, Option<Stored>>> {
+        let mut known = self.stored.borrow_mut();
         if known.is_none() {
             *known = Some(self.database.load()?);
         }

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::objects::node::protocol::{
     Claim, Command, Commit, Contents, NodeRequest, RecordCopy, Reply, State, Timeline,
 };
-use crate::stream::{self, Buffer};
+use crate::stream::{self, Buffer, MAX_COPIED};
 
 /// Maximum size of a value of KV that is compared in memory with the object's copy, in bytes.
 const MAX_COMPARED_BYTES: usize = 256 << 10;
@@ -306,11 +306,11 @@ impl Storage {
             size: config.len() as u64,
         };
         self.count(|n| n.r2_writes += 1);
-        let stream = config.stream().map_err(failed)?;
-        let put = self
-            .bindings
-            .files
-            .put(version.key(node), Data::ReadableStream(stream));
+        let contents = match config.len() <= MAX_COPIED {
+            true => Data::Bytes(config.to_vec()),
+            false => Data::ReadableStream(config.stream().map_err(failed)?),
+        };
+        let put = self.bindings.files.put(version.key(node), contents);
         put.execute().await.map_err(failed)?;
         Ok(version)
     }

@@ -1,10 +1,12 @@
-//! The database of a node's object.
+//! The database of a node's object: one table of texts by name.
 //!
-//! | table | contents |
+//! | name | text |
 //! |---|---|
-//! | `state` | the [`State`] and the node's id as JSON, in parts: a row has at most 2 MB |
-//! | `event` | the last [`MAX_EVENTS`] events |
-//! | `version` | the versions of the startup-config; their contents are in R2 |
+//! | `state/<part>` | the [`Stored`] state as JSON, in parts: a row has at most 2 MB |
+//! | `event/<revision>` | the event of a commit, of the last [`MAX_EVENTS`] |
+//! | `version/<revision>` | a version of the startup-config; its contents are in R2 |
+//!
+//! A commit is one statement: all of its rows are written, or none.
 
 use std::cell::Cell;
 
@@ -19,162 +21,150 @@ use super::protocol::{LoggedEvent, State};
 /// Maximum size of a part of the state, in bytes.
 const MAX_PART: usize = 1_000_000;
 
-const TABLES: &str = "
-    CREATE TABLE IF NOT EXISTS state (part INTEGER PRIMARY KEY, text TEXT NOT NULL);
-    CREATE TABLE IF NOT EXISTS event (number INTEGER PRIMARY KEY AUTOINCREMENT, json TEXT NOT NULL);
-    CREATE TABLE IF NOT EXISTS version
-        (number INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, sha1 TEXT NOT NULL, size REAL NOT NULL);
-";
+const TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS item (name TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID";
 
-/// The tables of one node.
+/// The state of an object, as it is stored.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Stored {
+    pub node: String,
+    pub state: State,
+    /// The number of versions.
+    pub versions: u64,
+}
+
+/// The table of one node.
 pub struct Database {
     sql: SqlStorage,
-    /// Whether the tables exist.
-    ready: Cell<bool>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Stored<N, S> {
-    node: N,
-    state: S,
+    /// The number of stored parts of the state.
+    parts: Cell<u32>,
 }
 
 #[derive(Deserialize)]
-struct Text {
+struct Item {
+    name: String,
     text: String,
-}
-
-#[derive(Deserialize)]
-struct VersionRow {
-    time: f64,
-    sha1: String,
-    size: f64,
 }
 
 impl Database {
     pub fn new(sql: SqlStorage) -> Self {
         Self {
             sql,
-            ready: Cell::new(false),
+            parts: Cell::new(0),
         }
     }
 
-    /// The stored state; the default if there is none.
-    pub fn load(&self) -> worker::Result<State> {
-        Ok(self
-            .stored()?
-            .map(|stored| stored.state)
-            .unwrap_or_default())
-    }
-
-    /// The id of the node, if a state is stored.
-    pub fn node(&self) -> worker::Result<Option<String>> {
-        Ok(self.stored()?.map(|stored| stored.node))
-    }
-
-    fn stored(&self) -> worker::Result<Option<Stored<String, State>>> {
-        let parts: Vec<Text> = self.rows("SELECT text FROM state ORDER BY part")?;
-        if parts.is_empty() {
+    /// The stored state; `None` if nothing was ever committed. It does not create the table: Cloudflare stores and
+    /// bills it, also for unknown nodes.
+    pub fn load(&self) -> worker::Result<Option<Stored>> {
+        let known = "SELECT name, '' AS text FROM sqlite_master WHERE name = 'item'";
+        let known: Vec<Item> = self.sql.exec(known, None)?.to_array()?;
+        if known.is_empty() {
             return Ok(None);
         }
+        let parts = self.items("state/")?;
+        self.parts.set(parts.len() as u32);
         let text: String = parts.into_iter().map(|part| part.text).collect();
         Ok(Some(serde_json::from_str(&text)?))
     }
 
     /// Replaces the stored state.
-    pub fn save(&self, node: &str, state: &State) -> worker::Result<()> {
-        let text = serde_json::to_string(&Stored { node, state })?;
-        let sql = self.tables()?;
-        let mut count = 0_i32;
+    pub fn save(&self, stored: &Stored) -> worker::Result<()> {
+        self.write(stored, Vec::new())
+    }
+
+    /// Stores a commit: its state, its event, and its version of the startup-config.
+    pub fn commit(
+        &self,
+        stored: &Stored,
+        event: &LoggedEvent,
+        version: Option<&Version>,
+    ) -> worker::Result<()> {
+        let revision = stored.state.revision;
+        if self.parts.get() == 0 {
+            self.sql.exec(TABLE, None)?;
+        }
+        let mut items = vec![(event_name(revision), serde_json::to_string(event)?)];
+        if let Some(version) = version {
+            let text = serde_json::to_string(version)?;
+            items.push((format!("version/{revision:020}"), text));
+        }
+        self.write(stored, items)?;
+        match revision.checked_sub(MAX_EVENTS) {
+            Some(old) => self.remove(&event_name(old)),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&self, stored: &Stored, mut items: Vec<(String, String)>) -> worker::Result<()> {
+        let text = serde_json::to_string(stored)?;
         let mut rest = text.as_str();
+        let mut count = 0;
         while !rest.is_empty() {
             let (part, others) = rest.split_at(rest.floor_char_boundary(MAX_PART));
-            sql.exec(
-                "INSERT INTO state (part, text) VALUES (?, ?) \
-                 ON CONFLICT (part) DO UPDATE SET text = excluded.text",
-                vec![count.into(), part.into()],
-            )?;
+            items.push((part_name(count), part.to_owned()));
             rest = others;
             count += 1;
         }
-        sql.exec("DELETE FROM state WHERE part >= ?", vec![count.into()])?;
-        Ok(())
-    }
-
-    pub fn add_event(&self, event: &LoggedEvent) -> worker::Result<()> {
-        let json = serde_json::to_string(event)?;
-        let sql = self.tables()?;
-        sql.exec("INSERT INTO event (json) VALUES (?)", vec![json.into()])?;
-        sql.exec(
-            "DELETE FROM event WHERE number <= (SELECT MAX(number) FROM event) - ?",
-            vec![number(MAX_EVENTS)],
-        )?;
+        let places = vec!["(?, ?)"; items.len()].join(", ");
+        let values: Vec<SqlStorageValue> = items
+            .into_iter()
+            .flat_map(|(name, text)| [name.into(), text.into()])
+            .collect();
+        let statement = format!("INSERT OR REPLACE INTO item (name, text) VALUES {places}");
+        self.sql.exec(&statement, values)?;
+        if self.parts.replace(count) > count {
+            let first = vec![part_name(count).into()];
+            let others = "DELETE FROM item WHERE name >= ? AND name < 'state0'";
+            self.sql.exec(others, first)?;
+        }
         Ok(())
     }
 
     /// All events, the oldest first.
     pub fn events(&self) -> worker::Result<Vec<LoggedEvent>> {
-        let rows: Vec<Text> = self.rows("SELECT json AS text FROM event ORDER BY number")?;
-        let events = rows.iter().map(|row| serde_json::from_str(&row.text));
-        Ok(events.collect::<Result<_, _>>()?)
+        parse(&self.items("event/")?)
     }
 
-    pub fn add_version(&self, version: &Version) -> worker::Result<()> {
-        let values = vec![
-            number(version.time),
-            version.sha1.as_str().into(),
-            number(version.size),
-        ];
-        self.tables()?.exec(
-            "INSERT INTO version (time, sha1, size) VALUES (?, ?, ?)",
-            values,
-        )?;
+    /// All versions with their names, the oldest first.
+    pub fn versions(&self) -> worker::Result<Vec<(String, Version)>> {
+        let items = self.items("version/")?;
+        let versions: Vec<Version> = parse(&items)?;
+        Ok(items
+            .into_iter()
+            .map(|item| item.name)
+            .zip(versions)
+            .collect())
+    }
+
+    /// Removes an item.
+    pub fn remove(&self, name: &str) -> worker::Result<()> {
+        let name = vec![name.into()];
+        self.sql.exec("DELETE FROM item WHERE name = ?", name)?;
         Ok(())
     }
 
-    pub fn remove_version(&self, version: &Version) -> worker::Result<()> {
-        let values = vec![number(version.time), version.sha1.as_str().into()];
-        self.tables()?
-            .exec("DELETE FROM version WHERE time = ? AND sha1 = ?", values)?;
-        Ok(())
-    }
-
-    /// All versions, the oldest first.
-    pub fn versions(&self) -> worker::Result<Vec<Version>> {
-        let rows: Vec<VersionRow> =
-            self.rows("SELECT time, sha1, size FROM version ORDER BY number")?;
-        let versions = rows.into_iter().map(|row| Version {
-            time: row.time as u64,
-            sha1: row.sha1,
-            size: row.size as u64,
-        });
-        Ok(versions.collect())
-    }
-
-    /// The rows that a query selects; none if nothing was ever written: reads of unknown nodes must not create
-    /// tables, which Cloudflare stores and bills.
-    fn rows<T: DeserializeOwned>(&self, query: &str) -> worker::Result<Vec<T>> {
-        if !self.ready.get() {
-            let known = "SELECT name AS text FROM sqlite_master WHERE name = 'state'";
-            let known: Vec<Text> = self.sql.exec(known, None)?.to_array()?;
-            if known.is_empty() {
-                return Ok(Vec::new());
-            }
-        }
-        self.sql.exec(query, None)?.to_array()
-    }
-
-    /// The database with its tables, for writes.
-    fn tables(&self) -> worker::Result<&SqlStorage> {
-        if !self.ready.get() {
-            self.sql.exec(TABLES, None)?;
-            self.ready.set(true);
-        }
-        Ok(&self.sql)
+    /// The items whose names begin with a prefix that ends with a slash, in the order of their names.
+    fn items(&self, prefix: &str) -> worker::Result<Vec<Item>> {
+        // The character after the slash ends the range.
+        let end = prefix.replace('/', "0");
+        let select = "SELECT name, text FROM item WHERE name >= ? AND name < ? ORDER BY name";
+        self.sql
+            .exec(select, vec![prefix.into(), end.as_str().into()])?
+            .to_array()
     }
 }
 
-/// Numbers are REAL: a Durable Object's database rejects 64-bit integers.
-fn number(value: u64) -> SqlStorageValue {
-    SqlStorageValue::from(value as f64)
+/// Names of equal length sort by their number.
+fn event_name(revision: u64) -> String {
+    format!("event/{revision:020}")
+}
+
+fn part_name(part: u32) -> String {
+    format!("state/{part:03}")
+}
+
+fn parse<T: DeserializeOwned>(items: &[Item]) -> worker::Result<Vec<T>> {
+    let parsed = items.iter().map(|item| serde_json::from_str(&item.text));
+    Ok(parsed.collect::<Result<_, _>>()?)
 }
