@@ -88,7 +88,11 @@ impl DurableObject for Node {
 impl Node {
     async fn answer(&self, request: NodeRequest) -> worker::Result<Reply> {
         match request.command {
-            Command::Read => Ok(Reply::State(self.fresh()?)),
+            Command::Read(wanted) => {
+                let mut state = self.fresh()?;
+                state.copies.retain(|record, _| wanted.contains(record));
+                Ok(Reply::State(state))
+            }
             Command::Commit(commit) => {
                 let reply = self.commit(&request.node, commit)?;
                 if matches!(reply, Reply::Committed) {

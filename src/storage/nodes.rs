@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use futures_util::future::join3;
+use futures_util::future::{join, join3};
 use worker::Data;
 use worker::web_sys::ReadableStream;
 use ztp_core::history::Version;
@@ -65,7 +65,7 @@ impl Storage {
         let (texts, has_startup_config, state) = join3(
             self.texts(node, &texts),
             has_startup_config,
-            self.node_state(node),
+            self.node_state(node, wanted),
         )
         .await;
         self.merge(texts, has_startup_config, state)
@@ -110,8 +110,7 @@ impl Storage {
     /// As [`Storage::records`].
     pub async fn record(&self, node: &NodeId, record: Record) -> Result<Option<RecordBody>, Error> {
         let key = record.key(node);
-        let (in_kv, state) =
-            futures_util::future::join(self.kv_stream(&key), self.node_state(node)).await;
+        let (in_kv, state) = join(self.kv_stream(&key), self.node_state(node, &[record])).await;
         let copy = match state {
             Ok(mut state) => state.copies.remove(&record),
             Err(error) => {
@@ -198,8 +197,8 @@ impl Storage {
         }
     }
 
-    async fn node_state(&self, node: &NodeId) -> Result<State, Error> {
-        match self.call_node(node, Command::Read).await? {
+    async fn node_state(&self, node: &NodeId, wanted: &[Record]) -> Result<State, Error> {
+        match self.call_node(node, Command::Read(wanted.to_vec())).await? {
             Reply::State(state) => Ok(state),
             _ => Err(unexpected(node)),
         }

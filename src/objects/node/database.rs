@@ -22,7 +22,7 @@ use super::protocol::{LoggedEvent, State};
 const MAX_PART: usize = 1_000_000;
 
 const TABLE: &str =
-    "CREATE TABLE IF NOT EXISTS item (name TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID";
+    "CREATE TABLE IF NOT EXISTS item (name TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;";
 
 /// The state of an object, as it is stored.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -81,9 +81,6 @@ impl Database {
         version: Option<&Version>,
     ) -> worker::Result<()> {
         let revision = stored.state.revision;
-        if self.parts.get() == 0 {
-            self.sql.exec(TABLE, None)?;
-        }
         let mut items = vec![(event_name(revision), serde_json::to_string(event)?)];
         if let Some(version) = version {
             let text = serde_json::to_string(version)?;
@@ -111,7 +108,9 @@ impl Database {
             .into_iter()
             .flat_map(|(name, text)| [name.into(), text.into()])
             .collect();
-        let statement = format!("INSERT OR REPLACE INTO item (name, text) VALUES {places}");
+        // The values belong to the last statement.
+        let table = if self.parts.get() == 0 { TABLE } else { "" };
+        let statement = format!("{table} INSERT OR REPLACE INTO item (name, text) VALUES {places}");
         self.sql.exec(&statement, values)?;
         if self.parts.replace(count) > count {
             let first = vec![part_name(count).into()];

@@ -22,8 +22,8 @@ pub struct NodeRequest {
 /// The operations of a node.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Command {
-    /// Returns the [`State`].
-    Read,
+    /// Returns the [`State`] with the copies of these records.
+    Read(Vec<Record>),
     /// Writes records: all of them or none.
     Commit(Commit),
     /// Returns the events and the versions.
