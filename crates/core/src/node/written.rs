@@ -11,8 +11,9 @@ use crate::hex;
 /// How long a read of KV may be stale after KV accepted a write, in milliseconds. Cloudflare's documentation
 /// says "60 seconds or more"; this is a safe multiple.
 pub const STALE_WINDOW_MS: u64 = 10 * 60 * 1000;
-/// Maximum number of replaced values that a copy remembers: the oldest are forgotten.
-pub const MAX_SUPERSEDED: usize = 16;
+/// Maximum number of replaced values that a copy remembers: the oldest are forgotten. A place may cache a value for a
+/// minute, and KV accepts one write per second.
+pub const MAX_SUPERSEDED: usize = 64;
 /// The minimum time between two writes of one key, in milliseconds: KV accepts one write per second.
 pub const WRITE_INTERVAL_MS: u64 = 1_100;
 /// The maximum pause before a retry, in milliseconds.
@@ -130,7 +131,11 @@ impl Written {
     }
 
     fn replaces(&self, sha1: &str) -> bool {
-        !self.complete || self.superseded.iter().any(|known| known == sha1)
+        !self.complete || self.is_superseded(sha1)
+    }
+
+    fn is_superseded(&self, sha1: &str) -> bool {
+        self.superseded.iter().any(|known| known == sha1)
     }
 
     /// The next step of copying the value to KV.
@@ -161,8 +166,11 @@ impl Written {
     /// Compares the value with KV, which shows `kv`. If it replaces that value, it can be sent.
     pub fn compare(&mut self, kv: Option<&str>) -> Comparison {
         match kv {
-            // Before the first attempt, the read may be stale: it proves nothing.
-            Some(sha1) if sha1 == self.sha1 && self.sent => return Comparison::Stored,
+            // It proves nothing before the first attempt, or if KV may have had the same value before the one that
+            // was replaced last: the read may be stale.
+            Some(sha1) if sha1 == self.sha1 && self.sent && !self.is_superseded(sha1) => {
+                return Comparison::Stored;
+            }
             Some(sha1) if sha1 == self.sha1 => {}
             Some(sha1) if !self.complete => self.supersede(sha1),
             Some(sha1) if !self.replaces(sha1) => return Comparison::Edited,
@@ -285,6 +293,19 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_was_replaced_a_minute_and_sixty_writes_ago_is_not_an_edit() {
+        let mut last = stored("0", Seen::Missing);
+        for second in 1..=60 {
+            let now = NOW + second * 1_000;
+            let seen = seen(&last.sha1);
+            last = Written::new(second.to_string(), seen, Some(&last), now);
+            last.sending(now);
+            last.stored(now);
+        }
+        assert!(last.counts_over(Some("0"), NOW + 60_000));
+    }
+
+    #[test]
     fn the_oldest_replaced_values_are_forgotten() {
         let mut last = written("0", Seen::Missing);
         for value in 1..=MAX_SUPERSEDED + 1 {
@@ -336,6 +357,17 @@ mod tests {
         ] {
             assert_eq!(copy.clone().compare(kv), expected, "{kv:?}");
         }
+    }
+
+    #[test]
+    fn a_retry_of_a_value_that_kv_had_earlier_is_sent_whatever_a_read_shows() {
+        let first = stored("a", Seen::Missing);
+        let second = Written::new("b".to_owned(), seen("a"), Some(&first), NOW);
+        let mut third = Written::new("a".to_owned(), seen("b"), Some(&second), NOW);
+        third.sending(NOW);
+        third.failed(NOW);
+        assert_eq!(third.compare(Some("a")), Comparison::Replaces);
+        assert_eq!(third.next_step(NOW + WRITE_INTERVAL_MS), Step::Send);
     }
 
     #[test]
