@@ -24,7 +24,8 @@ use worker::{
 };
 use ztp_core::history::{MAX_VERSIONS, Version};
 use ztp_core::key::{HISTORY, Record};
-use ztp_core::node::{Comparison, NodeId, Seen, Step, Written, digest};
+use ztp_core::kv::{Seen, digest};
+use ztp_core::node::{Comparison, NodeId, Step, Written};
 
 use crate::error::Error;
 use crate::storage::{Payload, Storage, now};

@@ -4,34 +4,15 @@
 //! or no value. A value that the write did not replace is the edit of an operator.
 
 use serde::{Deserialize, Serialize};
-use sha1::{Digest, Sha1};
 
-use crate::hex;
+use crate::kv::{STALE_WINDOW_MS, Seen};
 
-/// How long a read of KV may be stale after KV accepted a write, in milliseconds. Cloudflare's documentation
-/// says "60 seconds or more"; this is a safe multiple.
-pub const STALE_WINDOW_MS: u64 = 10 * 60 * 1000;
 /// Maximum number of replaced values that a copy remembers: the oldest are forgotten.
 pub const MAX_SUPERSEDED: usize = 16;
 /// The minimum time between two writes of one key, in milliseconds: KV accepts one write per second.
 pub const WRITE_INTERVAL_MS: u64 = 1_100;
 /// The maximum pause before a retry, in milliseconds.
 pub const MAX_RETRY_PAUSE_MS: u64 = 60_000;
-
-/// The SHA-1 of a value, in hexadecimal.
-pub fn digest(value: &[u8]) -> String {
-    hex(&Sha1::digest(value))
-}
-
-/// The value that KV showed when its replacement was decided.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Seen {
-    /// KV was not read.
-    Unknown,
-    Missing,
-    /// By its SHA-1.
-    Value(String),
-}
 
 /// A written value, without its contents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
