@@ -268,15 +268,12 @@ impl Storage {
         Ok(value)
     }
 
-    /// The text of a shared document, not cached.
+    /// The bytes of a shared document, not cached.
     ///
     /// # Errors
-    /// [`Error::Storage`]; [`Error::BadRequest`] if it is not UTF-8.
-    pub async fn text(&self, document: Document<'_>) -> Result<Option<String>, Error> {
-        let bytes = self.value(&document.to_string()).await?;
-        bytes
-            .map(|bytes| text_of(document, bytes).map_err(Error::BadRequest))
-            .transpose()
+    /// [`Error::Storage`].
+    pub async fn bytes(&self, document: Document<'_>) -> Result<Option<Vec<u8>>, Error> {
+        self.value(&document.to_string()).await
     }
 
     async fn value(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
@@ -349,6 +346,10 @@ fn message(error: &KvError) -> String {
 }
 
 fn text_of(document: Document<'_>, bytes: Vec<u8>) -> Result<String, String> {
-    String::from_utf8(bytes)
-        .map_err(|_| format!("{document} is not UTF-8 text; store it again as UTF-8"))
+    String::from_utf8(bytes).map_err(|_| not_utf8(document))
+}
+
+/// The message about a document that is not UTF-8.
+pub fn not_utf8(document: Document<'_>) -> String {
+    format!("{document} is not UTF-8 text; store it again as UTF-8")
 }

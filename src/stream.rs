@@ -7,7 +7,7 @@ use worker::js_sys::{self, Array, Uint8Array};
 use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::web_sys::{ReadableStream, Response};
 use ztp_core::hex;
-use ztp_core::node::digest;
+use ztp_core::kv::digest;
 
 #[wasm_bindgen(module = "/src/stream.js")]
 extern "C" {

@@ -24,7 +24,8 @@ use worker::{
 };
 use ztp_core::history::{MAX_VERSIONS, Version};
 use ztp_core::key::{HISTORY, Record};
-use ztp_core::node::{Comparison, NodeId, Seen, Step, Written, digest};
+use ztp_core::kv::{Seen, digest};
+use ztp_core::node::{Comparison, NodeId, Step, Written};
 
 use crate::error::Error;
 use crate::storage::{Payload, Storage, now};
@@ -270,7 +271,8 @@ impl Node {
                         if edited == Some(true) {
                             self.drop_copy(record, revision);
                             return Some(format!(
-                                "{key} was edited after a switch wrote it and before KV accepted that: the                                  edit counts"
+                                "{key} was edited after a switch wrote it and before KV accepted that: the \
+                                 edit counts"
                             ));
                         }
                         Ok(())

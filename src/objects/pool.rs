@@ -2,29 +2,35 @@
 //!
 //! Invariant: a value has at most one node, and a node at most one value. KV cannot ensure that, since it
 //! has no transactions and its reads may be stale; a Durable Object is one thread with its own database.
-//! The object owns the allocations. It reads the pool's contents from KV for each new allocation, so that
-//! an edit applies as soon as KV returns it.
+//! The object owns the allocations. It reads the pool's file from KV for each new allocation, so that an edit
+//! applies as soon as KV returns it. It remembers the newest contents and what they replaced ([`SeenFile`]):
+//! a stale read never brings back a value that was removed, unless the object has never seen the stale
+//! contents before.
 //!
 //! Nothing awaits between the read of KV and the write of an allocation: no two requests can select the
 //! same free value.
+//!
+//! [`SeenFile`]: ztp_core::pool::SeenFile
 
+mod file;
 pub mod protocol;
 
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 
 use worker::{
-    Date, DurableObject, Env, Request, Response, SqlStorage, SqlStorageValue, State,
+    DurableObject, Env, Request, Response, SqlStorage, SqlStorageValue, State, console_warn,
     durable_object, wasm_bindgen,
 };
 
 use crate::error::Error;
-use crate::storage::Storage;
+use crate::storage::{Storage, not_utf8, now};
 use ztp_core::key::Document;
 use ztp_core::node::Identifier;
-use ztp_core::pool::{AllocationError, Allocations, Grant, Pool};
+use ztp_core::pool::{AllocationError, Allocations, Grant, Pool, Reading};
 use ztp_core::settings::{SettingError, Settings};
 
+use file::File;
 use protocol::{Allocation, Command, Listing, PoolRequest, Reply};
 
 /// One pool.
@@ -34,10 +40,10 @@ pub struct ResourcePool {
     env: Env,
     /// The fact that identifies a node, in reservations and in the database.
     identifier: Result<Identifier, SettingError>,
-    /// The contents of the database, once read.
+    /// The allocations in the database, once read.
     allocations: RefCell<Option<Allocations>>,
-    /// The last contents of the pool's file, as text and parsed.
-    contents: RefCell<Option<(String, Rc<Pool>)>>,
+    /// The newest state of the pool's file, once read.
+    file: RefCell<Option<File>>,
 }
 
 impl DurableObject for ResourcePool {
@@ -49,7 +55,7 @@ impl DurableObject for ResourcePool {
             env,
             identifier: settings.map(|settings| settings.identifier),
             allocations: RefCell::default(),
-            contents: RefCell::default(),
+            file: RefCell::default(),
         }
     }
 
@@ -60,7 +66,10 @@ impl DurableObject for ResourcePool {
             self.allocations.take();
             match problem {
                 Problem::Refused(reason) => Reply::Refused(reason),
-                Problem::Failed(cause) => Reply::Failed(cause),
+                Problem::Failed(cause) => {
+                    self.file.take();
+                    Reply::Failed(cause)
+                }
             }
         });
         Response::ok(serde_json::to_string(&reply)?)
@@ -147,21 +156,40 @@ impl ResourcePool {
         }
     }
 
-    /// The current contents of the pool's file.
+    /// The contents of the pool's file that count.
     async fn contents(&self, name: &str) -> Result<Rc<Pool>, Problem> {
+        let read = Storage::open(&self.env)?.bytes(Document::Pool(name)).await;
+        self.count(name, read?)
+    }
+
+    /// The contents that count after KV has shown these: the same, unless the read is stale.
+    fn count(&self, name: &str, shown: Option<Vec<u8>>) -> Result<Rc<Pool>, Problem> {
         let document = Document::Pool(name);
-        let refused = |what: String| Problem::Refused(format!("the pool '{name}' {what}"));
-        let text = Storage::open(&self.env)?.text(document).await?;
-        let text =
-            text.ok_or_else(|| refused(format!("is not found: {document} is not stored")))?;
-        let mut last = self.contents.borrow_mut();
-        if let Some((_, pool)) = last.as_ref().filter(|(known, _)| *known == text) {
+        let mut file = self.file()?;
+        let now = now();
+        let stale = match file.see(&self.sql, shown, now)? {
+            Reading::Unchanged | Reading::Newer => None,
+            Reading::Stale { until } => Some(stale(document, until.saturating_sub(now))),
+        };
+        if let Some(warning) = &stale {
+            let line = serde_json::json!({ "object": "pool", "pool": name, "warning": warning });
+            console_warn!("{line}");
+        }
+        if let Some(pool) = &file.parsed {
             return Ok(Rc::clone(pool));
         }
-        let pool = Pool::parse(&text, self.identifier()?)
+        let note = stale.map_or_else(String::new, |warning| format!("; {warning}"));
+        let refused = |what: String| Problem::Refused(format!("the pool '{name}' {what}{note}"));
+        let Some(text) = &file.text else {
+            return Err(refused(match file.seen.newest() {
+                Some(_) => format!("cannot be used: {}", not_utf8(document)),
+                None => format!("is not found: {document} is not stored"),
+            }));
+        };
+        let pool = Pool::parse(text, self.identifier()?)
             .map_err(|error| refused(format!("cannot be used: {document} is broken: {error}")))?;
         let pool = Rc::new(pool);
-        *last = Some((text, Rc::clone(&pool)));
+        file.parsed = Some(Rc::clone(&pool));
         Ok(pool)
     }
 
@@ -175,7 +203,7 @@ impl ResourcePool {
         match grant {
             Ok(Grant::Held(value)) => Ok(value),
             Ok(Grant::New(value)) => {
-                let since = SqlStorageValue::from(Date::now().as_millis() as f64);
+                let since = SqlStorageValue::from(now() as f64);
                 // The constraints of the table enforce the invariant.
                 let cursor = self.sql.exec(
                     "INSERT INTO allocation (value, node, since) VALUES (?, ?, ?) \
@@ -208,6 +236,16 @@ impl ResourcePool {
         let read = self.identifier.as_ref();
         read.copied()
             .map_err(|error| Problem::Failed(error.to_string()))
+    }
+
+    /// The pool's file; the first call reads it from the database.
+    fn file(&self) -> Result<RefMut<'_, File>, Problem> {
+        let mut known = self.file.borrow_mut();
+        if known.is_none() {
+            *known = Some(File::load(&self.sql)?);
+        }
+        RefMut::filter_map(known, Option::as_mut)
+            .map_err(|_| Problem::Failed("the pool's file was not read".to_owned()))
     }
 
     /// The allocations; the first call reads them from the database.
@@ -244,4 +282,13 @@ impl ResourcePool {
         }));
         Ok(rows)
     }
+}
+
+/// A note about a stale read; the shown state would count after `pause` milliseconds.
+fn stale(document: Document<'_>, pause: u64) -> String {
+    let minutes = pause.div_ceil(60_000);
+    format!(
+        "KV shows an earlier state of {document}, and a newer one counts; if you have put the earlier state \
+         back, it counts in {minutes} min, or change the file, for example with a comment, and it counts at once"
+    )
 }

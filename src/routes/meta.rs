@@ -6,7 +6,7 @@
 
 use serde_json::json;
 use ztp_core::key::{ObjectKey, Record};
-use ztp_core::node::digest;
+use ztp_core::kv::digest;
 use ztp_core::{assets, hex};
 
 use super::Context;

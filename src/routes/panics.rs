@@ -14,7 +14,7 @@ pub async fn get(context: Context<'_>) -> Result<Response, Error> {
     match context.parameters.get("when") {
         "at-once" => panic!("at once"),
         "after-waiting" => {
-            context.storage.text(Document::Neighbordb).await?;
+            context.storage.bytes(Document::Neighbordb).await?;
             panic!("after waiting");
         }
         pool => {

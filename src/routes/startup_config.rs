@@ -4,7 +4,8 @@ use futures_util::future::join;
 use ztp_core::credentials::Caller;
 use ztp_core::event::Event;
 use ztp_core::key::Record;
-use ztp_core::node::{NodeId, Seen};
+use ztp_core::kv::Seen;
+use ztp_core::node::NodeId;
 
 use super::Context;
 use crate::error::Error;

@@ -7,7 +7,8 @@ use worker::Data;
 use worker::web_sys::ReadableStream;
 use ztp_core::history::Version;
 use ztp_core::key::{Record, folder};
-use ztp_core::node::{NodeId, Seen, digest};
+use ztp_core::kv::{Seen, digest};
+use ztp_core::node::NodeId;
 
 use super::objects::body_of;
 use super::{Storage, message, now};

@@ -5,13 +5,16 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { environment, freePort, npmBin, root } from "../../scripts/run.mjs";
 
-/** Starts the Worker on the storage in `folder`; `vars` are added to those of wrangler.toml. */
-export async function startOn(folder, vars = {}) {
+/**
+ * Starts the Worker on the storage in `folder`; `vars` are added to those of wrangler.toml. It is the one of another
+ * `checkout`, if it is given.
+ */
+export async function startOn(folder, vars = {}, checkout = root) {
   const port = await freePort();
   const settings = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
   const args = ["dev", "--port", String(port), "--inspector-port", "0", "--persist-to", folder, ...settings];
   // In a new process group, so that a kill reaches the runtime, too.
-  const child = spawn(npmBin("wrangler"), args, { cwd: root, env: environment({ CI: "true" }), detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(npmBin("wrangler"), args, { cwd: checkout, env: environment({ CI: "true" }), detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const url = new URL(`http://127.0.0.1:${port}`);
   let output = "";
   await new Promise((resolve, reject) => {

@@ -3,7 +3,8 @@
 //! - [`node`], [`neighbordb`], [`pattern`]: the facts of a node, and the pattern that it matches.
 //! - [`definition`], [`plugin`], [`pool`], [`template`], [`bootstrap_conf`]: the content that a switch receives.
 //! - [`event`], [`history`]: the requests that changed a node, and the versions of its startup-config.
-//! - [`key`], [`path`]: storage keys and URL paths; [`record`]: the size of what is stored for a node.
+//! - [`key`], [`path`]: storage keys and URL paths; [`record`]: the size of what is stored for a node; [`kv`]:
+//!   how long KV may be stale.
 //! - [`settings`], [`credentials`]: the operator's settings, and the callers that tokens identify.
 //! - [`content`], [`check`]: the kinds of content, and everything that is wrong with it.
 //! - [`assets`]: the content that ships with the Worker.
@@ -20,6 +21,7 @@ pub mod function;
 pub mod history;
 pub mod interface;
 pub mod key;
+pub mod kv;
 pub mod neighbordb;
 pub mod node;
 pub mod path;

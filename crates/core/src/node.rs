@@ -13,6 +13,5 @@ pub use facts::{
 pub use id::{Identifier, InvalidIdentifier, InvalidNodeId, MAX_NODE_ID, NodeId, normalize_mac};
 pub use similar::{MAX_MAC_DISTANCE, Resemblance, id_prefixes};
 pub use written::{
-    Comparison, MAX_RETRY_PAUSE_MS, MAX_SUPERSEDED, STALE_WINDOW_MS, Seen, Step, WRITE_INTERVAL_MS,
-    Written, digest,
+    Comparison, MAX_RETRY_PAUSE_MS, MAX_SUPERSEDED, Step, WRITE_INTERVAL_MS, Written,
 };

@@ -2,10 +2,11 @@
 //!
 //! The contents of a pool are the YAML of `resources/<pool>`: a mapping from each value to null,
 //! or to the node that it is reserved for. [`Allocations`], stored separately, are the values that nodes
-//! hold.
+//! hold. [`SeenFile`] recognizes stale reads of the file.
 
 mod address_range;
 mod allocations;
+mod file;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -14,6 +15,7 @@ use super::node::Identifier;
 use super::yaml::{self, Diagnostic, Node, Value};
 use address_range::{AddressRange, Network};
 pub use allocations::{AllocationError, Allocations, Grant};
+pub use file::{InvalidSeenFile, MAX_STATES, Reading, SeenFile};
 
 /// The contents of a pool.
 #[derive(Debug, Clone, PartialEq)]

@@ -65,7 +65,11 @@ impl Database {
         let parts = self.items("state/")?;
         self.parts.set(parts.len() as u32);
         let text: String = parts.into_iter().map(|part| part.text).collect();
-        Ok(Some(serde_json::from_str(&text)?))
+        let mut stored: Stored = serde_json::from_str(&text)?;
+        for copy in stored.state.copies.values_mut() {
+            copy.written.restarted();
+        }
+        Ok(Some(stored))
     }
 
     /// Replaces the stored state.

@@ -7,7 +7,8 @@ use worker::Stub;
 use ztp_core::event::Event;
 use ztp_core::history::Version;
 use ztp_core::key::Record;
-use ztp_core::node::{NodeId, Seen, Written};
+use ztp_core::kv::Seen;
+use ztp_core::node::{NodeId, Written};
 
 use crate::error::Error;
 use crate::objects::call::call;

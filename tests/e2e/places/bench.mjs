@@ -169,6 +169,8 @@ function placeOf(name, url, kv) {
     request: (method, path, options = {}) => send(url, method, path, options),
     /** What KV shows there now under a key: a text or null. It caches nothing. */
     shown: (key) => kv.control("shown", { place: name, key }),
+    /** Moves what runs in this place to another one: KV shows what it has cached there. */
+    moveTo: (other) => kv.control("move", { place: name, to: other.name }),
     /** Cuts the place off from KV, whose operations then `fails` or `hangs`; without `how`, connects it again. */
     cutOff: (how) => kv.control("down", { place: name, how }),
   };

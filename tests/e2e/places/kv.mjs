@@ -189,6 +189,8 @@ const CONTROLS = {
     rules = { ...rules, ...changed };
   },
   down: ({ place, how }) => void (placeOf(place).down = how),
+  /** A place sees what another one has cached. */
+  move: ({ place, to }) => void (placeOf(place).cache = new Map(placeOf(to).cache)),
   figures: () => Object.fromEntries([...places].map(([name, { figures }]) => [name, figures])),
 };
 

@@ -4,13 +4,9 @@
 //! or no value. A value that the write did not replace is the edit of an operator.
 
 use serde::{Deserialize, Serialize};
-use sha1::{Digest, Sha1};
 
-use crate::hex;
+use crate::kv::{STALE_WINDOW_MS, Seen};
 
-/// How long a read of KV may be stale after KV accepted a write, in milliseconds. Cloudflare's documentation
-/// says "60 seconds or more"; this is a safe multiple.
-pub const STALE_WINDOW_MS: u64 = 10 * 60 * 1000;
 /// Maximum number of replaced values that a copy remembers: the oldest are forgotten. A place may cache a value for a
 /// minute, and KV accepts one write per second.
 pub const MAX_SUPERSEDED: usize = 64;
@@ -18,21 +14,6 @@ pub const MAX_SUPERSEDED: usize = 64;
 pub const WRITE_INTERVAL_MS: u64 = 1_100;
 /// The maximum pause before a retry, in milliseconds.
 pub const MAX_RETRY_PAUSE_MS: u64 = 60_000;
-
-/// The SHA-1 of a value, in hexadecimal.
-pub fn digest(value: &[u8]) -> String {
-    hex(&Sha1::digest(value))
-}
-
-/// The value that KV showed when its replacement was decided.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Seen {
-    /// KV was not read.
-    Unknown,
-    Missing,
-    /// By its SHA-1.
-    Value(String),
-}
 
 /// A written value, without its contents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,6 +166,11 @@ impl Written {
     pub fn sending(&mut self, now: u64) {
         self.sent = true;
         self.attempted_at = now;
+    }
+
+    /// Records that the object has started again: KV may have been sent a pending value.
+    pub fn restarted(&mut self) {
+        self.sent = self.is_pending();
     }
 
     /// Records that KV accepted the value.
@@ -368,6 +354,20 @@ mod tests {
         third.failed(NOW);
         assert_eq!(third.compare(Some("a")), Comparison::Replaces);
         assert_eq!(third.next_step(NOW + WRITE_INTERVAL_MS), Step::Send);
+    }
+
+    #[test]
+    fn after_a_restart_a_pending_value_is_compared_before_it_is_sent() {
+        let mut pending = written("own", seen("before"));
+        pending.restarted();
+        assert_eq!(pending.next_step(NOW), Step::Read);
+        assert_eq!(pending.clone().compare(Some("own")), Comparison::Stored);
+        assert_eq!(pending.clone().compare(Some("edit")), Comparison::Edited);
+        assert_eq!(pending.compare(Some("before")), Comparison::Replaces);
+        assert_eq!(pending.next_step(NOW), Step::Send);
+        let mut accepted = stored("own", seen("before"));
+        accepted.restarted();
+        assert_eq!(accepted.next_step(NOW), Step::None);
     }
 
     #[test]
