@@ -1,20 +1,16 @@
 //! Requests to a Durable Object.
 
-use std::pin::pin;
-use std::time::Duration;
-
-use futures_util::future::{Either, select};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use worker::Stub;
 use worker::wasm_bindgen::JsValue;
-use worker::web_sys::{self, RequestInit};
-use worker::{Delay, Stub};
+use worker::web_sys::{self, AbortSignal, RequestInit};
 
 use crate::error::Error;
 
 /// The timeout of a request, in milliseconds. An object that panics never replies, and its caller would wait
 /// for ever.
-const MAX_CALL_MS: u64 = if cfg!(feature = "panics") {
+const MAX_CALL_MS: u32 = if cfg!(feature = "panics") {
     1_000
 } else {
     10_000
@@ -32,16 +28,8 @@ pub async fn call<T: DeserializeOwned>(
     let failed = |cause: worker::Error| Error::storage(doing, cause);
     let body = serde_json::to_string(message).map_err(|error| failed(error.into()))?;
     let request = request(&body).map_err(|cause| failed(cause.into()))?;
-    let reply = async {
-        let mut response = stub.fetch_with_request(request.into()).await?;
-        response.text().await
-    };
-    // An AbortSignal for each call would cost as much as the rest of it.
-    let timeout = Delay::from(Duration::from_millis(MAX_CALL_MS));
-    let text = match select(pin!(reply), timeout).await {
-        Either::Left((text, _)) => text.map_err(failed)?,
-        Either::Right(_) => return Err(Error::storage(doing, "no reply in time")),
-    };
+    let response = stub.fetch_with_request(request.into()).await;
+    let text = response.map_err(failed)?.text().await.map_err(failed)?;
     serde_json::from_str(&text).map_err(|error| failed(error.into()))
 }
 
@@ -49,6 +37,8 @@ fn request(body: &str) -> Result<web_sys::Request, JsValue> {
     let init = RequestInit::new();
     init.set_method("POST");
     init.set_body(&body.into());
+    // Not a timer in Rust: a panic replaces the wasm instance, and its timers never fire.
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(MAX_CALL_MS)));
     // The stub selects the Durable Object; the host is ignored.
     web_sys::Request::new_with_str_and_init("http://object/", &init)
 }
