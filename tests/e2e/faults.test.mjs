@@ -228,6 +228,27 @@ describe("while an operation of KV has no response", () => {
   }
 });
 
+describe("a config-handler", () => {
+  const [, shift] = readFileSync(join(root, "src", "routes", "nodes.rs"), "utf8").match(/MAX_CONFIG_HANDLER_BYTES: usize = 512 << (\d+);/);
+  const MAX = 512 << Number(shift);
+  for (const [name, size, status] of [
+    ["of MAX_CONFIG_HANDLER_BYTES is copied to a new node", MAX, 201],
+    ["above it is refused: each request of the node would read it", MAX + 1, 400],
+  ]) {
+    test(name, async (t) => {
+      const worker = await started(t);
+      await worker.kv.put("neighbordb", "patterns:\n- name: all\n  definition: leaf\n  config-handler: archive\n  interfaces:\n  - any: any:any\n");
+      await worker.kv.put("definitions/leaf", "actions: []");
+      await worker.kv.put("config-handlers/archive", "#".repeat(size));
+      const response = await worker.request("POST", "/nodes", post("JPE1"));
+      assert.equal(response.status, status, response.text);
+      if (status === 400) assertRefusal(response, 400, /config-handlers\/archive is broken: 524289 bytes; the limit is 524288/);
+      await worker.settle();
+      assert.equal((await worker.kv.get("nodes/JPE1/config-handler"))?.length, status === 201 ? size : undefined);
+    });
+  }
+});
+
 test("PUT startup-config stores the last one if KV still returns an older one", async (t) => {
   const worker = await started(t, { rules: { staleFor: 60_000 } });
   await worker.kv.put("nodes/JPE1/startup-config", "one");
