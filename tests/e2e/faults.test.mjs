@@ -249,6 +249,27 @@ describe("a config-handler", () => {
   }
 });
 
+describe("with sites, a request of a node reads no key that it does not need", () => {
+  const base = `/t/${nodeToken("amsterdam", AMSTERDAM, "JPE1")}`;
+  for (const [method, path, calls, body] of [
+    ["GET", "/nodes/JPE1/startup-config", 1],
+    ["GET", "/meta/nodes/JPE1/startup-config", 1],
+    ["PUT", "/nodes/JPE1/startup-config", 2, "hostname a"],
+  ]) {
+    test(`${method} ${path}`, async (t) => {
+      const worker = await started(t, { bindings: SECRETS });
+      await worker.kv.put("nodes/JPE1/startup-config", "hostname a");
+      await worker.kv.put("nodes/JPE1/site", "amsterdam");
+      const { status } = await worker.request(method, `${base}${path}`, { body });
+      assert.ok(status < 300, `${status}`);
+      const [line] = await worker.lines();
+      const keys = worker.kv.operations.filter(({ operation }) => operation !== "put").flatMap((done) => done.keys);
+      assert.deepEqual(keys.sort(), ["nodes/JPE1/site", "nodes/JPE1/startup-config"]);
+      assert.deepEqual([line.kv_reads, line.object_calls], [2, calls]);
+    });
+  }
+});
+
 test("PUT startup-config stores the last one if KV still returns an older one", async (t) => {
   const worker = await started(t, { rules: { staleFor: 60_000 } });
   await worker.kv.put("nodes/JPE1/startup-config", "one");
