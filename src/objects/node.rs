@@ -15,11 +15,12 @@ mod database;
 pub mod protocol;
 
 use std::cell::{RefCell, RefMut};
+use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{Either, join_all, select};
 use worker::{
-    DurableObject, Env, Request, Response, State as ObjectState, console_error, console_log,
+    Delay, DurableObject, Env, Request, Response, State as ObjectState, console_error, console_log,
     console_warn, durable_object, wasm_bindgen,
 };
 use ztp_core::history::{MAX_VERSIONS, Version};
@@ -37,6 +38,9 @@ use protocol::{
 
 /// The pause before a retry of an alarm that could not read its own state, in milliseconds.
 const ALARM_RETRY_MS: u64 = 5_000;
+/// The timeout of an alarm's use of KV and R2, in milliseconds. No alarm begins before the last
+/// one ends: without a timeout, one response that never arrives would keep all later records from KV.
+const MAX_COPY_MS: u64 = 30_000;
 
 /// One node.
 #[durable_object]
@@ -214,15 +218,31 @@ impl Node {
             .map_err(|error| worker::Error::from(format!("{error}")))?;
         let storage = Storage::open(&self.env).map_err(as_worker_error)?;
         let pending: Vec<Record> = self.fresh()?.copies.keys().copied().collect();
-        let results = join_all(
-            pending
+        let copying = pin!(async {
+            let copies = pending
                 .iter()
-                .map(|record| self.copy(&storage, &id, *record)),
-        );
-        let mut problems: Vec<String> = results.await.into_iter().flatten().collect();
-        if let Err(error) = self.trim_history(&storage, &id).await {
-            problems.push(error.detail());
-        }
+                .map(|record| self.copy(&storage, &id, *record));
+            let results = join_all(copies).await;
+            let trimmed = self.trim_history(&storage, &id).await;
+            let problem = trimmed.err().map(|error| error.detail());
+            results.into_iter().flatten().chain(problem).collect()
+        });
+        let timeout = Delay::from(Duration::from_millis(MAX_COPY_MS));
+        let problems: Vec<String> = match select(copying, timeout).await {
+            Either::Left((problems, _)) => problems,
+            Either::Right(_) => {
+                let mut stored = self.stored()?;
+                let copies = stored
+                    .iter_mut()
+                    .flat_map(|stored| stored.state.copies.values_mut());
+                for copy in copies.filter(|copy| copy.written.is_pending()) {
+                    copy.written.failed(now());
+                }
+                vec![format!(
+                    "KV or R2 did not respond within {MAX_COPY_MS} ms; what is not stored is retried"
+                )]
+            }
+        };
         log(&node, &storage, &problems);
         let state = self.fresh()?;
         let now = now();

@@ -1,6 +1,5 @@
 //! Authentication of callers, and their access to records.
 
-use futures_util::future::join;
 use ztp_core::credentials::{self, Caller};
 use ztp_core::key::Record;
 use ztp_core::node::{Identifier, NodeId, normalize_mac};
@@ -177,23 +176,16 @@ impl Context<'_> {
     /// One record of a node, if it is stored and visible to this caller's site.
     ///
     /// # Errors
-    /// As [`Storage::record`].
+    /// As [`Storage::records`].
     pub async fn record(
         &mut self,
         node: &NodeId,
         record: Record,
     ) -> Result<Option<RecordBody>, Error> {
-        if self.caller.site().is_none() {
-            return self.storage.record(node, record).await;
-        }
-        let storage = self.storage;
-        let (records, body) = join(
-            storage.records(node, &[Record::Site]),
-            storage.record(node, record),
-        )
-        .await;
-        match self.may_see(&records?)? {
-            true => body,
+        let wanted = self.with_site(&[]);
+        let (records, found) = self.storage.found(node, record, &wanted).await?;
+        match self.may_see(&records)? {
+            true => self.storage.body(node, found).await,
             false => Ok(None),
         }
     }

@@ -19,6 +19,8 @@ use crate::response::{Response, width_in_html};
 use crate::storage::{Outcome, Records, Storage, parse_once};
 use crate::stream::Buffer;
 
+/// Maximum size of a config-handler of a pattern, in bytes: each new node receives a copy of it, through its object.
+pub const MAX_CONFIG_HANDLER_BYTES: usize = 512 << 10;
 /// How often a POST is decided again because another request changed the node meanwhile.
 const MAX_DECISIONS: u32 = 5;
 
@@ -290,20 +292,15 @@ async fn load(storage: &Storage, entry: &Entry) -> Result<Provision, Error> {
         ))
     };
     let document = Document::Definition(entry.definition.as_str());
-    // The node stores the source text: it is parsed here only to reject an invalid definition.
-    let check = |text: String| match parse_once(&DEFINITIONS, &text, SharedDefinition::parse) {
-        Ok(_) => Ok(text),
-        Err(error) => Err(format!("{document} is broken: {error}")),
-    };
     let config_handler = async {
         let Some(name) = &entry.config_handler else {
             return Ok(None);
         };
         let document = Document::ConfigHandler(name.as_str());
-        let script = storage.document(&SOURCES, document, false, Ok).await?;
+        let script = source(storage, document).await?;
         script.ok_or_else(|| missing(document)).map(Some)
     };
-    let definition = storage.document(&SOURCES, document, false, check);
+    let definition = source(storage, document);
     let (definition, config_handler) = join(definition, config_handler).await;
     let definition = definition?.ok_or_else(|| missing(document))?;
     let config_handler = config_handler?;
@@ -312,4 +309,25 @@ async fn load(storage: &Storage, entry: &Entry) -> Result<Provision, Error> {
         pattern: entry.pattern.to_yaml(),
         config_handler,
     })
+}
+
+/// The text of a definition or config-handler, of which the node stores a copy. A definition is parsed only to reject
+/// an invalid one.
+async fn source(storage: &Storage, document: Document<'_>) -> Result<Option<Rc<String>>, Error> {
+    let check = |text: String| {
+        let problem = match document {
+            Document::ConfigHandler(_) => (text.len() > MAX_CONFIG_HANDLER_BYTES).then(|| {
+                let bytes = text.len();
+                Rc::from(format!(
+                    "{bytes} bytes; the limit is {MAX_CONFIG_HANDLER_BYTES}"
+                ))
+            }),
+            _ => parse_once(&DEFINITIONS, &text, SharedDefinition::parse).err(),
+        };
+        match problem {
+            None => Ok(text),
+            Some(problem) => Err(format!("{document} is broken: {problem}")),
+        }
+    };
+    storage.document(&SOURCES, document, false, check).await
 }

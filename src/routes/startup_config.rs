@@ -105,15 +105,11 @@ async fn authorize(context: &mut Context<'_>) -> Result<(NodeId, Records, Option
     let Some(site) = context.caller.site() else {
         return Ok((node, Records::default(), None));
     };
-    let wanted = [
-        Record::Site,
-        Record::Facts,
-        Record::Definition,
-        Record::StartupConfig,
-    ];
+    let is_own = matches!(context.caller, Caller::Node { .. });
+    let known = [Record::Facts, Record::Definition, Record::StartupConfig];
+    let wanted = context.with_site(if is_own { &[] } else { &known });
     let records = context.storage.records(&node, &wanted).await?;
     records.revision()?;
-    let is_own = matches!(context.caller, Caller::Node { .. });
     if !context.may_see(&records)? || !(is_own || records.any()?) {
         return Err(not_accepted(&node));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use futures_util::future::{join, join3};
+use futures_util::future::join3;
 use worker::Data;
 use worker::web_sys::ReadableStream;
 use ztp_core::history::Version;
@@ -34,6 +34,13 @@ pub enum Outcome {
 pub enum RecordBody {
     Buffer(Buffer),
     Stream(ReadableStream),
+}
+
+/// A record that is not read yet.
+pub struct FoundRecord {
+    record: Record,
+    in_kv: Result<Option<ReadableStream>, Error>,
+    copy: Result<Option<RecordCopy>, Error>,
 }
 
 impl Storage {
@@ -103,25 +110,56 @@ impl Storage {
         Ok(records)
     }
 
-    /// The bytes of one record of a node, if it is stored: one read of KV and one call of the node's object, at the
-    /// same time. While the object has a copy, the value in KV is compared with it: if it exceeds
-    /// [`MAX_COMPARED_BYTES`], by up to two more reads.
+    /// One record of a node, not yet read, and the `wanted` other ones (not the startup-config): one read of KV for
+    /// each of the two and one call of the node's object, all at the same time.
     ///
     /// # Errors
     /// As [`Storage::records`].
-    pub async fn record(&self, node: &NodeId, record: Record) -> Result<Option<RecordBody>, Error> {
+    pub async fn found(
+        &self,
+        node: &NodeId,
+        record: Record,
+        wanted: &[Record],
+    ) -> Result<(Records, FoundRecord), Error> {
         let key = record.key(node);
-        let (in_kv, state) = join(self.kv_stream(&key), self.node_state(node, &[record])).await;
-        let copy = match state {
-            Ok(mut state) => state.copies.remove(&record),
-            Err(error) => {
-                let stream = in_kv?;
-                self.warn(format!(
-                    "{}; the record in KV, which may be stale, was served",
-                    error.detail()
-                ));
-                return Ok(stream.map(RecordBody::Stream));
-            }
+        let copies: Vec<Record> = [record].into_iter().chain(wanted.iter().copied()).collect();
+        let (in_kv, texts, mut state) = join3(
+            self.kv_stream(&key),
+            self.texts(node, wanted),
+            self.node_state(node, &copies),
+        )
+        .await;
+        let copy = state.as_mut().map(|state| state.copies.remove(&record));
+        let copy = copy.map_err(|failure| failure.clone());
+        Ok((
+            self.merge(texts, Ok(None), state)?,
+            FoundRecord {
+                record,
+                in_kv,
+                copy,
+            },
+        ))
+    }
+
+    /// The bytes of a record, if it is stored. While the object has a copy, the value in KV is compared with it: if it
+    /// exceeds [`MAX_COMPARED_BYTES`], by up to two more reads.
+    ///
+    /// # Errors
+    /// As [`Storage::records`].
+    pub async fn body(
+        &self,
+        node: &NodeId,
+        found: FoundRecord,
+    ) -> Result<Option<RecordBody>, Error> {
+        let FoundRecord {
+            record,
+            in_kv,
+            copy,
+        } = found;
+        let key = record.key(node);
+        // If the object failed, the log has a warning already.
+        let Ok(copy) = copy else {
+            return Ok(in_kv?.map(RecordBody::Stream));
         };
         let Some(copy) = copy else {
             return Ok(in_kv?.map(RecordBody::Stream));

@@ -20,6 +20,13 @@ const STALE_WINDOW_MS = 600_000;
 const sha1 = (bytes) => createHash("sha1").update(bytes).digest("hex");
 const post = (serial, others) => ({ body: JSON.stringify(facts(serial, others)) });
 
+/** How much faster the timers of the Worker are, where a test waits for one. */
+const FASTER = 100;
+const faster = (times) => `{
+  const { setTimeout } = globalThis;
+  globalThis.setTimeout = (done, ms, ...others) => setTimeout(done, ms / ${times}, ...others);
+}`;
+
 /** Starts a Worker for one test. */
 async function started(t, options) {
   const worker = await startFaulty(options);
@@ -74,12 +81,7 @@ describe("GET /meta of an object without a checksum", () => {
 describe("GET /meta while another request hashes the object", () => {
   const [, milliseconds] = readFileSync(join(root, "src", "storage", "cache.rs"), "utf8").match(/MAX_HASH_MS: u64 = ([\d_]+);/);
   const MAX_HASH_MS = Number(milliseconds.replace("_", ""));
-  /** How much faster the timers of the Worker are. */
-  const FASTER = 100;
-  const appended = `{
-    const { setTimeout } = globalThis;
-    globalThis.setTimeout = (done, ms, ...others) => setTimeout(done, ms / ${FASTER}, ...others);
-  }`;
+  const appended = faster(FASTER);
   const image = Buffer.alloc(MIB, "image");
 
   for (const [name, share, reads] of [
@@ -199,6 +201,73 @@ describe("PUT startup-config with one write per second and key in KV", () => {
     assert.match(await worker.kv.get("nodes/JPE9/.node"), /4\.29\.0F/);
     assert.equal(await worker.kv.get("nodes/JPE9/definition"), "actions: []");
   });
+});
+
+describe("while an operation of KV has no response", () => {
+  const [, milliseconds] = readFileSync(join(root, "src", "objects", "node.rs"), "utf8").match(/MAX_COPY_MS: u64 = ([\d_]+);/);
+  const MAX_COPY_MS = Number(milliseconds.replace("_", ""));
+
+  for (const operation of ["put", "get"]) {
+    test(`a ${operation} of a node's object ends after MAX_COPY_MS, and later records reach KV`, async (t) => {
+      let hangs = false;
+      let count = 0;
+      const delay = (asked) => (hangs && asked.operation === operation && ++count === 1 ? 8000 : 0);
+      const worker = await started(t, { appended: faster(FASTER), rules: { delay, fails: (asked) => !hangs && asked.operation === "put" && 500 } });
+      // A read comes before the second attempt.
+      if (operation === "put") hangs = true;
+      assert.equal((await worker.request("PUT", "/nodes/JPE1/startup-config", { body: "one" })).status, 201);
+      while (operation === "get" && worker.kv.count("put") === 0) await sleep(1);
+      hangs = true;
+      while (count === 0) await sleep(1);
+      const since = performance.now();
+      assert.equal((await worker.request("PUT", "/nodes/JPE1/startup-config", { body: "two" })).status, 201);
+      while (performance.now() - since < MAX_COPY_MS / FASTER + 5000 && (await worker.kv.get("nodes/JPE1/startup-config")) !== "two") await sleep(10);
+      assert.equal(await worker.kv.get("nodes/JPE1/startup-config"), "two");
+      assert.match(worker.logs().map(({ message }) => message).join("\n"), /KV or R2 did not respond within 30000 ms; what is not stored is retried/);
+    });
+  }
+});
+
+describe("a config-handler", () => {
+  const [, shift] = readFileSync(join(root, "src", "routes", "nodes.rs"), "utf8").match(/MAX_CONFIG_HANDLER_BYTES: usize = 512 << (\d+);/);
+  const MAX = 512 << Number(shift);
+  for (const [name, size, status] of [
+    ["of MAX_CONFIG_HANDLER_BYTES is copied to a new node", MAX, 201],
+    ["above it is refused: each request of the node would read it", MAX + 1, 400],
+  ]) {
+    test(name, async (t) => {
+      const worker = await started(t);
+      await worker.kv.put("neighbordb", "patterns:\n- name: all\n  definition: leaf\n  config-handler: archive\n  interfaces:\n  - any: any:any\n");
+      await worker.kv.put("definitions/leaf", "actions: []");
+      await worker.kv.put("config-handlers/archive", "#".repeat(size));
+      const response = await worker.request("POST", "/nodes", post("JPE1"));
+      assert.equal(response.status, status, response.text);
+      if (status === 400) assertRefusal(response, 400, /config-handlers\/archive is broken: 524289 bytes; the limit is 524288/);
+      await worker.settle();
+      assert.equal((await worker.kv.get("nodes/JPE1/config-handler"))?.length, status === 201 ? size : undefined);
+    });
+  }
+});
+
+describe("with sites, a request of a node reads no key that it does not need", () => {
+  const base = `/t/${nodeToken("amsterdam", AMSTERDAM, "JPE1")}`;
+  for (const [method, path, calls, body] of [
+    ["GET", "/nodes/JPE1/startup-config", 1],
+    ["GET", "/meta/nodes/JPE1/startup-config", 1],
+    ["PUT", "/nodes/JPE1/startup-config", 2, "hostname a"],
+  ]) {
+    test(`${method} ${path}`, async (t) => {
+      const worker = await started(t, { bindings: SECRETS });
+      await worker.kv.put("nodes/JPE1/startup-config", "hostname a");
+      await worker.kv.put("nodes/JPE1/site", "amsterdam");
+      const { status } = await worker.request(method, `${base}${path}`, { body });
+      assert.ok(status < 300, `${status}`);
+      const [line] = await worker.lines();
+      const keys = worker.kv.operations.filter(({ operation }) => operation !== "put").flatMap((done) => done.keys);
+      assert.deepEqual(keys.sort(), ["nodes/JPE1/site", "nodes/JPE1/startup-config"]);
+      assert.deepEqual([line.kv_reads, line.object_calls], [2, calls]);
+    });
+  }
 });
 
 test("PUT startup-config stores the last one if KV still returns an older one", async (t) => {
