@@ -98,11 +98,11 @@ function addTarget() {
   run("rustup", ["target", "add", TARGET]);
 }
 
-/** The size of the wasm, gzipped as Cloudflare counts it; an error over the limit. */
+/** The size of the wasm, gzipped as Cloudflare counts it; an error over the limit, unless it is a build for tests. */
 function size() {
   const wasm = readFileSync(join(build, "index_bg.wasm"));
   const gzipped = gzipSync(wasm, { level: 9 }).length;
-  if (gzipped > MAX_GZIPPED_BYTES) {
+  if (args.length === 0 && gzipped > MAX_GZIPPED_BYTES) {
     fail(`the wasm is ${gzipped} bytes gzipped, over the limit of ${MAX_GZIPPED_BYTES}`);
   }
   const kb = (bytes) => `${(bytes / 1000).toFixed(1)} KB`;

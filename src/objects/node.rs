@@ -19,6 +19,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, join_all, select};
+use worker::js_sys::{self, Function, Reflect};
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::web_sys::WorkerGlobalScope;
 use worker::{
     Delay, DurableObject, Env, Request, Response, State as ObjectState, console_error, console_log,
     console_warn, durable_object, wasm_bindgen,
@@ -41,6 +44,13 @@ const ALARM_RETRY_MS: u64 = 5_000;
 /// The timeout of an alarm's use of KV and R2, in milliseconds. No alarm begins before the last
 /// one ends: without a timeout, one response that never arrives would keep all later records from KV.
 const MAX_COPY_MS: u64 = 30_000;
+/// The time after which an alarm that has not ended is aborted, in milliseconds: a panic in another request ends the
+/// wasm instance, and this alarm would never end. It is longer than [`MAX_COPY_MS`].
+const MAX_ALARM_MS: i32 = if cfg!(feature = "panics") {
+    1_000
+} else {
+    60_000
+};
 
 /// One node.
 #[durable_object]
@@ -75,6 +85,7 @@ impl DurableObject for Node {
     /// Copies pending records to KV, and drops copies that are not needed any more. The runtime gives up an
     /// alarm that fails several times, so every failure schedules the next one.
     async fn alarm(&self) -> worker::Result<Response> {
+        let _watchdog = Watchdog::start(&self.object)?;
         let next = match self.maintain().await {
             Ok(next) => next,
             Err(cause) => {
@@ -402,6 +413,32 @@ impl Node {
     async fn wake(&self, at: u64) -> worker::Result<()> {
         let pause = Duration::from_millis(at.saturating_sub(now()));
         self.object.storage().set_alarm(pause).await
+    }
+}
+
+/// Aborts the object after [`MAX_ALARM_MS`], unless it is dropped before. The runtime retries the alarm then, with a
+/// new instance of the object. The timer calls JavaScript only, so that it outlives the wasm instance.
+struct Watchdog {
+    scope: WorkerGlobalScope,
+    timer: i32,
+}
+
+impl Watchdog {
+    fn start(object: &ObjectState) -> Result<Self, JsValue> {
+        let object = object.as_raw();
+        let abort: Function = Reflect::get(object, &"abort".into())?.dyn_into()?;
+        let reason = "an alarm of a node did not end";
+        let abort: Function = abort.bind1(object, &reason.into()).unchecked_into();
+        let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+        let timer =
+            scope.set_timeout_with_callback_and_timeout_and_arguments_0(&abort, MAX_ALARM_MS)?;
+        Ok(Self { scope, timer })
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.scope.clear_timeout_with_handle(self.timer);
     }
 }
 

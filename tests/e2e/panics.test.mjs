@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { facts, startWorker } from "./harness.mjs";
 
 let worker;
@@ -38,6 +39,21 @@ test("a pool that panics fails that request, and keeps its allocations", async (
   assert.ok([500, 503].includes(status), `${status}`);
   assert.equal(await address("JPE2"), "192.0.2.2/24");
   assert.equal(await address("JPE1"), "192.0.2.1/24");
+});
+
+test("a node's object that panics fails that request, keeps its records and copies them", async () => {
+  const config = (id) => `/nodes/${id}/startup-config`;
+  for (let round = 0; round < 5; round += 1) {
+    const ids = [`PANIC${round}`, `OTHER${round}`];
+    for (const id of ids) assert.equal((await worker.request("PUT", config(id), { body: `hostname ${id}` })).status, 201);
+    const { status, headers } = await worker.request("GET", `/panics/nodes/${ids[0]}`);
+    assert.ok(status === 500 || (status === 503 && headers["retry-after"]), `${status}`);
+    for (const id of ids) {
+      assert.equal((await worker.request("GET", config(id))).text, `hostname ${id}`);
+      for (let waited = 0; waited < 10_000 && (await worker.kv.get(`nodes/${id}/startup-config`)) === null; waited += 100) await sleep(100);
+      assert.equal(await worker.kv.get(`nodes/${id}/startup-config`), `hostname ${id}`);
+    }
+  }
 });
 
 test("a write that was acknowledged before a panic is stored", async () => {
