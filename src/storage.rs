@@ -1,6 +1,7 @@
 //! Every KV, R2 and object call, without rules. This file: the bindings, and shared documents.
 
 mod cache;
+mod history;
 mod nodes;
 mod objects;
 mod pools;

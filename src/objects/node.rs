@@ -466,14 +466,16 @@ fn log(node: &str, storage: &Storage, problems: &[String]) {
     if operations.kv_writes + operations.kv_reads == 0 && problems.is_empty() {
         return;
     }
-    let line = serde_json::json!({
+    let mut line = serde_json::json!({
         "object": "node",
         "node": node,
         "kv_reads": operations.kv_reads,
         "kv_writes": operations.kv_writes,
         "r2_reads": operations.r2_reads,
-        "warning": (!problems.is_empty()).then(|| problems.join("; ")),
     });
+    if !problems.is_empty() {
+        line["warning"] = problems.join("; ").into();
+    }
     match problems {
         [] => console_log!("{line}"),
         _ => console_warn!("{line}"),

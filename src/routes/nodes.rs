@@ -154,6 +154,10 @@ async fn decide(
     if new_facts {
         contents.push((Record::Facts, Contents::Text(facts)));
     }
+    let version = contents.iter().find_map(|(_, contents)| match contents {
+        Contents::Version(version) => Some(version.clone()),
+        Contents::Text(_) => None,
+    });
     let new_records = contents.into_iter().map(|(record, contents)| NewRecord {
         record,
         contents,
@@ -165,7 +169,11 @@ async fn decide(
         records: new_records.collect(),
         event,
     };
-    match context.storage.commit(node, commit, records).await? {
+    let outcome = context.storage.commit(node, commit, records).await?;
+    if let (Outcome::Conflict | Outcome::OtherSite, Some(version)) = (&outcome, version) {
+        context.storage.discard_version(node, &version).await;
+    }
+    match outcome {
         Outcome::Committed => Ok(Decision::Done { known }),
         Outcome::Conflict => Ok(Decision::Conflict),
         Outcome::OtherSite => Err(unknown_node(node)),

@@ -77,6 +77,7 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
     };
     let (version, seen) = join(stored, storage.digest_of(&key)).await;
     let version = version?;
+    let stored = version.clone();
     let commit = Commit {
         base: None,
         claim,
@@ -93,7 +94,10 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
         event: Event::StartupConfigStored,
     };
     match storage.commit(&node, commit, &mut records).await? {
-        Outcome::OtherSite => Err(not_accepted(&node)),
+        Outcome::OtherSite => {
+            storage.discard_version(&node, &stored).await;
+            Err(not_accepted(&node))
+        }
         Outcome::Committed | Outcome::Conflict => Ok(Response::empty(201)),
     }
 }

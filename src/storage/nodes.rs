@@ -1,22 +1,23 @@
 //! The records of one node: `nodes/<id>/*` in KV, and the copies of its object, which wrote them last.
 
+mod records;
+
 use std::collections::HashMap;
 
 use futures_util::future::join3;
-use worker::Data;
 use worker::web_sys::ReadableStream;
-use ztp_core::history::Version;
 use ztp_core::key::{Record, folder};
-use ztp_core::kv::{Seen, digest};
+use ztp_core::kv::digest;
 use ztp_core::node::NodeId;
 
-use super::objects::body_of;
 use super::{Storage, message, now};
 use crate::error::Error;
 use crate::objects::node::protocol::{
-    Claim, Command, Commit, Contents, NodeRequest, RecordCopy, Reply, State, Timeline,
+    Command, Commit, Contents, NodeRequest, RecordCopy, Reply, State, Timeline,
 };
-use crate::stream::{self, Buffer, MAX_COPIED};
+use crate::stream::{self, Buffer};
+
+pub use records::Records;
 
 /// Maximum size of a value of KV that is compared in memory with the object's copy, in bytes.
 const MAX_COMPARED_BYTES: usize = 256 << 10;
@@ -331,55 +332,6 @@ impl Storage {
         let (_, sha1) = hashed.map_err(|cause| Error::storage(format!("reading {key}"), cause))?;
         Ok(Some(ztp_core::hex(&sha1)))
     }
-
-    /// Stores a startup-config in the history of a node, in R2. It is not the node's until it is committed.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub async fn put_version(&self, node: &NodeId, config: &Buffer) -> Result<Version, Error> {
-        let failed = |cause| Error::storage(format!("storing the startup-config of {node}"), cause);
-        let version = Version {
-            time: now(),
-            sha1: config.sha1().await.map_err(failed)?,
-            size: config.len() as u64,
-        };
-        self.count(|n| n.r2_writes += 1);
-        let contents = match config.len() <= MAX_COPIED {
-            true => Data::Bytes(config.to_vec()),
-            false => Data::ReadableStream(config.stream().map_err(failed)?),
-        };
-        let put = self.bindings.files.put(version.key(node), contents);
-        put.execute().await.map_err(failed)?;
-        Ok(version)
-    }
-
-    /// The contents of a version, if R2 has them.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub async fn version(
-        &self,
-        node: &NodeId,
-        version: &Version,
-    ) -> Result<Option<ReadableStream>, Error> {
-        self.count(|n| n.r2_reads += 1);
-        let key = version.key(node);
-        let failed = |cause| Error::storage(format!("reading {key}"), cause);
-        let object = self.bindings.files.get(key.as_str()).execute().await;
-        let object = object.map_err(failed)?;
-        object.map(|object| body_of(&key, &object)).transpose()
-    }
-
-    /// Deletes the contents of a version.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub async fn delete_version(&self, node: &NodeId, version: &Version) -> Result<(), Error> {
-        self.count(|n| n.r2_writes += 1);
-        let key = version.key(node);
-        let deleted = self.bindings.files.delete(key.as_str()).await;
-        deleted.map_err(|cause| Error::storage(format!("deleting {key}"), cause))
-    }
 }
 
 fn too_large(node: &NodeId, records: &[Record]) -> Error {
@@ -400,115 +352,4 @@ fn unexpected(node: &NodeId) -> Error {
         format!("calling the object of the node {node}"),
         "unexpected reply",
     )
-}
-
-/// The records of a node: of each the object's copy or the value in KV, whichever counts
-/// ([`Written::counts_over`](ztp_core::node::Written::counts_over)).
-#[derive(Debug, Default)]
-pub struct Records {
-    /// The records that were read from KV; `None`: it has no value.
-    in_kv: HashMap<Record, Option<String>>,
-    startup_config_in_kv: Option<bool>,
-    kv_failure: Option<Error>,
-    object_failure: Option<Error>,
-    state: State,
-}
-
-impl Records {
-    /// The text of a record that was wanted; for a startup-config see [`Records::has_startup_config`].
-    ///
-    /// # Errors
-    /// [`Error::Storage`] if KV failed and the object has no copy.
-    pub fn get(&self, record: Record) -> Result<Option<&str>, Error> {
-        let in_kv = self.in_kv.get(&record).map(Option::as_deref);
-        let copy = self.state.copies.get(&record);
-        match (copy, in_kv) {
-            (
-                Some(RecordCopy {
-                    contents: Contents::Text(text),
-                    written,
-                    ..
-                }),
-                _,
-            ) => {
-                let stored = in_kv.flatten();
-                let sha1 = || stored.map(|stored| digest(stored.as_bytes()));
-                // Equal in most requests: both count.
-                let counts = stored != Some(text) && written.counts_over(sha1().as_deref(), now());
-                Ok(if counts { Some(text) } else { stored })
-            }
-            (_, Some(stored)) => Ok(stored),
-            (_, None) => Err(self.unread(record)),
-        }
-    }
-
-    /// Whether a startup-config is stored, possibly empty.
-    ///
-    /// # Errors
-    /// As [`Records::get`].
-    pub fn has_startup_config(&self) -> Result<bool, Error> {
-        if self.state.copies.contains_key(&Record::StartupConfig) {
-            return Ok(true);
-        }
-        let in_kv = self.startup_config_in_kv;
-        in_kv.ok_or_else(|| self.unread(Record::StartupConfig))
-    }
-
-    /// Whether any of the wanted records is stored.
-    ///
-    /// # Errors
-    /// As [`Records::get`].
-    pub fn any(&self) -> Result<bool, Error> {
-        let found = !self.state.copies.is_empty()
-            || self.startup_config_in_kv == Some(true)
-            || self.in_kv.values().any(Option::is_some);
-        match &self.kv_failure {
-            Some(failure) if !found => Err(failure.clone()),
-            _ => Ok(found),
-        }
-    }
-
-    /// The value of a record that KV showed.
-    pub fn seen(&self, record: Record) -> Seen {
-        if record == Record::StartupConfig {
-            return match self.startup_config_in_kv {
-                Some(false) => Seen::Missing,
-                _ => Seen::Unknown,
-            };
-        }
-        match self.in_kv.get(&record) {
-            None => Seen::Unknown,
-            Some(None) => Seen::Missing,
-            Some(Some(text)) => Seen::Value(digest(text.as_bytes())),
-        }
-    }
-
-    /// The claim of a site that writes.
-    ///
-    /// # Errors
-    /// As [`Records::get`]: without the record `site`, the owner is unknown.
-    pub fn claim(&self, site: &str) -> Result<Claim, Error> {
-        self.get(Record::Site)?;
-        Ok(Claim {
-            site: site.to_owned(),
-            in_kv: self.in_kv.get(&Record::Site).cloned().flatten(),
-        })
-    }
-
-    /// The revision for a commit that depends on these records.
-    ///
-    /// # Errors
-    /// [`Error::Storage`] if the object failed.
-    pub fn revision(&self) -> Result<u64, Error> {
-        match &self.object_failure {
-            Some(failure) => Err(failure.clone()),
-            None => Ok(self.state.revision),
-        }
-    }
-
-    fn unread(&self, record: Record) -> Error {
-        let missing =
-            || Error::storage("reading a node", format!("{} was not read", record.name()));
-        self.kv_failure.clone().unwrap_or_else(missing)
-    }
 }

@@ -16,7 +16,25 @@ pub enum Function {
     Excludes(Box<str>),
 }
 
-const NAMES: [&str; 4] = ["exact", "regex", "includes", "excludes"];
+/// Makes a function of its argument; an error continues the call.
+type Constructor = fn(&str) -> Result<Function, String>;
+
+/// Every function with its name.
+const FUNCTIONS: [(&str, Constructor); 4] = [
+    ("exact", |argument| Ok(Function::Exact(argument.into()))),
+    ("regex", |argument| {
+        let regex = PyRegex::new(argument);
+        let regex =
+            regex.map_err(|reason| format!("cannot be used as a regular expression: {reason}"))?;
+        Ok(Function::Regex(regex))
+    }),
+    ("includes", |argument| {
+        Ok(Function::Includes(argument.into()))
+    }),
+    ("excludes", |argument| {
+        Ok(Function::Excludes(argument.into()))
+    }),
+];
 
 impl Function {
     /// Parses a call like `regex('spine\d+')`; any other string is an exact name.
@@ -32,21 +50,22 @@ impl Function {
         let Some(inside) = rest.strip_prefix('(').filter(|_| !name.is_empty()) else {
             return Ok(Function::Exact(text.into()));
         };
+        let known = FUNCTIONS.iter().find(|(known, _)| *known == name);
         let quote = inside.chars().next().filter(|c| matches!(c, '\'' | '"'));
         let Some(quote) = quote else {
-            if NAMES.contains(&name) {
+            if known.is_some() {
                 return Err(format!(
                     "'{shown}' is not a valid call: write {name}('...'), with the argument in quotes"
                 ));
             }
             return Ok(Function::Exact(text.into()));
         };
-        if !NAMES.contains(&name) {
+        let Some((_, make)) = known else {
             return Err(format!(
                 "'{shown}' calls an unknown function; the functions are {}",
-                NAMES.join(", ")
+                FUNCTIONS.map(|(name, _)| name).join(", ")
             ));
-        }
+        };
         let end = format!("{quote})");
         let Some(argument) = inside
             .strip_prefix(quote)
@@ -60,14 +79,7 @@ impl Function {
         if argument.is_empty() {
             return Err(format!("'{shown}' has an empty argument"));
         }
-        Ok(match name {
-            "regex" => Function::Regex(PyRegex::new(argument).map_err(|reason| {
-                format!("'{shown}' cannot be used as a regular expression: {reason}")
-            })?),
-            "includes" => Function::Includes(argument.into()),
-            "excludes" => Function::Excludes(argument.into()),
-            _ => Function::Exact(argument.into()),
-        })
+        make(argument).map_err(|reason| format!("'{shown}' {reason}"))
     }
 
     /// Whether a name satisfies the condition.

@@ -80,7 +80,8 @@ fn compare(
     let near = match function {
         Function::Exact(required) => near_name(required, saw, is_device),
         Function::Regex(regex) => near_expression(regex, saw, is_device, budget)?,
-        Function::Includes(_) | Function::Excludes(_) => None,
+        // A part of a name is similar to none.
+        _ => None,
     };
     Ok(near.map_or(Comparison::Different, Comparison::Near))
 }
