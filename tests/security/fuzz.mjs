@@ -157,6 +157,9 @@ async function assertKeysInPlace({ kv, r2 }) {
     assert.ok(folder === "nodes" && id && ![".", ".."].includes(id) && records.includes(record) && more.length === 0, `the key ${JSON.stringify(name)}`);
   }
   const objects = (await r2.list()).objects.map(({ key }) => key);
-  assert.deepEqual(objects.sort(), R2.map(([key]) => key).sort());
+  // The history of nodes is theirs: `history/<id>/<time>-<SHA-1>`.
+  const others = objects.filter((key) => !/^history\/[^/]+\/\d+-[0-9a-f]{40}$/.test(key));
+  assert.deepEqual(others.sort(), R2.map(([key]) => key).sort());
+  assert.ok(!objects.some((key) => key.startsWith("history/OTHER/")), "a foreign node has a history");
   return names.length + objects.length;
 }

@@ -164,6 +164,7 @@ async function tinyChunks(size, status) {
   }
   socket.write("0\r\n\r\n");
   assert.match(await response, new RegExp(`^HTTP/1.1 ${status} `));
+  await worker.settle();
   if (status === 201) assert.equal(await worker.kv.get("nodes/TINY/startup-config"), "x".repeat(size));
   return String(status);
 }
