@@ -56,7 +56,7 @@ export function report({ boots, kinds, image, memory, starts, depth, gzipped }) 
     verdicts: [
       figure("boots per second at least 0.75 of the floor's", (found) => found >= 0.75, perSecond.toFloor),
       figure("CPU of a boot at most 1.35 of the floor's", (found) => found <= 1.35, cpu.toFloor),
-      figure("boots per second at least 6 times ztpserver's", (found) => found >= 6, perSecond.toReference),
+      figure("boots per second at least 4 times ztpserver's", (found) => found >= 4, perSecond.toReference),
       figure("first meta of 256 MiB at least 0.9 of the floor's", (found) => found >= 0.9, meta.toFloor),
       figure("download of 256 MiB at least 0.9 of the floor's", (found) => found >= 0.9, download.toFloor),
       figure("at most 32 MiB above idle", (found) => found <= 32, growth.worker),
