@@ -276,6 +276,10 @@ impl Node {
                 Step::Send => {
                     self.update(record, revision, |written| written.sending(now_ms));
                     let sent = self.send(storage, node, &key, &copy.contents).await;
+                    // Also if another commit replaced the record meanwhile: one write per key and second.
+                    if let Some(copy) = self.state().ok()?.copies.get_mut(&record) {
+                        copy.written.responded(now());
+                    }
                     if matches!(sent, Ok(false)) {
                         self.drop_copy(record, revision);
                         return Some(format!(
