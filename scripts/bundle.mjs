@@ -75,7 +75,8 @@ function variant(name, clock, offset, handle = () => "") {
           ({ setAlarm } = storage);
           storage.setAlarm = function (time, ...options) {
             const real = time - ${offset};
-            if (real < realNow() + 60_000) alarms.add(owners.get(this));
+            // It replaces the last one, which may have been earlier.
+            alarms[real < realNow() + 60_000 ? "add" : "delete"](owners.get(this));
             return setAlarm.call(this, real, ...options);
           };
         }

@@ -313,6 +313,12 @@ impl Node {
                 Step::Send => {
                     self.update(record, revision, |written| written.sending(now_ms));
                     let sent = self.send(storage, node, &key, &copy.contents).await;
+                    // Also if another commit replaced the record meanwhile: one write per key and second.
+                    if let Some(stored) = self.stored().ok()?.as_mut()
+                        && let Some(copy) = stored.state.copies.get_mut(&record)
+                    {
+                        copy.written.responded(now());
+                    }
                     if matches!(sent, Ok(false)) {
                         self.drop_copy(record, revision);
                         return Some(format!(

@@ -62,20 +62,19 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
         Err(refusal) => return Err(request.refuse(refusal).await),
     };
     let storage = context.storage;
-    // The value that is replaced, so that the node's object recognizes a later edit. It is read meanwhile.
+    let config = request.body("the startup-config", MAX_STARTUP_CONFIG_BYTES);
+    let config = config.await?;
+    if config.is_blank() {
+        return Err(Error::BadRequest(format!(
+            "the startup-config sent for {node} is empty, and is not stored: the client may have been \
+             unable to read its own"
+        )));
+    }
+    // The value that is replaced, so that the node's object recognizes a later edit. It is not read while the body
+    // arrives: a slow client must not hold its memory.
     let key = Record::StartupConfig.key(&node);
-    let stored = async {
-        let config = request.body("the startup-config", MAX_STARTUP_CONFIG_BYTES);
-        let config = config.await?;
-        if config.is_blank() {
-            return Err(Error::BadRequest(format!(
-                "the startup-config sent for {node} is empty, and is not stored: the client may have been \
-                 unable to read its own"
-            )));
-        }
-        storage.put_version(&node, &config).await
-    };
-    let (version, seen) = join(stored, storage.digest_of(&key)).await;
+    let (version, seen) = join(storage.put_version(&node, &config), storage.digest_of(&key)).await;
+    drop(config);
     let version = version?;
     let stored = version.clone();
     let commit = Commit {

@@ -28,6 +28,7 @@ const PART = 64 << 10;
  * - `failEvery`: every n-th operation is 500; 0: none is.
  * - `fails({ operation, keys })`: the status of a failure, or undefined. `operation` is
  *   `get`, `bulk`, `put`, `delete` or `list` (its only key is the prefix).
+ * - `loses({ operation, keys })`: whether the operation is done, and its response is 500.
  * - `delay({ operation, keys })`: the milliseconds until the response.
  * - `staleFor`: for this many milliseconds after a read of a key, reads return the same value, or that it is
  *   missing.
@@ -40,6 +41,7 @@ export class FaultyKv {
   oneWritePerSecond = false;
   failEvery = 0;
   fails = () => undefined;
+  loses = () => false;
   delay = () => 0;
   staleFor = 0;
   operations = [];
@@ -100,7 +102,8 @@ export class FaultyKv {
       this.operations.push(done);
       const wait = this.delay(asked);
       if (wait > 0) await sleep(wait);
-      const { status, body } = this.#respond(asked);
+      let { status, body } = this.#respond(asked);
+      if (status < 400 && this.loses(asked)) [status, body] = [500, Buffer.from("the result of this operation is lost by a rule of the test")];
       done.status = status;
       response.writeHead(status, { "MF-Forwarded-Response": "1", "Content-Length": body.length });
       await this.#send(response, body);

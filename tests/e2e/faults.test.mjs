@@ -143,6 +143,19 @@ describe("PUT startup-config with one write per second and key in KV", () => {
     assert.equal(await worker.kv.get("nodes/JPE1/startup-config"), "three");
   });
 
+  test("waits a second after the response of a slow KV, also where two requests overlap", async (t) => {
+    let writes = 0;
+    const delay = ({ operation }) => (operation === "put" && ++writes === 1 ? 900 : 0);
+    const worker = await started(t, { rules: { oneWritePerSecond: true, delay } });
+    for (const body of ["one", "two", "three"]) {
+      assert.equal((await put(worker, body)).status, 201, body);
+      await sleep(200);
+    }
+    await worker.settle();
+    assert.equal(await worker.kv.get("nodes/JPE1/startup-config"), "three");
+    assert.deepEqual(worker.kv.operations.filter(({ operation }) => operation === "put").map(({ status }) => status), [200, 200]);
+  });
+
   test("stores it if the client disconnects before KV accepts it", async () => {
     await sleep(1000);
     await put(worker, "before");

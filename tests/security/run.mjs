@@ -1,5 +1,5 @@
 // Attacks the built Worker: schemathesis, random bytes, uploads that would use all memory, content that would use all CPU
-// time, and a load with hostile requests.
+// time, and loads: with hostile requests, and on a KV with faults.
 //
 //   node tests/security/run.mjs            npm run test:security
 //   node tests/security/run.mjs --short    the part that npm test runs, in about a minute
@@ -18,4 +18,5 @@ attack("schemathesis", ...(short ? ["--examples", "5", "--least", "300"] : ["--e
 attack("fuzz", "--requests", short ? "4000" : "200000");
 attack("memory", ...(short ? ["--short"] : []));
 attack("cpu", ...(short ? ["--short"] : []));
+attack("faults", "--requests", short ? "1000" : "10000");
 if (!short) attack("load", "--requests", "10000");

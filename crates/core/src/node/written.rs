@@ -28,7 +28,8 @@ pub struct Written {
     stored_at: Option<u64>,
     /// Whether KV was sent this value: it may have it although no response arrived.
     sent: bool,
-    /// The last attempt to copy a value of this record, in milliseconds since 1970; 0: none yet.
+    /// The last attempt to copy a value of this record, or the response of KV to it, in milliseconds since 1970; 0:
+    /// none yet.
     attempted_at: u64,
     /// The number of failed attempts to copy this value.
     failures: u32,
@@ -171,6 +172,12 @@ impl Written {
     /// Records that the object has started again: KV may have been sent a pending value.
     pub fn restarted(&mut self) {
         self.sent = self.is_pending();
+    }
+
+    /// Records that KV responded to a write of this record, also to one of an earlier value: it may have accepted the
+    /// write just now.
+    pub fn responded(&mut self, now: u64) {
+        self.attempted_at = now;
     }
 
     /// Records that KV accepted the value.
@@ -328,6 +335,18 @@ mod tests {
         }
         assert_eq!(pauses[..3], [1_100, 2_200, 4_400]);
         assert_eq!(pauses[6..], [MAX_RETRY_PAUSE_MS; 2]);
+    }
+
+    #[test]
+    fn the_second_between_two_writes_begins_with_the_response_of_kv() {
+        let mut first = written("1", Seen::Missing);
+        first.sending(NOW);
+        // The second value is committed while KV accepts the first one.
+        let mut second = Written::new("2".to_owned(), Seen::Missing, Some(&first), NOW);
+        second.responded(NOW + 700);
+        let at = NOW + 700 + WRITE_INTERVAL_MS;
+        assert_eq!(second.next_step(NOW + WRITE_INTERVAL_MS), Step::At(at));
+        assert_eq!(second.next_step(at), Step::Send);
     }
 
     #[test]
