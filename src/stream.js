@@ -29,7 +29,10 @@ export async function sha1(stream) {
       size += value.byteLength;
       await writer.write(value);
     }
-    if (isLast(value, done, step)) break;
+    if (isLast(value, done, step)) {
+      if (value) free(value);
+      break;
+    }
     // A read detaches its buffer; `value` has its memory.
     if (step === STEP) buffer = new Uint8Array(value.buffer);
     ({ value, done } = await reader.readAtLeast(STEP, buffer));
