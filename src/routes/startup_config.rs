@@ -97,7 +97,12 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
             storage.discard_version(&node, &stored).await;
             Err(not_accepted(&node))
         }
-        Outcome::Committed | Outcome::Conflict => Ok(Response::empty(201)),
+        Outcome::Committed => Ok(Response::empty(201)),
+        // It depends on no revision. A 201 would promise what was not stored.
+        Outcome::Conflict => Err(Error::storage(
+            format!("storing the startup-config of {node}"),
+            "unexpected conflict",
+        )),
     }
 }
 

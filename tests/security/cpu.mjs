@@ -10,7 +10,7 @@
 //   it includes the runtime's own work and its collection of garbage. The stores are another process. The
 //   time of an ordinary request of the same kind is subtracted.
 // - Waiting for a CPU does not count, but a loaded machine still takes more CPU time for the same work: caches
-//   are cold, and two threads share a core. So the limit is no time, but a ratio. Between the cases the same
+//   are cold, and two threads share a core. So the limit is a ratio, not a time. Between the cases the same
 //   process does a fixed amount of other work, which allocates and parses; on the machine of the limit
 //   (REFERENCE_MS) that work takes so long, and 50 ms are a multiple of it. Medians leave out what disturbs
 //   one run. A case over the limit is measured again, twice, before it fails.

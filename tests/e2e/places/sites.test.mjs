@@ -101,7 +101,7 @@ after(() => bench?.stop());
 
 const problems = [];
 const report = (one) => (error) => void problems.push(`${one.serial}: ${error.message}`);
-/** What goes on after the boot of a site. */
+/** The checks after the boot of a site. */
 const later = [];
 const figures = { boots: 0, retries: 0, refusals: 0, foreign: 0, longest: 0, slowest: 0 };
 const reasons = new Map();
@@ -174,7 +174,7 @@ async function live(one) {
   const path = `/nodes/${one.serial}`;
   one.configs.push(await bootOnce(one, chance));
   if (one.isClaimed) await intrude(one, life, chance);
-  // These take longer than the boot of a site, which goes on.
+  // These take longer than the boot of a site, and run beside it.
   if (one.moves) return void later.push(move(one).catch(report(one)));
   if (one.isEdited) return void later.push(replace(one, life, chance).catch(report(one)));
   const config = one.configs[0];
