@@ -78,12 +78,12 @@ describe("the access of each credential", () => {
   });
 
   test("the log has the site and the node of a request, and the site that owns the node", async () => {
-    worker.lines();
+    worker.requests();
     await worker.under(nodeToken("amsterdam", OLD, "JPE1"), "GET", "/nodes/JPE1");
     await worker.under(LONDON, "GET", "/nodes/JPE1");
     await worker.under(nodeToken("amsterdam", AMSTERDAM, "JPE2"), "GET", "/nodes/JPE1");
     await worker.under("wrong-wrong-wrong-wrong", "GET", "/nodes/JPE1");
-    const lines = worker.lines();
+    const lines = worker.requests();
     assert.deepEqual(
       lines.map(({ site, node, status }) => [site, node, status]),
       [["amsterdam", "JPE1", 200], ["london", "JPE1", 400], ["amsterdam", "JPE1", 403], [undefined, undefined, 404]],

@@ -129,7 +129,7 @@ describe("READ_ONLY", () => {
         worker.logs();
         assert.equal((await ask("POST", "/nodes", post(facts))).status, 409);
         assert.deepEqual(await stored(), before);
-        return worker.logs().map((line) => JSON.parse(line)).find((line) => line.method).warning;
+        return worker.requests()[0].warning;
       };
       // A known node receives its 409. Its changed facts are not stored; the log has a warning.
       assert.match(await asked({ neighbors }), /facts.*are not stored \(READ_ONLY is set\)/);
@@ -216,7 +216,7 @@ describe("the rate-limiting binding", () => {
     assertRefusal(refused, 429, /rate limit exceeded/);
     assert.equal(refused.headers["retry-after"], "60");
     assert.equal((await ask("JPE2")).status, 200);
-    assert.ok(worker.lines().some((line) => line.status === 429 && line.site === "amsterdam"));
+    assert.ok(worker.requests().some((line) => line.status === 429 && line.site === "amsterdam"));
   });
 
   test("cannot be evaded with other node ids", async (t) => {

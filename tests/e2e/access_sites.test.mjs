@@ -67,7 +67,7 @@ describe("a node belongs to the site", () => {
         assert.equal((await put(credential, "JPE1")).status, 403);
         assert.equal((await post(credential, "JPE1")).status, 400);
       }
-      assert.match(worker.lines().at(-1).warning, /belongs to another site/);
+      assert.match(worker.requests().at(-1).warning, /belongs to another site/);
     });
   }
 
@@ -133,11 +133,11 @@ describe("facts", () => {
   });
 
   test("cannot forge a line of the log, or an id that leaves its folder", async () => {
-    worker.lines();
+    worker.requests();
     for (const serial of ["a\nb", "../x", "..", "a/b", "\u0000", "{\"status\":200}\r\nx"]) {
       assertRefusal(await post(AMSTERDAM, serial, { config: "x" }), 400, /is not a valid node id|cannot identify/);
     }
-    assert.equal(worker.lines().length, 6);
+    assert.equal(worker.requests().length, 6);
     assert.deepEqual((await worker.kv.list()).keys, []);
   });
 

@@ -35,7 +35,7 @@ describe("GET /bootstrap", () => {
     const response = await worker.request("GET", "/bootstrap");
     assert.equal(response.status, 200);
     assert.equal(response.text, "print('hello')\n");
-    const line = JSON.parse(worker.logs().at(-1));
+    const line = worker.requests().at(-1);
     assert.match(line.warning, /does not contain \$SERVER/);
   });
 

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { startWorker } from "./harness.mjs";
+import { requestsOf, startWorker } from "./harness.mjs";
 
 export const AMSTERDAM = "amsterdam-token-0123456789";
 /** Amsterdam's former token, still valid during a rotation. */
@@ -51,11 +51,11 @@ export async function startGuarded({ secrets = {}, ...options } = {}) {
       if (last.length >= 16) used.add(last);
       return worker.request(method, `/t/${credential}${path}`, options);
     },
-    /** The log lines since the last call, parsed. */
-    lines() {
+    /** The log lines of requests since the last call, parsed. */
+    requests() {
       const fresh = worker.logs();
       lines.push(...fresh);
-      return fresh.map((line) => JSON.parse(line));
+      return requestsOf(fresh);
     },
     assertNothingLeaked() {
       lines.push(...worker.logs());

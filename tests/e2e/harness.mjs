@@ -31,6 +31,11 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     assert.equal(status, 204, `the bundle ${prebuilt} does not know the header ${header}`);
   };
   const hasClock = /-(clock|forgetful)$/.test(prebuilt);
+  const logs = () => {
+    const lines = harness.getLogs().map((entry) => entry.message);
+    harness.clearLogs();
+    return lines;
+  };
   const settle = () => (hasClock ? control("X-Settle", "") : undefined);
   return {
     get url() {
@@ -50,12 +55,10 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     request: (method, path, options = {}) => send(url, method, path, options),
     /** Advances the clock of the bundle `bundle-clock`. */
     advance: (milliseconds) => control("X-Clock-Advance", String(milliseconds)),
-    /** The log lines of the Worker since the last call. */
-    logs() {
-      const lines = harness.getLogs().map((entry) => entry.message);
-      harness.clearLogs();
-      return lines;
-    },
+    /** All that was logged since the last call: by requests, by objects, and by the runtime itself. */
+    logs,
+    /** The log lines of requests since the last call to this or to `logs`, parsed. */
+    requests: () => requestsOf(logs()),
     /** Empties KV and R2 while the Worker runs. Its caches and the copies of its objects are expired then. */
     async clear() {
       assert.ok(hasClock, "this bundle remembers what it had");
@@ -72,6 +75,11 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     },
     stop: () => harness.close(),
   };
+}
+
+/** The log lines of requests among others, parsed. */
+export function requestsOf(lines) {
+  return lines.filter((line) => line.startsWith('{"method"')).map((line) => JSON.parse(line));
 }
 
 /** Deletes everything in a store, a page of names at a time. */

@@ -54,7 +54,7 @@ describe("every path", () => {
     await worker.request("GET", "/nodes/JPE2");
     await worker.request("PUT", "/bootstrap", { body: "x" });
     await worker.request("GET", "/wp-login.php");
-    const lines = worker.logs().map((line) => JSON.parse(line));
+    const lines = worker.requests();
     assert.deepEqual(
       lines.map(({ method, route, node, status }) => ({ method, route, node, status })),
       [
@@ -115,7 +115,7 @@ describe("an invalid deployment", () => {
       for (const [method, path] of [["GET", "/bootstrap"], ["GET", "/files/x"], ["POST", "/nodes"]]) {
         assertRefusal(await worker.request(method, path), 500, reason);
       }
-      assert.match(JSON.parse(worker.logs().at(-1)).reason, reason);
+      assert.match(worker.requests().at(-1).reason, reason);
     });
   }
 });

@@ -82,7 +82,7 @@ describe("POST /nodes", () => {
     await post(facts("JPE1"));
     await post(facts("JPE1"));
     await post({ ...facts("JPE1"), version: "4.99" });
-    const lines = worker.logs().map((line) => JSON.parse(line));
+    const lines = worker.requests();
     const calls = lines.filter((line) => line.method === "POST").map((line) => line.object_calls);
     assert.deepEqual(calls, [2, 1, 2], "reads alone, or a read and a commit");
     assert.equal(JSON.parse(await worker.kv.get("nodes/JPE1/.node")).version, "4.99");
@@ -108,7 +108,7 @@ describe("POST /nodes", () => {
       worker.logs();
       assert.equal((await post(facts("JPE1", others))).status, 409);
       await worker.settle();
-      return worker.logs().map((line) => JSON.parse(line)).find((line) => line.method).warning;
+      return worker.requests()[0].warning;
     };
     const other = { systemmac: "00:1c:73:99:99:99", model: "DCS-7280SR-48C6-F" };
     assert.equal(await warning({}), undefined);
@@ -216,7 +216,7 @@ describe("GET /nodes/{id}", () => {
       worker.logs();
       const response = await worker.request("GET", "/nodes/JPE1");
       assert.equal(response.status, 200);
-      const line = worker.logs().map((text) => JSON.parse(text)).find((entry) => entry.method);
+      const line = worker.requests()[0];
       return { warning: line.warning, actions: response.json.actions };
     };
     const definition = (attributes) => `attributes: {domain: example.net, set: null}\nactions:\n- action: a\n  attributes: ${attributes}\n`;

@@ -60,7 +60,7 @@ describe("allocate in a definition", () => {
       list: ["10.0.0.1", 1, null],
       plain: "z reallocate('net')",
     });
-    const line = JSON.parse(worker.logs().at(-1));
+    const line = worker.requests().at(-1);
     assert.equal(line.object_calls, 3, "of the node and two pools");
     assert.deepEqual(line.allocated, ["net: 10.0.0.1", "as: 65001"]);
   });
@@ -130,7 +130,7 @@ describe("allocate in a definition", () => {
     await define({ ip: "allocate('net')", as: "allocate('as')" }, "JPE1");
     await define({ ip: "allocate('net')" }, "JPE2");
     assertRefusal(await get("JPE1"), 400, /pool 'as'/);
-    assert.deepEqual(JSON.parse(worker.logs().at(-1)).allocated, ["net: 10.0.0.1"]);
+    assert.deepEqual(worker.requests().at(-1).allocated, ["net: 10.0.0.1"]);
     assert.equal(await value("JPE2"), "10.0.0.2");
     await pool("as", "65001: null");
     assert.equal(await value("JPE1"), "10.0.0.1");
@@ -219,7 +219,7 @@ describe("/admin/pools", () => {
     const released = await admin("DELETE", "/net/10.0.0.1%2F24");
     assert.equal(released.status, 200, released.text);
     assert.equal(released.json.released.node, "JPE1");
-    const line = JSON.parse(worker.logs().at(-1));
+    const line = worker.requests().at(-1);
     assert.deepEqual([line.released, line.node, line.route], ["net: 10.0.0.1/24", "JPE1", "/admin/pools/{pool}/{value}"]);
     assert.equal(await value("JPE2"), "10.0.0.1/24");
     assert.equal((await admin("DELETE", "/net?node=JPE2")).json.released.value, "10.0.0.1/24");
@@ -346,7 +346,7 @@ describe("pools of sites", () => {
     assertRefusal(await ask("JPE3"), 400, /the pool .{0,5}berlin\/mgmt.{0,5} has no value/);
     sites.logs();
     assert.equal(await ip("JPE2"), "192.0.2.1");
-    const line = JSON.parse(sites.logs().at(-1));
+    const line = sites.requests().at(-1);
     assert.deepEqual([line.object_calls, line.allocated], [2, ["berlin/mgmt: 192.0.2.1"]]);
     // The site's pool is missing, as in storage that does not return it yet.
     await sites.kv.delete("resources/berlin/mgmt");

@@ -117,7 +117,7 @@ describe("POST /nodes of an unknown node", () => {
     assert.match(lines[1], /^pattern 'leaf': /);
     assert.match(lines[2], /^pattern 'by model': requires model regex\('DCS-70\[0-9\]\+'\), saw 'vEOS'/);
     assert.deepEqual(await stored(), []);
-    assert.match(JSON.parse(worker.logs().at(-1)).reason, /pattern 'leaf': /);
+    assert.match(worker.requests().at(-1).reason, /pattern 'leaf': /);
   });
 
   test("bounds the reasons of many patterns, in the response and in the log", async () => {
@@ -128,7 +128,7 @@ describe("POST /nodes of an unknown node", () => {
     const response = await post(facts("JPE1", { neighbors }));
     assertRefusal(response, 400, /no pattern matches it:\npattern 'rack 0': .*\nand \d+ more patterns\n$/s);
     assert.ok(response.bytes.length <= 64 * 1024 && response.bytes.length > 60 * 1024, `${response.bytes.length}`);
-    const { reason } = JSON.parse(worker.logs().at(-1));
+    const { reason } = worker.requests().at(-1);
     assert.match(reason, /no pattern matches it:\npattern 'rack 0': .*\nand \d+ more patterns$/s);
     assert.ok(Buffer.byteLength(reason) <= 4096, `${reason.length}`);
   });
@@ -138,7 +138,7 @@ describe("POST /nodes of an unknown node", () => {
     const response = await worker.request("GET", "/nodes/JPE1");
     assertRefusal(response, 400, /…\n$/);
     assert.ok(response.bytes.length <= 64 * 1024, `${response.bytes.length}`);
-    const { reason } = JSON.parse(worker.logs().at(-1));
+    const { reason } = worker.requests().at(-1);
     assert.ok(Buffer.byteLength(reason) <= 4096 && reason.endsWith("…"), reason);
   });
 

@@ -32,8 +32,10 @@ test("a push keeps a configuration that a switch has backed up, and a pull fetch
   await push(folder, state);
   const worker = await startWorker(state);
   const put = await fetch(`${worker.url}/nodes/JPE1/startup-config`, { method: "PUT", body: "hostname backup\n" });
-  await worker.stop();
   assert.equal(put.status, 201);
+  // The object of the node copies it to KV after the response, where a push sees it.
+  await worker.logged(/"object":"node".*"kv_writes":1/);
+  await worker.stop();
   write(folder, "nodes/JPE1/startup-config", "hostname two\n");
   assert.match((await push(folder, state)).printed, /left alone +nodes\/JPE1\/startup-config/);
   const copy = join(scratch(t), "copy");
@@ -130,12 +132,18 @@ async function startWorker(state) {
     if (waited > 60_000 || child.exitCode !== null) throw new Error(`wrangler dev does not respond: ${log}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
+  const logged = async (pattern) => {
+    for (let waited = 0; !pattern.test(log); waited += 50) {
+      if (waited > 30_000) throw new Error(`${pattern} was not logged: ${log}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
   const stop = () => {
     // The group: wrangler is started by a shell script and starts workerd.
     process.kill(-child.pid, "SIGTERM");
     return ended;
   };
-  return { url, stop };
+  return { url, logged, stop };
 }
 
 async function push(folder, state, ...args) {
