@@ -256,6 +256,32 @@ def main(attributes):
     run_process(attributes.get("command"), attributes.get("seconds"), shell=True)
 '''
 
+# The same, but a signal arrives when the process runs and Popen has not returned yet.
+RUN_AND_SIGNAL = '''
+import os
+import signal
+import subprocess
+import sys
+import time
+
+Popen = subprocess.Popen
+
+
+class Signaled(Popen):
+    def __init__(self, command, **options):
+        Popen.__init__(self, command, **options)
+        while len(open(self.pids).read().split()) < 3:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+
+
+def main(attributes):
+    subprocess.Popen, Signaled.pids = Signaled, attributes.get("pids")
+    run_process = sys.modules["__main__"].run_process
+    run_process(attributes.get("command"), attributes.get("seconds"), shell=True)
+'''
+
 
 @each_python
 class Commands(BootCase):
@@ -264,18 +290,19 @@ class Commands(BootCase):
         deadline = time.monotonic() + 60
         path = os.path.join(self.home, "pids")
         while command_runs() and time.monotonic() < deadline:
-            if os.path.exists(path):
-                with open(path) as source:
-                    pids = source.read().split()
-                if len(pids) == 3:
-                    return pids
+            with open(path) as source:
+                pids = source.read().split()
+            if len(pids) == 3:
+                return pids
             time.sleep(0.05)
         raise AssertionError("the command did not start")
 
-    def define(self, seconds):
-        server.put_action("run_" + self.serial, RUN)
-        command = COMMAND.replace("PIDS", os.path.join(self.home, "pids"))
-        server.define(self.serial, ("run_" + self.serial, {"command": command, "seconds": seconds}))
+    def define(self, seconds, action=RUN):
+        server.put_action("run_" + self.serial, action)
+        pids = os.path.join(self.home, "pids")
+        open(pids, "w", encoding="utf-8").close()
+        server.define(self.serial, ("run_" + self.serial, {
+            "command": COMMAND.replace("PIDS", pids), "seconds": seconds, "pids": pids}))
 
     def assert_ended(self, pids):
         deadline = time.monotonic() + 10
@@ -296,6 +323,15 @@ class Commands(BootCase):
         self.addCleanup(process.kill)
         pids = self.pids(lambda: process.poll() is None)
         process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 1)
+        self.assert_ended(pids)
+
+    def test_a_command_that_is_starting_when_a_signal_arrives_ends_with_its_children(self):
+        self.define(600, RUN_AND_SIGNAL)
+        process = self.start(self.switch())
+        self.addCleanup(process.kill)
+        pids = self.pids(lambda: True)
         process.communicate(timeout=60)
         self.assertEqual(process.returncode, 1)
         self.assert_ended(pids)
