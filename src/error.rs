@@ -11,8 +11,6 @@ pub enum Error {
     BadRequest(String),
     /// No pattern of neighbordb matches. `log` contains fewer of the reasons than `response`.
     NoPattern { response: String, log: String },
-    /// A request for an operator's path without the admin token.
-    Unauthorized(String),
     /// The caller has no access, or a setting forbids the request.
     Forbidden(String),
     /// The resource does not exist.
@@ -21,6 +19,14 @@ pub enum Error {
     MethodNotAllowed { allow: String },
     /// An operator's request contradicts the stored state.
     Conflict(String),
+    /// A refusal to an operator with fields of its own.
+    #[allow(dead_code)]
+    Refused {
+        /// 409, 410, 412 or 422.
+        status: u16,
+        reason: String,
+        fields: serde_json::Map<String, serde_json::Value>,
+    },
     /// The body exceeds a limit.
     TooLarge(String),
     /// There is no memory for its body now. A retry may succeed.
@@ -67,9 +73,9 @@ impl fmt::Display for Error {
             | Self::NoPattern {
                 response: reason, ..
             }
-            | Self::Unauthorized(reason)
             | Self::Forbidden(reason)
             | Self::Conflict(reason)
+            | Self::Refused { reason, .. }
             | Self::NotFound(reason)
             | Self::TooLarge(reason)
             | Self::Busy(reason)

@@ -14,6 +14,9 @@ pub struct RequestLog {
     /// The site of the credential in the URL; never the credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
+    /// The operator who sent the request, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
     /// The node that the request concerns, once it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,

@@ -3,3 +3,4 @@
 mod call;
 pub mod node;
 pub mod pool;
+pub mod site;

@@ -114,6 +114,25 @@ impl Response {
         Self::refused(status, body, reason)
     }
 
+    /// An error for an operator: a JSON object with the reason, and the fields of the error.
+    pub fn refusal_to_operator(error: Error) -> Self {
+        let fields = match &error {
+            Error::Refused { fields, .. } => fields.clone(),
+            _ => serde_json::Map::new(),
+        };
+        let reason = error.to_string();
+        let refusal = Self::from(error);
+        let mut body = json!({ "error": cut(&reason, MAX_REFUSAL, width_in_json) });
+        if let Some(body) = body.as_object_mut() {
+            body.extend(fields);
+        }
+        Self {
+            content_type: content_type::JSON,
+            body: Body::Bytes(body.to_string().into_bytes()),
+            ..refusal
+        }
+    }
+
     /// No cache may store a refusal: it concerns one caller, and an operator may fix its cause.
     fn refused(status: u16, body: String, reason: String) -> Self {
         let response = Self::new(status, content_type::HTML, Body::Bytes(body.into_bytes()))
@@ -180,15 +199,13 @@ impl From<Error> for Response {
         match error {
             Error::BadRequest(_) => Self::refusal(400, reason),
             Error::NoPattern { log, .. } => Self::refusal(400, reason).with_logged_reason(log),
-            Error::Unauthorized(_) => {
-                Self::refusal(401, reason).with_header("WWW-Authenticate", "Bearer")
-            }
             Error::Forbidden(_) => Self::refusal(403, reason),
             Error::NotFound(_) => Self::refusal(404, reason),
             Error::MethodNotAllowed { allow } => {
                 Self::refusal(405, reason).with_header("Allow", allow)
             }
             Error::Conflict(_) => Self::refusal(409, reason),
+            Error::Refused { status, .. } => Self::refusal(status, reason),
             Error::TooLarge(_) => Self::refusal(413, reason),
             Error::Busy(_) => Self::refusal(503, reason).with_header("Retry-After", "5"),
             Error::RangeNotSatisfiable { size } => {

@@ -14,7 +14,6 @@ mod panics;
 mod published;
 mod similar;
 mod startup_config;
-mod timeline;
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -22,6 +21,7 @@ use std::rc::Rc;
 use futures_util::future::LocalBoxFuture;
 use worker::{Env, console_error, console_warn, web_sys};
 use ztp_core::credentials::Caller;
+use ztp_core::operators::{Operator, Role};
 use ztp_core::path;
 use ztp_core::settings::Settings;
 
@@ -30,15 +30,31 @@ use crate::log;
 use crate::request::Request;
 use crate::response::Response;
 use crate::storage::{Storage, now};
-use Role::{Operator, Switch};
+use Access::{Admin, Switch};
 
-/// Role may call a route.
+/// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum Access {
     /// Switches: with the credential of a site or node in the path, if sites are configured.
     Switch,
-    /// Operators: with the admin token.
-    Operator,
+    /// Operators with at least this role.
+    Admin(Role),
+}
+
+/// Who calls: the routes of the others do not exist for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Area {
+    Switches,
+    Operators,
+}
+
+impl Access {
+    fn area(self) -> Area {
+        match self {
+            Self::Switch => Area::Switches,
+            Self::Admin(_) => Area::Operators,
+        }
+    }
 }
 
 /// A row of the table.
@@ -47,7 +63,7 @@ struct Route {
     method: &'static str,
     /// `{name}` matches one segment, `{*name}` the rest of at least one, `{*name?}` any rest.
     path: &'static str,
-    role: Role,
+    access: Access,
     handler: Handler,
 }
 
@@ -67,22 +83,28 @@ const ROUTES: &[Route] = &[
     route("GET", "/meta/files/{*path}", Switch, |context| Box::pin(meta::file(context))),
     route("GET", "/meta/nodes/{id}/{*record?}", Switch, |context| Box::pin(meta::record(context))),
     route("GET", "/openapi.yaml", Switch, |context| Box::pin(openapi::get(context))),
-    route("GET", "/admin/nodes/{id}/events", Operator, |context| Box::pin(timeline::get(context))),
-    route("GET", "/admin/pools", Operator, |context| Box::pin(admin::list(context))),
-    route("GET", "/admin/pools/{pool}", Operator, |context| Box::pin(admin::show(context))),
-    route("GET", "/admin/pools/{pool}/{*value}", Operator, |context| Box::pin(admin::show(context))),
-    route("DELETE", "/admin/pools/{pool}", Operator, |context| Box::pin(admin::release_node(context))),
-    route("PUT", "/admin/pools/{pool}/{*value}", Operator, |context| Box::pin(admin::assign(context))),
-    route("DELETE", "/admin/pools/{pool}/{*value}", Operator, |context| Box::pin(admin::release_value(context))),
+    route("GET", "/admin/nodes/{id}/events", Admin(Role::Viewer), |context| Box::pin(admin::events::get(context))),
+    route("GET", "/admin/audit", Admin(Role::Viewer), |context| Box::pin(admin::audit::list(context))),
+    route("GET", "/admin/pools", Admin(Role::Viewer), |context| Box::pin(admin::pools::list(context))),
+    route("GET", "/admin/pools/{pool}", Admin(Role::Viewer), |context| Box::pin(admin::pools::show(context))),
+    route("GET", "/admin/pools/{pool}/{*value}", Admin(Role::Viewer), |context| Box::pin(admin::pools::show(context))),
+    route("DELETE", "/admin/pools/{pool}", Admin(Role::Operator), |context| Box::pin(admin::pools::release_node(context))),
+    route("PUT", "/admin/pools/{pool}/{*value}", Admin(Role::Operator), |context| Box::pin(admin::pools::assign(context))),
+    route("DELETE", "/admin/pools/{pool}/{*value}", Admin(Role::Operator), |context| Box::pin(admin::pools::release_value(context))),
     #[cfg(feature = "panics")]
     route("GET", "/panics/{*when}", Switch, |context| Box::pin(panics::get(context))),
 ];
 
-const fn route(method: &'static str, path: &'static str, role: Role, handler: Handler) -> Route {
+const fn route(
+    method: &'static str,
+    path: &'static str,
+    access: Access,
+    handler: Handler,
+) -> Route {
     Route {
         method,
         path,
-        role,
+        access,
         handler,
     }
 }
@@ -143,13 +165,13 @@ impl Parameters {
 /// # Errors
 /// [`Error::NotFound`] if no path matches; [`Error::MethodNotAllowed`] if one matches with another method.
 fn find(
-    role: Role,
+    area: Area,
     method: &str,
     segments: &[&str],
     log: &mut log::RequestLog,
 ) -> Result<(&'static Route, Parameters), Error> {
     let mut allow = Vec::new();
-    for route in ROUTES.iter().filter(|route| route.role == role) {
+    for route in ROUTES.iter().filter(|route| route.access.area() == area) {
         let Some(parameters) = route.parameters(segments) else {
             continue;
         };
@@ -179,6 +201,8 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     pub storage: &'a Storage,
     pub caller: &'a Caller<'a>,
+    /// Who calls a route of operators; `None` for a switch.
+    pub operator: Option<&'a Operator>,
     /// The server URL: absolute, with its path prefix, without a trailing slash.
     pub server_url: &'a str,
     /// The base of URLs for this caller: the server URL, with the caller's credential if it has one.
@@ -203,7 +227,10 @@ pub async fn respond(request: Request, env: Env) -> worker::Result<web_sys::Resp
                 // The cause is for the operator; the client receives only the operation.
                 console_error!("{doing}: {cause}");
             }
-            Response::from(error)
+            match entry.operator {
+                Some(_) => Response::refusal_to_operator(error),
+                None => Response::from(error),
+            }
         }
     };
     if request.method == "HEAD" {
@@ -281,18 +308,32 @@ async fn dispatch(
     log.site = caller.and_then(Caller::site).map(str::to_owned);
     access::limit_rate(request, storage, caller, log).await?;
 
-    let (role, caller, credential, segments) = match segments.first() {
+    let (operator, caller, credential, segments) = match segments.first() {
         Some(&"admin") => {
-            access::authorize_operator(request, settings)?;
-            (Operator, Caller::Anyone, None, segments.as_slice())
+            let operator = access::authorize_operator(request, settings)?;
+            log.operator = Some(operator.name.clone());
+            (Some(operator), Caller::Anyone, None, segments.as_slice())
         }
         _ => {
             let (caller, credential, segments) = admitted?;
-            (Switch, caller, credential, segments)
+            (None, caller, credential, segments)
         }
     };
+    let area = match operator {
+        Some(_) => Area::Operators,
+        None => Area::Switches,
+    };
     let method = request.method.as_str();
-    let (route, parameters) = find(role, method, segments, log)?;
+    let (route, parameters) = find(area, method, segments, log)?;
+    if let (Access::Admin(wanted), Some(operator)) = (route.access, &operator)
+        && operator.role < wanted
+    {
+        return Err(Error::Forbidden(format!(
+            "this request needs the role {wanted}, and {} has the role {}; the document `operators` \
+             assigns roles",
+            operator.name, operator.role
+        )));
+    }
     let server_url = settings
         .server_url
         .resolve(&request.url)
@@ -305,6 +346,7 @@ async fn dispatch(
         settings,
         storage,
         caller: &caller,
+        operator: operator.as_ref(),
         server_url,
         base_url: &base_url,
         head: method == "HEAD",
@@ -327,9 +369,9 @@ mod tests {
     use ztp_core::settings::RESERVED_ROOTS;
     use ztp_core::yaml::{self, Value};
 
-    fn found(role: Role, method: &str, segments: &[&str]) -> Result<(String, Parameters), Error> {
+    fn found(area: Area, method: &str, segments: &[&str]) -> Result<(String, Parameters), Error> {
         let mut log = log::RequestLog::default();
-        let (route, parameters) = find(role, method, segments, &mut log)?;
+        let (route, parameters) = find(area, method, segments, &mut log)?;
         Ok((route.shape(), parameters))
     }
 
@@ -400,7 +442,7 @@ mod tests {
                 &[("id", "JPE1"), ("record", "")],
             ),
         ] {
-            let (found, values) = found(Switch, method, segments).unwrap();
+            let (found, values) = found(Area::Switches, method, segments).unwrap();
             assert_eq!(found, shape);
             for (name, value) in parameters {
                 assert_eq!(values.get(name), *value, "{segments:?}");
@@ -419,14 +461,18 @@ mod tests {
             &["bootstrap", ""],
             &["admin", "pools"],
         ] {
-            let result = found(Switch, "GET", segments);
+            let result = found(Area::Switches, "GET", segments);
             assert!(matches!(result, Err(Error::NotFound(_))), "{segments:?}");
         }
     }
 
     #[test]
     fn a_405_lists_the_methods_of_the_path() {
-        let result = found(Switch, "PATCH", &["nodes", "JPE1", "startup-config"]);
+        let result = found(
+            Area::Switches,
+            "PATCH",
+            &["nodes", "JPE1", "startup-config"],
+        );
         let Err(Error::MethodNotAllowed { allow }) = result else {
             panic!("found");
         };

@@ -1,5 +1,6 @@
 //! Every KV, R2 and object call, without rules. This file: the bindings, and shared documents.
 
+mod audit;
 mod cache;
 mod history;
 mod nodes;
@@ -22,6 +23,7 @@ use cache::{
     Cache, Cached, Flights, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PARSED_SIZE_FACTOR,
 };
 
+pub use audit::Change;
 pub use nodes::{Outcome, RecordBody, Records};
 pub use objects::{Description, FoundObject};
 
@@ -55,6 +57,7 @@ struct Bindings {
     files: Bucket,
     nodes: Option<ObjectNamespace>,
     pools: Option<ObjectNamespace>,
+    sites: Option<ObjectNamespace>,
     rate_limiter: Option<RateLimiter>,
 }
 
@@ -75,6 +78,7 @@ impl Bindings {
                 .map_err(|_| missing("ZTP_FILES", "r2_buckets", "R2 bucket"))?,
             nodes: env.durable_object("ZTP_NODES").ok(),
             pools: env.durable_object("ZTP_POOLS").ok(),
+            sites: env.durable_object("ZTP_SITES").ok(),
             rate_limiter: rate_limiter(env)?,
         })
     }

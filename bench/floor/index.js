@@ -34,6 +34,9 @@ export class ResourcePool {
   }
 }
 
+/** Unused: switches do not call it. */
+export class Site {}
+
 /** Commits records of a node, and copies them to KV in its alarm. */
 export class Node {
   constructor(context, env) {

@@ -3,6 +3,7 @@
 use ztp_core::credentials::{self, Caller};
 use ztp_core::key::Record;
 use ztp_core::node::{Identifier, NodeId, normalize_mac};
+use ztp_core::operators::Operator;
 use ztp_core::settings::Settings;
 
 use super::{Context, not_found};
@@ -75,28 +76,20 @@ pub async fn limit_rate(
     }
 }
 
-/// Checks that the request has the admin token, as `Authorization: Bearer`.
+/// The operator who sends the request: the owner of the admin token, as `Authorization: Bearer`.
 ///
 /// # Errors
-/// Without a valid token: the 404 of unknown paths if no admin token is configured, or if sites are, since
-/// switches must not be able to probe for operators' paths; else [`Error::Unauthorized`].
-pub fn authorize_operator(request: &Request, settings: &Settings) -> Result<(), Error> {
-    let Some(wanted) = &settings.admin_token else {
-        return Err(not_found());
-    };
+/// The 404 of unknown paths if the token is missing or wrong, or none is configured: neither switches nor strangers can
+/// probe for operators' paths.
+pub fn authorize_operator(request: &Request, settings: &Settings) -> Result<Operator, Error> {
     let header = request.header("Authorization").unwrap_or_default();
     let presented = credentials::bearer_token(&header).unwrap_or_default();
-    if credentials::same_token(presented, wanted) {
-        return Ok(());
+    match &settings.admin_token {
+        Some(token) if credentials::same_token(presented, token) => {
+            Ok(Operator::with_admin_token())
+        }
+        _ => Err(not_found()),
     }
-    Err(match settings.sites {
-        Some(_) => not_found(),
-        None => Error::Unauthorized(
-            "this path needs the header `Authorization: Bearer` with the token that is stored as the \
-             secret ZTP_ADMIN_TOKEN"
-                .to_owned(),
-        ),
-    })
 }
 
 impl Context<'_> {

@@ -1,159 +1,33 @@
-//! /admin/pools: operators read and change resource pools.
-//!
-//! Names of pools and values may contain slashes, plain or as `%2F`. For GET, and DELETE with `?node=`, the
-//! whole path is a name; else [`pool_and_value`] separates the name and the value.
+//! /admin: the API of operators. Each resource is a file.
 
-use serde_json::json;
-use ztp_core::key::{is_pool_name, pool_and_value};
-use ztp_core::node::NodeId;
-use ztp_core::path;
+pub mod audit;
+pub mod events;
+pub mod pools;
+
+use serde_json::Value;
+use ztp_core::audit::{Action, Intent};
 
 use super::Context;
-use crate::error::Error;
-use crate::objects::pool::protocol::{Allocation, Command, Reply};
-use crate::response::{Response, iso_time};
+use crate::response::Response;
 
-/// GET /admin/pools: the names of all pools. 503 if storage fails.
-pub async fn list(context: Context<'_>) -> Result<Response, Error> {
-    let pools = context.storage.pool_names().await?;
-    Ok(respond(json!({ "pools": pools })))
+/// 200 with JSON, which no cache may store.
+fn respond(value: &Value) -> Response {
+    Response::json(value).with_header("Cache-Control", "no-store")
 }
 
-/// GET /admin/pools/{pool}: size, allocations and reservations.
-///
-/// 400 if the pool is invalid; 503 if storage fails.
-pub async fn show(context: Context<'_>) -> Result<Response, Error> {
-    let pool = &whole(&context);
-    let Reply::Listing(listing) = call(&context, pool, Command::List).await? else {
-        return Err(unexpected(pool));
-    };
-    let reservations: Vec<_> = listing
-        .reservations
-        .iter()
-        .map(|(value, node)| json!({ "value": value, "node": node }))
-        .collect();
-    Ok(respond(json!({
-        "pool": pool,
-        "size": listing.size,
-        "taken": listing.allocations.len(),
-        "allocations": listing.allocations.iter().map(display).collect::<Vec<_>>(),
-        "reservations": reservations,
-    })))
-}
-
-/// PUT /admin/pools/{pool}/{value}?node=ID: allocates this value to a node.
-///
-/// 400 if the pool is invalid or `node` is missing; 409 if the value is not free; 503 if storage fails.
-pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
-    let node = node_parameter(&mut context)?.to_string();
-    let (pool, value) = split(&context).await?;
-    let command = Command::Assign {
-        value,
-        node: node.clone(),
-    };
-    match call(&context, &pool, command).await {
-        Ok(Reply::Value(value)) => {
-            context.log.allocated.push(format!("{pool}: {value}"));
-            Ok(respond(
-                json!({ "pool": pool, "value": value, "node": node }),
-            ))
+impl Context<'_> {
+    /// A change by this operator, for the audit log. `site`: that of the node that is concerned.
+    fn intent(&self, action: Action, target: impl Into<String>, site: Option<&str>) -> Intent {
+        let who = self.operator.map(|operator| operator.name.clone());
+        Intent {
+            who: who.unwrap_or_default(),
+            from: self.request.header("CF-Connecting-IP").unwrap_or_default(),
+            action,
+            target: target.into(),
+            site: site.map(|site| site.trim().to_owned()),
+            detail: None,
+            forced: false,
+            undo_of: None,
         }
-        Ok(_) => Err(unexpected(&pool)),
-        Err(Error::BadRequest(reason)) => Err(Error::Conflict(reason)),
-        Err(error) => Err(error),
     }
-}
-
-/// DELETE /admin/pools/{pool}/{value}: releases a value; with `?node=ID`, the whole path is the name of a
-/// pool, as for [`release_node`].
-///
-/// 400 if the pool is invalid; 404 if the value is not allocated; 503 if storage fails.
-pub async fn release_value(context: Context<'_>) -> Result<Response, Error> {
-    if path::query_value(&context.request.url, "node").is_some() {
-        return release_node(context).await;
-    }
-    let (pool, value) = split(&context).await?;
-    release(context, &pool, Command::ReleaseValue { value }).await
-}
-
-/// DELETE /admin/pools/{pool}?node=ID: releases the value of a node.
-///
-/// 400 if the pool is invalid or `node` is missing; 404 if the node has no value; 503 if storage fails.
-pub async fn release_node(mut context: Context<'_>) -> Result<Response, Error> {
-    let node = node_parameter(&mut context)?.to_string();
-    let pool = whole(&context);
-    release(context, &pool, Command::ReleaseNode { node }).await
-}
-
-async fn release(context: Context<'_>, pool: &str, command: Command) -> Result<Response, Error> {
-    match call(&context, pool, command).await? {
-        Reply::Released(Some(released)) => {
-            context.log.released = Some(format!("{pool}: {}", released.value));
-            context.log.node = Some(released.node.clone());
-            Ok(respond(
-                json!({ "pool": pool, "released": display(&released) }),
-            ))
-        }
-        Reply::Released(None) => Err(Error::NotFound(format!(
-            "no such allocation in pool '{pool}'"
-        ))),
-        _ => Err(unexpected(pool)),
-    }
-}
-
-async fn call(context: &Context<'_>, pool: &str, command: Command) -> Result<Reply, Error> {
-    if !is_pool_name(pool) {
-        return Err(Error::BadRequest(format!(
-            "{pool:?} is not a valid pool name"
-        )));
-    }
-    context.storage.call_pool(pool, command).await
-}
-
-/// The segments of the path after /admin/pools.
-fn segments<'a>(context: &Context<'a>) -> &'a [&'a str] {
-    context.segments.get(2..).unwrap_or_default()
-}
-
-/// The whole path after /admin/pools.
-fn whole(context: &Context<'_>) -> String {
-    segments(context).join("/")
-}
-
-/// The pool and the value in a path. Reads the names of pools only if the path is ambiguous.
-async fn split(context: &Context<'_>) -> Result<(String, String), Error> {
-    let segments = segments(context);
-    let stored = match segments {
-        [first, _, _, ..] if !first.contains('/') => context.storage.pool_names().await?,
-        _ => Vec::new(),
-    };
-    pool_and_value(segments, &stored)
-        .ok_or_else(|| Error::BadRequest("missing value: add /VALUE to the URL".to_owned()))
-}
-
-fn respond(value: serde_json::Value) -> Response {
-    Response::json(&value).with_header("Cache-Control", "no-store")
-}
-
-fn display(allocation: &Allocation) -> serde_json::Value {
-    let since = iso_time(allocation.since as u64);
-    json!({ "value": allocation.value, "node": allocation.node, "since": since })
-}
-
-fn node_parameter(context: &mut Context<'_>) -> Result<NodeId, Error> {
-    let node = path::query_value(&context.request.url, "node").ok_or_else(|| {
-        Error::BadRequest("missing query parameter `node`: add ?node=ID to the URL".to_owned())
-    })?;
-    let node: NodeId = context
-        .settings
-        .identifier
-        .canonical(&node)
-        .parse()
-        .map_err(|error| Error::BadRequest(format!("{error}")))?;
-    context.log.node = Some(node.to_string());
-    Ok(node)
-}
-
-fn unexpected(pool: &str) -> Error {
-    Error::storage(format!("calling the pool '{pool}'"), "unexpected reply")
 }

@@ -133,6 +133,15 @@ export function assertRefusal(response, status, reason) {
   assert.match(response.text, reason);
 }
 
+/** Asserts that a response is an error in the form for operators: JSON with the reason. Returns its fields. */
+export function assertOperatorRefusal(response, status, reason) {
+  assert.equal(response.status, status, response.text);
+  assert.equal(response.headers["content-type"], "application/json");
+  assert.equal(response.headers["cache-control"], "no-store");
+  assert.match(response.json.error, reason);
+  return response.json;
+}
+
 /** Asserts that the response to HEAD is that to GET without the body (RFC 9110, 9.3.2). */
 export async function assertSameForHead(worker, path, response) {
   const head = await worker.request("HEAD", path);

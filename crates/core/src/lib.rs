@@ -6,10 +6,12 @@
 //! - [`key`], [`path`]: storage keys and URL paths; [`record`]: the size of what is stored for a node; [`kv`]:
 //!   how long KV may be stale.
 //! - [`settings`], [`credentials`]: the operator's settings, and the callers that tokens identify.
+//! - [`operators`], [`audit`]: who may use the /admin API, and what they did.
 //! - [`content`], [`check`]: the kinds of content, and everything that is wrong with it.
 //! - [`assets`]: the content that ships with the Worker.
 
 pub mod assets;
+pub mod audit;
 pub mod bootstrap_conf;
 pub mod check;
 pub mod content;
@@ -24,6 +26,7 @@ pub mod key;
 pub mod kv;
 pub mod neighbordb;
 pub mod node;
+pub mod operators;
 pub mod path;
 pub mod pattern;
 pub mod plugin;

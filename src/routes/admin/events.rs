@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Context;
+use super::{Context, respond};
 use crate::error::Error;
 use crate::response::{Response, iso_time};
 
@@ -33,5 +33,5 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
         "events": events.collect::<Vec<_>>(),
         "versions": versions.collect::<Vec<_>>(),
     });
-    Ok(Response::json(&body).with_header("Cache-Control", "no-store"))
+    Ok(respond(&body))
 }

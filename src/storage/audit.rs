@@ -1,0 +1,112 @@
+//! The audit log, in the object that concerns all sites.
+
+use std::future::Future;
+
+use ztp_core::audit::{Ending, Entry, Intent, Outcome, Summary};
+
+use super::Storage;
+use crate::error::Error;
+use crate::objects::site::ALL;
+use crate::objects::site::protocol::{Command, Query, Reply};
+
+/// What a change did, for its entry in the audit log.
+#[derive(Debug, Default)]
+pub struct Change<T> {
+    /// The result for the caller.
+    pub value: T,
+    /// The value before; `None`: there was none.
+    pub before: Option<Summary>,
+    /// The value after; `None`: there is none.
+    pub after: Option<Summary>,
+    /// The key in R2 of the former value, if it is kept for an undo.
+    pub former: Option<String>,
+    /// In words; replaces that of the intent.
+    pub detail: Option<String>,
+}
+
+impl Storage {
+    /// Makes a change: its entry is in the audit log before it begins, and completed after it. Returns the number of
+    /// the entry with the result.
+    ///
+    /// If the change was made and its entry cannot be completed, the request succeeds with a warning: the entry says
+    /// that the change may have been made.
+    ///
+    /// # Errors
+    /// [`Error::Misconfigured`] and [`Error::Storage`] if the log cannot be written: nothing was changed. Else the
+    /// error of the change.
+    pub async fn audited<T>(
+        &self,
+        intent: Intent,
+        change: impl Future<Output = Result<Change<T>, Error>>,
+    ) -> Result<(u64, T), Error> {
+        let Reply::Begun(number) = self.call_site(Command::Begin(intent)).await? else {
+            return Err(unexpected());
+        };
+        let (ending, result) = match change.await {
+            Ok(change) => {
+                let ending = Ending {
+                    outcome: Outcome::Done,
+                    before: change.before,
+                    after: change.after,
+                    former: change.former,
+                    detail: change.detail,
+                };
+                (ending, Ok(change.value))
+            }
+            Err(error) => {
+                let ending = Ending {
+                    outcome: Outcome::Failed,
+                    before: None,
+                    after: None,
+                    former: None,
+                    detail: Some(error.to_string()),
+                };
+                (ending, Err(error))
+            }
+        };
+        if let Err(error) = self.call_site(Command::End { number, ending }).await {
+            self.warn(format!(
+                "{}; the entry {number} of the audit log is not complete",
+                error.detail()
+            ));
+        }
+        result.map(|value| (number, value))
+    }
+
+    /// Entries of the audit log, the newest first.
+    ///
+    /// # Errors
+    /// [`Error::Misconfigured`] if the binding is missing; [`Error::Storage`].
+    pub async fn audit_entries(&self, query: Query) -> Result<Vec<Entry>, Error> {
+        match self.call_site(Command::Entries(query)).await? {
+            Reply::Entries(entries) => Ok(entries),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Calls the object that concerns all sites.
+    ///
+    /// # Errors
+    /// [`Error::Misconfigured`] if the binding is missing; [`Error::Storage`].
+    pub async fn call_site(&self, command: Command) -> Result<Reply, Error> {
+        let sites = self.bindings.sites.as_ref().ok_or_else(|| {
+            Error::Misconfigured(
+                "the binding ZTP_SITES is missing: the audit log needs the Durable Object class Site, bound and \
+                 migrated as in the repository's wrangler.toml"
+                    .to_owned(),
+            )
+        })?;
+        self.count(|n| n.object_calls += 1);
+        let failed = |cause| Error::storage("finding the audit log", cause);
+        let stub = sites
+            .id_from_name(ALL)
+            .map_err(failed)?
+            .get_stub()
+            .map_err(failed)?;
+        command.send(&stub).await
+    }
+}
+
+fn unexpected() -> Error {
+    Error::storage("calling the audit log", "unexpected reply")
+}
