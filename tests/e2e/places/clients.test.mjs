@@ -8,7 +8,7 @@ import http from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { startPlaces } from "./bench.mjs";
-import { CONTENT, PROPAGATION, SHOWN } from "./requests.mjs";
+import { CONTENT, PROPAGATION, SHOWN, eventually } from "./requests.mjs";
 import { IS_FULL } from "./scale.mjs";
 
 let bench;
@@ -56,12 +56,16 @@ async function route(request, response) {
   answer.pipe(response);
 }
 
-/** PUT and DELETE /kv/KEY show in every place when they are answered; PUT /r2/KEY; POST /advance/MILLISECONDS. */
+/**
+ * PUT and DELETE /kv/KEY show in every place when they are answered; POST /stored/KEY is answered when KV has the value
+ * in the body; PUT /r2/KEY; POST /advance/MILLISECONDS.
+ */
 async function control(request, response) {
   const [, store, ...rest] = decodeURIComponent(request.url).split("/");
   const key = rest.join("/");
   const body = await bodyOf(request);
   if (store === "advance") await bench.advance(Number(key));
+  else if (store === "stored") assert.ok(await eventually(async () => (await bench.kv.get(key)) === body.toString()), `${key} is not copied`);
   else if (store === "r2") await (await bench.r2()).put(key, body);
   else if (store === "kv") {
     await bench.kv.put(key, request.method === "DELETE" ? null : body.toString());
