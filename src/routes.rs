@@ -84,6 +84,8 @@ const ROUTES: &[Route] = &[
     route("GET", "/meta/nodes/{id}/{*record?}", Switch, |context| Box::pin(meta::record(context))),
     route("GET", "/openapi.yaml", Switch, |context| Box::pin(openapi::get(context))),
     route("GET", "/admin/nodes/{id}/events", Admin(Role::Viewer), |context| Box::pin(admin::events::get(context))),
+    route("POST", "/admin/nodes/{id}/reprovision", Admin(Role::Operator), |context| Box::pin(admin::nodes::reprovision(context))),
+    route("POST", "/admin/nodes/{id}/forget", Admin(Role::Operator), |context| Box::pin(admin::nodes::forget(context))),
     route("GET", "/admin/audit", Admin(Role::Viewer), |context| Box::pin(admin::audit::list(context))),
     route("GET", "/admin/pools", Admin(Role::Viewer), |context| Box::pin(admin::pools::list(context))),
     route("GET", "/admin/pools/{pool}", Admin(Role::Viewer), |context| Box::pin(admin::pools::show(context))),

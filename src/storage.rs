@@ -24,7 +24,10 @@ use cache::{
 };
 
 pub use audit::Change;
-pub use nodes::{Outcome, RecordBody, Records};
+pub use nodes::{
+    ChangedRecord, Edit, MAX_RECORD_BYTES, NewValue, Outcome, Plan, RecordBody, RecordChange,
+    Records,
+};
 pub use objects::{Description, FoundObject};
 
 /// Storage operations of one request, for its log line.
@@ -300,6 +303,16 @@ impl Storage {
         };
         let put = async { put?.execute().await }.await;
         put.map_err(|cause| Error::storage(format!("writing {key}"), message(&cause)))
+    }
+
+    /// Deletes a value in KV, if it is stored.
+    ///
+    /// # Errors
+    /// As [`Storage::put`].
+    pub async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.count(|n| n.kv_writes += 1);
+        let deleted = self.bindings.data.delete(key).await;
+        deleted.map_err(|cause| Error::storage(format!("deleting {key}"), message(&cause)))
     }
 
     fn warn(&self, warning: String) {

@@ -144,15 +144,8 @@ impl ResourcePool {
             }
             #[cfg(feature = "panics")]
             Command::Panic => panic!("in a pool"),
-            Command::ReleaseNode { node } => {
-                let node = self.identifier()?.canonical(node);
-                let held = self.allocations()?.held(&node).map(str::to_owned);
-                self.release(
-                    self.rows()?
-                        .into_iter()
-                        .find(|row| Some(&row.value) == held.as_ref()),
-                )
-            }
+            Command::Holding { node } => Ok(Reply::Holding(self.allocation_of(node)?)),
+            Command::ReleaseNode { node } => self.release(self.allocation_of(node)?),
         }
     }
 
@@ -220,6 +213,15 @@ impl ResourcePool {
                 "the pool '{name}' has no value for the node {node}: {refusal}"
             ))),
         }
+    }
+
+    /// The allocation of a node.
+    fn allocation_of(&self, node: &str) -> Result<Option<Allocation>, Problem> {
+        let node = self.identifier()?.canonical(node);
+        let Some(held) = self.allocations()?.held(&node).map(str::to_owned) else {
+            return Ok(None);
+        };
+        Ok(self.rows()?.into_iter().find(|row| row.value == held))
     }
 
     fn release(&self, found: Option<Allocation>) -> Result<Reply, Problem> {

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod events;
+pub mod nodes;
 pub mod pools;
 
 use serde_json::Value;

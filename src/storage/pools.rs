@@ -1,10 +1,15 @@
 //! Resource pools: their names in KV, and requests to their objects.
 
+use futures_util::future::try_join_all;
 use ztp_core::key::POOLS;
+use ztp_core::node::NodeId;
 
 use super::{Storage, message};
 use crate::error::Error;
-use crate::objects::pool::protocol::{Command, PoolRequest, Reply};
+use crate::objects::pool::protocol::{Allocation, Command, PoolRequest, Reply};
+
+/// How many pools are called at the same time.
+const MAX_CALLS_AT_ONCE: usize = 50;
 
 impl Storage {
     /// Calls the object of a pool.
@@ -33,6 +38,41 @@ impl Storage {
         call.send(&stub).await
     }
 
+    /// The values that a node holds, each with the name of its pool, in the order of names: one list, and one call for
+    /// each stored pool.
+    ///
+    /// # Errors
+    /// As [`Storage::call_pool`].
+    pub async fn values_of(&self, node: &NodeId) -> Result<Vec<(String, Allocation)>, Error> {
+        let pools = self.pool_names().await?;
+        let mut values = Vec::new();
+        for pools in pools.chunks(MAX_CALLS_AT_ONCE) {
+            let held = pools.iter().map(|pool| async move {
+                let node = node.to_string();
+                match self.call_pool(pool, Command::Holding { node }).await? {
+                    Reply::Holding(held) => Ok(held),
+                    _ => Err(unexpected(pool)),
+                }
+            });
+            let held = try_join_all(held).await?;
+            let named = pools.iter().cloned().zip(held);
+            values.extend(named.filter_map(|(pool, held)| Some((pool, held?))));
+        }
+        Ok(values)
+    }
+
+    /// Releases the value of a node in a pool, if it holds one.
+    ///
+    /// # Errors
+    /// As [`Storage::call_pool`].
+    pub async fn release_of(&self, pool: &str, node: &NodeId) -> Result<Option<Allocation>, Error> {
+        let node = node.to_string();
+        match self.call_pool(pool, Command::ReleaseNode { node }).await? {
+            Reply::Released(released) => Ok(released),
+            _ => Err(unexpected(pool)),
+        }
+    }
+
     /// The names of all stored pools, in order.
     ///
     /// # Errors
@@ -58,4 +98,8 @@ impl Storage {
             }
         }
     }
+}
+
+fn unexpected(pool: &str) -> Error {
+    Error::storage(format!("calling the pool '{pool}'"), "unexpected reply")
 }

@@ -21,6 +21,8 @@ pub enum Command {
     Allocate { node: String, held_only: bool },
     /// Returns the value that a node holds. The file is not read, and may be missing.
     Held { node: String },
+    /// Returns the allocation of a node. As [`Command::Held`], with its time.
+    Holding { node: String },
     /// Returns the allocations and reservations.
     List,
     /// Allocates this value to a node.
@@ -41,6 +43,8 @@ pub enum Reply {
     Value(String),
     /// The node holds no value, and none was allocated.
     NotHeld,
+    /// The allocation of the node, if it holds a value.
+    Holding(Option<Allocation>),
     /// See [`Listing`].
     Listing(Listing),
     /// The released allocation, if it existed.

@@ -18,6 +18,9 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
         if let Some(site) = &logged.site {
             event["site"] = json!(site);
         }
+        if let Some(by) = &logged.by {
+            event["by"] = json!(by);
+        }
         event
     });
     let versions = timeline.versions.iter().map(|version| {
