@@ -35,7 +35,7 @@ impl Storage {
             pool: pool.to_owned(),
             command,
         };
-        call.send(&stub).await
+        call.send(stub).await
     }
 
     /// The values that a node holds, each with the name of its pool, in the order of names: one list, and one call for
