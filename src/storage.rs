@@ -25,7 +25,7 @@ use cache::{
 
 pub use audit::Change;
 pub use nodes::{
-    ChangedRecord, Edit, MAX_RECORD_BYTES, NewValue, Outcome, Plan, RecordBody, RecordChange,
+    ChangedRecord, Edit, MAX_KEYS_AT_ONCE, NewValue, Outcome, Plan, RecordBody, RecordChange,
     Records,
 };
 pub use objects::{Description, FoundObject};

@@ -125,6 +125,20 @@ impl ResourcePool {
                 let grant = self.allocations()?.assign(&pool, value, node);
                 self.store_grant(name, node, grant).map(Reply::Value)
             }
+            Command::Allocations => Ok(Reply::Allocations(self.rows()?)),
+            Command::Import(pairs) => {
+                let pool = self.contents(name).await?;
+                let refusals = pairs.iter().map(|(value, node)| {
+                    let node = &self.identifier()?.canonical(node);
+                    let grant = self.allocations()?.assign(&pool, value, node);
+                    match self.store_grant(name, node, grant) {
+                        Ok(_) => Ok(None),
+                        Err(Problem::Refused(reason)) => Ok(Some(reason)),
+                        Err(failure) => Err(failure),
+                    }
+                });
+                Ok(Reply::Imported(refusals.collect::<Result<_, _>>()?))
+            }
             Command::List => {
                 let pool = self.contents(name).await?;
                 let reserved = pool.reserved();

@@ -19,12 +19,15 @@ use crate::objects::node::protocol::{
 };
 use crate::stream::{self, Buffer};
 
-pub use changes::{ChangedRecord, Edit, MAX_RECORD_BYTES, NewValue, Plan, RecordChange};
+pub use changes::{ChangedRecord, Edit, NewValue, Plan, RecordChange};
 pub use records::Records;
 use records::StartupConfig;
 
 /// Maximum size of a value of KV that is compared in memory with the object's copy, in bytes.
 const MAX_COMPARED_BYTES: usize = 256 << 10;
+
+/// Maximum number of keys in one read of KV.
+pub const MAX_KEYS_AT_ONCE: usize = 100;
 
 /// The result of a commit.
 pub enum Outcome {
@@ -333,13 +336,29 @@ impl Storage {
     /// # Errors
     /// [`Error::Storage`].
     pub async fn first_keys(&self, prefix: String) -> Result<(Vec<String>, bool), Error> {
+        let (keys, next) = self.list_keys(&prefix, None).await?;
+        Ok((keys, next.is_none()))
+    }
+
+    /// A thousand keys with a prefix, in order, from a cursor on; and the cursor of the next ones.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn list_keys(
+        &self,
+        prefix: &str,
+        cursor: Option<String>,
+    ) -> Result<(Vec<String>, Option<String>), Error> {
         self.count(|n| n.kv_reads += 1);
-        let page = self.bindings.data.list().prefix(prefix.clone()).execute();
-        let page = page
-            .await
-            .map_err(|cause| Error::storage(format!("listing {prefix}"), message(&cause)))?;
+        let mut list = self.bindings.data.list().prefix(prefix.to_owned());
+        if let Some(cursor) = cursor {
+            list = list.cursor(cursor);
+        }
+        let page = list.execute().await;
+        let page =
+            page.map_err(|cause| Error::storage(format!("listing {prefix}"), message(&cause)))?;
         let names = page.keys.into_iter().map(|key| key.name);
-        Ok((names.collect(), page.list_complete))
+        Ok((names.collect(), page.cursor.filter(|_| !page.list_complete)))
     }
 
     async fn texts(

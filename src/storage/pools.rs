@@ -4,7 +4,7 @@ use futures_util::future::try_join_all;
 use ztp_core::key::POOLS;
 use ztp_core::node::NodeId;
 
-use super::{Storage, message};
+use super::Storage;
 use crate::error::Error;
 use crate::objects::pool::protocol::{Allocation, Command, PoolRequest, Reply};
 
@@ -61,6 +61,30 @@ impl Storage {
         Ok(values)
     }
 
+    /// The allocations of a pool, also if its file is missing.
+    ///
+    /// # Errors
+    /// As [`Storage::call_pool`].
+    pub async fn allocations_of(&self, pool: &str) -> Result<Vec<Allocation>, Error> {
+        match self.call_pool(pool, Command::Allocations).await? {
+            Reply::Allocations(allocations) => Ok(allocations),
+            _ => Err(unexpected(pool)),
+        }
+    }
+
+    /// The allocations of all stored pools, each with the name of its pool: one list, and one call for each pool.
+    ///
+    /// # Errors
+    /// As [`Storage::call_pool`].
+    pub async fn allocations(&self) -> Result<Vec<(String, Allocation)>, Error> {
+        let mut all = Vec::new();
+        for pool in self.pool_names().await? {
+            let allocations = self.allocations_of(&pool).await?.into_iter();
+            all.extend(allocations.map(|allocation| (pool.clone(), allocation)));
+        }
+        Ok(all)
+    }
+
     /// Releases the value of a node in a pool, if it holds one.
     ///
     /// # Errors
@@ -81,19 +105,11 @@ impl Storage {
         let mut names = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
-            self.count(|n| n.kv_reads += 1);
-            let mut list = self.bindings.data.list().prefix(POOLS.to_owned());
-            if let Some(cursor) = cursor {
-                list = list.cursor(cursor);
-            }
-            let page = list
-                .execute()
-                .await
-                .map_err(|cause| Error::storage("listing the pools", message(&cause)))?;
-            let found = page.keys.iter();
-            names.extend(found.filter_map(|key| Some(key.name.strip_prefix(POOLS)?.to_owned())));
-            cursor = page.cursor;
-            if page.list_complete || cursor.is_none() {
+            let (found, next) = self.list_keys(POOLS, cursor).await?;
+            let found = found.iter();
+            names.extend(found.filter_map(|key| Some(key.strip_prefix(POOLS)?.to_owned())));
+            cursor = next;
+            if cursor.is_none() {
                 return Ok(names);
             }
         }

@@ -118,6 +118,12 @@ pub struct Timeline {
     pub versions: Vec<Version>,
 }
 
+impl Timeline {
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.versions.is_empty()
+    }
+}
+
 /// An event with its time.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct LoggedEvent {

@@ -27,6 +27,10 @@ pub enum Command {
     List,
     /// Allocates this value to a node.
     Assign { value: String, node: String },
+    /// Returns the allocations. The file is not read.
+    Allocations,
+    /// Allocates values to nodes, each as [`Command::Assign`].
+    Import(Vec<(String, String)>),
     /// Releases a value.
     ReleaseValue { value: String },
     /// Releases the value of a node.
@@ -45,6 +49,10 @@ pub enum Reply {
     NotHeld,
     /// The allocation of the node, if it holds a value.
     Holding(Option<Allocation>),
+    /// All of them, the oldest first.
+    Allocations(Vec<Allocation>),
+    /// Of each imported allocation, why it is refused; `None`: it is not.
+    Imported(Vec<Option<String>>),
     /// See [`Listing`].
     Listing(Listing),
     /// The released allocation, if it existed.

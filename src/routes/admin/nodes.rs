@@ -1,253 +1,264 @@
-//! /admin/nodes: operators read and change nodes.
+//! GET /admin/nodes and /admin/nodes/{id}: what is known of nodes.
 //!
-//! Changes go through the node's object, so that they count in every place at once. An operator with sites sees the
-//! nodes of these sites only: any other one is a 404 like a missing one.
+//! An operator with sites sees the nodes of these sites only: any other one is a 404 like a missing one.
 
-use futures_util::future::try_join_all;
-use serde_json::{Map, Value, json};
-use ztp_core::audit::{Action, Intent};
-use ztp_core::event::Event;
-use ztp_core::key::Record;
+use std::collections::HashMap;
+
+use futures_util::future::join3;
+use serde_json::{Value, json};
+use ztp_core::key::{NODES, Record};
 use ztp_core::node::NodeId;
+use ztp_core::path;
 
+use super::events::{display_events, display_versions};
 use super::{Context, respond};
 use crate::error::Error;
 use crate::objects::pool::protocol::Allocation;
-use crate::response::Response;
-use crate::storage::{Change, ChangedRecord, Edit, Plan, Records};
+use crate::response::{Response, iso_time};
+use crate::storage::{MAX_KEYS_AT_ONCE, Records, Storage};
 
-/// Maximum size of the body of a request about a node, in bytes: several records as JSON.
-pub const MAX_BODY_BYTES: usize = 8 << 20;
+/// Maximum number of nodes in a page, and the number without `limit`.
+pub const MAX_NODES: usize = 500;
+/// How many lists of keys one request reads at most: a filter may select few nodes.
+const MAX_LISTS: u32 = 10;
 
-/// POST /admin/nodes/{id}/reprovision: deletes the definition, the pattern and the config-handler, so that the next
-/// POST of the node is matched against neighbordb. Its startup-config, attributes, site, facts and pool values stay.
-/// Without such a record nothing is changed, and `audit` is null.
+/// The stored records of a node.
+type Listed = (NodeId, Vec<Record>);
+
+/// GET /admin/nodes: the nodes with their records, by the order of their keys: those of one `site`, and whose id
+/// contains `text`, in any case; at most `limit`. A page may have fewer; `cursor` is null after the last one. As every
+/// list of KV, it may miss the changes of the last minute.
 ///
-/// 400 if the id is invalid; 404 if this operator may not see the node; 503 if storage fails.
-pub async fn reprovision(mut context: Context<'_>) -> Result<Response, Error> {
-    let (node, records) = context.visible_node().await?;
-    let dropped = [Record::Definition, Record::Pattern, Record::ConfigHandler];
-    let dropped = dropped.map(|record| (record, None));
-    let plan = |records: &Records| records.differing(&dropped);
-    let request = NodeRequest {
-        action: Action::Reprovision,
-        event: Event::Reprovisioned,
-        detail: None,
-        without_history: false,
+/// 400 if a parameter is invalid; 503 if storage fails.
+pub async fn list(context: Context<'_>) -> Result<Response, Error> {
+    let query = |name| path::query_value(&context.request.url, name);
+    let limit = match query("limit") {
+        None => MAX_NODES,
+        Some(limit) => limit
+            .parse()
+            .map_err(|_| Error::BadRequest(format!("limit is {limit:?}, but must be a number")))?,
     };
-    let changed = change(&context, &node, records, request, &plan).await?;
-    Ok(respond(&json!({
-        "node": node.as_str(),
-        "audit": changed.map(|(number, _)| number),
-    })))
-}
-
-/// POST /admin/nodes/{id}/forget: deletes all records of the node; with `pools` its values of pools are released, too,
-/// and with `history` its events and startup-config versions are deleted. Without any nothing is changed, and `audit`
-/// is null.
-///
-/// 400 if the id or the body is invalid; 404 if this operator may not see the node; 503 if storage fails.
-pub async fn forget(mut context: Context<'_>) -> Result<Response, Error> {
-    let body = fields(&context, &["pools", "history"]).await?;
-    let (pools, history) = (flag(&body, "pools")?, flag(&body, "history")?);
-    let (node, records) = context.visible_node().await?;
-    let storage = context.storage;
-    let held = match pools {
-        true => storage.values_of(&node).await?,
-        false => Vec::new(),
+    let limit = limit.clamp(1, MAX_NODES);
+    let wanted_site = query("site");
+    let text = query("text").map(|text| text.to_lowercase());
+    let has_text = |node: &NodeId| {
+        let text = text.as_deref().unwrap_or_default();
+        node.as_str().to_lowercase().contains(text)
     };
-    let has_history = history && {
-        let timeline = storage.timeline(&node).await?;
-        !(timeline.events.is_empty() && timeline.versions.is_empty())
-    };
-    let all = Record::ALL.map(|record| (record, None));
-    let plan = |records: &Records| records.differing(&all);
-    if plan(&records)?.is_empty() && held.is_empty() && !has_history {
-        return Ok(respond(&json!({
-            "node": node.as_str(),
-            "audit": null,
-            "released": [],
-        })));
-    }
-    let edit = Edit {
-        node: &node,
-        by: context.operator_name(),
-        event: Event::Forgotten,
-        without_history: has_history,
-    };
-    let mut intent = intent(&context, &node, &records, Action::Forget)?;
-    let and = [(pools, "its pool values"), (history, "its history")];
-    let and: Vec<_> = and
-        .iter()
-        .filter(|(is, _)| *is)
-        .map(|(_, what)| *what)
-        .collect();
-    intent.detail = (!and.is_empty()).then(|| format!("with {}", and.join(" and ")));
-    let forgotten = storage.audited(intent, async {
-        let changed = storage.change_records(edit, records, &plan).await?;
-        // Last: a node that is still known keeps its values.
-        let released = held.iter().map(|(pool, _)| storage.release_of(pool, &node));
-        let released = try_join_all(released).await?;
-        let pools = held.iter().map(|(pool, _)| pool.clone());
-        let released: Vec<(String, Allocation)> = pools
-            .zip(released)
-            .filter_map(|(pool, released)| Some((pool, released?)))
-            .collect();
-        Ok(Change {
-            detail: Some(described(&changed, &released, has_history)),
-            value: released,
-            ..Change::default()
-        })
-    });
-    let (number, released) = forgotten.await?;
-    Ok(respond(&json!({
-        "node": node.as_str(),
-        "audit": number,
-        "released": released.iter().map(display_released).collect::<Vec<_>>(),
-    })))
-}
-
-/// What a change of a node's records is, for the audit log and the history.
-struct NodeRequest {
-    action: Action,
-    event: Event,
-    detail: Option<String>,
-    without_history: bool,
-}
-
-/// Changes records as `plan` decides, with an entry in the audit log. Returns its number and the changed records;
-/// `None` if there is nothing to change.
-async fn change(
-    context: &Context<'_>,
-    node: &NodeId,
-    records: Records,
-    request: NodeRequest,
-    plan: Plan<'_>,
-) -> Result<Option<(u64, Vec<ChangedRecord>)>, Error> {
-    if plan(&records)?.is_empty() {
-        return Ok(None);
-    }
-    let edit = Edit {
-        node,
-        by: context.operator_name(),
-        event: request.event,
-        without_history: request.without_history,
-    };
-    let mut intent = intent(context, node, &records, request.action)?;
-    intent.detail = request.detail;
-    let changed = context.storage.audited(intent, async {
-        let value = context.storage.change_records(edit, records, plan).await?;
-        Ok(Change {
-            detail: Some(described(&value, &[], false)),
-            value,
-            ..Change::default()
-        })
-    });
-    changed.await.map(Some)
-}
-
-fn intent(
-    context: &Context<'_>,
-    node: &NodeId,
-    records: &Records,
-    action: Action,
-) -> Result<Intent, Error> {
-    Ok(context.intent(action, node.as_str(), records.get(Record::Site)?))
-}
-
-/// What was changed, in words, for the audit log: values by their hashes, since some contain secrets.
-fn described(
-    changed: &[ChangedRecord],
-    released: &[(String, Allocation)],
-    without_history: bool,
-) -> String {
-    let mut parts: Vec<String> = changed.iter().map(describe).collect();
-    let values = released.iter();
-    parts.extend(values.map(|(pool, released)| format!("{pool}: {} released", released.value)));
-    if without_history {
-        parts.push("history deleted".to_owned());
-    }
-    parts.join(", ")
-}
-
-fn describe(changed: &ChangedRecord) -> String {
-    let name = changed.record.name();
-    let short = |sha1: &str| sha1.get(..8).unwrap_or(sha1).to_owned();
-    let before = changed.before.as_ref().map(|before| short(&before.sha1));
-    match (before, &changed.after) {
-        (Some(before), None) => format!("{name} {before} deleted"),
-        (None, Some(after)) => format!("{name} {} stored", short(&after.sha1)),
-        (Some(before), Some(after)) => {
-            format!("{name} {before} replaced by {}", short(&after.sha1))
+    let mut pages = Pages::from(query("cursor").as_deref())?;
+    let mut nodes = Vec::new();
+    for _ in 0..MAX_LISTS {
+        let mut page = pages.next(context.storage).await?;
+        page.retain(|(node, _)| has_text(node));
+        let sites = sites(context.storage, &page).await?;
+        for (node, records) in page {
+            let site = sites.get(node.as_str()).map(|site| site.trim());
+            let is_wanted = wanted_site.is_none() || wanted_site.as_deref() == site;
+            if !is_wanted || !may_see(&context, site) {
+                continue;
+            }
+            let records: Vec<_> = records.into_iter().map(Record::name).collect();
+            nodes.push(json!({ "node": node.as_str(), "site": site, "records": records }));
+            if nodes.len() == limit {
+                let cursor = pages.after(&node);
+                return Ok(respond(&json!({ "nodes": nodes, "cursor": cursor })));
+            }
         }
-        (None, None) => format!("{name} unchanged"),
+        if pages.is_complete {
+            break;
+        }
     }
+    Ok(respond(
+        &json!({ "nodes": nodes, "cursor": pages.cursor() }),
+    ))
 }
 
-fn display_released((pool, released): &(String, Allocation)) -> Value {
-    json!({ "pool": pool, "value": released.value })
+/// GET /admin/nodes/{id}: its site, its facts, its records by their hashes, its values of pools, its events and the
+/// versions of its startup-config.
+///
+/// 400 if the id is invalid; 404 if nothing is known of it, or this operator may not see it; 503 if storage fails.
+pub async fn show(mut context: Context<'_>) -> Result<Response, Error> {
+    let node = context.node_in_path(context.parameters.get("id"))?;
+    let storage = context.storage;
+    let (records, timeline, values) = join3(
+        storage.hashed_records(&node),
+        storage.timeline(&node),
+        storage.values_of(&node),
+    )
+    .await;
+    let (records, timeline, values) = (records?, timeline?, values?);
+    let site = records.get(Record::Site)?.map(str::trim);
+    let is_known = records.any()? || !timeline.is_empty() || !values.is_empty();
+    if !is_known || !may_see(&context, site) {
+        return Err(unknown(&node));
+    }
+    let facts = records.get(Record::Facts)?;
+    let facts: Option<Value> = facts.and_then(|facts| serde_json::from_str(facts).ok());
+    let mut stored = Vec::new();
+    for record in Record::ALL {
+        if let Some(found) = records.summary(record)? {
+            let (size, sha1) = (found.size, found.sha1);
+            stored.push(json!({ "name": record.name(), "size": size, "sha1": sha1 }));
+        }
+    }
+    Ok(respond(&json!({
+        "node": node.as_str(),
+        "site": site,
+        "facts": facts,
+        "records": stored,
+        "pools": display_values(&values),
+        "events": display_events(&timeline),
+        "versions": display_versions(&node, &timeline),
+    })))
 }
 
-/// The fields of the JSON object in the body, of which only these may be there. An empty body has none.
-async fn fields(context: &Context<'_>, known: &[&str]) -> Result<Map<String, Value>, Error> {
-    let invalid = |reason: String| Error::BadRequest(format!("the request is not valid: {reason}"));
-    let body = context.request.body("the request", MAX_BODY_BYTES).await?;
-    if body.is_blank() {
-        return Ok(Map::new());
+/// GET /admin/pools?node=ID: the values that a node holds, of all pools.
+///
+/// 404 if this operator may not see the node; 503 if storage fails.
+pub async fn values(context: &Context<'_>, node: &NodeId) -> Result<Response, Error> {
+    let records = context.storage.records(node, &[Record::Site]).await?;
+    if !may_see(context, records.get(Record::Site)?) {
+        return Err(unknown(node));
     }
-    let text = String::from_utf8(body.to_vec()).map_err(|error| invalid(error.to_string()))?;
-    let fields = match serde_json::from_str(&text) {
-        Ok(Value::Object(fields)) => fields,
-        Ok(_) => return Err(invalid("it must be a JSON object".to_owned())),
-        Err(error) => return Err(invalid(error.to_string())),
-    };
-    match fields.keys().find(|name| !known.contains(&name.as_str())) {
-        None => Ok(fields),
-        Some(unknown) => Err(invalid(format!(
-            "{unknown:?} is not a field of it; its fields are {}",
-            known.join(", ")
-        ))),
-    }
+    let values = context.storage.values_of(node).await?;
+    Ok(respond(
+        &json!({ "node": node.as_str(), "values": display_values(&values) }),
+    ))
 }
 
-/// A field that is true or false; false if it is missing.
-fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, Error> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(false),
-        Some(Value::Bool(value)) => Ok(*value),
-        Some(other) => Err(Error::BadRequest(format!(
-            "the field {name:?} is {other}, but must be true or false"
-        ))),
+/// The sites of nodes that have one, by node.
+pub async fn sites(storage: &Storage, nodes: &[Listed]) -> Result<HashMap<String, String>, Error> {
+    let owned = nodes
+        .iter()
+        .filter(|(_, records)| records.contains(&Record::Site));
+    let owned: Vec<&NodeId> = owned.map(|(node, _)| node).collect();
+    let mut sites = HashMap::new();
+    for nodes in owned.chunks(MAX_KEYS_AT_ONCE) {
+        let names = nodes.iter().map(|node| node.to_string());
+        let found = names.zip(storage.sites_of(nodes).await?);
+        sites.extend(found.filter_map(|(node, site)| Some((node, site?))));
     }
+    Ok(sites)
 }
 
-impl Context<'_> {
-    /// The name of the operator.
-    fn operator_name(&self) -> &str {
-        self.operator.map_or("", |operator| operator.name.as_str())
-    }
+/// The keys of nodes, a list at a time, by node.
+pub struct Pages {
+    /// The cursor of the last list that was read.
+    list: String,
+    /// The cursor of the next one.
+    next: String,
+    /// The folder of the last node that was returned; those up to it are skipped.
+    last: String,
+    /// The last node of a list: the next list may have more of its records.
+    open: Option<Listed>,
+    /// Whether the last list was read.
+    pub is_complete: bool,
+}
 
-    /// The node in the path and its records, if this operator may see it.
+impl Pages {
+    /// From a cursor, which is `<cursor of KV>:<node>`.
     ///
     /// # Errors
-    /// [`Error::BadRequest`] if the id is invalid; [`Error::NotFound`]; else as
-    /// [`Storage::records`](crate::storage::Storage::records).
-    async fn visible_node(&mut self) -> Result<(NodeId, Records), Error> {
-        let node = self.node_in_path(self.parameters.get("id"))?;
-        let records = self.storage.hashed_records(&node).await?;
-        match self.may_see_site(records.get(Record::Site)?) {
-            true => Ok((node, records)),
-            false => Err(unknown(&node)),
-        }
+    /// [`Error::BadRequest`] if it is not valid.
+    pub fn from(cursor: Option<&str>) -> Result<Self, Error> {
+        let invalid =
+            || Error::BadRequest("the cursor is not valid: use that of the page before".to_owned());
+        let (next, node) = match cursor {
+            None => ("", ""),
+            Some(cursor) => cursor.split_once(':').ok_or_else(invalid)?,
+        };
+        Ok(Self {
+            list: next.to_owned(),
+            next: next.to_owned(),
+            last: folder(node),
+            open: None,
+            is_complete: false,
+        })
     }
 
-    /// Whether this operator may see nodes of a site; `None`: of no site.
-    fn may_see_site(&self, site: Option<&str>) -> bool {
-        self.operator.is_some_and(|operator| operator.may_see(site))
+    /// The complete nodes of the next list.
+    pub async fn next(&mut self, storage: &Storage) -> Result<Vec<Listed>, Error> {
+        let cursor = Some(self.next.clone()).filter(|cursor| !cursor.is_empty());
+        let (keys, next) = storage.list_keys(NODES, cursor).await?;
+        self.list = std::mem::take(&mut self.next);
+        let mut nodes: Vec<Listed> = self.open.take().into_iter().collect();
+        for key in &keys {
+            let found = key.strip_prefix(NODES).and_then(|key| key.split_once('/'));
+            let Some((name, record)) = found else {
+                continue;
+            };
+            let (Ok(node), Some(record)) = (name.parse::<NodeId>(), Record::named(record)) else {
+                continue;
+            };
+            match nodes.last_mut() {
+                Some((last, records)) if *last == node => records.push(record),
+                _ if !self.last.is_empty() && folder(name) <= self.last => {}
+                _ => nodes.push((node, vec![record])),
+            }
+        }
+        match next {
+            Some(next) => {
+                self.next = next;
+                self.open = nodes.pop();
+            }
+            None => self.is_complete = true,
+        }
+        if let Some((node, _)) = nodes.last() {
+            self.last = folder(node.as_str());
+        }
+        Ok(nodes)
+    }
+
+    /// The cursor of the next page, after a node of the last list.
+    pub fn after(&self, node: &NodeId) -> String {
+        format!("{}:{node}", self.list)
+    }
+
+    /// The cursor of the next page, after all nodes that were returned; `None` if there are no more.
+    pub fn cursor(&self) -> Option<String> {
+        let last = self.last.trim_end_matches('/');
+        (!self.is_complete).then(|| format!("{}:{last}", self.list))
+    }
+}
+
+/// The part of a node's keys that they sort by; empty for no node.
+fn folder(node: &str) -> String {
+    match node {
+        "" => String::new(),
+        node => format!("{node}/"),
+    }
+}
+
+/// Whether this operator may see nodes of a site; `None`: of no site.
+pub fn may_see(context: &Context<'_>, site: Option<&str>) -> bool {
+    context
+        .operator
+        .is_some_and(|operator| operator.may_see(site))
+}
+
+/// The node in the path and its records with their hashes, if this operator may see it.
+///
+/// # Errors
+/// [`Error::BadRequest`] if the id is invalid; [`Error::NotFound`]; else as [`Storage::records`].
+pub async fn visible(context: &mut Context<'_>) -> Result<(NodeId, Records), Error> {
+    let node = context.node_in_path(context.parameters.get("id"))?;
+    let records = context.storage.hashed_records(&node).await?;
+    match may_see(context, records.get(Record::Site)?) {
+        true => Ok((node, records)),
+        false => Err(unknown(&node)),
     }
 }
 
 /// The error for a node that does not exist, or that the operator may not see.
-fn unknown(node: &NodeId) -> Error {
+pub fn unknown(node: &NodeId) -> Error {
     Error::NotFound(format!("nothing is known of the node {node}"))
+}
+
+/// Values of pools.
+pub fn display_values(values: &[(String, Allocation)]) -> Vec<Value> {
+    let display = |(pool, held): &(String, Allocation)| {
+        let since = iso_time(held.since as u64);
+        json!({ "pool": pool, "value": held.value, "since": since })
+    };
+    values.iter().map(display).collect()
 }
