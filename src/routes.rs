@@ -92,6 +92,7 @@ const ROUTES: &[Route] = &[
     route("POST", "/admin/nodes/{id}/move", Admin(Role::Operator), |context| Box::pin(admin::changes::to_site(context))),
     route("GET", "/admin/allocations", Admin(Role::Viewer), |context| Box::pin(admin::allocations::list(context))),
     route("PUT", "/admin/allocations", Admin(Role::Admin), |context| Box::pin(admin::allocations::import(context))),
+    route("POST", "/admin/explain", Admin(Role::Viewer), |context| Box::pin(admin::explain::explain(context))),
     route("GET", "/admin/audit", Admin(Role::Viewer), |context| Box::pin(admin::audit::list(context))),
     route("GET", "/admin/pools", Admin(Role::Viewer), |context| Box::pin(admin::pools::list(context))),
     route("DELETE", "/admin/pools", Admin(Role::Operator), |context| Box::pin(admin::pools::release_all(context))),

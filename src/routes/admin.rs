@@ -4,6 +4,7 @@ pub mod allocations;
 pub mod audit;
 pub mod changes;
 pub mod events;
+pub mod explain;
 pub mod nodes;
 pub mod pools;
 
