@@ -2,6 +2,7 @@
 
 mod audit;
 mod cache;
+mod contents;
 mod history;
 mod nodes;
 mod objects;
@@ -24,6 +25,7 @@ use cache::{
 };
 
 pub use audit::Change;
+pub use contents::StoredContents;
 pub use nodes::{
     ChangedRecord, Edit, MAX_KEYS_AT_ONCE, NewValue, Outcome, Plan, RecordBody, RecordChange,
     Records,

@@ -51,6 +51,11 @@ impl Site {
                 self.database.end(number, &ending)?;
                 Ok(Reply::Ended)
             }
+            Command::KeepCheck(result) => {
+                self.database.keep_check(&result)?;
+                Ok(Reply::Ended)
+            }
+            Command::LastCheck => Ok(Reply::Check(self.database.last_check()?)),
             Command::Entries(query) => Ok(Reply::Entries(self.database.entries(&query)?)),
         }
     }

@@ -59,6 +59,8 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     logs,
     /** The log lines of requests since the last call to this or to `logs`, parsed. */
     requests: () => requestsOf(logs()),
+    /** Runs what a cron trigger runs. */
+    scheduled: () => harness.getWorker().scheduled({ cron: "*/15 * * * *", scheduledTime: new Date() }),
     /** Empties KV and R2 while the Worker runs. Its caches and the copies of its objects are expired then. */
     async clear() {
       assert.ok(hasClock, "this bundle remembers what it had");

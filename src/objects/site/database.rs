@@ -11,6 +11,9 @@ use super::protocol::Query;
 /// How many expired entries one change deletes at most, so that none waits for long.
 const MAX_FORGOTTEN: u32 = 100;
 
+/// Maximum size of a part of a result, in bytes: a row has at most 2 MB.
+const MAX_PART: usize = 1_000_000;
+
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS audit (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     time INTEGER NOT NULL,
@@ -19,6 +22,7 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS audit (
     intent TEXT NOT NULL,
     ending TEXT
 );
+CREATE TABLE IF NOT EXISTS checked (part INTEGER PRIMARY KEY, text TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS audit_target ON audit (target, number);";
 
 /// The tables of one site.
@@ -34,6 +38,11 @@ struct Row {
     time: f64,
     intent: String,
     ending: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    text: String,
 }
 
 #[derive(Deserialize)]
@@ -109,6 +118,30 @@ impl Database {
         );
         let rows: Vec<Row> = self.exec(&select, values)?.to_array()?;
         rows.into_iter().map(Row::entry).collect()
+    }
+
+    /// Keeps the result of a check.
+    pub fn keep_check(&self, result: &str) -> worker::Result<()> {
+        self.exec("DELETE FROM checked", Vec::new())?;
+        let mut rest = result;
+        for part in 0_u32.. {
+            let (text, others) = rest.split_at(rest.floor_char_boundary(MAX_PART));
+            let insert = "INSERT INTO checked (part, text) VALUES (?, ?)";
+            self.exec(insert, vec![f64::from(part).into(), text.into()])?;
+            rest = others;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The result of the last check.
+    pub fn last_check(&self) -> worker::Result<Option<String>> {
+        let select = "SELECT text FROM checked ORDER BY part";
+        let parts: Vec<Part> = self.exec(select, Vec::new())?.to_array()?;
+        let text: String = parts.into_iter().map(|part| part.text).collect();
+        Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
     /// Deletes entries that are older than a time, a few at once.

@@ -16,6 +16,10 @@ pub enum Command {
     End { number: u64, ending: Ending },
     /// Returns entries.
     Entries(Query),
+    /// Keeps the result of a check of the content, as JSON.
+    KeepCheck(String),
+    /// Returns it.
+    LastCheck,
 }
 
 /// Which entries, the newest first.
@@ -38,6 +42,8 @@ pub enum Reply {
     Begun(u64),
     Ended,
     Entries(Vec<Entry>),
+    /// The result of the last check.
+    Check(Option<String>),
     /// Storage failed: the cause.
     Failed(String),
 }
