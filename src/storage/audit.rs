@@ -103,7 +103,7 @@ impl Storage {
             .map_err(failed)?
             .get_stub()
             .map_err(failed)?;
-        command.send(&stub).await
+        command.send(stub).await
     }
 }
 

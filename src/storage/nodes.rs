@@ -263,7 +263,7 @@ impl Storage {
             .map_err(failed)?
             .get_stub()
             .map_err(failed)?;
-        NodeRequest::new(node, command).send(&stub).await
+        NodeRequest::new(node, command).send(stub).await
     }
 
     /// The sites of several nodes, in one operation.

@@ -47,7 +47,7 @@ impl Command {
     ///
     /// # Errors
     /// [`Error::Storage`] if it fails or does not reply in time.
-    pub async fn send(&self, stub: &Stub) -> Result<Reply, Error> {
+    pub async fn send(&self, stub: Stub) -> Result<Reply, Error> {
         let doing = "calling the audit log";
         match call(stub, self, doing).await? {
             Reply::Failed(cause) => Err(Error::storage(doing, cause)),
