@@ -19,11 +19,10 @@ use worker::{Bucket, Date, Env, ObjectNamespace, RateLimiter};
 use ztp_core::key::Document;
 
 use crate::error::Error;
-use cache::{
-    Cache, Cached, Flights, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PARSED_SIZE_FACTOR,
-};
+use cache::{Cache, Cached, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PARSED_SIZE_FACTOR};
 
 pub use audit::Change;
+pub use cache::Flights;
 pub use nodes::{Outcome, RecordBody, Records};
 pub use objects::{Description, FoundObject};
 
@@ -302,7 +301,8 @@ impl Storage {
         put.map_err(|cause| Error::storage(format!("writing {key}"), message(&cause)))
     }
 
-    fn warn(&self, warning: String) {
+    /// Adds a problem that did not fail the request.
+    pub fn warn(&self, warning: String) {
         self.warnings.borrow_mut().push(warning);
     }
 

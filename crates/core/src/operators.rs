@@ -235,13 +235,8 @@ impl Entry {
 }
 
 fn who(node: &Node) -> Result<Who, Diagnostic> {
-    let makers: [(&str, fn(&str) -> Who); 3] = [
-        ("email", |email| Who::Email(email.to_lowercase())),
-        ("group", |group| Who::Group(group.to_owned())),
-        ("service_token", |id| Who::ServiceToken(id.to_owned())),
-    ];
     let mut found = None;
-    for (key, make) in makers {
+    for key in ["email", "group", "service_token"] {
         let Some(value) = node.get(key) else { continue };
         if found.is_some() {
             return Err(Diagnostic::at(
@@ -251,17 +246,23 @@ fn who(node: &Node) -> Result<Who, Diagnostic> {
                 ),
             ));
         }
-        let expected = match key {
-            "email" => "an email address",
-            "group" => "the name or the id of a group",
-            _ => "the client id of a service token",
+        let name = value.as_name().map_or("", str::trim).to_owned();
+        let (who, expected) = match key {
+            "email" => (
+                name.contains('@').then(|| Who::Email(name.to_lowercase())),
+                "an email address",
+            ),
+            "group" => (
+                Some(Who::Group(name.clone())),
+                "the name or the id of a group",
+            ),
+            _ => (
+                Some(Who::ServiceToken(name.clone())),
+                "the client id of a service token",
+            ),
         };
-        match value.as_name().map(str::trim) {
-            Some(name) if !name.is_empty() && (key != "email" || name.contains('@')) => {
-                found = Some(make(name));
-            }
-            _ => return Err(wrong(value, &format!("'{key}'"), expected)),
-        }
+        let who = who.filter(|_| !name.is_empty());
+        found = Some(who.ok_or_else(|| wrong(value, &format!("'{key}'"), expected))?);
     }
     found.ok_or_else(|| {
         Diagnostic::at(
