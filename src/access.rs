@@ -216,27 +216,15 @@ fn by_session(value: &str, settings: &Settings) -> Result<Operator, String> {
     })
 }
 
-/// Checks that the request does not come from a page of another origin. A browser adds a cookie by itself, and Access
-/// adds its token for a cookie; a page cannot make it add the admin token. With the session cookie, a request that
-/// changes something needs an `Origin`.
+/// Checks that a request that changes something does not come from a page of another origin.
 ///
 /// # Errors
 /// [`Error::Forbidden`].
 pub fn check_origin(request: &Request, method: Method) -> Result<(), Error> {
-    if method == Method::Token || matches!(request.method.as_str(), "GET" | "HEAD") {
+    if matches!(request.method.as_str(), "GET" | "HEAD") {
         return Ok(());
     }
-    match request.header("Origin") {
-        Some(origin) if origin == path::origin_of(&request.url) => Ok(()),
-        Some(_) => Err(Error::Forbidden(format!(
-            "the request comes from a page of another origin: its header Origin is not {}",
-            path::origin_of(&request.url)
-        ))),
-        None if method == Method::Access => Ok(()),
-        None => Err(Error::Forbidden(
-            "a request with the session cookie that changes something needs the header Origin; a script sends \
-             `Authorization: Bearer` with the admin token"
-                .to_owned(),
-        )),
-    }
+    let origin = request.header("Origin");
+    session::check_origin(method, origin.as_deref(), path::origin_of(&request.url))
+        .map_err(|reason| Error::Forbidden(reason.to_string()))
 }

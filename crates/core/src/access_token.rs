@@ -222,8 +222,11 @@ fn seconds(value: &Value) -> Option<u64> {
 }
 
 fn object(part: &str) -> Result<Map<String, Value>, Rejected> {
-    let bytes = base64url(part).ok_or(Rejected::Malformed)?;
-    serde_json::from_slice(&bytes).map_err(|_| Rejected::Malformed)
+    let text = base64url(part).and_then(|bytes| String::from_utf8(bytes).ok());
+    match serde_json::from_str(&text.ok_or(Rejected::Malformed)?) {
+        Ok(Value::Object(object)) => Ok(object),
+        _ => Err(Rejected::Malformed),
+    }
 }
 
 /// Decodes base64url without padding (RFC 7515, 2). Only the canonical form is accepted.

@@ -129,6 +129,7 @@ pub struct Entry {
     pub role: Role,
     /// At least one site, or `None`: all nodes are visible.
     pub sites: Option<Vec<String>>,
+    /// Whether secrets in startup-configs are visible; by default to all but viewers.
     pub secrets: bool,
 }
 
@@ -217,8 +218,9 @@ impl Entry {
                 ),
             ));
         }
+        let role = role(node)?;
         let secrets = match node.get("secrets") {
-            None => false,
+            None => role > Role::Viewer,
             Some(secrets) => match secrets.value {
                 Value::Bool(secrets) => secrets,
                 _ => return Err(wrong(secrets, "'secrets'", "true or false")),
@@ -227,7 +229,7 @@ impl Entry {
         Ok(Self {
             position: node.position,
             who: who(node)?,
-            role: role(node)?,
+            role,
             sites: node.get("sites").map(sites).transpose()?,
             secrets,
         })
@@ -338,8 +340,8 @@ mod tests {
     #[test]
     fn the_first_entry_that_matches_counts() {
         let operators = Operators::parse(
-            "- {email: Ada@Example.NET, role: admin, secrets: true}\n\
-             - {group: 0042, role: operator, sites: [berlin, 7]}\n\
+            "- {email: Ada@Example.NET, role: admin}\n\
+             - {group: 0042, role: operator, sites: [berlin, 7], secrets: false}\n\
              - {group: noc, role: viewer}\n\
              - {email: ada@example.net, role: viewer}\n\
              - service_token: abc.access\n  role: operator\n",
@@ -374,7 +376,7 @@ mod tests {
                     service_token: Some("abc.access".to_owned()),
                     ..Identity::default()
                 },
-                Some(("abc.access", Role::Operator, None, false)),
+                Some(("abc.access", Role::Operator, None, true)),
             ),
             (person("eve@example.net", &["NOC", "34"]), None),
             (person("abc.access", &[]), None),

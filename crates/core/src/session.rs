@@ -3,11 +3,9 @@
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-
-use crate::credentials::same_token;
+use crate::credentials::{hmac, same_token};
 use crate::hex;
+use crate::operators::Method;
 
 /// The name of the cookie. The prefix makes browsers accept it only over HTTPS, from this host, for all paths.
 pub const COOKIE: &str = "__Host-ztp-session";
@@ -34,6 +32,42 @@ impl fmt::Display for Rejected {
             }
             Self::Expired { seconds } => write!(f, "it expired {seconds} s ago"),
         }
+    }
+}
+
+/// A request that changes something, with a credential that a browser adds by itself, and that is not certain to come
+/// from a page of this server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    OtherOrigin,
+    NoOrigin,
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OtherOrigin => {
+                "the request comes from a page of another origin: its header Origin is not the origin of its URL"
+            }
+            Self::NoOrigin => {
+                "a request with the session cookie that changes something needs the header Origin; a script sends \
+                 `Authorization: Bearer` with the admin token"
+            }
+        })
+    }
+}
+
+/// Checks the header `Origin` of a request that changes something, which was sent to the origin `own`. A browser adds a
+/// cookie by itself, and Access adds its token for a cookie; a page of another origin cannot make it add the admin token.
+///
+/// # Errors
+/// The origin is another one, or missing from a request with the session cookie: every browser sends it.
+pub fn check_origin(method: Method, origin: Option<&str>, own: &str) -> Result<(), Foreign> {
+    match (method, origin) {
+        (Method::Token, _) | (Method::Access, None) => Ok(()),
+        (Method::Cookie, None) => Err(Foreign::NoOrigin),
+        (_, Some(origin)) if origin == own => Ok(()),
+        (_, Some(_)) => Err(Foreign::OtherOrigin),
     }
 }
 
@@ -85,13 +119,6 @@ pub fn set_cookie(value: &str) -> String {
 fn signature(admin_token: &str, until: u64) -> String {
     let key = hmac(admin_token.as_bytes(), b"ztp-edge session key");
     hex(&hmac(&key, format!("valid until {until}").as_bytes()))
-}
-
-fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key)
-        .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
-    mac.update(message);
-    mac.finalize().into_bytes().to_vec()
 }
 
 #[cfg(test)]
@@ -152,6 +179,34 @@ mod tests {
         ] {
             assert_eq!(of_header(header), expected, "{header}");
         }
+    }
+
+    #[test]
+    fn a_page_of_another_origin_cannot_use_what_a_browser_adds_by_itself() {
+        let own = "https://ztp.example.net";
+        for origin in [
+            "https://ztp.example.net.evil.example",
+            "http://ztp.example.net",
+            "https://ztp.example.net:8443",
+            "https://ztp.example.net/",
+            "https://evil.example",
+            "null",
+            "",
+        ] {
+            for method in [Method::Cookie, Method::Access] {
+                let result = check_origin(method, Some(origin), own);
+                assert_eq!(result, Err(Foreign::OtherOrigin), "{origin}");
+            }
+            assert_eq!(check_origin(Method::Token, Some(origin), own), Ok(()));
+        }
+        for method in [Method::Cookie, Method::Access, Method::Token] {
+            assert_eq!(check_origin(method, Some(own), own), Ok(()));
+        }
+        assert_eq!(
+            check_origin(Method::Cookie, None, own),
+            Err(Foreign::NoOrigin)
+        );
+        assert_eq!(check_origin(Method::Access, None, own), Ok(()));
     }
 
     #[test]

@@ -62,7 +62,8 @@ async fn cookie(context: &Context<'_>) -> Result<String, String> {
     check_origin(context.request, Method::Access).map_err(|refusal| refusal.to_string())?;
     let body = context.request.body("the body", MAX_SESSION_BODY).await;
     let body = body.map_err(|refusal| refusal.to_string())?;
-    let parsed: Option<Value> = serde_json::from_slice(&body.to_vec()).ok();
+    let text = String::from_utf8(body.to_vec()).unwrap_or_default();
+    let parsed: Option<Value> = serde_json::from_str(&text).ok();
     let token = parsed.as_ref().and_then(|body| body.get("token")?.as_str());
     let token = token.ok_or("the body is not a JSON object with the string `token`")?;
     check_admin_token(token, context.settings).map_err(|reason| format!("the token: {reason}"))?;
