@@ -4,18 +4,14 @@
 //! team's keys are rotated.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
-use worker::js_sys::{self, Array, JSON, Uint8Array};
+use worker::js_sys::{self, Uint8Array};
 use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
-use worker::wasm_bindgen_futures::JsFuture;
-use worker::web_sys::{AbortSignal, RequestInit, RequestRedirect, Response, WorkerGlobalScope};
-use ztp_core::access_token::{Application, MAX_ACCESS_KEYS, Token, keys};
+use ztp_core::access_token::{Application, Key, MAX_ACCESS_KEYS, Token, keys};
 
 use super::Refused;
 use crate::error::Error;
 use crate::storage::{Flights, Storage, now};
-use crate::stream;
 
 /// How long keys are used without reading them again, in milliseconds.
 const MAX_AGE_MS: u64 = 60 * 60 * 1000;
@@ -27,29 +23,15 @@ const PAUSE_MS: u64 = 60 * 1000;
 const PAUSE_AFTER_FAILURE_MS: u64 = 5 * 1000;
 /// The timeout of a read, in milliseconds.
 const TIMEOUT_MS: u32 = 5000;
-/// Maximum number of keys of a team. It has two.
-const MAX_KEYS: usize = 16;
-/// The algorithm RS256, for WebCrypto.
-const ALGORITHM: &str = r#"{"name":"RSASSA-PKCS1-v1_5","hash":"SHA-256"}"#;
 
-#[wasm_bindgen]
+#[wasm_bindgen(module = "/src/access/keys.js")]
 extern "C" {
-    #[wasm_bindgen(catch, js_namespace = ["crypto", "subtle"], js_name = importKey)]
-    async fn import_key(
-        format: &str,
-        key: &JsValue,
-        algorithm: &JsValue,
-        extractable: bool,
-        usages: &Array,
-    ) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch, js_name = fetchText)]
+    async fn fetch_text(url: &str, limit: u32, timeout: u32) -> Result<JsValue, JsValue>;
 
-    #[wasm_bindgen(catch, js_namespace = ["crypto", "subtle"], js_name = verify)]
-    async fn js_verify(
-        algorithm: &JsValue,
-        key: &JsValue,
-        signature: &Uint8Array,
-        signed: &Uint8Array,
-    ) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch, js_name = verify)]
+    async fn js_verify(key: &str, signature: &Uint8Array, signed: &str)
+    -> Result<JsValue, JsValue>;
 }
 
 thread_local! {
@@ -60,8 +42,7 @@ thread_local! {
 /// The keys of the team, as far as this instance knows them.
 #[derive(Default)]
 struct Keys {
-    /// `CryptoKey`s by key id.
-    by_id: HashMap<String, JsValue>,
+    keys: Vec<Key>,
     /// When they were read, in milliseconds since 1970.
     read: u64,
     /// When they may be read again, in milliseconds since 1970.
@@ -71,9 +52,10 @@ struct Keys {
 }
 
 impl Keys {
-    fn get(&self, id: &str, max_age: u64) -> Option<JsValue> {
+    fn get(&self, id: &str, max_age: u64) -> Option<String> {
         let is_fresh = now() < self.read + max_age;
-        self.by_id.get(id).filter(|_| is_fresh).cloned()
+        let key = self.keys.iter().find(|key| is_fresh && key.id == id)?;
+        Some(key.public.clone())
     }
 }
 
@@ -87,10 +69,9 @@ pub async fn verify(
     storage: &Storage,
 ) -> Result<(), Refused> {
     let key = key(&token.key_id, application, storage).await?;
-    let signed = Uint8Array::from(token.signed.as_bytes());
+    // A copy: memory of wasm may move while the runtime imports the key.
     let signature = Uint8Array::from(token.signature.as_slice());
-    let verified = js_verify(&algorithm(), &key, &signature, &signed).await;
-    match verified {
+    match js_verify(&key, &signature, token.signed).await {
         Ok(verified) if verified.is_truthy() => Ok(()),
         Ok(_) => Err(Refused::because("its signature is wrong")),
         Err(cause) => Err(Refused::because(format!(
@@ -100,7 +81,7 @@ pub async fn verify(
     }
 }
 
-async fn key(id: &str, application: &Application, storage: &Storage) -> Result<JsValue, Refused> {
+async fn key(id: &str, application: &Application, storage: &Storage) -> Result<String, Refused> {
     let known = || KEYS.with_borrow(|keys| keys.get(id, MAX_AGE_MS));
     if let Some(key) = known() {
         return Ok(key);
@@ -111,86 +92,39 @@ async fn key(id: &str, application: &Application, storage: &Storage) -> Result<J
     if let Some(key) = known() {
         return Ok(key);
     }
+    let url = application.keys_url();
     if KEYS.with_borrow(|keys| now() >= keys.next) {
-        let read = read(application).await;
-        KEYS.with_borrow_mut(|keys| match read {
-            Ok(by_id) => {
-                *keys = Keys {
-                    by_id,
+        let read = fetch_text(&url, MAX_ACCESS_KEYS, TIMEOUT_MS).await;
+        let text = read.map_err(|cause| message(&cause));
+        let read = text.and_then(|text| keys(&text.as_string().unwrap_or_default()));
+        KEYS.with_borrow_mut(|known| match read {
+            Ok(keys) => {
+                *known = Keys {
+                    keys,
                     read: now(),
                     next: now() + PAUSE_MS,
                     failure: None,
                 };
             }
             Err(cause) => {
-                keys.next = now() + PAUSE_AFTER_FAILURE_MS;
-                keys.failure = Some(failed(application, cause));
+                let doing = format!("reading the keys of Cloudflare Access at {url}");
+                known.next = now() + PAUSE_AFTER_FAILURE_MS;
+                known.failure = Some(Error::storage(doing, cause));
             }
         });
     }
-    KEYS.with_borrow(|keys| match (keys.get(id, MAX_STALE_MS), &keys.failure) {
+    let known = KEYS.with_borrow(|keys| (keys.get(id, MAX_STALE_MS), keys.failure.clone()));
+    match known {
         (Some(key), None) => Ok(key),
         (Some(key), Some(failure)) => {
             storage.warn(format!("{}; the known keys were used", failure.detail()));
             Ok(key)
         }
-        (None, Some(failure)) => Err(Refused::Failed(failure.clone())),
+        (None, Some(failure)) => Err(Refused::Failed(failure)),
         (None, None) => Err(Refused::because(format!(
-            "its key is not one of those at {}",
-            application.keys_url()
+            "its key is not one of those at {url}"
         ))),
-    })
-}
-
-/// The keys of the team, by id.
-async fn read(application: &Application) -> Result<HashMap<String, JsValue>, String> {
-    let text = fetch(&application.keys_url())
-        .await
-        .map_err(|cause| message(&cause))??;
-    let usages = Array::of1(&"verify".into());
-    let mut by_id = HashMap::new();
-    for (id, key) in keys(&text)?.into_iter().take(MAX_KEYS) {
-        let key = JSON::parse(&key).map_err(|cause| message(&cause))?;
-        let key = import_key("jwk", &key, &algorithm(), false, &usages).await;
-        by_id.insert(id, key.map_err(|cause| message(&cause))?);
     }
-    Ok(by_id)
-}
-
-/// The body of a response with status 200; the inner error is about the response.
-async fn fetch(url: &str) -> Result<Result<String, String>, JsValue> {
-    let init = RequestInit::new();
-    init.set_redirect(RequestRedirect::Manual);
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(TIMEOUT_MS)));
-    let worker: WorkerGlobalScope = js_sys::global().unchecked_into();
-    let response = JsFuture::from(worker.fetch_with_str_and_init(url, &init)).await?;
-    let response: Response = response.dyn_into()?;
-    if response.status() != 200 {
-        return Ok(Err(format!("status {}", response.status())));
-    }
-    let Some(body) = response.body() else {
-        return Ok(Err("the response has no body".to_owned()));
-    };
-    let read = stream::read_up_to(&body, MAX_ACCESS_KEYS).await;
-    Ok(match read {
-        Ok(Some(bytes)) => {
-            String::from_utf8(bytes.to_vec()).map_err(|_| "the response is not UTF-8".to_owned())
-        }
-        Ok(None) => Err(format!("the response exceeds {MAX_ACCESS_KEYS} bytes")),
-        Err(cause) => Err(cause.to_string()),
-    })
-}
-
-fn algorithm() -> JsValue {
-    JSON::parse(ALGORITHM).unwrap_or_default()
-}
-
-fn failed(application: &Application, cause: String) -> Error {
-    let url = application.keys_url();
-    Error::storage(
-        format!("reading the keys of Cloudflare Access at {url}"),
-        cause,
-    )
 }
 
 /// The message of a JavaScript error.

@@ -12,7 +12,9 @@ use crate::operators::Identity;
 /// Maximum length of a token, in bytes.
 pub const MAX_ACCESS_TOKEN: usize = 16 * 1024;
 /// Maximum size of the keys of a team, in bytes.
-pub const MAX_ACCESS_KEYS: usize = 64 * 1024;
+pub const MAX_ACCESS_KEYS: u32 = 64 * 1024;
+/// Maximum number of keys of a team. It has two.
+const MAX_KEYS: usize = 16;
 /// How far the clocks of Access and of the Worker may differ, in seconds.
 pub const CLOCK_SKEW_S: u64 = 60;
 /// Maximum length of a key id, in bytes.
@@ -174,29 +176,39 @@ impl<'t> Token<'t> {
     }
 }
 
-/// The public keys in a response of [`Application::keys_url`] that can verify RS256: the id of each, and the key as a
-/// JSON Web Key (RFC 7517).
+/// A public key of a team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    pub id: String,
+    /// The key as a JSON Web Key (RFC 7517).
+    pub public: String,
+}
+
+/// The keys in a response of [`Application::keys_url`] that can verify RS256, at most [`MAX_KEYS`].
 ///
 /// # Errors
 /// The response is not a JSON object with the list `keys`.
-pub fn keys(text: &str) -> Result<Vec<(String, String)>, String> {
+pub fn keys(text: &str) -> Result<Vec<Key>, String> {
     let response: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let keys = response.get("keys").and_then(Value::as_array);
-    let keys = keys.ok_or("the response has no list `keys`")?;
-    let is = |key: &Value, name: &str, wanted: &str| key.get(name).is_none_or(|v| v == wanted);
-    let usable = keys.iter().filter_map(|key| {
+    let all = response.get("keys").and_then(Value::as_array);
+    let all = all.ok_or("the response has no list `keys`")?;
+    let mut keys = Vec::new();
+    for key in all.iter().take(MAX_KEYS) {
         let text = |name: &str| key.get(name).and_then(Value::as_str);
-        let (id, kind) = (text("kid")?, text("kty")?);
-        let usable = kind == "RSA" && is(key, "alg", "RS256") && is(key, "use", "sig");
-        let public = serde_json::json!({
-            "kty": "RSA",
-            "alg": "RS256",
-            "n": text("n")?,
-            "e": text("e")?,
-        });
-        usable.then(|| (id.to_owned(), public.to_string()))
-    });
-    Ok(usable.collect())
+        let may_be = |name: &str, wanted: &str| key.get(name).is_none_or(|value| value == wanted);
+        if let (Some("RSA"), Some(id), Some(n), Some(e)) =
+            (text("kty"), text("kid"), text("n"), text("e"))
+            && may_be("alg", "RS256")
+            && may_be("use", "sig")
+            && [n, e].iter().all(|number| base64url(number).is_some())
+        {
+            keys.push(Key {
+                id: id.to_owned(),
+                public: format!(r#"{{"kty":"RSA","alg":"RS256","n":"{n}","e":"{e}"}}"#),
+            });
+        }
+    }
+    Ok(keys)
 }
 
 /// The names in a claim that is a string or a list of strings.
@@ -500,8 +512,13 @@ mod tests {
             (json!({ "use": "enc" }), false),
             (json!({ "kid": 7 }), false),
             (json!({ "n": null }), false),
+            (json!({ "n": "AQ\",\"d\":\"AQ" }), false),
+            (json!({ "e": "!" }), false),
         ] {
-            let expected = used.then(|| ("a".to_owned(), public.to_owned()));
+            let expected = used.then(|| Key {
+                id: "a".to_owned(),
+                public: public.to_owned(),
+            });
             let expected: Vec<_> = expected.into_iter().collect();
             assert_eq!(keys(&key(others.clone())), Ok(expected), "{others}");
         }
