@@ -11,7 +11,7 @@ use ztp_core::node::{Identifier, NodeId};
 use ztp_core::path;
 use ztp_core::printable::cut;
 
-use super::nodes::{Pages, may_see};
+use super::nodes::Pages;
 use super::{Context, display_finding, respond};
 use crate::error::Error;
 use crate::objects::site::protocol::{Command, Reply};
@@ -229,7 +229,11 @@ async fn hide(context: &Context<'_>, result: &mut Value) -> Result<(), Error> {
     let mut visible = Vec::new();
     for known in known.chunks(MAX_KEYS_AT_ONCE) {
         let sites = context.storage.sites_of(known).await?;
-        visible.extend(sites.iter().map(|site| may_see(context, site.as_deref())));
+        visible.extend(
+            sites
+                .iter()
+                .map(|site| context.operator_may_see(site.as_deref())),
+        );
     }
     let (mut nodes, mut visible) = (nodes.into_iter(), visible.into_iter());
     findings.retain(|finding| match nodes.next().flatten() {
