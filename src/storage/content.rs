@@ -87,8 +87,7 @@ pub struct ObjectChange<'a> {
 
 impl ObjectState {
     fn of(object: &Object) -> Self {
-        let digest = of_uploader(object);
-        let (sha1, sha256) = digest.map_or((None, None), |(sha1, sha256)| (Some(sha1), sha256));
+        let (sha1, sha256) = of_uploader(object);
         let mut metadata = object.custom_metadata().unwrap_or_default();
         Self {
             etag: object.http_etag(),

@@ -293,7 +293,7 @@ impl Storage {
             version: description.version,
             size: description.size,
             sha1: hex(&sha1),
-            sha256: of_uploader(&object).and_then(|(_, sha256)| sha256),
+            sha256: of_uploader(&object).1,
         }))
     }
 
@@ -361,11 +361,11 @@ fn described(
 
 /// The digest that the uploader supplied.
 fn uploaded_digest(description: &Description, object: &Object) -> Option<StoredDigest> {
-    let (sha1, sha256) = of_uploader(object)?;
+    let (sha1, sha256) = of_uploader(object);
     Some(StoredDigest {
         version: description.version.clone(),
         size: description.size,
-        sha1,
+        sha1: sha1?,
         sha256,
     })
 }
@@ -373,7 +373,7 @@ fn uploaded_digest(description: &Description, object: &Object) -> Option<StoredD
 /// The SHA-1 that the uploader supplied, and the SHA-256: checksums, which R2 has verified; or custom metadata, if its
 /// size is that of the object. A multipart upload has no checksum of the whole, and R2 verifies one checksum of an
 /// upload.
-pub(super) fn of_uploader(object: &Object) -> Option<(String, Option<String>)> {
+pub(super) fn of_uploader(object: &Object) -> (Option<String>, Option<String>) {
     let checksums = object.checksum();
     let metadata = object.custom_metadata().unwrap_or_default();
     let size = metadata.get("size").or(metadata.get("sha1-size"));
@@ -384,10 +384,10 @@ pub(super) fn of_uploader(object: &Object) -> Option<(String, Option<String>)> {
     };
     let sha1 = checksums.sha1.map(|sha1| hex(&sha1));
     let sha256 = checksums.sha256.map(|sha256| hex(&sha256));
-    Some((
-        sha1.or_else(|| supplied("sha1", 40))?,
+    (
+        sha1.or_else(|| supplied("sha1", 40)),
         sha256.or_else(|| supplied("sha256", 64)),
-    ))
+    )
 }
 
 /// Whether a text is a number of so many hexadecimal digits, in lower case.
