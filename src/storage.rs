@@ -2,6 +2,7 @@
 
 mod audit;
 mod cache;
+mod content;
 mod history;
 mod nodes;
 mod objects;
@@ -23,11 +24,12 @@ use cache::{Cache, Cached, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PA
 
 pub use audit::Change;
 pub use cache::Flights;
+pub use content::{FoundValue, MAX_PAGE, ObjectChange, ObjectState, ValueBody};
 pub use nodes::{
     ChangedRecord, Edit, MAX_KEYS_AT_ONCE, NewValue, Outcome, Plan, RecordBody, RecordChange,
     Records,
 };
-pub use objects::{Description, FoundObject};
+pub use objects::{Description, FoundObject, is_hex};
 
 /// Storage operations of one request, for its log line.
 #[derive(Debug, Clone, Copy, Default)]

@@ -20,6 +20,10 @@ const ROUTES = {
   "DELETE /admin/session": { role: "viewer", path: "/admin/session", status: 204 },
   "GET /admin/audit": { role: "viewer", path: "/admin/audit", status: 200 },
   "GET /admin/nodes/{id}/events": { role: "viewer", path: "/admin/nodes/JPE1/events", status: 200, elsewhere: 404 },
+  "GET /admin/content": { role: "viewer", path: "/admin/content", status: 200 },
+  "GET /admin/content/{key}": { role: "viewer", path: "/admin/content/nodes/JPE1/startup-config", status: 200, elsewhere: 404 },
+  "PUT /admin/content/{key}": { role: "operator", path: "/admin/content/nodes/JPE1/attributes", options: { body: "a: 1" }, status: 200, elsewhere: 404, prepare: attribute },
+  "DELETE /admin/content/{key}": { role: "operator", path: "/admin/content/nodes/JPE1/attributes", status: 200, elsewhere: 404, prepare: attribute },
   "GET /admin/nodes": { role: "viewer", path: "/admin/nodes", status: 200 },
   "GET /admin/nodes/{id}": { role: "viewer", path: "/admin/nodes/JPE1", status: 200, elsewhere: 404 },
   "POST /admin/nodes/{id}/assign": { role: "operator", path: "/admin/nodes/JPE1/assign", options: { body: '{"attributes":"a: 1"}' }, status: 200, elsewhere: 404 },
@@ -79,6 +83,12 @@ async function send(method, path, headers, options = {}) {
   const response = await worker.request(method, path, { ...options, headers: { ...options.headers, ...headers } });
   for (const secret of secrets) assert.ok(!response.text.includes(secret), response.text);
   return response;
+}
+
+/** Stores another value, so that the request changes it. */
+async function attribute() {
+  const stored = await worker.request("PUT", "/admin/content/nodes/JPE1/attributes", { headers: bearer(ADMIN), body: `a: ${Math.random()}` });
+  assert.ok(stored.status < 300, stored.text);
 }
 
 /** Stores what was forgotten. */
