@@ -7,6 +7,8 @@ pub mod content;
 pub mod events;
 pub mod nodes;
 pub mod pools;
+pub mod undo;
+pub mod uploads;
 
 use serde_json::{Map, Value, json};
 use ztp_core::audit::{Action, Intent};
