@@ -119,7 +119,7 @@ async function roundTrip(t, source, changed) {
 /** Starts the built Worker on a state folder. `stop` waits until it has ended, and so until its writes are complete. */
 async function startWorker(state) {
   const port = await freePort();
-  const args = ["dev", "--port", String(port), "--persist-to", state, "--inspector-port", "0", "--show-interactive-dev-session=false"];
+  const args = ["dev", "--port", String(port), "--persist-to", state, "--var", "ALLOW_ANYONE:True", "--inspector-port", "0", "--show-interactive-dev-session=false"];
   const env = environment({ CLOUDFLARE_CF_FETCH_ENABLED: "false", CI: "1" });
   const child = spawn(npmBin("wrangler"), args, { cwd: project, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
   let log = "";
