@@ -8,6 +8,8 @@ pub mod events;
 pub mod nodes;
 pub mod pools;
 pub mod session;
+pub mod undo;
+pub mod uploads;
 
 use serde_json::{Map, Value, json};
 use ztp_core::audit::{Action, Intent};

@@ -115,6 +115,7 @@ mod tests {
             ("nodes/JPE1/startup-config", "", "empty-startup-config"),
             ("nodes/ JPE1/definition", "actions: []\n", "bad-node-id"),
             ("resources/a", "- b\n", "bad-pool"),
+            ("operators", "- email: a\n", "bad-operators"),
             ("bootstrap/bootstrap", "print(1)\n", "no-server"),
             (
                 "bootstrap/bootstrap.conf",
