@@ -39,7 +39,8 @@ const WASM_FEATURES = [
   "reference-types",
   "exception-handling",
 ];
-const MAX_GZIPPED_BYTES = 600 * 1000;
+/** A Worker has 3 MB on the free plan, and its start takes time that grows with its code. */
+const MAX_GZIPPED_BYTES = 700 * 1000;
 
 const args = process.argv.slice(2);
 const outDir = process.env.OUT_DIR ?? "build";
