@@ -2,8 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::terminal::line;
+use serde_json::{Value as Json, json};
+
 use ztp_core::content::Store;
+
+use crate::api::{Stored, store_of};
+use crate::digest::FileDigest;
+use crate::terminal::line;
 
 /// The step for one key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,18 +18,67 @@ pub enum Step {
     Delete,
     /// It differs, and stays as it is. The reason.
     LeaveAlone(String),
+    /// Both sides have changed since the last push or pull. The change of the other side.
+    Conflict(String),
     Unchanged,
 }
 
+impl Step {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Change => "change",
+            Self::Delete => "delete",
+            Self::LeaveAlone(_) => "left alone",
+            Self::Conflict(_) => "conflict",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
 /// One key of a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Item {
-    /// The store of the key: two stores can have the same key.
-    pub store: Store,
     pub key: String,
     pub step: Step,
     /// The size of the new content, in bytes.
     pub size: Option<u64>,
+    /// Of the file, if it was read.
+    pub file: Option<FileDigest>,
+    /// The value on the server before.
+    pub stored: Option<Stored>,
+}
+
+impl Item {
+    pub fn new(key: &str, step: Step, size: Option<u64>) -> Self {
+        Self {
+            key: key.to_owned(),
+            step,
+            size,
+            file: None,
+            stored: None,
+        }
+    }
+
+    pub fn is_stored(&self) -> bool {
+        matches!(self.step, Step::Add | Step::Change)
+    }
+
+    fn json(&self) -> Json {
+        let mut json = json!({
+            "key": self.key,
+            "store": match store_of(&self.key) {
+                Store::Kv => "kv",
+                Store::R2 => "r2",
+            },
+            "step": self.step.name(),
+            "size": self.size,
+        });
+        if let Step::LeaveAlone(reason) | Step::Conflict(reason) = &self.step {
+            json["reason"] = json!(reason);
+        }
+        json
+    }
 }
 
 /// All steps.
@@ -34,69 +88,57 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn add(&mut self, store: Store, key: &str, step: Step, size: Option<u64>) {
-        self.items.push(Item {
-            store,
-            key: key.to_owned(),
-            step,
-            size,
-        });
-    }
-
     /// The number of keys whose step is wanted.
     pub fn count(&self, wanted: impl Fn(&Step) -> bool) -> usize {
         self.items.iter().filter(|item| wanted(&item.step)).count()
     }
 
-    /// The keys that are to be stored in one of the stores, in the order of the plan.
-    pub fn stored(&self, store: Store) -> impl Iterator<Item = &Item> {
-        self.items.iter().filter(move |item| {
-            matches!(item.step, Step::Add | Step::Change) && item.store == store
-        })
+    pub fn conflicts(&self) -> usize {
+        self.count(|step| matches!(step, Step::Conflict(_)))
     }
 
-    /// The keys that are to be deleted from one of the stores.
-    pub fn deleted(&self, store: Store) -> Vec<String> {
-        let items = self.items.iter();
-        items
-            .filter(|item| item.step == Step::Delete && item.store == store)
-            .map(|item| item.key.clone())
-            .collect()
+    /// The steps; unchanged keys only if `verbose`.
+    pub fn json(&self, verbose: bool) -> Vec<Json> {
+        let shown = |item: &&Item| verbose || item.step != Step::Unchanged;
+        self.items.iter().filter(shown).map(Item::json).collect()
     }
 
     /// A line for each key that changes or is left alone, and the numbers of all steps.
     pub fn text(&self, verbose: bool) -> String {
         let mut items: Vec<&Item> = self.items.iter().collect();
-        items.sort_by(|a, b| (&a.key, a.store).cmp(&(&b.key, b.store)));
+        items.sort_by(|a, b| a.key.cmp(&b.key));
         let mut out = String::new();
         for item in items {
-            let Item { step, size, .. } = item;
-            let key = line(&item.key);
-            let size = size.map(bytes).unwrap_or_default();
-            let _ = match step {
-                Step::Add => writeln!(out, "  add         {key}  {size}"),
-                Step::Change => writeln!(out, "  change      {key}  {size}"),
-                Step::Delete => writeln!(out, "  delete      {key}"),
-                Step::LeaveAlone(why) => writeln!(out, "  left alone  {key}: {}", line(why)),
-                Step::Unchanged if verbose => writeln!(out, "  unchanged   {key}"),
-                Step::Unchanged => Ok(()),
+            let (name, key) = (item.step.name(), line(&item.key));
+            let size = item.size.map(bytes).unwrap_or_default();
+            let _ = match &item.step {
+                Step::Add | Step::Change => writeln!(out, "  {name:11} {key}  {size}"),
+                Step::LeaveAlone(why) | Step::Conflict(why) => {
+                    writeln!(out, "  {name:11} {key}: {}", line(why))
+                }
+                Step::Unchanged if !verbose => Ok(()),
+                Step::Delete | Step::Unchanged => writeln!(out, "  {name:11} {key}"),
             };
         }
-        let _ = writeln!(
+        let _ = write!(
             out,
-            "{} to add, {} to change, {} to delete, {} left alone, {} unchanged",
+            "{} to add, {} to change, {} to delete, {} left alone, ",
             self.count(|step| *step == Step::Add),
             self.count(|step| *step == Step::Change),
             self.count(|step| *step == Step::Delete),
             self.count(|step| matches!(step, Step::LeaveAlone(_))),
-            self.count(|step| *step == Step::Unchanged),
         );
+        if self.conflicts() > 0 {
+            let _ = write!(out, "{} in conflict, ", self.conflicts());
+        }
+        let unchanged = self.count(|step| *step == Step::Unchanged);
+        let _ = writeln!(out, "{unchanged} unchanged");
         out
     }
 }
 
 /// A size for people.
-fn bytes(size: u64) -> String {
+pub fn bytes(size: u64) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match units.into_iter().find(|(unit, _)| size >= *unit) {
         // A double is exact enough for one decimal place.
@@ -111,39 +153,40 @@ mod tests {
 
     #[test]
     fn a_plan_shows_changes_and_counts_unchanged_keys() {
-        let mut plan = Plan::default();
-        plan.add(Store::R2, "files/b", Step::Add, Some(1536));
-        plan.add(Store::Kv, "definitions/a", Step::Change, Some(7));
-        plan.add(Store::Kv, "definitions/c", Step::Unchanged, Some(7));
-        plan.add(
-            Store::Kv,
-            "nodes/J/.node",
-            Step::LeaveAlone("its own".into()),
-            None,
-        );
+        let items = [
+            Item::new("files/b", Step::Add, Some(1536)),
+            Item::new("definitions/a", Step::Change, Some(7)),
+            Item::new("definitions/c", Step::Unchanged, Some(7)),
+            Item::new("nodes/J/.node", Step::LeaveAlone("its own".into()), None),
+        ];
+        let mut plan = Plan {
+            items: items.into(),
+        };
         assert_eq!(
             plan.text(false),
             "  change      definitions/a  7 bytes\n  add         files/b  1.5 KiB\n  left alone  \
              nodes/J/.node: its own\n1 to add, 1 to change, 0 to delete, 1 left alone, 1 unchanged\n"
         );
         assert!(plan.text(true).contains("unchanged   definitions/c"));
-        assert_eq!(plan.stored(Store::Kv).count(), 1);
-    }
-    #[test]
-    fn a_key_is_deleted_only_from_the_planned_store() {
-        let mut plan = Plan::default();
-        plan.add(Store::R2, "nodes/J/definition", Step::Delete, None);
-        plan.add(Store::Kv, "nodes/J/definition", Step::Unchanged, None);
-        plan.add(Store::Kv, "files/a", Step::Delete, None);
-        assert_eq!(plan.deleted(Store::R2), ["nodes/J/definition"]);
-        assert_eq!(plan.deleted(Store::Kv), ["files/a"]);
+        assert_eq!(plan.json(false).len(), 3);
+        assert_eq!(plan.json(true)[3]["reason"], "its own");
+        let conflict = Step::Conflict("Ann changed it".into());
+        plan.items.push(Item::new("neighbordb", conflict, None));
+        let text = plan.text(false);
+        assert!(
+            text.contains("  conflict    neighbordb: Ann changed it\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("1 left alone, 1 in conflict, 1 unchanged"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_key_with_line_ends_is_one_line_of_a_plan() {
-        let mut plan = Plan::default();
-        plan.add(Store::R2, "files/a\n::error::b\u{1b}", Step::Add, None);
-        let text = plan.text(false);
+        let item = Item::new("files/a\n::error::b\u{1b}", Step::Add, None);
+        let text = Plan { items: vec![item] }.text(false);
         assert!(
             text.starts_with("  add         files/a\\n::error::b\\u{1b}"),
             "{text}"

@@ -1,303 +1,550 @@
 //! `ztp push`: validate, compare, show the plan, store the differences.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value as Json, json};
+use ureq::http::Method;
 
 use ztp_core::content::{ContentKind, Store};
 use ztp_core::key::Record;
+use ztp_core::path::encode_segment;
 
-use crate::cli::PushArgs;
+use crate::api::{Api, Call, Content, Reply, Stored, content_path, nothing, store_of};
+use crate::cli::{ChangeArgs, Only, PushArgs};
 use crate::data_root::{DataRoot, File};
-use crate::digest::{FileDigest, sha1};
-use crate::plan::{Plan, Step};
-use crate::project::Project;
-use crate::store::{self, Inventory, Storage, Upload, mark};
+use crate::diff;
+use crate::digest::FileDigest;
+use crate::parallel::{self, AT_ONCE};
+use crate::plan::{Item, Plan, Step, bytes};
+use crate::seen::Seen;
+use crate::servers::connect;
 use crate::terminal::line;
 use crate::validate::validate;
-use crate::{CLEAN, FINDINGS, Failure, display, display_findings, display_path, regular};
+use crate::{CLEAN, FINDINGS, Failure, display, display_findings, display_path, identifier};
 
-/// The largest number of values in one comparison or write.
-const VALUES_AT_ONCE: usize = 100;
-/// The largest number of bytes of values in one write: base64 adds a third, and Cloudflare accepts
-/// 100 MB.
-const BYTES_AT_ONCE: usize = 25 << 20;
+/// The size from which an object is uploaded in parts, in bytes: an interrupted upload resumes with the next part.
+const MIN_UPLOAD_BYTES: u64 = 64 << 20;
+/// The number of parts of an upload that are sent at a time.
+const PARTS_AT_ONCE: usize = 4;
+/// The number of nodes that a text names.
+const MAX_NAMED: usize = 20;
 
 /// Pushes a data_root.
 ///
 /// # Errors
-/// It cannot be read, or the storage fails. The stored part stays, and the next push resumes.
-pub fn run(args: &PushArgs) -> Result<u8, Failure> {
-    let project = Project::find(args.target.project.as_deref())?;
-    let root = DataRoot::scan(&args.dir)?;
-    let validation = validate(&root, project.identifier()?, args.site.as_deref());
-    if !validation.findings.is_empty() {
-        display_findings(&root, &validation)?;
-    }
-    if validation.has_errors() {
-        display("nothing is stored: correct the errors first\n")?;
+/// It cannot be read, or the server fails. The stored part stays, and the next push resumes.
+pub fn run(args: &PushArgs, json: bool) -> Result<u8, Failure> {
+    let Some(mut push) = Push::prepare(&args.change, json)? else {
         return Ok(FINDINGS);
-    }
-    let mut storage = store::open(&args.target, &project)?;
-    display(&format!(
-        "from {} to {}\n",
-        display_path(&root.path),
-        storage.name()
-    ))?;
-    let inventory = storage.list()?;
-    let mut push = Push {
-        args,
-        root: &root,
-        storage: storage.as_mut(),
-        plan: Plan::default(),
-        digests: HashMap::new(),
     };
-    push.compare(&inventory)?;
-    if args.prune {
-        push.prune(&inventory)?;
+    let text = push.plan.text(args.verbose);
+    let copies = push.copies();
+    if !json {
+        display(&format!("{text}{}", display_copies(&copies)))?;
     }
-    display(&push.plan.text(args.verbose))?;
-    if args.dry_run {
-        display("dry run: nothing is stored\n")?;
-        return Ok(CLEAN);
+    let mut report = Report::default();
+    match args.dry_run {
+        true if !json => display("dry run: nothing is stored\n")?,
+        true => {}
+        false => {
+            let done = push.store(&mut report);
+            // Also after a failure: it is what a next push compares with.
+            push.seen.save()?;
+            done?;
+        }
     }
-    push.store(&inventory)?;
-    Ok(CLEAN)
+    let clean = push.plan.conflicts() == 0 && report.problems.is_empty();
+    if json {
+        let copies: Vec<_> = copies
+            .iter()
+            .map(|(key, nodes)| json!({"definition": key, "nodes": nodes}))
+            .collect();
+        display(&format!(
+            "{:#}\n",
+            json!({
+                "url": push.api.server.url,
+                "dry_run": args.dry_run,
+                "steps": push.plan.json(args.verbose),
+                "stored": report.stored,
+                "stored_bytes": report.bytes,
+                "deleted": report.deleted,
+                "problems": report.problems,
+                "copies": copies,
+            })
+        ))?;
+    } else if !args.dry_run {
+        for problem in &report.problems {
+            display(&display_problem(problem))?;
+        }
+        let left = match report.problems.len() {
+            0 => String::new(),
+            left => format!(", not stored {left}: see above"),
+        };
+        let size = match report.bytes {
+            0 => String::new(),
+            size => format!(" ({})", bytes(size)),
+        };
+        let (stored, deleted) = (report.stored, report.deleted);
+        display(&format!("stored {stored}{size}, deleted {deleted}{left}\n"))?;
+    }
+    Ok(if clean { CLEAN } else { FINDINGS })
 }
 
 /// A push under way.
-struct Push<'a> {
-    args: &'a PushArgs,
-    root: &'a DataRoot,
-    storage: &'a mut dyn Storage,
-    plan: Plan,
-    /// Of the files for R2 that have been read already.
-    digests: HashMap<String, FileDigest>,
+pub struct Push<'a> {
+    args: &'a ChangeArgs,
+    pub root: DataRoot,
+    pub api: Api,
+    pub plan: Plan,
+    seen: Seen,
+    /// The content on the server when the push began.
+    list: BTreeMap<String, Stored>,
 }
 
-impl Push<'_> {
-    /// Puts every file into the plan, in the order in which it is to be stored.
-    fn compare(&mut self, inventory: &Inventory) -> Result<(), Failure> {
-        let root = self.root;
-        let mut files: Vec<(&String, &File)> = root.files.iter().collect();
-        files.sort_by_key(|(key, file)| (rank(&file.kind), *key));
-        let (objects, values): (Vec<_>, Vec<_>) = files
-            .into_iter()
-            .partition(|(_, file)| file.kind.store() == Store::R2);
-        for (key, file) in objects {
-            let step = match inventory.objects.get(key) {
-                None => Step::Add,
-                Some(stored) if stored.size != file.size => Step::Change,
-                Some(stored) => {
-                    let digest = FileDigest::of(&file.path)?;
-                    let same = stored.is(&digest);
-                    self.digests.insert(key.clone(), digest);
-                    match same {
-                        Some(true) => Step::Unchanged,
-                        Some(false) | None => Step::Change,
-                    }
-                }
+/// The result of a push.
+#[derive(Default)]
+struct Report {
+    stored: usize,
+    bytes: u64,
+    deleted: usize,
+    /// The keys that are not stored: `{"key", "error", "diff"?, "findings"?}`.
+    problems: Vec<Json>,
+}
+
+/// The result for one key.
+enum Outcome {
+    Done,
+    Problem(Json),
+}
+
+impl<'a> Push<'a> {
+    /// Validates the data_root, and compares it with the server. `None` if it has errors, which are displayed.
+    ///
+    /// # Errors
+    /// It cannot be read, or the server fails.
+    pub fn prepare(args: &'a ChangeArgs, json: bool) -> Result<Option<Self>, Failure> {
+        let root = DataRoot::scan(&args.dir)?;
+        let mut validation = validate(
+            &root,
+            identifier(args.identifier, &root)?,
+            args.site.as_deref(),
+        );
+        let only = &args.only;
+        validation
+            .findings
+            .retain(|finding| only.includes(&finding.key));
+        if !validation.findings.is_empty() && !json {
+            display_findings(&root, &validation)?;
+        }
+        if validation.has_errors() {
+            let problem = "nothing is stored: correct the errors first";
+            return match json {
+                true => Err(Failure::refused(format!(
+                    "{problem}; `ztp validate` lists them"
+                ))),
+                false => display(&format!("{problem}\n")).map(|()| None),
             };
-            if step != Step::Unchanged {
-                self.storage.check_size(key, file.size)?;
+        }
+        let api = connect(&args.server)?;
+        if !json {
+            let from = display_path(&root.path);
+            display(&format!("from {from} to {}\n", api.server.url))?;
+        }
+        let mut push = Self {
+            args,
+            seen: Seen::load(&root.path, &api.server.url)?,
+            list: api.list()?,
+            plan: Plan::default(),
+            root,
+            api,
+        };
+        push.compare()?;
+        if args.prune {
+            push.prune();
+        }
+        only.check(push.plan.items.iter().map(|item| item.key.as_str()))?;
+        Ok(Some(push))
+    }
+
+    /// Puts every file into the plan, in the order in which it is to be stored.
+    fn compare(&mut self) -> Result<(), Failure> {
+        let files = self.root.files.iter();
+        let mut files: Vec<_> = files
+            .filter(|(key, _)| self.args.only.includes(key))
+            .collect();
+        files.sort_by_key(|(key, file)| (rank(&file.kind), *key));
+        let items = parallel::map(files, AT_ONCE, |(key, file)| self.item(key, file))?;
+        for item in items.iter().filter(|item| item.step == Step::Unchanged) {
+            if let Some(file) = &item.file {
+                self.seen.set(&item.key, &file.sha1);
             }
-            self.plan.add(Store::R2, key, step, Some(file.size));
         }
-        for values in values.chunks(VALUES_AT_ONCE) {
-            self.compare_values(values, inventory)?;
-        }
+        self.plan.items = items;
         Ok(())
     }
 
-    fn compare_values(
-        &mut self,
-        values: &[(&String, &File)],
-        inventory: &Inventory,
-    ) -> Result<(), Failure> {
-        let existing: Vec<String> = values
-            .iter()
-            .map(|(key, _)| (*key).clone())
-            .filter(|key| inventory.values.contains_key(key))
-            .collect();
-        let stored = match existing.is_empty() {
-            true => HashMap::new(),
-            false => self.storage.values(&existing)?,
-        };
-        for (key, file) in values {
-            let record = match &file.kind {
-                ContentKind::Record(_, record) => Some(*record),
-                _ => None,
-            };
-            let step = if record == Some(Record::Facts) && !self.args.with_facts {
-                Step::LeaveAlone("the node sends its facts itself; see --with-facts".to_owned())
-            } else {
-                match stored.get(*key) {
-                    None => Step::Add,
-                    Some(value) if *value == read(file)? => Step::Unchanged,
-                    Some(value) => {
-                        let pushed = &inventory.values.get(*key).cloned().unwrap_or_default();
-                        let by_switch = pushed.pushed_sha1.as_ref() != Some(&sha1(value));
-                        let kept = record == Some(Record::StartupConfig)
-                            && by_switch
-                            && !self.args.overwrite_startup_configs;
-                        match kept {
-                            true => Step::LeaveAlone(
-                                "the switch has stored its own since the last push; fetch it with `ztp pull \
-                                 --nodes`, or give --overwrite-startup-configs"
-                                    .to_owned(),
-                            ),
-                            false => Step::Change,
-                        }
-                    }
-                }
-            };
-            self.plan.add(Store::Kv, key, step, Some(file.size));
+    fn item(&self, key: &str, file: &File) -> Result<Item, Failure> {
+        let mut item = Item::new(key, Step::Add, Some(file.size));
+        if matches!(file.kind, ContentKind::Record(_, Record::Facts)) && !self.args.with_facts {
+            let reason = "the node sends its facts itself; see --with-facts";
+            item.step = Step::LeaveAlone(reason.to_owned());
+            return Ok(item);
         }
-        Ok(())
+        let digest = FileDigest::of(&file.path)?;
+        if let Some(stored) = self.list.get(key) {
+            item.stored = self.api.complete(stored.clone())?;
+        }
+        if let Some(stored) = &item.stored {
+            item.step = self.step(&file.kind, stored, &digest);
+        }
+        item.file = Some(digest);
+        Ok(item)
+    }
+
+    /// The step for a file whose key is stored.
+    fn step(&self, kind: &ContentKind, stored: &Stored, file: &FileDigest) -> Step {
+        let sha1 = stored.sha1.as_deref().unwrap_or_default();
+        if sha1 == file.sha1 {
+            return Step::Unchanged;
+        }
+        let is_config = matches!(kind, ContentKind::Record(_, Record::StartupConfig));
+        if is_config && !stored.is_pushed() && !self.args.overwrite_startup_configs {
+            return Step::LeaveAlone(
+                "the switch has stored its own since the last push; fetch it with `ztp pull \
+                 --nodes`, or give --overwrite-startup-configs"
+                    .to_owned(),
+            );
+        }
+        self.conflict(stored).unwrap_or(Step::Change)
+    }
+
+    /// A conflict if somebody else has changed the value since the last push or pull.
+    fn conflict(&self, stored: &Stored) -> Option<Step> {
+        let sha1 = stored.sha1.as_deref().unwrap_or_default();
+        let changed = self.seen.is_changed(&stored.key, sha1) && !self.args.force;
+        changed.then(|| {
+            let change = stored.last_change();
+            Step::Conflict(format!(
+                "{change} changed it since the last push or pull of this folder"
+            ))
+        })
     }
 
     /// Adds the stored keys without a file to the plan. It deletes only keys that a push has stored and
     /// that have not changed since.
-    fn prune(&mut self, inventory: &Inventory) -> Result<(), Failure> {
-        let root = self.root;
-        for (key, object) in &inventory.objects {
-            let step = match is_content(key, Store::R2) {
-                true if root.files.contains_key(key) => continue,
-                true if self.storage.pushed_as(key, object)? == Some(mark(key)) => Step::Delete,
-                true => not_pushed(),
-                false => not_content(),
+    fn prune(&mut self) {
+        let gone = self
+            .list
+            .iter()
+            .filter(|(key, _)| self.args.only.includes(key) && !self.root.files.contains_key(*key));
+        let items = gone.map(|(key, stored)| {
+            let step = match stored.is_pushed() {
+                true => self.conflict(stored).unwrap_or(Step::Delete),
+                false => Step::LeaveAlone("no push has stored it".to_owned()),
             };
-            self.plan.add(Store::R2, key, step, None);
-        }
-        let keys = inventory.values.keys();
-        let gone: Vec<&String> = keys
-            .filter(|key| !(is_content(key, Store::Kv) && root.files.contains_key(*key)))
-            .collect();
-        for keys in gone.chunks(VALUES_AT_ONCE) {
-            let pushed = self.pushed(keys, inventory)?;
-            for key in keys {
-                let step = match is_content(key, Store::Kv) {
-                    true if pushed.contains(*key) => Step::Delete,
-                    true => not_pushed(),
-                    false => not_content(),
-                };
-                self.plan.add(Store::Kv, key, step, None);
+            let stored = Some(stored.clone());
+            Item {
+                stored,
+                ..Item::new(key, step, None)
+            }
+        });
+        let mut items: Vec<Item> = items.collect();
+        // Nothing is deleted before the content that names it.
+        items.sort_by_key(|item| {
+            std::cmp::Reverse(ContentKind::of(&item.key).map_or(0, |kind| rank(&kind)))
+        });
+        self.plan.items.extend(items);
+    }
+
+    /// The definitions of the plan that nodes have copies of: the key, and the nodes.
+    fn copies(&self) -> Vec<(String, Vec<String>)> {
+        let changed = self.plan.items.iter().filter(|item| {
+            let conflict = matches!(item.step, Step::Conflict(_));
+            item.key.starts_with("definitions/") && (item.step == Step::Change || conflict)
+        });
+        let former = changed.filter_map(|item| Some((item, item.stored.as_ref()?.sha1.as_ref()?)));
+        let copies = former.map(|(item, sha1)| {
+            let nodes = self.list.values().filter_map(|stored| {
+                let node = stored
+                    .key
+                    .strip_prefix("nodes/")?
+                    .strip_suffix("/definition")?;
+                (stored.sha1.as_ref() == Some(sha1)).then(|| node.to_owned())
+            });
+            (item.key.clone(), nodes.collect::<Vec<_>>())
+        });
+        copies.filter(|(_, nodes)| !nodes.is_empty()).collect()
+    }
+
+    /// Carries out the plan: content before the values that name it, deletions last.
+    fn store(&mut self, report: &mut Report) -> Result<(), Failure> {
+        for item in self.plan.items.iter().filter(|item| item.is_stored()) {
+            if let Some(file) = &item.file {
+                let former = item
+                    .stored
+                    .as_ref()
+                    .and_then(|stored| stored.sha1.as_deref());
+                self.seen.announce(&item.key, former, &file.sha1);
             }
         }
-        Ok(())
-    }
-
-    /// The keys among `keys` whose KV values are still those that a push has stored.
-    fn pushed(
-        &mut self,
-        keys: &[&String],
-        inventory: &Inventory,
-    ) -> Result<HashSet<String>, Failure> {
-        let pushed_sha1 = |key: &String| inventory.values.get(key)?.pushed_sha1.as_ref();
-        let marked = keys.iter().filter(|key| pushed_sha1(key).is_some());
-        let marked: Vec<String> = marked.map(|key| (*key).clone()).collect();
-        if marked.is_empty() {
-            return Ok(HashSet::new());
-        }
-        let values = self.storage.values(&marked)?;
-        let still =
-            |key: &String| values.get(key).map(|value| sha1(value)).as_ref() == pushed_sha1(key);
-        Ok(marked.into_iter().filter(|key| still(key)).collect())
-    }
-
-    /// Carries out the plan: objects before the values that name them, deletions last.
-    fn store(&mut self, inventory: &Inventory) -> Result<(), Failure> {
-        let objects: Vec<String> = keys(&self.plan, Store::R2);
-        let values: Vec<String> = keys(&self.plan, Store::Kv);
-        let total: u64 = [Store::R2, Store::Kv]
-            .into_iter()
-            .flat_map(|store| self.plan.stored(store))
-            .filter_map(|item| item.size)
-            .sum();
+        self.seen.save()?;
+        let stored = self.plan.items.iter().filter(|item| item.is_stored());
+        let total = stored.clone().filter_map(|item| item.size).sum();
         let bar = ProgressBar::new(total).with_style(style());
-        for key in &objects {
-            bar.set_message(line(key));
-            self.store_object(key, &bar)?;
+        let mut groups: BTreeMap<u8, [Vec<&Item>; 2]> = BTreeMap::new();
+        for item in stored {
+            let group = ContentKind::of(&item.key).map_or(0, |kind| rank(&kind));
+            let large = item.size >= Some(MIN_UPLOAD_BYTES) && store_of(&item.key) == Store::R2;
+            groups.entry(group).or_default()[usize::from(large)].push(item);
         }
-        self.store_values(&values, &bar)?;
+        let mut done: Vec<(&Item, Outcome)> = Vec::new();
+        for [small, large] in groups.into_values() {
+            // One large object at a time: each has several parts under way.
+            for (items, at_once) in [(large, 1), (small, AT_ONCE)] {
+                let put = |item| Ok((item, self.put(item, &bar)?));
+                done.extend(parallel::map(items, at_once, put)?);
+            }
+        }
         bar.finish_and_clear();
-        let deleted = self.delete(inventory)?;
-        display(&format!(
-            "stored {}, deleted {deleted}\n",
-            objects.len() + values.len(),
-        ))
-    }
-
-    /// Carries out the deletions of the plan, and returns their number. A value that changed during
-    /// the push, which may take hours, stays.
-    fn delete(&mut self, inventory: &Inventory) -> Result<usize, Failure> {
-        let mut deleted = 0;
-        let values = self.plan.deleted(Store::Kv);
-        for keys in values.chunks(VALUES_AT_ONCE) {
-            let keys: Vec<&String> = keys.iter().collect();
-            let still = self.pushed(&keys, inventory)?;
-            for key in keys.iter().filter(|key| !still.contains(**key)) {
-                let key = line(key);
-                display(&format!(
-                    "  left alone  {key}: it was changed in the meantime\n"
-                ))?;
+        let deletions = self
+            .plan
+            .items
+            .iter()
+            .filter(|item| item.step == Step::Delete);
+        let delete = |item| Ok((item, self.delete(item)?));
+        done.extend(parallel::map(deletions.collect(), AT_ONCE, delete)?);
+        for (item, outcome) in done {
+            match (outcome, &item.file) {
+                (Outcome::Problem(problem), _) => report.problems.push(problem),
+                (Outcome::Done, Some(file)) => {
+                    self.seen.set(&item.key, &file.sha1);
+                    report.stored += 1;
+                    report.bytes += file.size;
+                }
+                (Outcome::Done, None) => {
+                    self.seen.remove(&item.key);
+                    report.deleted += 1;
+                }
             }
-            let still: Vec<String> = still.into_iter().collect();
-            if !still.is_empty() {
-                self.storage.delete_values(&still)?;
-            }
-            deleted += still.len();
         }
-        let objects = self.plan.deleted(Store::R2);
-        if !objects.is_empty() {
-            self.storage.delete_objects(&objects)?;
-        }
-        Ok(deleted + objects.len())
-    }
-
-    fn store_object(&mut self, key: &str, bar: &ProgressBar) -> Result<(), Failure> {
-        let Some(file) = self.root.files.get(key) else {
-            return Ok(());
-        };
-        let digest = match self.digests.remove(key) {
-            Some(digest) => digest,
-            None => FileDigest::of(&file.path)?,
-        };
-        let upload = Upload {
-            key,
-            path: &file.path,
-            size: file.size,
-            digest: &digest,
-        };
-        let before = bar.position();
-        self.storage
-            .put_object(&upload, &mut |done| bar.set_position(before + done))
-    }
-
-    fn store_values(&mut self, keys: &[String], bar: &ProgressBar) -> Result<(), Failure> {
-        let mut batch: Vec<(String, Vec<u8>)> = Vec::new();
-        let mut bytes = 0;
-        let mut keys = keys.iter().peekable();
-        while let Some(key) = keys.next() {
-            let Some(file) = self.root.files.get(key) else {
-                continue;
-            };
-            let value = read(file)?;
-            bytes += value.len();
-            batch.push((key.clone(), value));
-            let next = keys.peek().and_then(|key| self.root.files.get(*key));
-            let next = next.map_or(0, |file| usize::try_from(file.size).unwrap_or(usize::MAX));
-            let full = batch.len() == VALUES_AT_ONCE || bytes.saturating_add(next) > BYTES_AT_ONCE;
-            if full || keys.peek().is_none() {
-                bar.set_message(line(key));
-                self.storage.put_values(&batch)?;
-                bar.inc(bytes as u64);
-                batch.clear();
-                bytes = 0;
-            }
+        let conflicts = self
+            .plan
+            .items
+            .iter()
+            .filter(|item| matches!(item.step, Step::Conflict(_)));
+        for item in conflicts {
+            let stored = item.stored.as_ref().map(Stored::last_change);
+            report
+                .problems
+                .push(self.changed_by_others(item, stored.as_deref())?);
         }
         Ok(())
     }
+
+    /// Stores one file.
+    fn put(&self, item: &Item, bar: &ProgressBar) -> Result<Outcome, Failure> {
+        let (Some(file), Some(local)) = (&item.file, self.root.files.get(&item.key)) else {
+            return Err(Failure::new(format!(
+                "{} is not read; push again",
+                item.key
+            )));
+        };
+        bar.set_message(line(&item.key));
+        let sent = |bytes: i64| match u64::try_from(bytes) {
+            Ok(bytes) => bar.inc(bytes),
+            Err(_) => bar.dec(bytes.unsigned_abs()),
+        };
+        let doing = format!("storing {}", item.key);
+        let etag = item
+            .stored
+            .as_ref()
+            .and_then(|stored| stored.etag.as_deref());
+        let force = if self.args.force { "&force=1" } else { "" };
+        if file.size >= MIN_UPLOAD_BYTES && store_of(&item.key) == Store::R2 {
+            let body = json!({"key": item.key, "size": file.size, "sha1": file.sha1, "sha256": file.sha256});
+            let begin = Call::post(doing.as_str(), format!("/uploads?via=push{force}"), &body)
+                .replacing(etag);
+            let begun = self.api.send(&begin)?;
+            if !matches!(begun.status, 200 | 201) {
+                return self.outcome(item, begun);
+            }
+            let done = self.upload(&doing, local, file, &begun.json, &sent)?;
+            return self.outcome(item, done);
+        }
+        let path = format!(
+            "{}?via=push&sha1={}&sha256={}{force}",
+            content_path(&item.key),
+            file.sha1,
+            file.sha256
+        );
+        let content = Content::File {
+            path: &local.path,
+            from: 0,
+            length: file.size,
+            sent: &sent,
+        };
+        let call = Call::new(doing, Method::PUT, path)
+            .replacing(etag)
+            .content(content);
+        let reply = self.api.send(&call)?;
+        self.outcome(item, reply)
+    }
+
+    /// Sends the parts of an upload that the server does not have, and completes it.
+    fn upload(
+        &self,
+        doing: &str,
+        local: &File,
+        file: &FileDigest,
+        begun: &Json,
+        sent: &(dyn Fn(i64) + Sync),
+    ) -> Result<Reply, Failure> {
+        let invalid = || Failure::new(format!("{doing} failed: the response {begun} is not valid"));
+        let upload = begun["upload"].as_str().ok_or_else(invalid)?;
+        let size = begun["part_size"]
+            .as_u64()
+            .filter(|size| *size > 0)
+            .ok_or_else(invalid)?;
+        let upload = format!("/uploads/{}", encode_segment(upload));
+        let received: Vec<u64> = begun["received"]
+            .as_array()
+            .map(|parts| parts.iter().filter_map(Json::as_u64).collect())
+            .unwrap_or_default();
+        let part = |number: u64| {
+            let from = (number - 1) * size;
+            (from, size.min(file.size - from))
+        };
+        let (there, missing): (Vec<u64>, Vec<u64>) =
+            (1..=file.size.div_ceil(size)).partition(|number| received.contains(number));
+        let bytes: u64 = there.into_iter().map(|number| part(number).1).sum();
+        sent(i64::try_from(bytes).unwrap_or(i64::MAX));
+        parallel::map(missing, PARTS_AT_ONCE, |number| {
+            let (from, length) = part(number);
+            let content = Content::File {
+                path: &local.path,
+                from,
+                length,
+                sent,
+            };
+            let call = Call::new(
+                format!("{doing}, part {number}"),
+                Method::PUT,
+                format!("{upload}/{number}"),
+            );
+            self.api.json(&call.content(content)).map(drop)
+        })?;
+        let body = nothing();
+        self.api
+            .send(&Call::post(doing, format!("{upload}/complete"), &body))
+    }
+
+    fn delete(&self, item: &Item) -> Result<Outcome, Failure> {
+        let etag = item
+            .stored
+            .as_ref()
+            .and_then(|stored| stored.etag.as_deref());
+        let call = Call::new(
+            format!("deleting {}", item.key),
+            Method::DELETE,
+            content_path(&item.key),
+        );
+        let reply = self.api.send(&call.replacing(Some(etag.unwrap_or("*"))))?;
+        match reply.status {
+            // Deleted already: by somebody else, or by a request whose response was lost.
+            404 if !reply.json.is_null() => Ok(Outcome::Done),
+            _ => self.outcome(item, reply),
+        }
+    }
+
+    /// The result of a change. A failure is one that the next key would have, too.
+    fn outcome(&self, item: &Item, reply: Reply) -> Result<Outcome, Failure> {
+        let sha1 = item.file.as_ref().map(|file| file.sha1.as_str());
+        let current = reply.json.get("current");
+        let is = |value: Option<&Json>| {
+            sha1.is_some() && value.and_then(|value| value["sha1"].as_str()) == sha1
+        };
+        match reply.status {
+            200..300 if sha1.is_none() || is(Some(&reply.json)) => Ok(Outcome::Done),
+            200..300 => Err(Failure::new(format!(
+                "{} was changed while it was sent; push again",
+                item.key
+            ))),
+            // Stored by a request whose response was lost.
+            412 if is(current) => Ok(Outcome::Done),
+            412 => {
+                let text = |name| current.and_then(|current| current[name].as_str());
+                let by = text("by").unwrap_or("someone");
+                let change = match text("modified") {
+                    Some(time) => format!("{by} at {time}"),
+                    None => by.to_owned(),
+                };
+                self.changed_by_others(item, Some(&change))
+                    .map(Outcome::Problem)
+            }
+            400 | 409 | 413 | 422 if reply.json.get("error").is_some() => {
+                let mut problem = json!({"key": item.key, "error": reply.sentence()});
+                if let Some(findings) = reply.json.get("findings") {
+                    problem["findings"] = findings.clone();
+                }
+                Ok(Outcome::Problem(problem))
+            }
+            _ => Err(reply.failure()),
+        }
+    }
+
+    /// A key that somebody else has changed: who, when, and the difference.
+    fn changed_by_others(&self, item: &Item, change: Option<&str>) -> Result<Json, Failure> {
+        let stored = diff::stored(&self.api, &item.key)?;
+        let file = self.root.files.get(&item.key);
+        let file = file.map(|file| diff::local(&file.path)).transpose()?;
+        let by = match (change, &stored) {
+            (_, None) => "someone deleted".to_owned(),
+            (change, _) => format!("{} changed", change.unwrap_or("someone")),
+        };
+        let key = &item.key;
+        Ok(json!({
+            "key": key,
+            "error": format!(
+                "{by} {key} since; take that over with `ztp pull DIR --overwrite --only {key}`, \
+                 or replace it with `ztp push DIR --force --only {key}`"
+            ),
+            "diff": diff::unified(key, stored.as_ref(), file.as_ref()),
+        }))
+    }
+}
+
+fn display_problem(problem: &Json) -> String {
+    let text = |json: &Json, name| json[name].as_str().unwrap_or_default().to_owned();
+    let mut out = format!("{}: {}\n", text(problem, "key"), text(problem, "error"));
+    out += &text(problem, "diff");
+    for finding in problem["findings"].as_array().into_iter().flatten() {
+        out += &format!(
+            "  {}: {}; {}\n",
+            text(finding, "severity"),
+            text(finding, "message"),
+            text(finding, "help")
+        );
+    }
+    out
+}
+
+fn display_copies(copies: &[(String, Vec<String>)]) -> String {
+    let mut out = String::new();
+    for (key, nodes) in copies {
+        let more = nodes.len().saturating_sub(MAX_NAMED);
+        let named = nodes[..nodes.len() - more].join(" ");
+        let more = match more {
+            0 => String::new(),
+            more => format!(" and {more} more (--json has all)"),
+        };
+        out += &format!(
+            "the former {key} is the definition of {} nodes, which keep their copy: {named}{more}\n  after the \
+             push, `ztp reprovision {named}` lets them match neighbordb again\n",
+            nodes.len()
+        );
+    }
+    out
 }
 
 /// The order of a push: nothing is stored before the content that it names.
@@ -316,29 +563,76 @@ fn rank(kind: &ContentKind) -> u8 {
     }
 }
 
-/// Whether the Worker reads a key from a store. The same key in the other store is not content.
-fn is_content(key: &str, store: Store) -> bool {
-    ContentKind::of(key).is_ok_and(|kind| kind.store() == store)
-}
-
-fn not_content() -> Step {
-    Step::LeaveAlone("the Worker does not read it".to_owned())
-}
-
-fn not_pushed() -> Step {
-    Step::LeaveAlone("no push has stored it".to_owned())
-}
-
-fn keys(plan: &Plan, store: Store) -> Vec<String> {
-    plan.stored(store).map(|item| item.key.clone()).collect()
-}
-
-fn read(file: &File) -> Result<Vec<u8>, Failure> {
-    regular::read(&file.path, file.kind.store().max_value_bytes())
-        .map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(&file.path))))
-}
-
-fn style() -> ProgressStyle {
+/// A bar for bytes, which indicatif shows only on a terminal.
+pub fn style() -> ProgressStyle {
     let template = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {wide_msg}";
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+impl Only {
+    /// Whether a key is selected.
+    pub fn includes(&self, key: &str) -> bool {
+        let below = |path: &String| {
+            key.strip_prefix(path.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.only.is_empty() || self.only.iter().any(below)
+    }
+
+    /// Checks that each path selects a key.
+    ///
+    /// # Errors
+    /// One does not.
+    pub fn check<'k>(&self, keys: impl Iterator<Item = &'k str> + Clone) -> Result<(), Failure> {
+        for path in &self.only {
+            let only = Self {
+                only: vec![path.clone()],
+            };
+            if !keys.clone().any(|key| only.includes(key)) {
+                return Err(Failure::new(format!(
+                    "--only {path} selects nothing; give a path below DIR, such as definitions/leaf or files"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_selects_a_path_and_all_below_it() {
+        let only = Only {
+            only: vec!["definitions/leaf".into(), "files".into()],
+        };
+        for (key, included) in [
+            ("definitions/leaf", true),
+            ("definitions/leaf/7050", true),
+            ("definitions/leaf2", false),
+            ("files/a/b", true),
+            ("neighbordb", false),
+        ] {
+            assert_eq!(only.includes(key), included, "{key}");
+        }
+        assert!(
+            only.check(["definitions/leaf", "files/x"].into_iter())
+                .is_ok()
+        );
+        assert!(only.check(["files/x"].into_iter()).is_err());
+        assert!(Only::default().includes("neighbordb"));
+    }
+
+    #[test]
+    fn nodes_with_a_copy_are_named() {
+        let nodes: Vec<String> = (0..25).map(|n| format!("N{n}")).collect();
+        let text = display_copies(&[("definitions/leaf".to_owned(), nodes)]);
+        assert!(
+            text.contains("definitions/leaf is the definition of 25 nodes"),
+            "{text}"
+        );
+        assert!(text.contains("N19 and 5 more (--json has all)"), "{text}");
+        assert!(text.contains("`ztp reprovision N0 N1 "), "{text}");
+    }
 }

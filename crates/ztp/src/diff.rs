@@ -1,0 +1,157 @@
+//! `ztp diff`: the changes that a push would make, as unified differences of texts.
+
+use std::path::Path;
+
+use serde_json::json;
+use similar::TextDiff;
+
+use crate::api::{Api, Sink};
+use crate::cli::ChangeArgs;
+use crate::digest::FileDigest;
+use crate::parallel::{self, AT_ONCE};
+use crate::plan::{Item, Step, bytes};
+use crate::push::Push;
+use crate::terminal::line;
+use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular};
+
+/// The largest text of a difference, in bytes. Of larger files, only sizes and hashes are shown.
+const MAX_BYTES: u64 = 1 << 20;
+/// The longest time for finding the smallest difference of two texts; then a larger one is shown.
+const DIFF_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
+const CONTEXT_LINES: usize = 3;
+
+/// One side of a difference.
+pub struct Side {
+    size: u64,
+    sha1: String,
+    /// If it is a text of at most `MAX_BYTES`.
+    text: Option<String>,
+}
+
+/// Prints the differences between the server and a data_root.
+///
+/// # Errors
+/// The data_root cannot be read, or the server fails.
+pub fn run(args: &ChangeArgs, json: bool) -> Result<u8, Failure> {
+    let Some(push) = Push::prepare(args, json)? else {
+        return Ok(FINDINGS);
+    };
+    let changed = |item: &&Item| !matches!(item.step, Step::Unchanged | Step::LeaveAlone(_));
+    let items: Vec<&Item> = push.plan.items.iter().filter(changed).collect();
+    let differences = parallel::map(items, AT_ONCE, |item| {
+        let stored = match item.stored {
+            Some(_) => stored(&push.api, &item.key)?,
+            None => None,
+        };
+        let file = push.root.files.get(&item.key);
+        let file = file.map(|file| local(&file.path)).transpose()?;
+        Ok((item, unified(&item.key, stored.as_ref(), file.as_ref())))
+    })?;
+    for (item, difference) in &differences {
+        let text = match json {
+            true => format!("{}\n", json!({"key": item.key, "diff": difference})),
+            false => difference.clone(),
+        };
+        display(&text)?;
+    }
+    Ok(match differences.is_empty() {
+        true => CLEAN,
+        false => FINDINGS,
+    })
+}
+
+/// The value of a key on the server; `None` if there is none.
+///
+/// # Errors
+/// It cannot be read.
+pub fn stored(api: &Api, key: &str) -> Result<Option<Side>, Failure> {
+    let mut bytes = Vec::new();
+    let got = api.read(key, Sink::Memory(&mut bytes, MAX_BYTES))?;
+    Ok(got.map(|got| Side::new(got.size, got.sha1, bytes)))
+}
+
+/// A file.
+///
+/// # Errors
+/// It cannot be read.
+pub fn local(path: &Path) -> Result<Side, Failure> {
+    let digest = FileDigest::of(path)?;
+    let text = match digest.size {
+        ..=MAX_BYTES => regular::read(path, MAX_BYTES).map_err(|error| {
+            Failure::new(format!("cannot read {}: {error}", display_path(path)))
+        })?,
+        _ => Vec::new(),
+    };
+    Ok(Side::new(digest.size, digest.sha1, text))
+}
+
+impl Side {
+    fn new(size: u64, sha1: String, bytes: Vec<u8>) -> Self {
+        let complete = bytes.len() as u64 == size && !bytes.contains(&0);
+        let text = String::from_utf8(bytes).ok().filter(|_| complete);
+        Self { size, sha1, text }
+    }
+}
+
+/// The difference between the value on the server and a file, in the format of `diff -u`.
+pub fn unified(key: &str, stored: Option<&Side>, file: Option<&Side>) -> String {
+    let name = |prefix: &str, side: Option<&Side>| match side {
+        Some(_) => format!("{prefix}/{}", line(key)),
+        None => "/dev/null".to_owned(),
+    };
+    let (old, new) = (name("stored", stored), name("local", file));
+    let text = |side: Option<&Side>| match side {
+        Some(side) => side.text.clone(),
+        None => Some(String::new()),
+    };
+    match (text(stored), text(file)) {
+        (Some(before), Some(after)) => {
+            let diff = TextDiff::configure()
+                .timeout(DIFF_TIMEOUT)
+                .diff_lines(&before, &after);
+            let diff = diff
+                .unified_diff()
+                .context_radius(CONTEXT_LINES)
+                .to_string();
+            format!("--- {old}\n+++ {new}\n{diff}")
+        }
+        _ => {
+            let about = |side: Option<&Side>| match side {
+                Some(side) => format!("{}, SHA-1 {}", bytes(side.size), side.sha1),
+                None => "missing".to_owned(),
+            };
+            format!(
+                "--- {old}\n+++ {new}\nnot a text of at most {}: {} before, {} after\n",
+                bytes(MAX_BYTES),
+                about(stored),
+                about(file)
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn side(bytes: &[u8]) -> Side {
+        Side::new(bytes.len() as u64, "s".to_owned(), bytes.to_vec())
+    }
+
+    #[test]
+    fn texts_are_compared_by_line_and_other_bytes_by_size_and_hash() {
+        let (old, new) = (side(b"a\nb\n"), side(b"a\nc\n"));
+        assert_eq!(
+            unified("neighbordb", Some(&old), Some(&new)),
+            "--- stored/neighbordb\n+++ local/neighbordb\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n"
+        );
+        assert_eq!(
+            unified("neighbordb", None, Some(&new)),
+            "--- /dev/null\n+++ local/neighbordb\n@@ -0,0 +1,2 @@\n+a\n+c\n"
+        );
+        assert_eq!(
+            unified("files/x", Some(&side(b"\xff")), None),
+            "--- stored/files/x\n+++ /dev/null\nnot a text of at most 1.0 MiB: 1 bytes, SHA-1 s before, missing after\n"
+        );
+    }
+}

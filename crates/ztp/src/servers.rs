@@ -1,0 +1,401 @@
+//! The servers of the operator: URLs, and the credentials that `ztp login` stores.
+//!
+//! A token is never an argument, because other users of the machine see arguments, and never printed.
+
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{ErrorKind, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use ureq::http::Uri;
+
+use crate::api::{Api, Call};
+use crate::cli::{LoginArgs, ServerArgs};
+use crate::{CLEAN, Failure, display, display_path, regular};
+
+/// The largest file of ours, in bytes.
+const MAX_BYTES: u64 = 16 << 20;
+/// The longest token, in bytes.
+const MAX_TOKEN_BYTES: u64 = 16 << 10;
+
+/// How `ztp` identifies itself to a server. Deliberately without Debug.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Credential {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    /// Client ID and secret of a service token of Cloudflare Access.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    access: Option<(String, String)>,
+}
+
+impl Credential {
+    /// The headers of each request.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = Vec::new();
+        if let Some(token) = &self.token {
+            headers.push(("Authorization", format!("Bearer {token}")));
+        }
+        if let Some((id, secret)) = &self.access {
+            headers.push(("CF-Access-Client-Id", id.clone()));
+            headers.push(("CF-Access-Client-Secret", secret.clone()));
+        }
+        headers
+    }
+
+    fn from_environment() -> Result<Option<Self>, Failure> {
+        let access = match (
+            variable("CF_ACCESS_CLIENT_ID"),
+            variable("CF_ACCESS_CLIENT_SECRET"),
+        ) {
+            (Some(id), Some(secret)) => Some((id, secret)),
+            (None, None) => None,
+            _ => {
+                return Err(Failure::new(
+                    "only one of CF_ACCESS_CLIENT_ID and CF_ACCESS_CLIENT_SECRET is set; set both, or none",
+                ));
+            }
+        };
+        let token = variable("ZTP_TOKEN");
+        let given = token.is_some() || access.is_some();
+        Ok(given.then_some(Self { token, access }))
+    }
+}
+
+/// A server, and the credential for it.
+pub struct Server {
+    /// Without a slash at the end.
+    pub url: String,
+    pub credential: Credential,
+}
+
+/// The file of `ztp login`.
+#[derive(Default, Serialize, Deserialize)]
+struct Servers {
+    default: Option<String>,
+    servers: BTreeMap<String, Credential>,
+}
+
+impl Servers {
+    fn load() -> Result<Self, Failure> {
+        let Some(path) = ours("servers.json") else {
+            return Ok(Self::default());
+        };
+        let Some(text) = load(&path)? else {
+            return Ok(Self::default());
+        };
+        check_mode(&path)?;
+        serde_json::from_slice(&text).map_err(|error| {
+            Failure::new(format!(
+                "{} is not valid: {error}; delete it, and run `ztp login` again",
+                display_path(&path)
+            ))
+        })
+    }
+
+    fn save(&self) -> Result<PathBuf, Failure> {
+        let path = ours("servers.json").ok_or_else(|| {
+            Failure::new(
+                "there is no folder for settings; set HOME or XDG_CONFIG_HOME, or use ZTP_TOKEN",
+            )
+        })?;
+        save(&path, &json!(self))?;
+        Ok(path)
+    }
+}
+
+/// Connects to the server of the command line, else of ZTP_URL, else of the last `ztp login`, with the token of
+/// ZTP_TOKEN or of a service token of Access, else the stored one.
+///
+/// # Errors
+/// The URL or the token is missing or invalid.
+pub fn connect(args: &ServerArgs) -> Result<Api, Failure> {
+    let given = args.url.clone().or_else(|| variable("ZTP_URL"));
+    let from_environment = Credential::from_environment()?;
+    let mut stored = match (&given, &from_environment) {
+        (Some(_), Some(_)) => Servers::default(),
+        _ => Servers::load()?,
+    };
+    let url = match given.or(stored.default) {
+        Some(url) => parse_url(&url)?,
+        None => {
+            return Err(Failure::new(
+                "no server is given; run `ztp login --url https://HOST`, or give --url or ZTP_URL",
+            ));
+        }
+    };
+    let credential = from_environment.or_else(|| stored.servers.remove(&url));
+    let credential = credential.ok_or_else(|| {
+        Failure::new(format!(
+            "there is no token for {url}; run `ztp login --url {url}`, or set ZTP_TOKEN"
+        ))
+    })?;
+    Ok(Api::new(Server { url, credential }))
+}
+
+/// `ztp login`: verifies a token from standard input, and stores it.
+///
+/// # Errors
+/// The server does not accept it, or it cannot be stored.
+pub fn login(args: &LoginArgs) -> Result<u8, Failure> {
+    let url = parse_url(&args.url)?;
+    let credential = match args.access {
+        true => {
+            let text = secret(&["client ID", "client secret"])?;
+            let (id, secret) = text.split_once('\n').unwrap_or((&text, ""));
+            if secret.is_empty() {
+                return Err(Failure::new(
+                    "the client secret is missing; give the client ID and the client secret on two lines",
+                ));
+            }
+            let access = Some((id.trim().to_owned(), secret.trim().to_owned()));
+            Credential {
+                token: None,
+                access,
+            }
+        }
+        false => Credential {
+            token: Some(secret(&["token"])?),
+            access: None,
+        },
+    };
+    let api = Api::new(Server {
+        url: url.clone(),
+        credential: credential.clone(),
+    });
+    let session = api.json(&Call::get("verifying the token", "/session"))?;
+    let text = |name| {
+        session
+            .get(name)
+            .and_then(Json::as_str)
+            .unwrap_or("unknown")
+    };
+    let mut servers = Servers::load()?;
+    servers.servers.insert(url.clone(), credential);
+    servers.default = Some(url.clone());
+    let path = servers.save()?;
+    display(&format!(
+        "{url}: {} with the role {}; the token is in {}\n",
+        text("name"),
+        text("role"),
+        display_path(&path)
+    ))?;
+    Ok(CLEAN)
+}
+
+/// `ztp logout`: removes the stored token of a server.
+///
+/// # Errors
+/// No token is stored, or the file cannot be written.
+pub fn logout(args: &ServerArgs) -> Result<u8, Failure> {
+    let mut servers = Servers::load()?;
+    let url = args.url.as_deref().map(parse_url).transpose()?;
+    let url = url.or_else(|| servers.default.clone());
+    let url = url.ok_or_else(|| Failure::new("no token is stored"))?;
+    if servers.servers.remove(&url).is_none() {
+        let stored: Vec<_> = servers.servers.into_keys().collect();
+        let known = match stored.is_empty() {
+            true => "none".to_owned(),
+            false => stored.join(", "),
+        };
+        return Err(Failure::new(format!(
+            "no token is stored for {url}; the servers with a token: {known}"
+        )));
+    }
+    if servers.default.as_ref() == Some(&url) {
+        servers.default = servers.servers.keys().next().cloned();
+    }
+    servers.save()?;
+    let next = match &servers.default {
+        Some(default) => format!("; the default is {default} now"),
+        None => String::new(),
+    };
+    display(&format!("the token for {url} is removed{next}\n"))?;
+    Ok(CLEAN)
+}
+
+/// A URL without a slash at its end. Plain HTTP is for this machine only: it would show the token to the network.
+fn parse_url(text: &str) -> Result<String, Failure> {
+    let invalid =
+        |why: &str| Failure::new(format!("'{text}' is not a valid URL of a server: {why}"));
+    let uri: Uri = text
+        .parse()
+        .map_err(|_| invalid("write it as https://HOST"))?;
+    let host = uri.host().unwrap_or_default();
+    let local = ["localhost", "127.0.0.1", "[::1]"].contains(&host);
+    match uri.scheme_str() {
+        Some("https") => {}
+        Some("http") if local => {}
+        Some("http") => {
+            return Err(invalid(
+                "without TLS, everyone on the way can read the token; write https:// (plain http is for localhost)",
+            ));
+        }
+        _ => return Err(invalid("write it as https://HOST")),
+    }
+    if uri.query().is_some()
+        || uri
+            .authority()
+            .is_some_and(|name| name.as_str().contains('@'))
+    {
+        return Err(invalid("it must have no query and no user name"));
+    }
+    let url = text.trim_end_matches('/');
+    Ok(url.strip_suffix("/admin").unwrap_or(url).to_owned())
+}
+
+/// A secret from standard input: hidden on a terminal, one line for each name.
+fn secret(names: &[&str]) -> Result<String, Failure> {
+    let failed = |error| Failure::new(format!("cannot read standard input: {error}"));
+    let mut text = String::new();
+    if std::io::stdin().is_terminal() {
+        for name in names {
+            eprint!("{name}: ");
+            text += &console::Term::stderr().read_secure_line().map_err(failed)?;
+            text.push('\n');
+        }
+    } else {
+        let stdin = std::io::stdin().lock();
+        let read = stdin.take(MAX_TOKEN_BYTES).read_to_string(&mut text);
+        read.map_err(failed)?;
+    }
+    let text = text.trim();
+    if text.is_empty() || text.lines().count() > names.len() {
+        let names = names.join(" and the ");
+        return Err(Failure::new(format!(
+            "standard input has no valid {names}; give the {names}, each on a line, and nothing else"
+        )));
+    }
+    Ok(text.to_owned())
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A file in our folder for settings: that of the operating system. `None` if there is none.
+pub fn ours(name: &str) -> Option<PathBuf> {
+    let absolute = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let base = absolute(if cfg!(windows) {
+        "APPDATA"
+    } else {
+        "XDG_CONFIG_HOME"
+    });
+    let folder = base.or_else(|| {
+        let home = std::env::home_dir().filter(|home| home.is_absolute())?;
+        Some(home.join(match cfg!(target_os = "macos") {
+            true => "Library/Application Support",
+            false => ".config",
+        }))
+    })?;
+    Some(folder.join("ztp").join(name))
+}
+
+/// A file of ours; `None` if it does not exist.
+///
+/// # Errors
+/// It cannot be read.
+pub fn load(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    match regular::read(path, MAX_BYTES) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::new(format!(
+            "cannot read {}: {error}",
+            display_path(path)
+        ))),
+    }
+}
+
+/// Replaces a file of ours, atomically, readable by its owner only.
+///
+/// # Errors
+/// It cannot be written.
+pub fn save(path: &Path, content: &Json) -> Result<(), Failure> {
+    let write = || {
+        let mut folders = DirBuilder::new();
+        let mut options = OpenOptions::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+            folders.mode(0o700);
+            options.mode(0o600);
+        }
+        folders
+            .recursive(true)
+            .create(path.parent().unwrap_or(path))?;
+        let new = path.with_extension(format!("{}.new", std::process::id()));
+        let mut file = options.write(true).create_new(true).open(&new)?;
+        let written = file.write_all(content.to_string().as_bytes());
+        written
+            .and_then(|()| std::fs::rename(&new, path))
+            .inspect_err(|_| {
+                // An incomplete file is useless.
+                let _ = std::fs::remove_file(&new);
+            })
+    };
+    write().map_err(|error| Failure::new(format!("cannot write {}: {error}", display_path(path))))
+}
+
+/// Checks that other users cannot read a file.
+fn check_mode(path: &Path) -> Result<(), Failure> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let path_shown = display_path(path);
+        let metadata = std::fs::metadata(path);
+        let metadata =
+            metadata.map_err(|error| Failure::new(format!("cannot read {path_shown}: {error}")))?;
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(Failure::new(format!(
+                "{path_shown} has tokens, and its mode {mode:03o} lets other users read it; run \
+                 `chmod 600 {path_shown}`, and replace the tokens if others may have read them"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_this_machine_only() {
+        for (url, valid) in [
+            ("https://ztp.example.net/", Some("https://ztp.example.net")),
+            (
+                "https://ztp.example.net/x/admin",
+                Some("https://ztp.example.net/x"),
+            ),
+            ("http://localhost:8787", Some("http://localhost:8787")),
+            ("http://[::1]:8787/", Some("http://[::1]:8787")),
+            ("http://ztp.example.net", None),
+            ("http://localhost.example.net", None),
+            ("https://user:secret@ztp.example.net", None),
+            ("https://ztp.example.net?x=1", None),
+            ("ztp.example.net", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_url(url).ok().as_deref(), valid, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_credential_is_sent_as_headers() {
+        let credential = Credential {
+            token: Some("t".into()),
+            access: Some(("i".into(), "s".into())),
+        };
+        let headers = credential.headers();
+        assert_eq!(headers[0], ("Authorization", "Bearer t".to_owned()));
+        assert_eq!(headers[1], ("CF-Access-Client-Id", "i".to_owned()));
+        assert_eq!(headers[2], ("CF-Access-Client-Secret", "s".to_owned()));
+        assert!(Credential::default().headers().is_empty());
+    }
+}
