@@ -222,9 +222,9 @@ mod tests {
     #[test]
     fn a_list_has_a_switch_in_each_line() {
         let list = "\u{feff}Serial,Model,Neighbors\nJPE1,DCS,Ethernet1=spine1:Ethernet7 Ethernet1=spine2:Ethernet1\n\
-                    \n\"JPE2\",,\n";
+                    \"JPE2\",,\n";
         let devices = parse(list.as_bytes()).unwrap();
-        assert_eq!((devices.len(), devices[1].line), (2, 4));
+        assert_eq!((devices.len(), devices[1].line), (2, 3));
         assert_eq!(devices[0].facts["serialnumber"], "JPE1");
         assert_eq!(
             devices[0].facts["neighbors"],

@@ -217,8 +217,10 @@ pub fn logout(args: &ServerArgs) -> Result<u8, Failure> {
 
 /// A URL without a slash at its end. Plain HTTP is for this machine only: it would show the token to the network.
 fn parse_url(text: &str) -> Result<String, Failure> {
+    // It may have a password.
+    let shown = if text.contains('@') { "…" } else { text };
     let invalid =
-        |why: &str| Failure::new(format!("'{text}' is not a valid URL of a server: {why}"));
+        |why: &str| Failure::new(format!("'{shown}' is not a valid URL of a server: {why}"));
     let uri: Uri = text
         .parse()
         .map_err(|_| invalid("write it as https://HOST"))?;

@@ -6,5 +6,7 @@ mod explain;
 mod formats;
 mod in_memory;
 mod scratch;
+mod server;
+mod servers;
 mod sites;
 mod special;
