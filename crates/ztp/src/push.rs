@@ -39,7 +39,7 @@ pub fn run(args: &PushArgs, json: bool) -> Result<u8, Failure> {
         return Ok(FINDINGS);
     };
     let text = push.plan.text(args.verbose);
-    let copies = push.copies();
+    let copies = push.copies()?;
     if !json {
         display(&format!("{text}{}", display_copies(&copies)))?;
     }
@@ -209,7 +209,8 @@ impl<'a> Push<'a> {
             return Step::Unchanged;
         }
         let is_config = matches!(kind, ContentKind::Record(_, Record::StartupConfig));
-        if is_config && !stored.is_pushed() && !self.args.overwrite_startup_configs {
+        let is_known = stored.is_pushed() || self.seen.has(&stored.key, sha1);
+        if is_config && !is_known && !self.args.overwrite_startup_configs {
             return Step::LeaveAlone(
                 "the switch has stored its own since the last push; fetch it with `ztp pull \
                  --nodes`, or give --overwrite-startup-configs"
@@ -258,23 +259,30 @@ impl<'a> Push<'a> {
     }
 
     /// The definitions of the plan that nodes have copies of: the key, and the nodes.
-    fn copies(&self) -> Vec<(String, Vec<String>)> {
+    fn copies(&self) -> Result<Vec<(String, Vec<String>)>, Failure> {
         let changed = self.plan.items.iter().filter(|item| {
-            let conflict = matches!(item.step, Step::Conflict(_));
-            item.key.starts_with("definitions/") && (item.step == Step::Change || conflict)
+            let changes = matches!(item.step, Step::Change | Step::Conflict(_));
+            changes && item.key.starts_with("definitions/")
         });
-        let former = changed.filter_map(|item| Some((item, item.stored.as_ref()?.sha1.as_ref()?)));
-        let copies = former.map(|(item, sha1)| {
-            let nodes = self.list.values().filter_map(|stored| {
-                let node = stored
-                    .key
-                    .strip_prefix("nodes/")?
-                    .strip_suffix("/definition")?;
-                (stored.sha1.as_ref() == Some(sha1)).then(|| node.to_owned())
+        let changed: Vec<&Item> = changed.collect();
+        if changed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let is_copy = |key: &str| key.starts_with("nodes/") && key.ends_with("/definition");
+        let copies = self.list.values().filter(|stored| is_copy(&stored.key));
+        let copies = parallel::map(copies.cloned().collect(), AT_ONCE, |copy| {
+            self.api.complete(copy)
+        })?;
+        let of = |item: &Item| {
+            let copies = copies.iter().flatten().filter(|copy| {
+                let former = item.stored.as_ref();
+                former.is_some_and(|former| former.sha1 == copy.sha1)
             });
+            let nodes = copies.filter_map(|copy| copy.key.split('/').nth(1).map(str::to_owned));
             (item.key.clone(), nodes.collect::<Vec<_>>())
-        });
-        copies.filter(|(_, nodes)| !nodes.is_empty()).collect()
+        };
+        let found = changed.into_iter().map(of);
+        Ok(found.filter(|(_, nodes)| !nodes.is_empty()).collect())
     }
 
     /// Carries out the plan: content before the values that name it, deletions last.
@@ -450,10 +458,15 @@ impl<'a> Push<'a> {
             content_path(&item.key),
         );
         let reply = self.api.send(&call.replacing(Some(etag.unwrap_or("*"))))?;
-        match reply.status {
-            // Deleted already: by somebody else, or by a request whose response was lost.
-            404 if !reply.json.is_null() => Ok(Outcome::Done),
-            _ => self.outcome(item, reply),
+        let is_gone = match reply.status {
+            404 => reply.json.get("error").is_some(),
+            412 => reply.json["current"].is_null(),
+            _ => false,
+        };
+        match is_gone {
+            // By somebody else, or by a request whose response was lost.
+            true => Ok(Outcome::Done),
+            false => self.outcome(item, reply),
         }
     }
 
