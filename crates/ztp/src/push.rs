@@ -208,14 +208,17 @@ impl<'a> Push<'a> {
         if sha1 == file.sha1 {
             return Step::Unchanged;
         }
-        let is_config = matches!(kind, ContentKind::Record(_, Record::StartupConfig));
-        let is_known = stored.is_pushed() || self.seen.has(&stored.key, sha1);
-        if is_config && !is_known && !self.args.overwrite_startup_configs {
-            return Step::LeaveAlone(
-                "the switch has stored its own since the last push; fetch it with `ztp pull \
-                 --nodes`, or give --overwrite-startup-configs"
-                    .to_owned(),
-            );
+        if matches!(kind, ContentKind::Record(_, Record::StartupConfig)) {
+            if self.args.overwrite_startup_configs {
+                return Step::Change;
+            }
+            if !stored.is_pushed() && !self.seen.has(&stored.key, sha1) {
+                return Step::LeaveAlone(
+                    "the switch has stored its own since the last push; fetch it with `ztp pull \
+                     --nodes`, or give --overwrite-startup-configs"
+                        .to_owned(),
+                );
+            }
         }
         self.conflict(stored).unwrap_or(Step::Change)
     }
