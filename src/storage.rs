@@ -2,6 +2,7 @@
 
 mod audit;
 mod cache;
+mod content;
 mod history;
 mod nodes;
 mod objects;
@@ -24,8 +25,9 @@ use cache::{
 };
 
 pub use audit::Change;
+pub use content::{FoundValue, MAX_PAGE, ObjectChange, ObjectState, ValueBody};
 pub use nodes::{Outcome, RecordBody, Records};
-pub use objects::{Description, FoundObject};
+pub use objects::{Description, FoundObject, is_hex};
 
 /// Storage operations of one request, for its log line.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,6 +1,7 @@
 //! /admin: the API of operators. Each resource is a file.
 
 pub mod audit;
+pub mod content;
 pub mod events;
 pub mod pools;
 

@@ -263,7 +263,7 @@ impl Storage {
             .map_err(failed)?
             .get_stub()
             .map_err(failed)?;
-        NodeRequest::new(node, command).send(&stub).await
+        NodeRequest::new(node, command).send(stub).await
     }
 
     /// The sites of several nodes, in one operation.
@@ -314,7 +314,7 @@ impl Storage {
             .collect())
     }
 
-    async fn kv_stream(&self, key: &str) -> Result<Option<ReadableStream>, Error> {
+    pub(super) async fn kv_stream(&self, key: &str) -> Result<Option<ReadableStream>, Error> {
         self.count(|n| n.kv_reads += 1);
         let read = self.bindings.data.get(key).stream().await;
         read.map_err(|cause| Error::storage(format!("reading {key}"), message(&cause)))

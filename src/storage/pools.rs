@@ -30,7 +30,7 @@ impl Storage {
             pool: pool.to_owned(),
             command,
         };
-        call.send(&stub).await
+        call.send(stub).await
     }
 
     /// The names of all stored pools, in order.

@@ -5,6 +5,7 @@
 
 mod contents;
 mod definitions;
+mod document;
 mod documents;
 mod finding;
 mod keys;
@@ -23,6 +24,7 @@ use crate::pool::Pool;
 use crate::yaml::{self, Node, Position};
 
 pub use contents::{Content, Contents, Index, Listed, PoolFile, SERVER_CONF};
+pub use document::document;
 pub use finding::{Finding, FindingKind, Note, Severity};
 pub use keys::MAX_ACTION_BYTES;
 pub use server_conf::ServerConf;

@@ -17,4 +17,6 @@ pub enum Event {
     Claimed,
     /// The node's startup-config was stored.
     StartupConfigStored,
+    /// An operator changed records.
+    OperatorChanged,
 }

@@ -133,7 +133,7 @@ impl NodeRequest {
     ///
     /// # Errors
     /// [`Error::Storage`] if it fails or does not reply in time.
-    pub async fn send(&self, stub: &Stub) -> Result<Reply, Error> {
+    pub async fn send(&self, stub: Stub) -> Result<Reply, Error> {
         let doing = format!("calling the object of the node {}", self.node);
         match call(stub, self, &doing).await? {
             Reply::Failed(cause) => Err(Error::storage(doing, cause)),

@@ -76,7 +76,7 @@ impl PoolRequest {
     /// # Errors
     /// [`Error::Storage`] if it fails or does not reply in time; [`Error::BadRequest`] with its reason if
     /// it rejects the command.
-    pub async fn send(&self, stub: &Stub) -> Result<Reply, Error> {
+    pub async fn send(&self, stub: Stub) -> Result<Reply, Error> {
         let doing = format!("calling the pool '{}'", self.pool);
         match call(stub, self, &doing).await? {
             Reply::Refused(reason) => Err(Error::BadRequest(reason)),

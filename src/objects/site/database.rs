@@ -1,11 +1,13 @@
-//! The database of a site's object: the table of the audit log.
+//! The database of a site's object: the audit log, and the keys that it wrote lately.
 
 use std::cell::Cell;
 
 use serde::Deserialize;
 use worker::{SqlStorage, SqlStorageValue};
 use ztp_core::audit::{Ending, Entry, Intent};
+use ztp_core::kv::STALE_WINDOW_MS;
 
+use super::content::KeyState;
 use super::protocol::Query;
 
 /// How many expired entries one change deletes at most, so that none waits for long.
@@ -17,9 +19,16 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS audit (
     who TEXT NOT NULL,
     target TEXT NOT NULL,
     intent TEXT NOT NULL,
-    ending TEXT
+    ending TEXT,
+    former TEXT
 );
-CREATE INDEX IF NOT EXISTS audit_target ON audit (target, number);";
+CREATE INDEX IF NOT EXISTS audit_target ON audit (target, number);
+CREATE INDEX IF NOT EXISTS audit_former ON audit (former) WHERE former IS NOT NULL;
+CREATE TABLE IF NOT EXISTS written (
+    key TEXT PRIMARY KEY,
+    expires INTEGER NOT NULL,
+    state TEXT NOT NULL
+) WITHOUT ROWID;";
 
 /// The tables of one site.
 pub struct Database {
@@ -34,6 +43,11 @@ struct Row {
     time: f64,
     intent: String,
     ending: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct State {
+    state: String,
 }
 
 #[derive(Deserialize)]
@@ -78,9 +92,54 @@ impl Database {
     pub fn end(&self, number: u64, ending: &Ending) -> worker::Result<()> {
         let values = vec![
             serde_json::to_string(ending)?.into(),
+            match &ending.former {
+                Some(former) => former.as_str().into(),
+                None => SqlStorageValue::Null,
+            },
             (number as f64).into(),
         ];
-        self.exec("UPDATE audit SET ending = ? WHERE number = ?", values)?;
+        let update = "UPDATE audit SET ending = ?, former = ? WHERE number = ?";
+        self.exec(update, values)?;
+        Ok(())
+    }
+
+    /// Whether a change after a time replaced the value with this key in R2.
+    pub fn is_former(&self, kept: &str, after: u64) -> worker::Result<bool> {
+        let select = "SELECT number FROM audit WHERE former = ? AND time > ? LIMIT 1";
+        let values = vec![kept.into(), (after as f64).into()];
+        let rows: Vec<Number> = self.exec(select, values)?.to_array()?;
+        Ok(!rows.is_empty())
+    }
+
+    /// The state of a key; empty if it was not written lately.
+    pub fn key_state(&self, key: &str, now: u64) -> worker::Result<KeyState> {
+        let select = "SELECT state FROM written WHERE key = ? AND expires > ?";
+        let values = vec![key.into(), (now as f64).into()];
+        let rows: Vec<State> = self.exec(select, values)?.to_array()?;
+        match rows.first() {
+            Some(row) => Ok(serde_json::from_str(&row.state)?),
+            None => Ok(KeyState::default()),
+        }
+    }
+
+    /// Replaces the state of a key.
+    pub fn save_key_state(&self, key: &str, state: &KeyState, now: u64) -> worker::Result<()> {
+        let insert = "INSERT OR REPLACE INTO written (key, expires, state) VALUES (?, ?, ?)";
+        let values = vec![
+            key.into(),
+            ((now + STALE_WINDOW_MS) as f64).into(),
+            serde_json::to_string(state)?.into(),
+        ];
+        self.exec(insert, values)?;
+        Ok(())
+    }
+
+    /// Deletes the states of keys of which reads of KV are not stale any more.
+    pub fn forget_key_states(&self, now: u64) -> worker::Result<()> {
+        self.exec(
+            "DELETE FROM written WHERE expires <= ?",
+            vec![(now as f64).into()],
+        )?;
         Ok(())
     }
 

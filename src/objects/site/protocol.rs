@@ -3,9 +3,14 @@
 use serde::{Deserialize, Serialize};
 use worker::Stub;
 use ztp_core::audit::{Ending, Entry, Intent};
+use ztp_core::node::Written;
 
+use crate::conditions::Preconditions;
 use crate::error::Error;
-use crate::objects::call::call;
+use crate::objects::call::{MAX_CALL_MS, call_within};
+
+/// The timeout of a change of a value, in milliseconds: it may wait for another one of the same key.
+const MAX_CHANGE_MS: u32 = 30_000;
 
 /// The operations of a site.
 #[derive(Debug, Serialize, Deserialize)]
@@ -16,6 +21,76 @@ pub enum Command {
     End { number: u64, ending: Ending },
     /// Returns entries.
     Entries(Query),
+    /// Changes a value in KV, with its entry of the audit log.
+    Change(Box<ValueChange>),
+    /// Returns the value of a key that counts although KV may show another one.
+    Written(String),
+}
+
+/// A change of a value in KV. The target of the intent is its key.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ValueChange {
+    pub intent: Intent,
+    /// `None`: it is deleted.
+    pub value: Option<NewValue>,
+    pub conditions: Preconditions,
+}
+
+/// A value to write to KV.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewValue {
+    /// The key of its bytes in R2.
+    pub kept: String,
+    /// In hexadecimal.
+    pub sha1: String,
+    /// In bytes.
+    pub size: u64,
+    /// When it was stored, in ISO 8601.
+    pub modified: String,
+    pub by: String,
+    pub via: Option<String>,
+}
+
+/// A value that is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CurrentValue {
+    pub sha1: String,
+    pub size: u64,
+    pub modified: Option<String>,
+    pub by: Option<String>,
+    /// The key of its bytes in R2, if this object wrote it lately.
+    pub kept: Option<String>,
+}
+
+impl CurrentValue {
+    /// The ETag of a value in KV.
+    pub fn etag(&self) -> String {
+        etag(&self.sha1)
+    }
+}
+
+/// The ETag of a value in KV with this SHA-1.
+pub fn etag(sha1: &str) -> String {
+    format!("\"{sha1}\"")
+}
+
+/// A value as this object wrote it last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenValue {
+    /// `None`: it was deleted.
+    pub value: Option<CurrentValue>,
+    pub written: Written,
+}
+
+impl WrittenValue {
+    /// The value that counts: the written one, or `in_kv`, which KV shows.
+    pub fn or(self, in_kv: Option<CurrentValue>, now: u64) -> Option<CurrentValue> {
+        let sha1 = in_kv.as_ref().map(|value| value.sha1.as_str());
+        match self.written.counts_over(sha1, now) {
+            true => self.value,
+            false => in_kv,
+        }
+    }
 }
 
 /// Which entries, the newest first.
@@ -38,6 +113,21 @@ pub enum Reply {
     Begun(u64),
     Ended,
     Entries(Vec<Entry>),
+    /// The value is changed: the number of the entry.
+    Changed {
+        number: u64,
+        /// Whether there was no value before.
+        created: bool,
+    },
+    /// The value is the same already. Nothing was written, and there is no entry.
+    Unchanged,
+    /// A condition does not hold for this value. Nothing was written, and there is no entry.
+    Refused(Option<CurrentValue>),
+    /// There is no value to delete. There is no entry.
+    Missing,
+    /// Other changes of this key take too long. There is no entry.
+    Busy,
+    Written(Option<WrittenValue>),
     /// Storage failed: the cause.
     Failed(String),
 }
@@ -47,9 +137,12 @@ impl Command {
     ///
     /// # Errors
     /// [`Error::Storage`] if it fails or does not reply in time.
-    pub async fn send(&self, stub: &Stub) -> Result<Reply, Error> {
-        let doing = "calling the audit log";
-        match call(stub, self, doing).await? {
+    pub async fn send(&self, stub: Stub) -> Result<Reply, Error> {
+        let (timeout, doing) = match self {
+            Self::Change(change) => (MAX_CHANGE_MS, format!("writing {}", change.intent.target)),
+            _ => (MAX_CALL_MS, "calling the audit log".to_owned()),
+        };
+        match call_within(timeout, stub, self, &doing).await? {
             Reply::Failed(cause) => Err(Error::storage(doing, cause)),
             reply => Ok(reply),
         }
