@@ -90,7 +90,7 @@ describe("a round trip", () => {
     assert.equal(changes(through.requests).length, 9);
     through.requests.length = 0;
     const second = await run(0, ["push", folder], { url: through.url });
-    assert.match(second.printed, /9 unchanged\nstored 0, deleted 0/);
+    assert.match(second.printed, /9 unchanged\nstored 0 \(0 bytes\), deleted 0/);
     assert.deepEqual(changes(through.requests), []);
     const copy = join(scratch(t), "copy");
     await run(0, ["pull", copy]);
@@ -181,7 +181,7 @@ test("--prune deletes only what a push has stored and nobody has changed since",
   const done = await run(0, ["push", folder, "--prune"]);
   assert.match(done.printed, /delete +files\/a\+b\/ü#\?\.cfg\n/);
   assert.match(done.printed, /left alone +definitions\/spine: no push has stored it/);
-  assert.match(done.printed, /stored 0, deleted 1\n/);
+  assert.match(done.printed, /stored 0 \(0 bytes\), deleted 1\n/);
   assert.notEqual(await worker.kv.get("definitions/by-hand"), null);
   assert.notEqual(await worker.r2.head("files/EOS.swi"), null);
 });
@@ -364,7 +364,7 @@ test("a wrong token, and a server without /admin, are errors that say what to do
     assert.match(done.printed, /no \/admin, or does not accept this token \(404\); check the URL, and run `ztp login`/);
   }
   const done = await run(2, ["push", folder], { url: "http://127.0.0.1:1" });
-  assert.match(done.printed, /listing the content failed 5 times.*run the command again to resume/);
+  assert.match(done.printed, /listing the content failed, also after retries: .*run the command again in 16 seconds to resume/);
 });
 
 /** Waits until KV has a value: the object of a node copies it there after its response. */

@@ -7,8 +7,9 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
+use indicatif::ProgressBar;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use sha1::{Digest, Sha1};
 use ureq::http::{Method, Request, Response};
 use ureq::{Agent, Body, SendBody};
@@ -24,13 +25,13 @@ use crate::{Failure, display_path, regular, terminal};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The timeout of each read and write: the server hashes a large object before it responds.
 const TIMEOUT: Duration = Duration::from_secs(300);
-/// The delays before the retries of a transient error, in seconds.
-const RETRY_DELAYS: [u64; 4] = [1, 2, 4, 8];
-/// The longest delay after a 429 without Retry-After, in seconds. The first delay is one second, and
-/// each is twice the one before.
-const MAX_RATE_LIMIT_DELAY: u64 = 128;
-/// The longest total wait of one request after 429 or Retry-After, in seconds.
-const MAX_RATE_LIMIT_WAIT: u64 = 20 * 60;
+/// The number of retries after errors other than 429 and Retry-After. The first comes after one second, and each
+/// delay is twice the one before.
+const MAX_RETRIES: usize = 4;
+/// The longest delay without Retry-After, in seconds.
+const MAX_DELAY: u64 = 128;
+/// The longest total wait of one request, in seconds.
+const MAX_WAIT: u64 = 20 * 60;
 /// The shortest delay that is reported, in seconds.
 const MIN_ANNOUNCED: u64 = 10;
 /// The environment variable that scales all delays, from 0 to 1: for tests.
@@ -45,9 +46,10 @@ const CHUNK: usize = 64 << 10;
 /// The statuses that refuse a change because of the present state or the contents, with a reason for the operator.
 const REFUSALS: [u16; 5] = [404, 409, 410, 412, 422];
 
-/// A key in the list of stored content.
+/// A key in the list of stored content, or what a refusal says of it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Stored {
+    #[serde(default)]
     pub key: String,
     /// In bytes. Unknown, as the next four, after an edit in the dashboard.
     pub size: Option<u64>,
@@ -79,14 +81,8 @@ impl Stored {
 pub enum Content<'a> {
     None,
     Json(&'a Json),
-    /// A part of a file. `sent` receives the number of bytes sent since the last call, and what to subtract
-    /// before a retry.
-    File {
-        path: &'a Path,
-        from: u64,
-        length: u64,
-        sent: &'a (dyn Fn(i64) + Sync),
-    },
+    /// A part of a file, from a position, with a length; the bar shows the number of bytes sent.
+    File(&'a Path, u64, u64, &'a ProgressBar),
 }
 
 /// A request to the API.
@@ -195,18 +191,14 @@ impl Reply {
         self.json.get("error").is_some()
     }
 
-    fn transient(self) -> Result<Self, RequestError> {
-        let (problem, retry_after) = (self.sentence(), self.retry_after);
+    /// The final response.
+    fn last(self) -> Result<Self, Problem> {
         match self.status {
-            429 => Err(RequestError::RateLimited {
-                problem,
-                retry_after,
-            }),
-            408 | 500.. if retry_after.is_some() => Err(RequestError::RateLimited {
-                problem,
-                retry_after,
-            }),
-            408 | 500.. => Err(RequestError::Transient(problem)),
+            429 => Err(Problem::Passing(
+                self.sentence(),
+                Some(self.retry_after.unwrap_or_default()),
+            )),
+            408 | 500.. => Err(Problem::Passing(self.sentence(), self.retry_after)),
             _ => Ok(self),
         }
     }
@@ -260,14 +252,12 @@ impl Api {
                 .response(call)
                 .and_then(|response| reply(call, response));
             reply
-                .and_then(Reply::transient)
-                .map_err(|error| match error {
-                    RequestError::Transient(problem) if !call.repeatable => {
-                        RequestError::Permanent(format!(
-                            "{problem}; see `ztp log` whether it was done"
-                        ))
+                .and_then(Reply::last)
+                .map_err(|problem| match problem {
+                    Problem::Passing(problem, None) if !call.repeatable => {
+                        Problem::Lasting(format!("{problem}; see `ztp log` whether it was done"))
                     }
-                    error => error,
+                    problem => problem,
                 })
         })
     }
@@ -337,16 +327,16 @@ impl Api {
             if response.status() == 200 {
                 return download(response, &mut sink).map(Some);
             }
-            let reply = reply(&call, response)?.transient()?;
+            let reply = reply(&call, response)?.last()?;
             match reply.status == 404 && reply.is_explained() {
                 true => Ok(None),
-                false => Err(RequestError::Permanent(reply.sentence())),
+                false => Err(Problem::Lasting(reply.sentence())),
             }
         })
     }
 
     /// Sends a request once.
-    fn response(&self, call: &Call<'_>) -> Result<Response<Body>, RequestError> {
+    fn response(&self, call: &Call<'_>) -> Result<Response<Body>, Problem> {
         let url = format!("{}/admin{}", self.server.url, call.path);
         let mut request = Request::builder().method(call.method.clone()).uri(url);
         for (name, value) in self.server.credential.headers() {
@@ -361,37 +351,29 @@ impl Api {
                 let request = request.header("Content-Type", "application/json");
                 self.agent.run(built(request.body(body.to_string()))?)
             }
-            Content::File {
-                path,
-                from,
-                length,
-                sent,
-            } => {
-                let mut body = Counted {
-                    file: open(path, *from, *length).map_err(|error| {
-                        let path = display_path(path);
-                        RequestError::Permanent(format!("cannot read {path}: {error}"))
-                    })?,
-                    sent: *sent,
-                    count: 0,
-                };
+            Content::File(path, from, length, bar) => {
+                let mut file = open(path, *from, *length).map_err(|error| {
+                    let path = display_path(path);
+                    Problem::Lasting(format!("cannot read {path}: {error}"))
+                })?;
+                let mut body = bar.wrap_read(&mut file);
                 let request = request
                     .header("Content-Length", *length)
                     .header("Content-Type", "application/octet-stream");
                 let request = built(request.body(SendBody::from_reader(&mut body)))?;
                 let response = self.agent.run(request);
                 if !matches!(&response, Ok(response) if response.status().is_success()) {
-                    sent(-body.count);
+                    bar.dec(length - file.limit());
                 }
                 response
             }
         };
-        sent.map_err(transport_error)
+        Ok(sent?)
     }
 }
 
-fn built<T>(request: Result<Request<T>, ureq::http::Error>) -> Result<Request<T>, RequestError> {
-    request.map_err(|error| RequestError::Permanent(error.to_string()))
+fn built<T>(request: Result<Request<T>, ureq::http::Error>) -> Result<Request<T>, Problem> {
+    request.map_err(|error| Problem::Lasting(error.to_string()))
 }
 
 /// The path of a key below /admin.
@@ -411,29 +393,12 @@ fn open(path: &Path, from: u64, length: u64) -> std::io::Result<std::io::Take<Fi
     Ok(file.take(length))
 }
 
-/// A file that reports the number of bytes read.
-struct Counted<'a> {
-    file: std::io::Take<File>,
-    sent: &'a (dyn Fn(i64) + Sync),
-    count: i64,
-}
-
-impl Read for Counted<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        let bytes = i64::try_from(read).unwrap_or(i64::MAX);
-        (self.sent)(bytes);
-        self.count += bytes;
-        Ok(read)
-    }
-}
-
 fn header(response: &Response<Body>, name: &str) -> Option<String> {
     Some(response.headers().get(name)?.to_str().ok()?.to_owned())
 }
 
 /// A response that is read completely.
-fn reply(call: &Call<'_>, response: Response<Body>) -> Result<Reply, RequestError> {
+fn reply(call: &Call<'_>, response: Response<Body>) -> Result<Reply, Problem> {
     let is_json =
         header(&response, "content-type").is_some_and(|kind| kind.starts_with("application/json"));
     // A date, the other form of Retry-After, counts as missing.
@@ -443,16 +408,16 @@ fn reply(call: &Call<'_>, response: Response<Body>) -> Result<Reply, RequestErro
     let body = response.into_body().into_with_config();
     let mut body = body.limit(MAX_JSON_BYTES).reader();
     body.read_to_end(&mut bytes)
-        .map_err(|error| RequestError::Transient(error.to_string()))?;
+        .map_err(|error| Problem::Passing(error.to_string(), None))?;
     let json = match is_json {
         true => serde_json::from_slice(&bytes).map_err(|error| {
-            RequestError::Transient(format!("the response is not valid JSON: {error}"))
+            Problem::Passing(format!("the response is not valid JSON: {error}"), None)
         })?,
         false => Json::Null,
     };
     if (200..300).contains(&status) && json.is_null() && status != 204 {
         let problem = "the response is not JSON; does the URL belong to ztp-edge?";
-        return Err(RequestError::Permanent(problem.to_owned()));
+        return Err(Problem::Lasting(problem.to_owned()));
     }
     Ok(Reply {
         doing: call.doing.clone(),
@@ -464,11 +429,11 @@ fn reply(call: &Call<'_>, response: Response<Body>) -> Result<Reply, RequestErro
 }
 
 /// Writes a body to its destination, and compares its length and SHA-1 with the headers.
-fn download(response: Response<Body>, sink: &mut Sink<'_>) -> Result<Got, RequestError> {
+fn download(response: Response<Body>, sink: &mut Sink<'_>) -> Result<Got, Problem> {
     let length = header(&response, "content-length").and_then(|value| value.parse::<u64>().ok());
     let expected = header(&response, "x-content-sha1");
     let etag = header(&response, "etag");
-    let cannot_write = |error| RequestError::Permanent(format!("cannot write: {error}"));
+    let cannot_write = |error| Problem::Lasting(format!("cannot write: {error}"));
     let mut file = None;
     match sink {
         Sink::File(path) => file = Some(File::create(&**path).map_err(cannot_write)?),
@@ -487,7 +452,7 @@ fn download(response: Response<Body>, sink: &mut Sink<'_>) -> Result<Got, Reques
             Ok(0) => break,
             Ok(read) => chunk.get(..read).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(RequestError::Transient(error.to_string())),
+            Err(error) => return Err(Problem::Passing(error.to_string(), None)),
         };
         hash.update(read);
         size += read.len() as u64;
@@ -500,41 +465,38 @@ fn download(response: Response<Body>, sink: &mut Sink<'_>) -> Result<Got, Reques
     let sha1 = hex(&hash.finalize());
     if let Some(length) = length.filter(|length| *length != size) {
         let problem = format!("only {size} of {length} bytes arrived");
-        return Err(RequestError::Transient(problem));
+        return Err(Problem::Passing(problem, None));
     }
     if let Some(expected) = expected.filter(|expected| *expected != sha1) {
         let problem = format!("the bytes have the SHA-1 {sha1}, not {expected}");
-        return Err(RequestError::Transient(problem));
+        return Err(Problem::Passing(problem, None));
     }
     Ok(Got { etag, sha1, size })
 }
 
 /// Why a request has no final response.
-enum RequestError {
-    /// A retry may succeed: no connection, a broken response, 408 or 5xx.
-    Transient(String),
-    /// The server limits the rate of requests. A retry may succeed after a delay.
-    RateLimited {
-        problem: String,
-        /// In seconds.
-        retry_after: Option<u64>,
-    },
+enum Problem {
+    /// A retry may succeed: no connection, a broken response, 408, 429 or 5xx. Retry-After, in seconds, if the server
+    /// limits the rate of requests; 0 without that header.
+    Passing(String, Option<u64>),
     /// A retry fails, too.
-    Permanent(String),
+    Lasting(String),
 }
 
-fn transport_error(error: ureq::Error) -> RequestError {
-    match error {
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::HostNotFound => {
-            RequestError::Permanent(error.to_string())
+impl From<ureq::Error> for Problem {
+    fn from(error: ureq::Error) -> Self {
+        match error {
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::HostNotFound => {
+                Self::Lasting(error.to_string())
+            }
+            error => Self::Passing(error.to_string(), None),
         }
-        error => RequestError::Transient(error.to_string()),
     }
 }
 
-/// Repeats an idempotent operation until it succeeds, fails permanently, or has used all retries.
-/// `doing` names the operation in messages.
-fn retry<T>(doing: &str, attempt: impl FnMut() -> Result<T, RequestError>) -> Result<T, Failure> {
+/// Repeats an idempotent operation until it succeeds, fails for good, or has used all retries. `doing` names the
+/// operation in messages.
+fn retry<T>(doing: &str, attempt: impl FnMut() -> Result<T, Problem>) -> Result<T, Failure> {
     let scale = wait_scale()?;
     let wait = |seconds: u64, problem: &str| {
         if seconds >= MIN_ANNOUNCED {
@@ -550,42 +512,28 @@ fn retry<T>(doing: &str, attempt: impl FnMut() -> Result<T, RequestError>) -> Re
 fn retry_with<T>(
     doing: &str,
     mut wait: impl FnMut(u64, &str),
-    mut attempt: impl FnMut() -> Result<T, RequestError>,
+    mut attempt: impl FnMut() -> Result<T, Problem>,
 ) -> Result<T, Failure> {
-    let mut delays = RETRY_DELAYS.into_iter();
-    let (mut next_delay, mut waited) = (1, 0);
+    let (mut delay, mut waited, mut errors) = (1, 0, 0);
     loop {
-        match attempt() {
+        let (problem, limit) = match attempt() {
             Ok(done) => return Ok(done),
-            Err(RequestError::Permanent(problem)) => {
+            Err(Problem::Lasting(problem)) => {
                 return Err(Failure::new(format!("{doing} failed: {problem}")));
             }
-            Err(RequestError::Transient(problem)) => match delays.next() {
-                Some(seconds) => wait(seconds, &problem),
-                None => {
-                    return Err(Failure::new(format!(
-                        "{doing} failed {} times, the last time with this error: {problem}; run the command \
-                         again to resume",
-                        RETRY_DELAYS.len() + 1
-                    )));
-                }
-            },
-            Err(RequestError::RateLimited {
-                problem,
-                retry_after,
-            }) => {
-                let seconds = retry_after.unwrap_or_default().max(next_delay);
-                if seconds.saturating_add(waited) > MAX_RATE_LIMIT_WAIT {
-                    return Err(Failure::new(format!(
-                        "{doing} failed: {problem}; run the command again in {seconds} seconds to \
-                         resume"
-                    )));
-                }
-                wait(seconds, &problem);
-                waited += seconds;
-                next_delay = MAX_RATE_LIMIT_DELAY.min(next_delay * 2);
-            }
+            Err(Problem::Passing(problem, limit)) => (problem, limit),
+        };
+        errors += usize::from(limit.is_none());
+        let seconds = limit.unwrap_or_default().max(delay);
+        if errors > MAX_RETRIES || seconds.saturating_add(waited) > MAX_WAIT {
+            return Err(Failure::new(format!(
+                "{doing} failed, also after retries: {problem}; run the command again in {seconds} seconds \
+                 to resume"
+            )));
         }
+        wait(seconds, &problem);
+        waited += seconds;
+        delay = MAX_DELAY.min(delay * 2);
     }
 }
 
@@ -605,113 +553,65 @@ fn wait_scale() -> Result<f64, Failure> {
         })
 }
 
-/// The body of a request that has no fields.
-pub fn nothing() -> Json {
-    json!({})
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn rate_limited(retry_after: Option<u64>) -> RequestError {
-        let problem = "the server responded 429".to_owned();
-        RequestError::RateLimited {
-            problem,
-            retry_after,
-        }
-    }
-
-    /// The delays of an operation whose attempts, counted from 1, fail with `errors`, and its result.
-    fn delays(errors: impl Fn(usize) -> Option<RequestError>) -> (Vec<u64>, Result<(), String>) {
-        let mut delays = Vec::new();
-        let mut attempts = 0;
+    /// The delays of an operation whose attempts, counted from 1, fail with `problems`, and its result.
+    fn delays(problems: impl Fn(usize) -> Option<Problem>) -> (Vec<u64>, Result<(), String>) {
+        let (mut delays, mut attempts) = (Vec::new(), 0);
         let wait = |seconds: u64, _: &str| delays.push(seconds);
         let done = retry_with("storing x", wait, || {
             attempts += 1;
-            errors(attempts).map_or(Ok(()), Err)
+            problems(attempts).map_or(Ok(()), Err)
         });
         (delays, done.map_err(|failure| failure.to_string()))
     }
 
     #[test]
-    fn a_transient_error_is_retried_four_times_and_a_permanent_one_never() {
-        let (waited, done) = delays(|_| {
-            Some(RequestError::Transient(
-                "the connection was reset".to_owned(),
-            ))
-        });
-        assert_eq!(waited, RETRY_DELAYS);
-        assert!(done.unwrap_err().contains("failed 5 times"));
-        let (waited, done) = delays(|_| Some(RequestError::Permanent("no".to_owned())));
+    fn retries_wait_longer_each_time_and_respect_retry_after() {
+        let passing = |limit| Some(Problem::Passing("no".to_owned(), limit));
+        let (waited, done) = delays(|_| passing(None));
+        assert_eq!(waited, [1, 2, 4, 8]);
+        assert!(done.unwrap_err().contains("again in 16 seconds"));
+        let (waited, done) = delays(|_| Some(Problem::Lasting("no".to_owned())));
         assert_eq!(
             (waited, done),
             (vec![], Err("storing x failed: no".to_owned()))
         );
-    }
-
-    #[test]
-    fn retry_after_is_respected() {
-        let (waited, done) = delays(|attempt| (attempt < 4).then(|| rate_limited(Some(300))));
+        let (waited, done) = delays(|attempt| passing(Some(300)).filter(|_| attempt < 4));
         assert_eq!((waited, done), (vec![300, 300, 300], Ok(())));
-    }
-
-    #[test]
-    fn without_retry_after_the_delays_double_up_to_128_seconds() {
-        let (waited, done) = delays(|attempt| (attempt < 11).then(|| rate_limited(None)));
+        // Without Retry-After, and with one shorter than the delay.
+        let (waited, _) = delays(|attempt| passing(Some(0)).filter(|_| attempt < 11));
         assert_eq!(waited, [1, 2, 4, 8, 16, 32, 64, 128, 128, 128]);
-        assert_eq!(done, Ok(()));
-        // A shorter Retry-After does not shorten them.
-        let (waited, _) = delays(|attempt| (attempt < 5).then(|| rate_limited(Some(3))));
+        let (waited, _) = delays(|attempt| passing(Some(3)).filter(|_| attempt < 5));
         assert_eq!(waited, [3, 3, 4, 8]);
     }
 
     #[test]
-    fn the_total_wait_for_a_rate_limit_is_bounded() {
-        let (waited, done) = delays(|_| Some(rate_limited(Some(MAX_RATE_LIMIT_WAIT))));
-        assert_eq!(waited, [MAX_RATE_LIMIT_WAIT]);
-        assert!(
-            done.unwrap_err()
-                .contains("run the command again in 1200 seconds")
-        );
-        let (waited, _) = delays(|_| Some(rate_limited(Some(u64::MAX))));
-        assert!(waited.is_empty());
-        let (waited, _) = delays(|_| Some(rate_limited(None)));
-        assert!(waited.iter().sum::<u64>() <= MAX_RATE_LIMIT_WAIT);
-    }
-
-    fn replied(status: u16, retry_after: Option<u64>, json: Json) -> Reply {
-        Reply {
-            doing: "storing x".to_owned(),
-            status,
-            retry_after,
-            json,
-            text: String::new(),
-        }
-    }
-
-    #[test]
-    fn the_status_and_retry_after_decide_the_kind_of_error() {
-        let error = |status, retry_after| match replied(status, retry_after, Json::Null).transient()
-        {
-            Err(RequestError::RateLimited { retry_after, .. }) => {
-                format!("limited {retry_after:?}")
-            }
-            Err(RequestError::Transient(_)) => "transient".to_owned(),
-            Err(RequestError::Permanent(_)) => "permanent".to_owned(),
-            Ok(_) => "final".to_owned(),
-        };
-        assert_eq!(error(429, Some(7)), "limited Some(7)");
-        assert_eq!(error(429, None), "limited None");
-        assert_eq!(error(503, Some(7)), "limited Some(7)");
-        assert_eq!(error(503, None), "transient");
-        assert_eq!(error(408, None), "transient");
-        assert_eq!(error(404, Some(7)), "final");
+    fn the_total_wait_is_bounded() {
+        let limited =
+            |seconds| delays(move |_| Some(Problem::Passing("no".to_owned(), Some(seconds)))).0;
+        assert_eq!(limited(MAX_WAIT), [MAX_WAIT]);
+        assert!(limited(u64::MAX).is_empty());
+        assert!(limited(0).iter().sum::<u64>() <= MAX_WAIT);
     }
 
     #[test]
     fn an_error_is_the_sentence_of_the_server_or_says_what_to_check() {
-        let failure = |status, json| replied(status, None, json).failure();
+        let failure = |status, json| {
+            let (doing, text) = ("storing x".to_owned(), String::new());
+            Reply {
+                doing,
+                status,
+                retry_after: None,
+                json,
+                text,
+            }
+            .failure()
+        };
         let refused = failure(404, json!({"error": "the node X is not known"}));
         assert_eq!(
             refused.to_string(),
@@ -721,11 +621,6 @@ mod tests {
         let unknown = failure(404, Json::Null);
         assert!(unknown.to_string().contains("`ztp login`"), "{unknown}");
         assert_eq!(unknown.code, crate::FAILED);
-        assert!(
-            failure(302, Json::Null)
-                .to_string()
-                .contains("CF_ACCESS_CLIENT_ID")
-        );
     }
 
     #[test]

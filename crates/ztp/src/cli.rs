@@ -23,6 +23,9 @@ pub struct Cli {
     /// Print JSON: one document, or one per line for lists
     #[arg(long, global = true)]
     pub json: bool,
+    /// The server, as https://HOST [default: ZTP_URL, else that of the last `ztp login`]
+    #[arg(long, global = true)]
+    pub url: Option<String>,
 }
 
 const EXAMPLES: &str = "\
@@ -61,31 +64,88 @@ pub enum Command {
     Pull(PullArgs),
     /// Tell which switches of a list will boot, and why not the others
     #[command(after_help = CHECK_LIST_EXAMPLES)]
-    CheckList(CheckListArgs),
+    CheckList {
+        /// The list, as CSV; - is standard input
+        file: PathBuf,
+        /// The site of the switches whose line names none
+        #[arg(long, value_parser = site_name)]
+        site: Option<String>,
+    },
     /// List the nodes
-    Nodes(NodesArgs),
+    Nodes {
+        /// Only nodes of this site
+        #[arg(long, value_parser = site_name)]
+        site: Option<String>,
+        /// Only nodes whose id contains this text
+        #[arg(long)]
+        text: Option<String>,
+    },
     /// Show a node: its facts, records, pool values and latest events
-    Node(NodeArgs),
+    Node { id: String },
     /// Store records of a node: its definition, startup-config or attributes
     #[command(after_help = ASSIGN_EXAMPLES)]
     Assign(AssignArgs),
     /// Drop the definition and pattern of nodes: they match neighbordb again at their next boot
-    Reprovision(NodesToChange),
+    Reprovision {
+        #[arg(required = true)]
+        id: Vec<String>,
+    },
     /// Delete all records of a node
-    Forget(ForgetArgs),
+    Forget {
+        id: String,
+        /// Release its values of all pools, too
+        #[arg(long)]
+        pools: bool,
+        /// Delete its history and former startup-configs, too
+        #[arg(long)]
+        history: bool,
+    },
     /// Make a site the owner of a node
-    Move(MoveArgs),
+    Move {
+        id: String,
+        #[arg(value_parser = site_name, required_unless_present = "no_site")]
+        site: Option<String>,
+        /// Remove the site: the next one that the node's requests come from becomes its owner
+        #[arg(long, conflicts_with = "site")]
+        no_site: bool,
+    },
     /// Show the resource pools, one pool, or the values of a node
-    Pools(PoolsArgs),
+    Pools {
+        /// A pool [default: all pools]
+        pool: Option<String>,
+        /// The values of this node, of all pools
+        #[arg(long, value_name = "ID", conflicts_with = "pool")]
+        node: Option<String>,
+        /// With --node: release them
+        #[arg(long, requires = "node")]
+        release: bool,
+    },
     /// Show the audit log: every change, the newest first
-    Log(LogArgs),
+    Log {
+        /// Only changes of this key, node or pool
+        #[arg(long)]
+        target: Option<String>,
+        /// Only changes by this operator
+        #[arg(long)]
+        who: Option<String>,
+        /// Only changes before this number
+        #[arg(long, value_name = "N")]
+        before: Option<u64>,
+        /// The largest number of changes
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
+    },
     /// Undo a change of content in the audit log
-    Undo(UndoArgs),
+    Undo { number: u64 },
     /// Verify a token, which is read from standard input, and store it
     #[command(after_help = LOGIN_EXAMPLES)]
-    Login(LoginArgs),
+    Login {
+        /// Read the client ID and the client secret of a service token of Cloudflare Access
+        #[arg(long)]
+        access: bool,
+    },
     /// Remove a stored token
-    Logout(ServerArgs),
+    Logout,
     /// Print the completions of a shell
     #[command(
         after_help = "Example:\n  ztp completions bash > ~/.local/share/bash-completion/completions/ztp"
@@ -98,14 +158,6 @@ pub enum Command {
     Kinds,
 }
 
-/// The server of a command.
-#[derive(Debug, Default, Args)]
-pub struct ServerArgs {
-    /// The server, as https://HOST [default: ZTP_URL, else that of the last `ztp login`]
-    #[arg(long)]
-    pub url: Option<String>,
-}
-
 const LOGIN_EXAMPLES: &str = "\
 Examples:
   ztp login --url https://ztp.example.net      asks for the token, and does not show it
@@ -114,16 +166,6 @@ Examples:
                                                a service token of Cloudflare Access: two lines
 
 The file with the tokens can be read by its owner only. The server of the last login is the default.";
-
-#[derive(Debug, Args)]
-pub struct LoginArgs {
-    /// The server, as https://HOST
-    #[arg(long)]
-    pub url: String,
-    /// Read the client ID and the client secret of a service token of Cloudflare Access
-    #[arg(long)]
-    pub access: bool,
-}
 
 const VALIDATE_EXAMPLES: &str = "\
 Examples:
@@ -166,7 +208,6 @@ Nothing is written and nothing is allocated: without a reservation, the value of
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// The data_root [default: the content on the server]
-    #[arg(conflicts_with = "url")]
     pub dir: Option<PathBuf>,
     /// A file with the node's facts, as JSON; - is standard input
     #[arg(long, value_name = "FACTS.json", group = "who")]
@@ -174,8 +215,6 @@ pub struct ExplainArgs {
     /// A node that is known: by its folder in DIR, or on the server
     #[arg(long, group = "who")]
     pub id: Option<String>,
-    #[command(flatten)]
-    pub server: ServerArgs,
     /// The serial number
     #[arg(long, conflicts_with = "who")]
     pub serial: Option<String>,
@@ -221,8 +260,6 @@ pub struct Only {
 pub struct ChangeArgs {
     /// The data_root
     pub dir: PathBuf,
-    #[command(flatten)]
-    pub server: ServerArgs,
     #[command(flatten)]
     pub only: Only,
     /// The site of all nodes without a file nodes/ID/site, for the check: see validate
@@ -272,8 +309,6 @@ pub struct PullArgs {
     /// The folder to write to; it is created if it does not exist
     pub dir: PathBuf,
     #[command(flatten)]
-    pub server: ServerArgs,
-    #[command(flatten)]
     pub only: Only,
     /// Only the records of nodes
     #[arg(long, conflicts_with = "only")]
@@ -299,37 +334,6 @@ known. Neighbors are written INTERFACE=DEVICE:PORT, separated by blanks or semic
   JPE14080457,DCS-7050TX-64-F,Ethernet1=spine1:Ethernet7 Ethernet2=spine2:Ethernet7
 A switch without neighbors in the list is one that is connected to nothing.";
 
-#[derive(Debug, Args)]
-pub struct CheckListArgs {
-    /// The list, as CSV; - is standard input
-    pub file: PathBuf,
-    #[command(flatten)]
-    pub server: ServerArgs,
-    /// The site of the switches whose line names none
-    #[arg(long, value_parser = site_name)]
-    pub site: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct NodesArgs {
-    #[command(flatten)]
-    pub server: ServerArgs,
-    /// Only nodes of this site
-    #[arg(long, value_parser = site_name)]
-    pub site: Option<String>,
-    /// Only nodes whose id contains this text
-    #[arg(long)]
-    pub text: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct NodeArgs {
-    /// The node
-    pub id: String,
-    #[command(flatten)]
-    pub server: ServerArgs,
-}
-
 const ASSIGN_EXAMPLES: &str = "\
 Examples:
   ztp assign JPE1 --startup-config leaf7.cfg
@@ -342,8 +346,6 @@ Records that are not named stay as they are. All are stored together, or none.";
 pub struct AssignArgs {
     /// The node
     pub id: String,
-    #[command(flatten)]
-    pub server: ServerArgs,
     /// A file with its definition
     #[arg(long, value_name = "FILE")]
     pub definition: Option<PathBuf>,
@@ -375,83 +377,6 @@ const ASSIGNABLE: [&str; 5] = [
     "pattern",
     "config-handler",
 ];
-
-#[derive(Debug, Args)]
-pub struct NodesToChange {
-    /// The nodes
-    #[arg(required = true)]
-    pub id: Vec<String>,
-    #[command(flatten)]
-    pub server: ServerArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct ForgetArgs {
-    /// The node
-    pub id: String,
-    #[command(flatten)]
-    pub server: ServerArgs,
-    /// Release its values of all pools, too
-    #[arg(long)]
-    pub pools: bool,
-    /// Delete its history and former startup-configs, too
-    #[arg(long)]
-    pub history: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct MoveArgs {
-    /// The node
-    pub id: String,
-    /// The site
-    #[arg(value_parser = site_name, required_unless_present = "no_site", conflicts_with = "no_site")]
-    pub site: Option<String>,
-    /// Remove the site: the next one that the node's requests come from becomes its owner
-    #[arg(long)]
-    pub no_site: bool,
-    #[command(flatten)]
-    pub server: ServerArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct PoolsArgs {
-    /// A pool [default: all pools]
-    pub pool: Option<String>,
-    /// The values of this node, of all pools
-    #[arg(long, value_name = "ID", conflicts_with = "pool")]
-    pub node: Option<String>,
-    /// With --node: release them
-    #[arg(long, requires = "node")]
-    pub release: bool,
-    #[command(flatten)]
-    pub server: ServerArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct LogArgs {
-    #[command(flatten)]
-    pub server: ServerArgs,
-    /// Only changes of this key, node or pool
-    #[arg(long)]
-    pub target: Option<String>,
-    /// Only changes by this operator
-    #[arg(long)]
-    pub who: Option<String>,
-    /// Only changes before this number
-    #[arg(long, value_name = "N")]
-    pub before: Option<u64>,
-    /// The largest number of changes
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub limit: usize,
-}
-
-#[derive(Debug, Args)]
-pub struct UndoArgs {
-    /// The number of the change in the audit log
-    pub number: u64,
-    #[command(flatten)]
-    pub server: ServerArgs,
-}
 
 /// Reads the argument of `--only`.
 fn below(text: &str) -> Result<String, String> {

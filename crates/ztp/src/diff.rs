@@ -32,8 +32,8 @@ pub struct Side {
 ///
 /// # Errors
 /// The data_root cannot be read, or the server fails.
-pub fn run(args: &ChangeArgs, json: bool) -> Result<u8, Failure> {
-    let Some(push) = Push::prepare(args, json)? else {
+pub fn run(args: &ChangeArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
+    let Some(push) = Push::prepare(args, url, json)? else {
         return Ok(FINDINGS);
     };
     let changed = |item: &&Item| !matches!(item.step, Step::Unchanged | Step::LeaveAlone(_));

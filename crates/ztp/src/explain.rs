@@ -28,10 +28,15 @@ use crate::{CLEAN, FINDINGS, Failure, display, display_path, identifier};
 ///
 /// # Errors
 /// The facts or the content cannot be read, or the server fails.
-pub fn run(args: &ExplainArgs, json: bool) -> Result<u8, Failure> {
+pub fn run(args: &ExplainArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     let Some(dir) = &args.dir else {
-        return ask(args, json);
+        return ask(args, url, json);
     };
+    if url.is_some() {
+        return Err(Failure::new(
+            "give either DIR or --url: the content of one of them is used",
+        ));
+    }
     let root = DataRoot::scan(dir)?;
     let identifier = identifier(args.identifier, &root)?;
     let known = args.id.as_deref();
@@ -77,7 +82,7 @@ pub fn run(args: &ExplainArgs, json: bool) -> Result<u8, Failure> {
 }
 
 /// The explanation of the server, from the stored content.
-fn ask(args: &ExplainArgs, json: bool) -> Result<u8, Failure> {
+fn ask(args: &ExplainArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     let mut body = match &args.id {
         Some(id) => json!({"node": id}),
         None => {
@@ -90,7 +95,7 @@ fn ask(args: &ExplainArgs, json: bool) -> Result<u8, Failure> {
     if let Some(site) = &args.site {
         body["site"] = json!(site);
     }
-    let server = connect(&args.server)?;
+    let server = connect(url)?;
     let explanation = server.json(&api::Call::post("explaining", "/explain", &body))?;
     let error = [&explanation["error"], &explanation["definition_error"]];
     let error = error.into_iter().find(|error| !error.is_null());

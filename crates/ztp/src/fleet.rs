@@ -8,12 +8,8 @@ use ureq::http::Method;
 
 use ztp_core::path::encode_segment;
 
-use crate::api::{Api, Call, nothing};
-use crate::cli::{
-    AssignArgs, ForgetArgs, LogArgs, MoveArgs, NodeArgs, NodesArgs, NodesToChange, PoolsArgs,
-    UndoArgs,
-};
-use crate::servers::connect;
+use crate::api::{Api, Call};
+use crate::cli::AssignArgs;
 use crate::terminal::line;
 use crate::{CLEAN, Failure, display, display_path, plan, regular};
 
@@ -25,106 +21,79 @@ const EVENTS_SHOWN: usize = 10;
 const ENTRIES_AT_ONCE: usize = 200;
 
 /// `ztp nodes`.
-pub fn nodes(args: &NodesArgs, json: bool) -> Result<u8, Failure> {
-    let api = connect(&args.server)?;
-    let filter = query(&[
-        ("site", args.site.as_deref()),
-        ("text", args.text.as_deref()),
-    ]);
-    let mut cursor: Option<String> = None;
+pub fn nodes(
+    api: &Api,
+    site: Option<&str>,
+    wanted: Option<&str>,
+    json: bool,
+) -> Result<u8, Failure> {
+    let filter = query(&[("site", site), ("text", wanted)]);
+    let mut cursor = String::new();
     let mut count = 0;
     loop {
-        let page = match &cursor {
-            Some(cursor) => format!("&cursor={}", encode_segment(cursor)),
-            None => String::new(),
-        };
-        let page = api.json(&Call::get(
-            "listing the nodes",
-            format!("/nodes?{filter}{page}"),
-        ))?;
+        let call = Call::get("listing the nodes", format!("/nodes?{filter}{cursor}"));
+        let page = api.json(&call)?;
         for node in entries(&page, "nodes") {
             count += 1;
             let records: Vec<String> = entries(node, "records").map(text).collect();
-            let shown = format!(
-                "{:24} {:12} {}",
-                text(&node["node"]),
-                text(&node["site"]),
-                records.join(" ")
-            );
+            let shown = columns(node, &["node", "site"]) + &records.join(" ");
             print(json, node, &shown)?;
         }
-        cursor = page["cursor"].as_str().map(str::to_owned);
-        if cursor.is_none() {
-            break;
+        match page["cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={}", encode_segment(next)),
+            None => break,
         }
     }
-    match json {
-        true => Ok(CLEAN),
-        false => display(&format!("{count} nodes\n")).map(|()| CLEAN),
+    if !json {
+        display(&format!("{count} nodes\n"))?;
     }
+    Ok(CLEAN)
 }
 
 /// `ztp node ID`.
-pub fn node(args: &NodeArgs, json: bool) -> Result<u8, Failure> {
-    let api = connect(&args.server)?;
-    let call = Call::get(
-        format!("reading the node {}", args.id),
-        node_path(&args.id, ""),
-    );
+pub fn node(api: &Api, id: &str, json: bool) -> Result<u8, Failure> {
+    let call = Call::get(format!("reading the node {id}"), node_path(id, ""));
     let node = api.json(&call)?;
-    let mut shown = format!(
-        "node {}, site {}\n",
-        text(&node["node"]),
-        text(&node["site"])
-    );
-    for name in ["model", "version", "serialnumber", "systemmac"] {
-        if let Some(value) = node["facts"].get(name) {
-            let _ = writeln!(shown, "  {name:14} {}", text(value));
+    let mut shown = format!("node {}, site {}", text(&node["node"]), text(&node["site"]));
+    for (name, fact) in node["facts"].as_object().into_iter().flatten() {
+        if name != "neighbors" {
+            let _ = write!(shown, "\n  {:14} {}", line(name), text(fact));
         }
     }
     for (interface, peers) in node["facts"]["neighbors"].as_object().into_iter().flatten() {
         for peer in peers.as_array().into_iter().flatten() {
             let port = peer.get("port").unwrap_or(&peer["remote_interface"]);
-            let _ = writeln!(
-                shown,
-                "  {:14} {}:{}",
-                line(interface),
-                text(&peer["device"]),
-                text(port)
-            );
+            let device = text(&peer["device"]);
+            let _ = write!(shown, "\n  {:14} {device}:{}", line(interface), text(port));
         }
     }
     for record in entries(&node, "records") {
         let size = record["size"].as_u64().map(plan::bytes).unwrap_or_default();
-        let _ = writeln!(
+        let _ = write!(
             shown,
-            "  record {:20} {size}  {}",
-            text(&record["name"]),
-            text(&record["sha1"])
+            "\n  record {}{size}",
+            columns(record, &["name", "sha1"])
         );
     }
     for held in entries(&node, "pools") {
-        let (pool, value) = (text(&held["pool"]), text(&held["value"]));
-        let _ = writeln!(
+        let _ = write!(
             shown,
-            "  pool {pool}: {value} since {}",
-            text(&held["since"])
+            "\n  pool {}",
+            columns(held, &["pool", "value", "since"])
         );
     }
     let events: Vec<&Json> = entries(&node, "events").collect();
-    for event in events.iter().rev().take(EVENTS_SHOWN).rev() {
-        let _ = writeln!(
-            shown,
-            "  {} {}",
-            text(&event["time"]),
-            text(&event["event"])
-        );
+    for event in events
+        .iter()
+        .skip(events.len().saturating_sub(EVENTS_SHOWN))
+    {
+        let _ = write!(shown, "\n  {}", columns(event, &["time", "event"]));
     }
-    document(json, &node, shown.trim_end())
+    document(json, &node, &shown)
 }
 
 /// `ztp assign ID`.
-pub fn assign(args: &AssignArgs, json: bool) -> Result<u8, Failure> {
+pub fn assign(api: &Api, args: &AssignArgs, json: bool) -> Result<u8, Failure> {
     let mut body = Map::new();
     for (name, file) in [
         ("definition", &args.definition),
@@ -137,153 +106,146 @@ pub fn assign(args: &AssignArgs, json: bool) -> Result<u8, Failure> {
             body.insert(name.to_owned(), json!(read_text(path)?));
         }
     }
-    for name in &args.delete {
-        body.insert(name.replace('-', "_"), Json::Null);
-    }
+    let deleted = args
+        .delete
+        .iter()
+        .map(|name| (name.replace('-', "_"), Json::Null));
+    body.extend(deleted);
     if body.is_empty() {
         return Err(Failure::new(
             "no record is given; give --definition, --startup-config or another record, or --delete",
         ));
     }
-    let force = if args.force { "?force=1" } else { "" };
+    let path = node_path(
+        &args.id,
+        if args.force {
+            "/assign?force=1"
+        } else {
+            "/assign"
+        },
+    );
     let body = Json::Object(body);
-    let api = connect(&args.server)?;
-    let doing = format!("assigning to {}", args.id);
     let reply = api.send(&Call::post(
-        doing,
-        node_path(&args.id, &format!("/assign{force}")),
+        format!("assigning to {}", args.id),
+        path,
         &body,
     ))?;
-    let mut shown = findings(&reply.json);
+    let found = findings(&reply.json);
     if reply.status == 422 {
-        if json {
-            display(&format!("{:#}\n", reply.json))?;
-        } else {
-            display(&shown)?;
-        }
+        print(json, &reply.json, found.trim_end())?;
     }
     let done = reply.ok()?;
-    let _ = write!(shown, "{}: assigned{}", text(&done["node"]), audit(&done));
-    document(json, &done, &shown)
+    document(
+        json,
+        &done,
+        &format!("{found}{}: assigned{}", text(&done["node"]), audit(&done)),
+    )
 }
 
 /// `ztp reprovision ID…`.
-pub fn reprovision(args: &NodesToChange, json: bool) -> Result<u8, Failure> {
-    let api = connect(&args.server)?;
-    for id in &args.id {
-        let done = change(&api, id, "reprovision", &nothing())?;
+pub fn reprovision(api: &Api, ids: &[String], json: bool) -> Result<u8, Failure> {
+    for id in ids {
+        let done = change(api, id, "reprovision", &json!({}))?;
         let shown = match done["audit"].is_null() {
-            true => {
-                "it has no definition, pattern or config-handler; nothing is changed".to_owned()
-            }
-            false => format!("it matches neighbordb at its next boot{}", audit(&done)),
+            true => "it has no definition, pattern or config-handler; nothing is changed",
+            false => "it matches neighbordb at its next boot",
         };
-        print(json, &done, &format!("{}: {shown}", text(&done["node"])))?;
+        print(
+            json,
+            &done,
+            &format!("{}: {shown}{}", text(&done["node"]), audit(&done)),
+        )?;
     }
     Ok(CLEAN)
 }
 
 /// `ztp forget ID`.
-pub fn forget(args: &ForgetArgs, json: bool) -> Result<u8, Failure> {
-    let body = json!({"pools": args.pools, "history": args.history});
-    let done = change(&connect(&args.server)?, &args.id, "forget", &body)?;
-    let mut shown = format!("{}: forgotten{}", text(&done["node"]), audit(&done));
-    shown += &released(&done);
+pub fn forget(api: &Api, id: &str, pools: bool, history: bool, json: bool) -> Result<u8, Failure> {
+    let done = change(
+        api,
+        id,
+        "forget",
+        &json!({"pools": pools, "history": history}),
+    )?;
+    let shown = format!(
+        "{}: forgotten{}{}",
+        text(&done["node"]),
+        audit(&done),
+        released(&done)
+    );
     document(json, &done, &shown)
 }
 
 /// `ztp move ID SITE`.
-pub fn move_to(args: &MoveArgs, json: bool) -> Result<u8, Failure> {
-    let done = change(
-        &connect(&args.server)?,
-        &args.id,
-        "move",
-        &json!({"site": args.site}),
-    )?;
-    let site = args.site.as_deref().unwrap_or("no site");
-    let shown = match done["audit"].is_null() {
-        true => format!("belongs to {site} already"),
-        false => format!("belongs to {site} now{}", audit(&done)),
+pub fn move_to(api: &Api, id: &str, site: Option<&str>, json: bool) -> Result<u8, Failure> {
+    let done = change(api, id, "move", &json!({"site": site}))?;
+    let since = if done["audit"].is_null() {
+        "already"
+    } else {
+        "now"
     };
-    document(json, &done, &format!("{} {shown}", text(&done["node"])))
+    let site = site.unwrap_or("no site");
+    let shown = format!(
+        "{} belongs to {site} {since}{}",
+        text(&done["node"]),
+        audit(&done)
+    );
+    document(json, &done, &shown)
 }
 
 /// `ztp pools`.
-pub fn pools(args: &PoolsArgs, json: bool) -> Result<u8, Failure> {
-    let api = connect(&args.server)?;
-    if let Some(id) = &args.node {
-        let path = format!("/pools?{}", query(&[("node", Some(id))]));
-        if args.release {
-            let call = Call::new(
-                format!("releasing the values of {id}"),
-                Method::DELETE,
-                path,
-            );
-            let done = api.json(&call)?;
-            let shown = format!("{}{}{}", text(&done["node"]), audit(&done), released(&done));
-            return document(json, &done, &shown);
-        }
-        let held = api.json(&Call::get(format!("reading the pool values of {id}"), path))?;
-        let lines = entries(&held, "values").map(|value| {
-            format!(
-                "{:24} {:24} since {}",
-                text(&value["pool"]),
-                text(&value["value"]),
-                text(&value["since"])
-            )
-        });
-        return document(json, &held, &lines.collect::<Vec<_>>().join("\n"));
-    }
-    let Some(pool) = &args.pool else {
-        let all = api.json(&Call::get("listing the pools", "/pools"))?;
-        let names: Vec<String> = entries(&all, "pools").map(text).collect();
-        return document(json, &all, &names.join("\n"));
+pub fn pools(api: &Api, pool: Option<&str>, json: bool) -> Result<u8, Failure> {
+    let path = match pool {
+        Some(pool) => format!("/pools/{}", encode_segment(pool)),
+        None => "/pools".to_owned(),
     };
-    let call = Call::get(
-        format!("reading the pool {pool}"),
-        format!("/pools/{}", encode_segment(pool)),
-    );
-    let listing = api.json(&call)?;
-    let mut shown = format!(
-        "{}: {} of {} values taken",
-        text(&listing["pool"]),
-        listing["taken"],
-        listing["size"]
-    );
-    for value in entries(&listing, "allocations") {
-        let _ = write!(
-            shown,
-            "\n  {:24} {} since {}",
-            text(&value["value"]),
-            text(&value["node"]),
-            text(&value["since"])
-        );
-    }
-    for value in entries(&listing, "reservations") {
-        let _ = write!(
-            shown,
-            "\n  {:24} {} reserved",
-            text(&value["value"]),
-            text(&value["node"])
-        );
+    let listing = api.json(&Call::get("reading the pools", path))?;
+    let names: Vec<String> = entries(&listing, "pools").map(text).collect();
+    let mut shown = names.join("\n");
+    if pool.is_some() {
+        let (taken, size) = (text(&listing["taken"]), text(&listing["size"]));
+        shown = format!("{}: {taken} of {size} values taken", text(&listing["pool"]));
+        for value in entries(&listing, "allocations") {
+            let _ = write!(shown, "\n  {}", columns(value, &["value", "node", "since"]));
+        }
+        for value in entries(&listing, "reservations") {
+            let _ = write!(shown, "\n  {}reserved", columns(value, &["value", "node"]));
+        }
     }
     document(json, &listing, &shown)
 }
 
-/// `ztp log`.
-pub fn log(args: &LogArgs, json: bool) -> Result<u8, Failure> {
-    let api = connect(&args.server)?;
-    let filter = query(&[
-        ("target", args.target.as_deref()),
-        ("who", args.who.as_deref()),
-    ]);
-    let (mut before, mut left) = (args.before, args.limit);
+/// `ztp pools --node ID`.
+pub fn pools_of(api: &Api, id: &str, release: bool, json: bool) -> Result<u8, Failure> {
+    let path = format!("/pools?{}", query(&[("node", Some(id))]));
+    if release {
+        let done = api.json(&Call::new(
+            format!("releasing the values of {id}"),
+            Method::DELETE,
+            path,
+        ))?;
+        let shown = format!("{}{}{}", text(&done["node"]), audit(&done), released(&done));
+        return document(json, &done, &shown);
+    }
+    let held = api.json(&Call::get(format!("reading the values of {id}"), path))?;
+    let lines = entries(&held, "values").map(|value| columns(value, &["pool", "value", "since"]));
+    document(json, &held, &lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// `ztp log`: entries of the audit log before a number, at most `limit`.
+pub fn log(
+    api: &Api,
+    filter: &[(&str, Option<&str>)],
+    mut before: Option<u64>,
+    limit: usize,
+    json: bool,
+) -> Result<u8, Failure> {
+    let (filter, mut left) = (query(filter), limit);
     while left > 0 {
-        let page = before
+        let from = before
             .map(|number| format!("&before={number}"))
             .unwrap_or_default();
-        let limit = left.min(ENTRIES_AT_ONCE);
-        let path = format!("/audit?limit={limit}{page}&{filter}");
+        let path = format!("/audit?limit={}{from}&{filter}", left.min(ENTRIES_AT_ONCE));
         let page = api.json(&Call::get("reading the audit log", path))?;
         for entry in entries(&page, "entries") {
             left = left.saturating_sub(1);
@@ -298,27 +260,15 @@ pub fn log(args: &LogArgs, json: bool) -> Result<u8, Failure> {
 }
 
 fn log_line(entry: &Json) -> String {
-    let mut shown = format!(
-        "{:>6} {} {} {} {}",
-        entry["n"].as_u64().unwrap_or_default(),
-        text(&entry["time"]),
-        text(&entry["who"]),
-        text(&entry["action"]),
-        text(&entry["target"])
-    );
-    if let Some(number) = entry["undo_of"].as_u64() {
-        let _ = write!(shown, ", undoes {number}");
-    }
-    if let Some(detail) = entry["detail"].as_str() {
-        let _ = write!(shown, ": {}", line(detail));
-    }
-    for (name, is) in [
-        ("forced", entry["forced"] == true),
-        ("can be undone", entry["undoable"] == true),
-    ] {
-        if is {
-            let _ = write!(shown, ", {name}");
+    let shown = ["n", "time", "who", "action", "target"].map(|name| text(&entry[name]));
+    let mut shown = shown.join(" ");
+    for (name, before) in [("undo_of", ", undoes "), ("detail", ": ")] {
+        if !entry[name].is_null() {
+            let _ = write!(shown, "{before}{}", text(&entry[name]));
         }
+    }
+    for (name, words) in [("forced", ", forced"), ("undoable", ", can be undone")] {
+        shown += if entry[name] == true { words } else { "" };
     }
     if entry["outcome"] != "done" {
         let _ = write!(shown, ", {}", text(&entry["outcome"]));
@@ -327,28 +277,19 @@ fn log_line(entry: &Json) -> String {
 }
 
 /// `ztp undo N`.
-pub fn undo(args: &UndoArgs, json: bool) -> Result<u8, Failure> {
-    let api = connect(&args.server)?;
-    let number = args.number;
-    let body = nothing();
-    let mut call = Call::post(
-        format!("undoing {number}"),
-        format!("/audit/{number}/undo"),
-        &body,
-    );
+pub fn undo(api: &Api, number: u64, json: bool) -> Result<u8, Failure> {
+    let path = format!("/audit/{number}/undo");
+    let mut call = Call::new(format!("undoing {number}"), Method::POST, path);
     // After a lost response, a second undo would be refused, because the first one changed the value.
     call.repeatable = false;
     let reply = api.send(&call)?;
-    let mut later = entries(&reply.json, "changed_by").map(text).peekable();
-    if later.peek().is_some() {
-        let failure = reply.failure();
-        let later: Vec<_> = later.collect();
+    let later: Vec<String> = entries(&reply.json, "changed_by").map(text).collect();
+    if !later.is_empty() {
+        let (failure, later) = (reply.failure(), later.join(", "));
         return Err(Failure::refused(format!(
-            "{failure}; the changes since: {} (see `ztp log`)",
-            later.join(", ")
+            "{failure}; the changes since: {later} (see `ztp log`)"
         )));
     }
-    drop(later);
     let done = reply.ok()?;
     document(json, &done, &format!("{number} is undone{}", audit(&done)))
 }
@@ -386,36 +327,37 @@ pub fn text(json: &Json) -> String {
     }
 }
 
+/// Fields of an object, in columns.
+fn columns(json: &Json, names: &[&str]) -> String {
+    let fields = names
+        .iter()
+        .map(|name| format!("{:<20} ", text(&json[*name])));
+    fields.collect()
+}
+
 /// The findings of a response, one a line.
 pub fn findings(json: &Json) -> String {
     let lines = entries(json, "findings").map(|finding| {
-        let at = finding["line"]
-            .as_u64()
-            .map(|line| format!("line {line}: "))
-            .unwrap_or_default();
-        let (severity, message) = (text(&finding["severity"]), text(&finding["message"]));
-        format!("  {severity}: {at}{message}; {}\n", text(&finding["help"]))
+        let [severity, at, message, help] =
+            ["severity", "line", "message", "help"].map(|name| text(&finding[name]));
+        format!("  {severity}: line {at}: {message}; {help}\n")
     });
     lines.collect()
 }
 
 fn audit(done: &Json) -> String {
-    match done["audit"].as_u64() {
-        Some(number) => format!(" (number {number} of the audit log)"),
-        None => String::new(),
-    }
+    let number = done["audit"].as_u64();
+    number.map_or_else(String::new, |number| {
+        format!(" (number {number} of the audit log)")
+    })
 }
 
 fn released(done: &Json) -> String {
-    let values = entries(done, "released");
-    let lines = values.map(|value| {
-        format!(
-            "\n  released {} of {}",
-            text(&value["value"]),
-            text(&value["pool"])
-        )
+    let values = entries(done, "released").map(|value| {
+        let (pool, value) = (text(&value["pool"]), text(&value["value"]));
+        format!("\n  released {value} of {pool}")
     });
-    lines.collect()
+    values.collect()
 }
 
 fn read_text(path: &Path) -> Result<String, Failure> {
@@ -429,12 +371,12 @@ fn read_text(path: &Path) -> Result<String, Failure> {
 pub fn print(json: bool, entry: &Json, shown: &str) -> Result<(), Failure> {
     match json {
         true => display(&format!("{entry}\n")),
-        false => display(&format!("{shown}\n")),
+        false => display(&format!("{}\n", shown.trim_end())),
     }
 }
 
 /// One document: indented JSON, or text.
-fn document(json: bool, body: &Json, shown: &str) -> Result<u8, Failure> {
+pub fn document(json: bool, body: &Json, shown: &str) -> Result<u8, Failure> {
     match json {
         true => display(&format!("{body:#}\n"))?,
         false => display(&format!("{shown}\n"))?,
@@ -447,14 +389,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_has_the_given_parameters_encoded() {
-        assert_eq!(
-            query(&[("a", Some("x y&")), ("b", None), ("c", Some("1"))]),
-            "a=x%20y%26&c=1"
-        );
-    }
-
-    #[test]
     fn an_entry_of_the_log_is_one_line() {
         let entry = json!({
             "n": 7, "time": "2026-01-01T00:00:00Z", "who": "ann\n", "action": "store", "target": "neighbordb",
@@ -462,7 +396,7 @@ mod tests {
         });
         assert_eq!(
             log_line(&entry),
-            "     7 2026-01-01T00:00:00Z ann\\n store neighbordb, undoes 3, forced, failed"
+            "7 2026-01-01T00:00:00Z ann\\n store neighbordb, undoes 3, forced, failed"
         );
     }
 }

@@ -75,7 +75,7 @@ impl fmt::Display for Failure {
 }
 
 fn main() -> ExitCode {
-    match Cli::try_parse().map(|cli| run(cli.command, cli.json)) {
+    match Cli::try_parse().map(|cli| run(cli.command, cli.url.as_deref(), cli.json)) {
         Ok(Ok(code)) => ExitCode::from(code),
         Ok(Err(failure)) => {
             let style = anstyle::AnsiColor::Red.on_default().bold();
@@ -92,7 +92,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command, json: bool) -> Result<u8, Failure> {
+fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
+    let api = || servers::connect(url);
     match command {
         Command::Validate(args) => {
             let root = DataRoot::scan(&args.dir)?;
@@ -108,22 +109,37 @@ fn run(command: Command, json: bool) -> Result<u8, Failure> {
                 false => FINDINGS,
             })
         }
-        Command::Explain(args) => explain::run(&args, json),
-        Command::Push(args) => push::run(&args, json),
-        Command::Diff(args) => diff::run(&args, json),
-        Command::Pull(args) => pull::run(&args, json),
-        Command::CheckList(args) => check_list::run(&args, json),
-        Command::Nodes(args) => fleet::nodes(&args, json),
-        Command::Node(args) => fleet::node(&args, json),
-        Command::Assign(args) => fleet::assign(&args, json),
-        Command::Reprovision(args) => fleet::reprovision(&args, json),
-        Command::Forget(args) => fleet::forget(&args, json),
-        Command::Move(args) => fleet::move_to(&args, json),
-        Command::Pools(args) => fleet::pools(&args, json),
-        Command::Log(args) => fleet::log(&args, json),
-        Command::Undo(args) => fleet::undo(&args, json),
-        Command::Login(args) => servers::login(&args),
-        Command::Logout(args) => servers::logout(&args),
+        Command::Explain(args) => explain::run(&args, url, json),
+        Command::Push(args) => push::run(&args, url, json),
+        Command::Diff(args) => diff::run(&args, url, json),
+        Command::Pull(args) => pull::run(&args, api()?, json),
+        Command::CheckList { file, site } => check_list::run(&file, site.as_deref(), url, json),
+        Command::Nodes { site, text } => {
+            fleet::nodes(&api()?, site.as_deref(), text.as_deref(), json)
+        }
+        Command::Node { id } => fleet::node(&api()?, &id, json),
+        Command::Assign(args) => fleet::assign(&api()?, &args, json),
+        Command::Reprovision { id } => fleet::reprovision(&api()?, &id, json),
+        Command::Forget { id, pools, history } => fleet::forget(&api()?, &id, pools, history, json),
+        Command::Move { id, site, .. } => fleet::move_to(&api()?, &id, site.as_deref(), json),
+        Command::Pools {
+            node: Some(id),
+            release,
+            ..
+        } => fleet::pools_of(&api()?, &id, release, json),
+        Command::Pools { pool, .. } => fleet::pools(&api()?, pool.as_deref(), json),
+        Command::Log {
+            target,
+            who,
+            before,
+            limit,
+        } => {
+            let filter = [("target", target.as_deref()), ("who", who.as_deref())];
+            fleet::log(&api()?, &filter, before, limit, json)
+        }
+        Command::Undo { number } => fleet::undo(&api()?, number, json),
+        Command::Login { access } => servers::login(url, access),
+        Command::Logout => servers::logout(url),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "ztp", &mut script);

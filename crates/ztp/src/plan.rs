@@ -4,8 +4,6 @@ use std::fmt::Write;
 
 use serde_json::{Value as Json, json};
 
-use ztp_core::content::Store;
-
 use crate::api::{Stored, store_of};
 use crate::digest::FileDigest;
 use crate::terminal::line;
@@ -60,20 +58,19 @@ impl Item {
         }
     }
 
+    /// The ETag of the value on the server before.
+    pub fn etag(&self) -> Option<&str> {
+        self.stored.as_ref()?.etag.as_deref()
+    }
+
     pub fn is_stored(&self) -> bool {
         matches!(self.step, Step::Add | Step::Change)
     }
 
     fn json(&self) -> Json {
-        let mut json = json!({
-            "key": self.key,
-            "store": match store_of(&self.key) {
-                Store::Kv => "kv",
-                Store::R2 => "r2",
-            },
-            "step": self.step.name(),
-            "size": self.size,
-        });
+        let store = store_of(&self.key).name().to_lowercase();
+        let step = self.step.name();
+        let mut json = json!({"key": self.key, "store": store, "step": step, "size": self.size});
         if let Step::LeaveAlone(reason) | Step::Conflict(reason) = &self.step {
             json["reason"] = json!(reason);
         }

@@ -15,7 +15,6 @@ use crate::parallel::{self, AT_ONCE};
 use crate::plan::{Item, Plan, Step};
 use crate::push::style;
 use crate::seen::Seen;
-use crate::servers::connect;
 use crate::terminal::line;
 use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular};
 
@@ -26,8 +25,7 @@ const MAX_NAME_BYTES: usize = 255;
 ///
 /// # Errors
 /// The server fails, or a file cannot be written.
-pub fn run(args: &PullArgs, json: bool) -> Result<u8, Failure> {
-    let api = connect(&args.server)?;
+pub fn run(args: &PullArgs, api: Api, json: bool) -> Result<u8, Failure> {
     if !json {
         display(&format!(
             "from {} to {}\n",

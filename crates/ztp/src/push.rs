@@ -10,11 +10,12 @@ use ztp_core::content::{ContentKind, Store};
 use ztp_core::key::Record;
 use ztp_core::path::encode_segment;
 
-use crate::api::{Api, Call, Content, Reply, Stored, content_path, nothing, store_of};
+use crate::api::{Api, Call, Content, Reply, Stored, content_path, store_of};
 use crate::cli::{ChangeArgs, Only, PushArgs};
 use crate::data_root::{DataRoot, File};
 use crate::diff;
 use crate::digest::FileDigest;
+use crate::fleet::{entries, findings, text};
 use crate::parallel::{self, AT_ONCE};
 use crate::plan::{Item, Plan, Step, bytes};
 use crate::seen::Seen;
@@ -34,8 +35,8 @@ const MAX_NAMED: usize = 20;
 ///
 /// # Errors
 /// It cannot be read, or the server fails. The stored part stays, and the next push resumes.
-pub fn run(args: &PushArgs, json: bool) -> Result<u8, Failure> {
-    let Some(mut push) = Push::prepare(&args.change, json)? else {
+pub fn run(args: &PushArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
+    let Some(mut push) = Push::prepare(&args.change, url, json)? else {
         return Ok(FINDINGS);
     };
     let text = push.plan.text(args.verbose);
@@ -55,38 +56,27 @@ pub fn run(args: &PushArgs, json: bool) -> Result<u8, Failure> {
         }
     }
     let clean = push.plan.conflicts() == 0 && report.problems.is_empty();
+    let (stored, deleted) = (report.stored, report.deleted);
     if json {
-        let copies: Vec<_> = copies
+        let copies = copies
             .iter()
-            .map(|(key, nodes)| json!({"definition": key, "nodes": nodes}))
-            .collect();
-        display(&format!(
-            "{:#}\n",
-            json!({
-                "url": push.api.server.url,
-                "dry_run": args.dry_run,
-                "steps": push.plan.json(args.verbose),
-                "stored": report.stored,
-                "stored_bytes": report.bytes,
-                "deleted": report.deleted,
-                "problems": report.problems,
-                "copies": copies,
-            })
-        ))?;
+            .map(|(key, nodes)| json!({"definition": key, "nodes": nodes}));
+        let document = json!({
+            "url": push.api.server.url, "dry_run": args.dry_run, "steps": push.plan.json(args.verbose),
+            "stored": stored, "stored_bytes": report.bytes, "deleted": deleted, "problems": report.problems,
+            "copies": copies.collect::<Vec<_>>(),
+        });
+        display(&format!("{document:#}\n"))?;
     } else if !args.dry_run {
-        for problem in &report.problems {
-            display(&display_problem(problem))?;
-        }
+        let problems: String = report.problems.iter().map(display_problem).collect();
         let left = match report.problems.len() {
             0 => String::new(),
             left => format!(", not stored {left}: see above"),
         };
-        let size = match report.bytes {
-            0 => String::new(),
-            size => format!(" ({})", bytes(size)),
-        };
-        let (stored, deleted) = (report.stored, report.deleted);
-        display(&format!("stored {stored}{size}, deleted {deleted}{left}\n"))?;
+        let size = bytes(report.bytes);
+        display(&format!(
+            "{problems}stored {stored} ({size}), deleted {deleted}{left}\n"
+        ))?;
     }
     Ok(if clean { CLEAN } else { FINDINGS })
 }
@@ -112,18 +102,16 @@ struct Report {
     problems: Vec<Json>,
 }
 
-/// The result for one key.
-enum Outcome {
-    Done,
-    Problem(Json),
-}
-
 impl<'a> Push<'a> {
     /// Validates the data_root, and compares it with the server. `None` if it has errors, which are displayed.
     ///
     /// # Errors
     /// It cannot be read, or the server fails.
-    pub fn prepare(args: &'a ChangeArgs, json: bool) -> Result<Option<Self>, Failure> {
+    pub fn prepare(
+        args: &'a ChangeArgs,
+        url: Option<&str>,
+        json: bool,
+    ) -> Result<Option<Self>, Failure> {
         let root = DataRoot::scan(&args.dir)?;
         let mut validation = validate(
             &root,
@@ -146,7 +134,7 @@ impl<'a> Push<'a> {
                 false => display(&format!("{problem}\n")).map(|()| None),
             };
         }
-        let api = connect(&args.server)?;
+        let api = connect(url)?;
         if !json {
             let from = display_path(&root.path);
             display(&format!("from {from} to {}\n", api.server.url))?;
@@ -306,10 +294,9 @@ impl<'a> Push<'a> {
         let mut groups: BTreeMap<u8, [Vec<&Item>; 2]> = BTreeMap::new();
         for item in stored {
             let group = ContentKind::of(&item.key).map_or(0, |kind| rank(&kind));
-            let large = item.size >= Some(MIN_UPLOAD_BYTES) && store_of(&item.key) == Store::R2;
-            groups.entry(group).or_default()[usize::from(large)].push(item);
+            groups.entry(group).or_default()[usize::from(is_large(item))].push(item);
         }
-        let mut done: Vec<(&Item, Outcome)> = Vec::new();
+        let mut done: Vec<(&Item, Option<Json>)> = Vec::new();
         for [small, large] in groups.into_values() {
             // One large object at a time: each has several parts under way.
             for (items, at_once) in [(large, 1), (small, AT_ONCE)] {
@@ -325,36 +312,31 @@ impl<'a> Push<'a> {
             .filter(|item| item.step == Step::Delete);
         let delete = |item| Ok((item, self.delete(item)?));
         done.extend(parallel::map(deletions.collect(), AT_ONCE, delete)?);
-        for (item, outcome) in done {
-            match (outcome, &item.file) {
-                (Outcome::Problem(problem), _) => report.problems.push(problem),
-                (Outcome::Done, Some(file)) => {
+        for (item, problem) in done {
+            match (problem, &item.file) {
+                (Some(problem), _) => report.problems.push(problem),
+                (None, Some(file)) => {
                     self.seen.set(&item.key, &file.sha1);
                     report.stored += 1;
                     report.bytes += file.size;
                 }
-                (Outcome::Done, None) => {
+                (None, None) => {
                     self.seen.remove(&item.key);
                     report.deleted += 1;
                 }
             }
         }
-        let conflicts = self
-            .plan
-            .items
-            .iter()
-            .filter(|item| matches!(item.step, Step::Conflict(_)));
-        for item in conflicts {
-            let stored = item.stored.as_ref().map(Stored::last_change);
-            report
-                .problems
-                .push(self.changed_by_others(item, stored.as_deref())?);
+        for item in &self.plan.items {
+            if matches!(item.step, Step::Conflict(_)) {
+                let problem = self.changed_by_others(item, item.stored.as_ref())?;
+                report.problems.push(problem);
+            }
         }
         Ok(())
     }
 
-    /// Stores one file.
-    fn put(&self, item: &Item, bar: &ProgressBar) -> Result<Outcome, Failure> {
+    /// Stores one file. The result is why it is not stored, if not.
+    fn put(&self, item: &Item, bar: &ProgressBar) -> Result<Option<Json>, Failure> {
         let (Some(file), Some(local)) = (&item.file, self.root.files.get(&item.key)) else {
             return Err(Failure::new(format!(
                 "{} is not read; push again",
@@ -362,105 +344,70 @@ impl<'a> Push<'a> {
             )));
         };
         bar.set_message(line(&item.key));
-        let sent = |bytes: i64| match u64::try_from(bytes) {
-            Ok(bytes) => bar.inc(bytes),
-            Err(_) => bar.dec(bytes.unsigned_abs()),
-        };
         let doing = format!("storing {}", item.key);
-        let etag = item
-            .stored
-            .as_ref()
-            .and_then(|stored| stored.etag.as_deref());
         let force = if self.args.force { "&force=1" } else { "" };
-        if file.size >= MIN_UPLOAD_BYTES && store_of(&item.key) == Store::R2 {
-            let body = json!({"key": item.key, "size": file.size, "sha1": file.sha1, "sha256": file.sha256});
-            let begin = Call::post(doing.as_str(), format!("/uploads?via=push{force}"), &body)
-                .replacing(etag);
-            let begun = self.api.send(&begin)?;
-            if !matches!(begun.status, 200 | 201) {
-                return self.outcome(item, begun);
-            }
-            let done = self.upload(&doing, local, file, &begun.json, &sent)?;
-            return self.outcome(item, done);
+        let (size, sha1, sha256) = (file.size, &file.sha1, &file.sha256);
+        if is_large(item) {
+            let body = json!({"key": item.key, "size": size, "sha1": sha1, "sha256": sha256});
+            let begin = Call::post(doing, format!("/uploads?via=push{force}"), &body);
+            let begun = self.api.send(&begin.replacing(item.etag()))?;
+            return match begun.status {
+                200 | 201 => self.upload(item, local, begun.ok()?, bar),
+                _ => self.outcome(item, begun),
+            };
         }
-        let path = format!(
-            "{}?via=push&sha1={}&sha256={}{force}",
-            content_path(&item.key),
-            file.sha1,
-            file.sha256
-        );
-        let content = Content::File {
-            path: &local.path,
-            from: 0,
-            length: file.size,
-            sent: &sent,
-        };
-        let call = Call::new(doing, Method::PUT, path)
-            .replacing(etag)
-            .content(content);
-        let reply = self.api.send(&call)?;
-        self.outcome(item, reply)
+        let path = content_path(&item.key);
+        let path = format!("{path}?via=push&sha1={sha1}&sha256={sha256}{force}");
+        let content = Content::File(&local.path, 0, size, bar);
+        let call = Call::new(doing, Method::PUT, path).content(content);
+        self.outcome(item, self.api.send(&call.replacing(item.etag()))?)
     }
 
     /// Sends the parts of an upload that the server does not have, and completes it.
     fn upload(
         &self,
-        doing: &str,
+        item: &Item,
         local: &File,
-        file: &FileDigest,
-        begun: &Json,
-        sent: &(dyn Fn(i64) + Sync),
-    ) -> Result<Reply, Failure> {
-        let invalid = || Failure::new(format!("{doing} failed: the response {begun} is not valid"));
-        let upload = begun["upload"].as_str().ok_or_else(invalid)?;
-        let size = begun["part_size"]
-            .as_u64()
-            .filter(|size| *size > 0)
-            .ok_or_else(invalid)?;
-        let upload = format!("/uploads/{}", encode_segment(upload));
-        let received: Vec<u64> = begun["received"]
-            .as_array()
-            .map(|parts| parts.iter().filter_map(Json::as_u64).collect())
-            .unwrap_or_default();
-        let part = |number: u64| {
-            let from = (number - 1) * size;
-            (from, size.min(file.size - from))
+        begun: Json,
+        bar: &ProgressBar,
+    ) -> Result<Option<Json>, Failure> {
+        let doing = format!("storing {}", item.key);
+        let (id, part_size) = (begun["upload"].as_str(), begun["part_size"].as_u64());
+        let (Some(id), Some(part_size @ 1..)) = (id, part_size) else {
+            let problem = format!("{doing} failed: the response {begun} is not valid");
+            return Err(Failure::new(problem));
         };
-        let (there, missing): (Vec<u64>, Vec<u64>) =
-            (1..=file.size.div_ceil(size)).partition(|number| received.contains(number));
-        let bytes: u64 = there.into_iter().map(|number| part(number).1).sum();
-        sent(i64::try_from(bytes).unwrap_or(i64::MAX));
-        parallel::map(missing, PARTS_AT_ONCE, |number| {
-            let (from, length) = part(number);
-            let content = Content::File {
-                path: &local.path,
-                from,
-                length,
-                sent,
-            };
-            let call = Call::new(
-                format!("{doing}, part {number}"),
-                Method::PUT,
-                format!("{upload}/{number}"),
-            );
+        let size = item.size.unwrap_or_default();
+        let received: Vec<u64> = entries(&begun, "received")
+            .filter_map(Json::as_u64)
+            .collect();
+        let part = |number| {
+            let from = (number - 1) * part_size;
+            (number, from, part_size.min(size - from))
+        };
+        let parts = (1..=size.div_ceil(part_size)).map(part);
+        let (there, missing): (Vec<_>, Vec<_>) = parts.partition(|part| received.contains(&part.0));
+        bar.inc(there.iter().map(|part| part.2).sum());
+        let upload = format!("/uploads/{}", encode_segment(id));
+        parallel::map(missing, PARTS_AT_ONCE, |(number, from, length)| {
+            let path = format!("{upload}/{number}");
+            let call = Call::new(format!("{doing}, part {number}"), Method::PUT, path);
+            let content = Content::File(&local.path, from, length, bar);
             self.api.json(&call.content(content)).map(drop)
         })?;
-        let body = nothing();
-        self.api
-            .send(&Call::post(doing, format!("{upload}/complete"), &body))
+        let complete = Call::new(doing, Method::POST, format!("{upload}/complete"));
+        self.outcome(item, self.api.send(&complete)?)
     }
 
-    fn delete(&self, item: &Item) -> Result<Outcome, Failure> {
-        let etag = item
-            .stored
-            .as_ref()
-            .and_then(|stored| stored.etag.as_deref());
+    fn delete(&self, item: &Item) -> Result<Option<Json>, Failure> {
         let call = Call::new(
             format!("deleting {}", item.key),
             Method::DELETE,
             content_path(&item.key),
         );
-        let reply = self.api.send(&call.replacing(Some(etag.unwrap_or("*"))))?;
+        let reply = self
+            .api
+            .send(&call.replacing(Some(item.etag().unwrap_or("*"))))?;
         let is_gone = match reply.status {
             404 => reply.json.get("error").is_some(),
             412 => reply.json["current"].is_null(),
@@ -468,81 +415,70 @@ impl<'a> Push<'a> {
         };
         match is_gone {
             // By somebody else, or by a request whose response was lost.
-            true => Ok(Outcome::Done),
+            true => Ok(None),
             false => self.outcome(item, reply),
         }
     }
 
-    /// The result of a change. A failure is one that the next key would have, too.
-    fn outcome(&self, item: &Item, reply: Reply) -> Result<Outcome, Failure> {
-        let sha1 = item.file.as_ref().map(|file| file.sha1.as_str());
-        let current = reply.json.get("current");
-        let is = |value: Option<&Json>| {
-            sha1.is_some() && value.and_then(|value| value["sha1"].as_str()) == sha1
+    /// Why a key is not changed, if not. A failure is one that the next key would have, too.
+    fn outcome(&self, item: &Item, reply: Reply) -> Result<Option<Json>, Failure> {
+        let is_ours = |value: &Json| match &item.file {
+            Some(file) => value["sha1"].as_str() == Some(&file.sha1),
+            None => true,
         };
+        let current = &reply.json["current"];
         match reply.status {
-            200..300 if sha1.is_none() || is(Some(&reply.json)) => Ok(Outcome::Done),
-            200..300 => Err(Failure::new(format!(
-                "{} was changed while it was sent; push again",
-                item.key
-            ))),
+            200..300 if is_ours(&reply.json) => Ok(None),
+            200..300 => {
+                let problem = format!("{} was changed while it was sent; push again", item.key);
+                Err(Failure::new(problem))
+            }
             // Stored by a request whose response was lost.
-            412 if is(current) => Ok(Outcome::Done),
+            412 if item.file.is_some() && is_ours(current) => Ok(None),
             412 => {
-                let text = |name| current.and_then(|current| current[name].as_str());
-                let by = text("by").unwrap_or("someone");
-                let change = match text("modified") {
-                    Some(time) => format!("{by} at {time}"),
-                    None => by.to_owned(),
-                };
-                self.changed_by_others(item, Some(&change))
-                    .map(Outcome::Problem)
+                let current = serde_json::from_value(current.clone()).ok();
+                self.changed_by_others(item, current.as_ref()).map(Some)
             }
             400 | 409 | 413 | 422 if reply.json.get("error").is_some() => {
-                let mut problem = json!({"key": item.key, "error": reply.sentence()});
-                if let Some(findings) = reply.json.get("findings") {
-                    problem["findings"] = findings.clone();
-                }
-                Ok(Outcome::Problem(problem))
+                let (error, findings) = (reply.sentence(), reply.json.get("findings"));
+                let problem = json!({"key": item.key, "error": error, "findings": findings});
+                Ok(Some(problem))
             }
             _ => Err(reply.failure()),
         }
     }
 
     /// A key that somebody else has changed: who, when, and the difference.
-    fn changed_by_others(&self, item: &Item, change: Option<&str>) -> Result<Json, Failure> {
+    fn changed_by_others(&self, item: &Item, current: Option<&Stored>) -> Result<Json, Failure> {
         let stored = diff::stored(&self.api, &item.key)?;
         let file = self.root.files.get(&item.key);
         let file = file.map(|file| diff::local(&file.path)).transpose()?;
-        let by = match (change, &stored) {
-            (_, None) => "someone deleted".to_owned(),
-            (change, _) => format!("{} changed", change.unwrap_or("someone")),
+        let by = current.map_or_else(|| "somebody".to_owned(), Stored::last_change);
+        let change = if stored.is_some() {
+            "changed"
+        } else {
+            "deleted"
         };
         let key = &item.key;
         Ok(json!({
             "key": key,
             "error": format!(
-                "{by} {key} since; take that over with `ztp pull DIR --overwrite --only {key}`, \
-                 or replace it with `ztp push DIR --force --only {key}`"
+                "{by} {change} {key} since; take that over with `ztp pull DIR --overwrite --only {key}`, or replace \
+                 it with `ztp push DIR --force --only {key}`"
             ),
             "diff": diff::unified(key, stored.as_ref(), file.as_ref()),
         }))
     }
 }
 
+/// Whether a file is uploaded in parts.
+fn is_large(item: &Item) -> bool {
+    item.size >= Some(MIN_UPLOAD_BYTES) && store_of(&item.key) == Store::R2
+}
+
 fn display_problem(problem: &Json) -> String {
-    let text = |json: &Json, name| json[name].as_str().unwrap_or_default().to_owned();
-    let mut out = format!("{}: {}\n", text(problem, "key"), text(problem, "error"));
-    out += &text(problem, "diff");
-    for finding in problem["findings"].as_array().into_iter().flatten() {
-        out += &format!(
-            "  {}: {}; {}\n",
-            text(finding, "severity"),
-            text(finding, "message"),
-            text(finding, "help")
-        );
-    }
-    out
+    let diff = problem["diff"].as_str().unwrap_or_default();
+    format!("{}\n{diff}{}", text(&problem["error"]), findings(problem))
 }
 
 fn display_copies(copies: &[(String, Vec<String>)]) -> String {
@@ -617,28 +553,6 @@ impl Only {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_selects_a_path_and_all_below_it() {
-        let only = Only {
-            only: vec!["definitions/leaf".into(), "files".into()],
-        };
-        for (key, included) in [
-            ("definitions/leaf", true),
-            ("definitions/leaf/7050", true),
-            ("definitions/leaf2", false),
-            ("files/a/b", true),
-            ("neighbordb", false),
-        ] {
-            assert_eq!(only.includes(key), included, "{key}");
-        }
-        assert!(
-            only.check(["definitions/leaf", "files/x"].into_iter())
-                .is_ok()
-        );
-        assert!(only.check(["files/x"].into_iter()).is_err());
-        assert!(Only::default().includes("neighbordb"));
-    }
 
     #[test]
     fn nodes_with_a_copy_are_named() {

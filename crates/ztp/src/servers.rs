@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use ureq::http::Uri;
 
 use crate::api::{Api, Call};
-use crate::cli::{LoginArgs, ServerArgs};
+use crate::fleet::text;
 use crate::{CLEAN, Failure, display, display_path, regular};
 
 /// The largest file of ours, in bytes.
@@ -105,26 +105,24 @@ impl Servers {
     }
 }
 
-/// Connects to the server of the command line, else of ZTP_URL, else of the last `ztp login`, with the token of
+/// Connects to the server `url` of the command line, else of ZTP_URL, else of the last `ztp login`, with the token of
 /// ZTP_TOKEN or of a service token of Access, else the stored one.
 ///
 /// # Errors
 /// The URL or the token is missing or invalid.
-pub fn connect(args: &ServerArgs) -> Result<Api, Failure> {
-    let given = args.url.clone().or_else(|| variable("ZTP_URL"));
+pub fn connect(url: Option<&str>) -> Result<Api, Failure> {
+    let given = url.map(str::to_owned).or_else(|| variable("ZTP_URL"));
     let from_environment = Credential::from_environment()?;
     let mut stored = match (&given, &from_environment) {
         (Some(_), Some(_)) => Servers::default(),
         _ => Servers::load()?,
     };
-    let url = match given.or(stored.default) {
-        Some(url) => parse_url(&url)?,
-        None => {
-            return Err(Failure::new(
-                "no server is given; run `ztp login --url https://HOST`, or give --url or ZTP_URL",
-            ));
-        }
-    };
+    let missing =
+        "no server is given; run `ztp login --url https://HOST`, or give --url or ZTP_URL";
+    let url = given
+        .or(stored.default)
+        .ok_or_else(|| Failure::new(missing))?;
+    let url = parse_url(&url)?;
     let credential = from_environment.or_else(|| stored.servers.remove(&url));
     let credential = credential.ok_or_else(|| {
         Failure::new(format!(
@@ -138,48 +136,29 @@ pub fn connect(args: &ServerArgs) -> Result<Api, Failure> {
 ///
 /// # Errors
 /// The server does not accept it, or it cannot be stored.
-pub fn login(args: &LoginArgs) -> Result<u8, Failure> {
-    let url = parse_url(&args.url)?;
-    let credential = match args.access {
-        true => {
-            let text = secret(&["client ID", "client secret"])?;
-            let (id, secret) = text.split_once('\n').unwrap_or((&text, ""));
-            if secret.is_empty() {
-                return Err(Failure::new(
-                    "the client secret is missing; give the client ID and the client secret on two lines",
-                ));
-            }
-            let access = Some((id.trim().to_owned(), secret.trim().to_owned()));
-            Credential {
-                token: None,
-                access,
-            }
-        }
-        false => Credential {
-            token: Some(secret(&["token"])?),
-            access: None,
-        },
-    };
+pub fn login(url: Option<&str>, access: bool) -> Result<u8, Failure> {
+    let url = url.ok_or_else(|| Failure::new("give the server, as --url https://HOST"))?;
+    let url = parse_url(url)?;
+    let mut credential = Credential::default();
+    if access {
+        let secret = secrets(["client ID", "client secret"])?;
+        credential.access = Some(secret.into());
+    } else {
+        let [token] = secrets(["token"])?;
+        credential.token = Some(token);
+    }
     let api = Api::new(Server {
         url: url.clone(),
         credential: credential.clone(),
     });
     let session = api.json(&Call::get("verifying the token", "/session"))?;
-    let text = |name| {
-        session
-            .get(name)
-            .and_then(Json::as_str)
-            .unwrap_or("unknown")
-    };
     let mut servers = Servers::load()?;
     servers.servers.insert(url.clone(), credential);
     servers.default = Some(url.clone());
-    let path = servers.save()?;
+    let path = display_path(&servers.save()?);
+    let (name, role) = (text(&session["name"]), text(&session["role"]));
     display(&format!(
-        "{url}: {} with the role {}; the token is in {}\n",
-        text("name"),
-        text("role"),
-        display_path(&path)
+        "{url}: {name} with the role {role}; the token is in {path}\n"
     ))?;
     Ok(CLEAN)
 }
@@ -188,30 +167,25 @@ pub fn login(args: &LoginArgs) -> Result<u8, Failure> {
 ///
 /// # Errors
 /// No token is stored, or the file cannot be written.
-pub fn logout(args: &ServerArgs) -> Result<u8, Failure> {
+pub fn logout(url: Option<&str>) -> Result<u8, Failure> {
     let mut servers = Servers::load()?;
-    let url = args.url.as_deref().map(parse_url).transpose()?;
-    let url = url.or_else(|| servers.default.clone());
-    let url = url.ok_or_else(|| Failure::new("no token is stored"))?;
+    let url = url.map(parse_url).transpose()?;
+    let url = url.or_else(|| servers.default.clone()).unwrap_or_default();
     if servers.servers.remove(&url).is_none() {
-        let stored: Vec<_> = servers.servers.into_keys().collect();
-        let known = match stored.is_empty() {
-            true => "none".to_owned(),
-            false => stored.join(", "),
-        };
+        let known: Vec<_> = servers.servers.into_keys().collect();
         return Err(Failure::new(format!(
-            "no token is stored for {url}; the servers with a token: {known}"
+            "no token is stored for '{url}'; there are tokens for these servers: {}",
+            known.join(" ")
         )));
     }
     if servers.default.as_ref() == Some(&url) {
         servers.default = servers.servers.keys().next().cloned();
     }
     servers.save()?;
-    let next = match &servers.default {
-        Some(default) => format!("; the default is {default} now"),
-        None => String::new(),
-    };
-    display(&format!("the token for {url} is removed{next}\n"))?;
+    let default = servers.default.as_deref().unwrap_or("no server");
+    display(&format!(
+        "the token for {url} is removed; the default is {default} now\n"
+    ))?;
     Ok(CLEAN)
 }
 
@@ -247,8 +221,8 @@ fn parse_url(text: &str) -> Result<String, Failure> {
     Ok(url.strip_suffix("/admin").unwrap_or(url).to_owned())
 }
 
-/// A secret from standard input: hidden on a terminal, one line for each name.
-fn secret(names: &[&str]) -> Result<String, Failure> {
+/// Secrets from standard input, a line each: hidden on a terminal.
+fn secrets<const N: usize>(names: [&str; N]) -> Result<[String; N], Failure> {
     let failed = |error| Failure::new(format!("cannot read standard input: {error}"));
     let mut text = String::new();
     if std::io::stdin().is_terminal() {
@@ -262,14 +236,16 @@ fn secret(names: &[&str]) -> Result<String, Failure> {
         let read = stdin.take(MAX_TOKEN_BYTES).read_to_string(&mut text);
         read.map_err(failed)?;
     }
-    let text = text.trim();
-    if text.is_empty() || text.lines().count() > names.len() {
-        let names = names.join(" and the ");
-        return Err(Failure::new(format!(
-            "standard input has no valid {names}; give the {names}, each on a line, and nothing else"
-        )));
-    }
-    Ok(text.to_owned())
+    let lines = text
+        .lines()
+        .map(|line| line.trim().to_owned())
+        .filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().try_into().map_err(|_| {
+        let names = names.join(" and ");
+        Failure::new(format!(
+            "standard input must have the {names}, a line each, and nothing else"
+        ))
+    })
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -386,18 +362,5 @@ mod tests {
         ] {
             assert_eq!(parse_url(url).ok().as_deref(), valid, "{url}");
         }
-    }
-
-    #[test]
-    fn a_credential_is_sent_as_headers() {
-        let credential = Credential {
-            token: Some("t".into()),
-            access: Some(("i".into(), "s".into())),
-        };
-        let headers = credential.headers();
-        assert_eq!(headers[0], ("Authorization", "Bearer t".to_owned()));
-        assert_eq!(headers[1], ("CF-Access-Client-Id", "i".to_owned()));
-        assert_eq!(headers[2], ("CF-Access-Client-Secret", "s".to_owned()));
-        assert!(Credential::default().headers().is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! The command line as a process.
 
 mod broken;
+mod check_list;
 mod escapes;
 mod explain;
 mod formats;

@@ -81,7 +81,10 @@ fn a_token_that_the_server_does_not_know_is_not_stored() {
     assert!(text.contains("does not accept this token"), "{text}");
     assert!(!scratch.path().join(FILE).exists());
     server.join().unwrap();
-    for (input, problem) in [("", "no valid token"), ("a\nb\n", "no valid token")] {
+    for (input, problem) in [
+        ("", "must have the token"),
+        ("a\nb\n", "must have the token"),
+    ] {
         let (status, text) = scratch.ztp_with(&["login", "--url", &url], &[], input);
         assert_eq!(status, 2);
         assert!(text.contains(problem), "{text}");
