@@ -26,7 +26,10 @@ use cache::{
 
 pub use audit::Change;
 pub use content::{FoundValue, MAX_PAGE, ObjectChange, ObjectState, ValueBody};
-pub use nodes::{Outcome, RecordBody, Records};
+pub use nodes::{
+    ChangedRecord, Edit, MAX_KEYS_AT_ONCE, NewValue, Outcome, Plan, RecordBody, RecordChange,
+    Records,
+};
 pub use objects::{Description, FoundObject, is_hex};
 
 /// Storage operations of one request, for its log line.
@@ -302,6 +305,16 @@ impl Storage {
         };
         let put = async { put?.execute().await }.await;
         put.map_err(|cause| Error::storage(format!("writing {key}"), message(&cause)))
+    }
+
+    /// Deletes a value in KV, if it is stored.
+    ///
+    /// # Errors
+    /// As [`Storage::put`].
+    pub async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.count(|n| n.kv_writes += 1);
+        let deleted = self.bindings.data.delete(key).await;
+        deleted.map_err(|cause| Error::storage(format!("deleting {key}"), message(&cause)))
     }
 
     fn warn(&self, warning: String) {

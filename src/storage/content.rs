@@ -7,6 +7,7 @@ use serde::Serialize;
 use worker::js_sys::Math;
 use worker::web_sys::ReadableStream;
 use worker::{Conditional, Data, Include, Object};
+use ztp_core::audit::Summary;
 use ztp_core::content::{ContentKind, Metadata, Store};
 use ztp_core::key::{ObjectKey, Record, UNDO, kept};
 use ztp_core::node::NodeId;
@@ -288,14 +289,26 @@ impl Storage {
         Ok((records, Some(FoundValue { sha1, size, body })))
     }
 
-    /// Keeps a value that was read, for an undo. Returns its key in R2.
+    /// Keeps the value of a record in R2, for an undo. Returns its key there.
     ///
     /// # Errors
-    /// [`Error::Storage`].
-    pub async fn keep_found(&self, value: &FoundValue) -> Result<String, Error> {
-        match &value.body {
-            ValueBody::Buffer(bytes) => self.keep_bytes(bytes, &value.sha1).await,
-            ValueBody::Stream(stream) => self.keep_stream(stream, &value.sha1, value.size).await,
+    /// [`Error::Storage`], also if the record has another value meanwhile.
+    pub async fn keep_record(
+        &self,
+        node: &NodeId,
+        record: Record,
+        value: &Summary,
+    ) -> Result<String, Error> {
+        let (_, found) = self.found(node, record, &[]).await?;
+        match self.body(node, found).await? {
+            Some(RecordBody::Buffer(bytes)) => self.keep_bytes(&bytes, &value.sha1).await,
+            Some(RecordBody::Stream(stream)) => {
+                self.keep_stream(&stream, &value.sha1, value.size).await
+            }
+            None => Err(Error::storage(
+                format!("keeping {}", record.key(node)),
+                "it was deleted",
+            )),
         }
     }
 
@@ -368,16 +381,6 @@ impl Storage {
         };
         let put = put.await;
         put.map_err(|cause| Error::storage(format!("writing {key}"), message(&cause)))
-    }
-
-    /// Deletes a value in KV.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub async fn delete_value(&self, key: &str) -> Result<(), Error> {
-        self.count(|n| n.kv_writes += 1);
-        let deleted = self.bindings.data.delete(key).await;
-        deleted.map_err(|cause| Error::storage(format!("deleting {key}"), message(&cause)))
     }
 
     /// Keeps bytes in R2. Returns their key there.

@@ -223,8 +223,7 @@ impl Site {
             let saved = self.database.save_key_state(key, state, now());
             saved.map_err(|cause| unwritten(Error::storage(format!("writing {key}"), cause)))
         };
-        // An empty SHA-1, which no value has, is a deletion.
-        let sha1 = value.map_or_else(String::new, |new| new.sha1.clone());
+        let sha1 = value.map(|new| new.sha1.clone());
         let accepted = state.accepted.as_ref().map(|accepted| &accepted.written);
         let earlier = state.sent.as_ref().or(accepted);
         let mut written = Written::new(sha1, seen, earlier, now());
@@ -237,7 +236,7 @@ impl Site {
         save(&state)?;
         let sent = match value {
             Some(new) => storage.send_value(key, new).await,
-            None => storage.delete_value(key).await,
+            None => storage.delete(key).await,
         };
         if let Err(error) = sent {
             if let Some(sent) = &mut state.sent {

@@ -1,28 +1,26 @@
 //! /admin/content: the values in KV and the objects in R2 that switches receive.
 
 use serde_json::{Map, Value, json};
-use ztp_core::audit::{Action, Summary};
+use ztp_core::audit::{Action, Intent, Summary};
 use ztp_core::check::{self, Finding};
 use ztp_core::content::{ContentKind, NotContent, Store};
 use ztp_core::credentials::is_site_name;
 use ztp_core::event::Event;
 use ztp_core::key::{NODES, ObjectKey, Record};
-use ztp_core::kv::Seen;
 use ztp_core::node::NodeId;
 use ztp_core::operators::{Operator, Role};
 use ztp_core::path;
 use ztp_core::printable::Printable;
 use ztp_core::yaml::MAX_TEXT;
 
-use super::{Context, respond};
+use super::{Context, display_finding, respond};
 use crate::conditions::Preconditions;
 use crate::error::Error;
-use crate::objects::node::protocol::{Commit, Contents, NewRecord};
 use crate::objects::site::protocol::{CurrentValue, NewValue, Reply, ValueChange, etag};
 use crate::response::{Body, Response, content_type, iso_time};
 use crate::storage::{
-    Change, FoundValue, MAX_PAGE, ObjectChange, ObjectState, Outcome, Records, ValueBody, is_hex,
-    now,
+    Change, Edit, FoundValue, MAX_PAGE, NewValue as RecordValue, ObjectChange, ObjectState,
+    Records, ValueBody, is_hex, now,
 };
 use crate::stream;
 
@@ -30,8 +28,6 @@ use crate::stream;
 pub const MAX_VALUE_BYTES: usize = 8 << 20;
 /// Maximum size of an object in one request, in bytes; /admin/uploads takes larger ones. Cloudflare accepts 100 MB.
 pub const MAX_OBJECT_BYTES: u64 = 95 << 20;
-/// How often a change of a record is decided again, after other changes of the node came first.
-const MAX_ATTEMPTS: usize = 30;
 
 /// A key of content, by the way in which it is stored.
 #[derive(Debug, Clone)]
@@ -163,7 +159,7 @@ fn bytes(body: Body, etag: &str, sha1: Option<&str>) -> Response {
 /// 200 or 201 with the number of the entry in the audit log; 200 with none if the value is the same already. 400 if the
 /// key, a parameter or a hash is invalid; 403 if the role does not suffice; 404 for a node of another site; 412 if a
 /// condition does not hold; 413 if the body is too large; 422 with the findings; 503 if storage fails.
-pub async fn put(context: Context<'_>) -> Result<Response, Error> {
+pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
     let request = context.request;
     let key = key_in_path(&context);
     let accepted = target(&key).and_then(|target| {
@@ -185,24 +181,15 @@ pub async fn put(context: Context<'_>) -> Result<Response, Error> {
     let findings = findings(&context, &key, &target, &body, &parameters)?;
     let stored = match target {
         Target::Record(node, record) => {
-            context.log.node = Some(node.to_string());
-            let contents = match record {
-                Record::StartupConfig => None,
-                _ => Some(text(&key, record, &body)?),
-            };
-            let write = RecordWrite {
-                node: &node,
-                record,
-                key: &key,
-                sha1: &sha1,
-                size,
-                conditions: &parameters.conditions,
-                contents,
-                body: &body,
-            };
+            if record == Record::Site {
+                expect_site(&context, &body)?;
+            }
+            let value = RecordValue::new(body.clone()).await?;
             let mut intent = context.intent(Action::Store, key.as_str(), None);
             intent.forced = parameters.forced(&findings);
-            put_record(&context, intent, write).await?
+            let value = Some(value);
+            let conditions = &parameters.conditions;
+            change_record(&mut context, intent, &node, record, value, conditions).await?
         }
         _ => {
             let kept = context.storage.keep_bytes(&body, &sha1).await?;
@@ -214,7 +201,7 @@ pub async fn put(context: Context<'_>) -> Result<Response, Error> {
                 sha1: sha1.clone(),
                 size,
                 modified: iso_time(now()),
-                by: operator(&context)?.name.clone(),
+                by: context.operator_name().to_owned(),
                 via: parameters.via.clone(),
             };
             let changed = change_document(
@@ -270,23 +257,11 @@ fn stored_response(
         "sha1": sha1,
         "etag": etag,
         "audit": stored.audit,
-        "findings": findings.iter().map(display).collect::<Vec<_>>(),
+        "findings": findings.iter().map(display_finding).collect::<Vec<_>>(),
     });
     let status = if stored.created { 201 } else { 200 };
     let body = Body::Bytes(body.to_string().into_bytes());
     Response::new(status, content_type::JSON, body).with_header("Cache-Control", "no-store")
-}
-
-/// A finding as responses contain it.
-pub fn display(finding: &Finding) -> Value {
-    json!({
-        "kind": finding.kind.id(),
-        "severity": finding.kind.severity().name(),
-        "line": finding.position.map(|position| position.line),
-        "column": finding.position.map(|position| position.column),
-        "message": finding.message,
-        "help": finding.help(),
-    })
 }
 
 /// The findings of a document by itself.
@@ -319,7 +294,7 @@ fn broken(key: &str, findings: &[Finding]) -> Error {
         let at = finding.position.map(|at| format!("line {}: ", at.line));
         format!("{}{}", at.unwrap_or_default(), finding.message)
     });
-    let list: Vec<_> = findings.iter().map(display).collect();
+    let list: Vec<_> = findings.iter().map(display_finding).collect();
     Error::Refused {
         status: 422,
         reason: format!(
@@ -330,42 +305,42 @@ fn broken(key: &str, findings: &[Finding]) -> Error {
     }
 }
 
-/// The text of a record that is not a startup-config.
-fn text(key: &str, record: Record, body: &stream::Body) -> Result<String, Error> {
-    let invalid = |reason: &str| Error::BadRequest(format!("{key} was not stored: {reason}"));
-    if body.len() > 2 * MAX_TEXT {
-        return Err(Error::TooLarge(format!(
-            "{key} exceeds the limit of {} bytes for this record",
-            2 * MAX_TEXT
-        )));
-    }
-    let text = String::from_utf8(body.to_vec())
-        .map_err(|_| invalid("it is not UTF-8 text; store it again as UTF-8"))?;
-    if record == Record::Site && !is_site_name(text.trim()) {
-        return Err(invalid(&format!(
+/// Checks that the body is the name of a site whose nodes this operator may see.
+fn expect_site(context: &Context<'_>, body: &stream::Body) -> Result<(), Error> {
+    let text = String::from_utf8_lossy(&body.to_vec()).into_owned();
+    let site = text.trim();
+    if !is_site_name(site) {
+        return Err(Error::BadRequest(format!(
             "{:?} is not a valid name of a site; send one name of ZTP_TOKENS, or delete the record",
-            Printable(text.trim()).to_string()
+            Printable(site).to_string()
         )));
     }
-    Ok(text)
+    let operator = operator(context)?;
+    match operator.may_see(Some(site)) {
+        true => Ok(()),
+        false => Err(Error::Forbidden(format!(
+            "{} may not assign a node to the site {site}",
+            operator.name
+        ))),
+    }
 }
 
 /// DELETE /admin/content/{key}.
 ///
 /// 200 with the number of the entry in the audit log; 400 if the key is invalid; 403 if the role does not suffice; 404
 /// if it is not stored, or belongs to a node of another site; 412 if `If-Match` does not hold; 503 if storage fails.
-pub async fn delete(context: Context<'_>) -> Result<Response, Error> {
+pub async fn delete(mut context: Context<'_>) -> Result<Response, Error> {
     let key = key_in_path(&context);
     let target = target(&key)?;
     may_change(&context, &key, &target)?;
     let conditions = conditions(&context);
-    let number = remove(&context, &key, &target, conditions, None).await?;
+    let number = remove(&mut context, &key, &target, conditions, None).await?;
     Ok(respond(&json!({ "key": key, "audit": number })))
 }
 
 /// Deletes a value or object. Returns the number of the entry.
 pub async fn remove(
-    context: &Context<'_>,
+    context: &mut Context<'_>,
     key: &str,
     target: &Target,
     conditions: Preconditions,
@@ -402,9 +377,10 @@ pub async fn remove(
             let (number, ()) = deleted.await?;
             Ok(number)
         }
-        Target::Record(node, _) => Err(Error::BadRequest(format!(
-            "{key} was not deleted: records of a node are deleted with POST /admin/nodes/{node}/assign"
-        ))),
+        Target::Record(node, record) => {
+            let stored = change_record(context, intent, node, *record, None, &conditions).await?;
+            stored.audit.ok_or_else(|| not_stored(key))
+        }
     }
 }
 
@@ -429,105 +405,79 @@ pub async fn change_document(context: &Context<'_>, change: ValueChange) -> Resu
     }
 }
 
-/// A record to store through the object of its node.
-struct RecordWrite<'a> {
-    node: &'a NodeId,
+/// Stores or deletes (`value` is `None`) a record of a node, through the object of the node.
+///
+/// # Errors
+/// As [`put`].
+pub async fn change_record(
+    context: &mut Context<'_>,
+    mut intent: Intent,
+    node: &NodeId,
     record: Record,
-    key: &'a str,
-    sha1: &'a str,
-    size: u64,
-    conditions: &'a Preconditions,
-    /// `None`: a startup-config, which is stored as it is.
-    contents: Option<String>,
-    body: &'a stream::Buffer,
-}
-
-async fn put_record(
-    context: &Context<'_>,
-    mut intent: ztp_core::audit::Intent,
-    write: RecordWrite<'_>,
+    value: Option<RecordValue>,
+    conditions: &Preconditions,
 ) -> Result<Stored, Error> {
-    let RecordWrite {
-        node, record, key, ..
-    } = write;
+    context.log.node = Some(node.to_string());
     let operator = operator(context)?;
     let storage = context.storage;
-    let (mut records, mut current) = storage.record_value(node, record).await?;
-    let site = site_of(operator, key, record, &records, current.as_ref())?;
-    if let (Record::Site, Some(new)) = (record, &write.contents)
-        && !operator.may_see(Some(new))
-    {
-        return Err(Error::Forbidden(format!(
-            "you may not assign a node to the site {:?}",
-            new.trim()
-        )));
+    let key = intent.target.clone();
+    let records = storage.hashed_records(node).await?;
+    let before = records.summary(record)?;
+    let changes = [(record, value.clone())];
+    let plan = |records: &Records| {
+        if !operator.may_see(records.get(Record::Site)?) {
+            return Err(not_stored(&key));
+        }
+        let current = records.summary(record)?;
+        expect_value(&key, conditions, current.as_ref())?;
+        if current != before {
+            return Err(Error::Busy(format!(
+                "{key} was not changed: another request changed it meanwhile; retry in a few seconds"
+            )));
+        }
+        records.differing(&changes)
+    };
+    if plan(&records)?.is_empty() {
+        return match value {
+            Some(_) => Ok(Stored {
+                audit: None,
+                created: false,
+            }),
+            None => Err(not_stored(&key)),
+        };
     }
-    expect_value(key, write.conditions, current.as_ref())?;
-    if current
-        .as_ref()
-        .is_some_and(|current| current.sha1 == write.sha1)
-    {
-        return Ok(Stored {
-            audit: None,
-            created: false,
-        });
-    }
-    intent.site = site.map(|site| site.trim().to_owned());
+    intent.site = records
+        .get(Record::Site)?
+        .map(|site| site.trim().to_owned());
+    let edit = Edit {
+        node,
+        by: &operator.name,
+        event: Event::OperatorChanged,
+        without_history: false,
+    };
     let stored = storage.audited(intent, async {
-        for _ in 0..MAX_ATTEMPTS {
-            let former = match &current {
-                Some(value) => Some(storage.keep_found(value).await?),
-                None => None,
-            };
-            let (contents, version) = match &write.contents {
-                Some(text) => (Contents::Text(text.clone()), None),
-                None => {
-                    let version = storage.put_version(node, write.body).await?;
-                    (Contents::Version(version.clone()), Some(version))
-                }
-            };
-            let commit = Commit {
-                base: Some(records.revision()?),
-                claim: None,
-                records: vec![NewRecord {
-                    record,
-                    contents,
-                    seen: Seen::Unknown,
-                }],
-                event: Event::OperatorChanged,
-            };
-            let outcome = storage.commit(node, commit, &mut records).await?;
-            if let Outcome::Committed = outcome {
-                return Ok(Change {
-                    value: current.is_none(),
-                    before: current.as_ref().map(summary),
-                    after: Some(Summary {
-                        sha1: write.sha1.to_owned(),
-                        size: write.size,
-                    }),
-                    former,
-                    detail: None,
-                });
-            }
-            // A switch or another operator came first.
+        let former = match &before {
+            Some(before) => Some(storage.keep_record(node, record, before).await?),
+            None => None,
+        };
+        if let Err(error) = storage.change_records(edit, records, &plan).await {
             if let Some(kept) = &former {
                 storage.discard_unused(kept).await;
             }
-            if let Some(version) = &version {
-                storage.discard_version(node, version).await;
-            }
-            (records, current) = storage.record_value(node, record).await?;
-            site_of(operator, key, record, &records, current.as_ref())?;
-            expect_value(key, write.conditions, current.as_ref())?;
+            return Err(error);
         }
-        Err(Error::Busy(format!(
-            "{key} was not stored: other requests changed the node meanwhile; retry in a few seconds"
-        )))
+        Ok(Change {
+            value: (),
+            before: before.clone(),
+            after: value.map(|value| value.summary),
+            former,
+            detail: None,
+        })
     });
-    let (number, created) = stored.await?;
+    let (number, ()) = stored.await?;
     Ok(Stored {
         audit: Some(number),
-        created,
+        created: before.is_none(),
     })
 }
 
@@ -589,7 +539,7 @@ async fn put_object(
         sha1: sha1.as_deref(),
         sha256: parameters.sha256.as_deref(),
         size,
-        by: &operator(context)?.name,
+        by: context.operator_name(),
         via: parameters.via.as_deref(),
     };
     let (number, after, created) = store_object(context, intent, object, before, change).await?;
@@ -613,7 +563,7 @@ async fn put_object(
 /// the new state with its SHA-1, and whether there was no object.
 pub async fn store_object(
     context: &Context<'_>,
-    intent: ztp_core::audit::Intent,
+    intent: Intent,
     object: &ObjectKey,
     mut before: Option<ObjectState>,
     change: ObjectChange<'_>,
@@ -713,7 +663,7 @@ impl Parameters {
         }
         Ok(Self {
             conditions: conditions(context),
-            force: parameter("force").as_deref() == Some("1"),
+            force: context.forces(),
             via,
             sha1: hash("sha1", parameter("sha1"), 40)?,
             sha256: hash("sha256", parameter("sha256"), 64)?,
@@ -864,13 +814,6 @@ fn unexpected(key: &str) -> Error {
     Error::storage(format!("changing {key}"), "unexpected reply")
 }
 
-fn summary(value: &FoundValue) -> Summary {
-    Summary {
-        sha1: value.sha1.clone(),
-        size: value.size,
-    }
-}
-
 /// An object for the audit log. Its SHA-1 is empty if nobody knows it.
 pub fn summary_of(state: &ObjectState) -> Summary {
     Summary {
@@ -882,7 +825,7 @@ pub fn summary_of(state: &ObjectState) -> Summary {
 fn expect_value(
     key: &str,
     conditions: &Preconditions,
-    current: Option<&FoundValue>,
+    current: Option<&Summary>,
 ) -> Result<(), Error> {
     let tag = current.map(|current| etag(&current.sha1));
     if conditions.hold(tag.as_deref()) {
