@@ -90,7 +90,7 @@ describe("a round trip", () => {
     assert.equal(changes(through.requests).length, 9);
     through.requests.length = 0;
     const second = await run(0, ["push", folder], { url: through.url });
-    assert.match(second.printed, /9 unchanged\nstored 0 \(0 bytes\), deleted 0/);
+    assert.match(second.printed, /9 unchanged\nstored 0 \(0 B\), deleted 0/);
     assert.deepEqual(changes(through.requests), []);
     const copy = join(scratch(t), "copy");
     await run(0, ["pull", copy]);
@@ -103,7 +103,7 @@ describe("a round trip", () => {
     await worker.kv.put("definitions/leaf", "actions: []\n");
     await worker.r2.put("files/base config", "hostname ü\n");
     const done = await run(0, ["push", folder, "--only", "definitions", "--only", "files/base config"]);
-    assert.match(done.printed, /0 to add, 1 to change, 0 to delete, 0 left alone, 2 unchanged\nstored 1 /);
+    assert.match(done.printed, /0 to add, 1 to change, 0 to delete, 0 left alone, 0 in conflict, 2 unchanged\nstored 1 /);
   });
 });
 
@@ -134,7 +134,7 @@ test("--dry-run and --json show the plan, and store nothing", async (t) => {
   const plan = (await run(0, ["push", folder, "--dry-run", "--json"])).json;
   assert.deepEqual([plan.dry_run, plan.stored, plan.steps.length], [true, 0, 9]);
   // Files come before the documents that name them, and neighbordb is last.
-  assert.deepEqual(plan.steps[0], { key: "files/a+b/ü#?.cfg", store: "r2", step: "add", size: 2 });
+  assert.deepEqual(plan.steps[0], { key: "files/a+b/ü#?.cfg", store: "r2", step: "add", size: 2, reason: null });
   assert.equal(plan.steps.at(-1).key, "neighbordb");
   assert.match((await run(0, ["push", folder, "--dry-run"])).printed, /9 to add[^]*dry run: nothing is stored/);
   const { json } = await run(0, ["push", folder, "--json"]);
@@ -181,7 +181,7 @@ test("--prune deletes only what a push has stored and nobody has changed since",
   const done = await run(0, ["push", folder, "--prune"]);
   assert.match(done.printed, /delete +files\/a\+b\/ü#\?\.cfg\n/);
   assert.match(done.printed, /left alone +definitions\/spine: no push has stored it/);
-  assert.match(done.printed, /stored 0 \(0 bytes\), deleted 1\n/);
+  assert.match(done.printed, /stored 0 \(0 B\), deleted 1\n/);
   assert.notEqual(await worker.kv.get("definitions/by-hand"), null);
   assert.notEqual(await worker.r2.head("files/EOS.swi"), null);
 });
@@ -282,7 +282,7 @@ test("a push names the nodes with a copy of a definition that it changes", async
   const plan = (await run(0, ["push", folder, "--dry-run", "--json"])).json;
   assert.deepEqual(plan.copies, [{ definition: "definitions/leaf", nodes: ["NEW1"] }]);
   const done = await run(0, ["push", folder]);
-  assert.match(done.printed, /the former definitions\/leaf is the definition of 1 nodes, which keep their copy: NEW1\n.*`ztp reprovision NEW1`/);
+  assert.match(done.printed, /the former definitions\/leaf is the definition of 1 nodes, which keep their copy;.*:\n  ztp reprovision NEW1\n/);
 });
 
 test("diff shows the differences of texts, and the sizes of others", async (t) => {
@@ -295,7 +295,7 @@ test("diff shows the differences of texts, and the sizes of others", async (t) =
   const done = await run(1, ["diff", folder, "--json"]);
   const differences = done.out.trim().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual(differences.map(({ key }) => key), ["files/image", "definitions/spine"]);
-  assert.match(differences[0].diff, /not a text of at most 1\.0 MiB: missing before, 2\.0 KiB, SHA-1 \w{40} after/);
+  assert.match(differences[0].diff, /not a text of at most 1\.00 MiB: missing before, 1\.95 KiB, SHA-1 \w{40} after/);
   assert.equal(differences[1].diff, "--- stored/definitions/spine\n+++ local/definitions/spine\n@@ -1 +1,2 @@\n actions: []\n+name: x\n");
   rmSync(join(folder, "definitions/spine"));
   assert.match((await run(1, ["diff", folder, "--prune"])).printed, /--- stored\/definitions\/spine\n\+\+\+ \/dev\/null\n/);

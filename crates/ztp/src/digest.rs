@@ -5,6 +5,7 @@ use std::path::Path;
 
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
+use ztp_core::hex;
 
 use crate::{Failure, display_path, regular};
 
@@ -52,11 +53,6 @@ impl FileDigest {
             size,
         })
     }
-}
-
-/// Bytes in hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! `ztp explain`: the response that a node would receive, and why.
 
 use std::fmt::Write;
-use std::io::Read;
-use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
@@ -22,7 +20,7 @@ use crate::cli::ExplainArgs;
 use crate::data_root::DataRoot;
 use crate::fleet::{entries, text};
 use crate::servers::connect;
-use crate::{CLEAN, FINDINGS, Failure, display, display_path, identifier};
+use crate::{CLEAN, FINDINGS, Failure, display, display_path, identifier, regular};
 
 /// Explains one node.
 ///
@@ -175,21 +173,9 @@ fn facts(args: &ExplainArgs, known: Option<&str>, root: &DataRoot) -> Result<Nod
 /// The facts from a file or the options, as the body of a POST.
 fn given_facts(args: &ExplainArgs) -> Result<Vec<u8>, Failure> {
     match &args.node {
-        Some(path) => read(path),
+        Some(path) => regular::input(path, MAX_FACTS as u64 + 1),
         None => from_options(args),
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error| Failure::new(format!("cannot read {}: {error}", display_path(path)));
-    if path != Path::new("-") {
-        return std::fs::read(path).map_err(failed);
-    }
-    let mut body = Vec::new();
-    let stdin = std::io::stdin().lock();
-    let limit = MAX_FACTS as u64 + 1;
-    stdin.take(limit).read_to_end(&mut body).map_err(failed)?;
-    Ok(body)
 }
 
 fn from_options(args: &ExplainArgs) -> Result<Vec<u8>, Failure> {

@@ -1,8 +1,8 @@
 //! The commands on nodes, pools and the audit log: requests to the API, and its responses as text or JSON.
 
 use std::fmt::Write;
-use std::path::Path;
 
+use indicatif::HumanBytes;
 use serde_json::{Map, Value as Json, json};
 use ureq::http::Method;
 
@@ -11,7 +11,7 @@ use ztp_core::path::encode_segment;
 use crate::api::{Api, Call};
 use crate::cli::AssignArgs;
 use crate::terminal::line;
-use crate::{CLEAN, Failure, display, display_path, plan, regular};
+use crate::{CLEAN, Failure, display, regular};
 
 /// The largest record of a node, in bytes: that of a KV value.
 const MAX_RECORD_BYTES: u64 = 25 << 20;
@@ -68,7 +68,10 @@ pub fn node(api: &Api, id: &str, json: bool) -> Result<u8, Failure> {
         }
     }
     for record in entries(&node, "records") {
-        let size = record["size"].as_u64().map(plan::bytes).unwrap_or_default();
+        let size = record["size"]
+            .as_u64()
+            .map(HumanBytes)
+            .map_or_else(String::new, |size| size.to_string());
         let _ = write!(
             shown,
             "\n  record {}{size}",
@@ -103,7 +106,10 @@ pub fn assign(api: &Api, args: &AssignArgs, json: bool) -> Result<u8, Failure> {
         ("config_handler", &args.config_handler),
     ] {
         if let Some(path) = file {
-            body.insert(name.to_owned(), json!(read_text(path)?));
+            body.insert(
+                name.to_owned(),
+                json!(regular::text(path, MAX_RECORD_BYTES)?),
+            );
         }
     }
     let deleted = args
@@ -360,13 +366,6 @@ fn released(done: &Json) -> String {
     values.collect()
 }
 
-fn read_text(path: &Path) -> Result<String, Failure> {
-    let failed =
-        |error: String| Failure::new(format!("cannot read {}: {error}", display_path(path)));
-    let bytes = regular::read(path, MAX_RECORD_BYTES).map_err(|error| failed(error.to_string()))?;
-    String::from_utf8(bytes).map_err(|error| failed(format!("it is not UTF-8: {error}")))
-}
-
 /// An entry of a list: a line of JSON, or of text.
 pub fn print(json: bool, entry: &Json, shown: &str) -> Result<(), Failure> {
     match json {
@@ -382,21 +381,4 @@ pub fn document(json: bool, body: &Json, shown: &str) -> Result<u8, Failure> {
         false => display(&format!("{shown}\n"))?,
     }
     Ok(CLEAN)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_entry_of_the_log_is_one_line() {
-        let entry = json!({
-            "n": 7, "time": "2026-01-01T00:00:00Z", "who": "ann\n", "action": "store", "target": "neighbordb",
-            "detail": null, "outcome": "failed", "forced": true, "undoable": false, "undo_of": 3,
-        });
-        assert_eq!(
-            log_line(&entry),
-            "7 2026-01-01T00:00:00Z ann\\n store neighbordb, undoes 3, forced, failed"
-        );
-    }
 }

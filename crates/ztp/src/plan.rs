@@ -1,7 +1,6 @@
 //! The plan of a push or a pull: one step per key, shown before any of them is done.
 
-use std::fmt::Write;
-
+use indicatif::HumanBytes;
 use serde_json::{Value as Json, json};
 
 use crate::api::{Stored, store_of};
@@ -9,28 +8,32 @@ use crate::digest::FileDigest;
 use crate::terminal::line;
 
 /// The step for one key.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Add,
     Change,
     Delete,
-    /// It differs, and stays as it is. The reason.
-    LeaveAlone(String),
-    /// Both sides have changed since the last push or pull. The change of the other side.
-    Conflict(String),
+    /// It differs, and stays as it is.
+    LeaveAlone,
+    /// Both sides have changed since the last push or pull.
+    Conflict,
     Unchanged,
 }
 
 impl Step {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Add => "add",
-            Self::Change => "change",
-            Self::Delete => "delete",
-            Self::LeaveAlone(_) => "left alone",
-            Self::Conflict(_) => "conflict",
-            Self::Unchanged => "unchanged",
-        }
+    /// Each with its name, and the words after the number of its keys.
+    const NAMES: [(Self, &str, &str); 6] = [
+        (Self::Add, "add", "to add"),
+        (Self::Change, "change", "to change"),
+        (Self::Delete, "delete", "to delete"),
+        (Self::LeaveAlone, "left alone", "left alone"),
+        (Self::Conflict, "conflict", "in conflict"),
+        (Self::Unchanged, "unchanged", "unchanged"),
+    ];
+
+    fn name(self) -> &'static str {
+        let found = Self::NAMES.iter().find(|(step, ..)| *step == self);
+        found.map_or("", |(_, name, _)| name)
     }
 }
 
@@ -39,6 +42,8 @@ impl Step {
 pub struct Item {
     pub key: String,
     pub step: Step,
+    /// Why it is left alone, or who has changed it.
+    pub reason: Option<String>,
     /// The size of the new content, in bytes.
     pub size: Option<u64>,
     /// Of the file, if it was read.
@@ -49,13 +54,22 @@ pub struct Item {
 
 impl Item {
     pub fn new(key: &str, step: Step, size: Option<u64>) -> Self {
+        let key = key.to_owned();
         Self {
-            key: key.to_owned(),
+            key,
             step,
+            reason: None,
             size,
             file: None,
             stored: None,
         }
+    }
+
+    /// It stays as it is, for a reason.
+    pub fn left_alone(mut self, reason: impl Into<String>) -> Self {
+        self.step = Step::LeaveAlone;
+        self.reason = Some(reason.into());
+        self
     }
 
     /// The ETag of the value on the server before.
@@ -68,13 +82,11 @@ impl Item {
     }
 
     fn json(&self) -> Json {
-        let store = store_of(&self.key).name().to_lowercase();
-        let step = self.step.name();
-        let mut json = json!({"key": self.key, "store": store, "step": step, "size": self.size});
-        if let Step::LeaveAlone(reason) | Step::Conflict(reason) = &self.step {
-            json["reason"] = json!(reason);
-        }
-        json
+        let (store, step) = (store_of(&self.key).name().to_lowercase(), self.step.name());
+        let Self {
+            key, size, reason, ..
+        } = self;
+        json!({"key": key, "store": store, "step": step, "size": size, "reason": reason})
     }
 }
 
@@ -85,13 +97,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The number of keys whose step is wanted.
-    pub fn count(&self, wanted: impl Fn(&Step) -> bool) -> usize {
-        self.items.iter().filter(|item| wanted(&item.step)).count()
-    }
-
-    pub fn conflicts(&self) -> usize {
-        self.count(|step| matches!(step, Step::Conflict(_)))
+    /// The number of keys with a step.
+    pub fn count(&self, step: Step) -> usize {
+        self.items.iter().filter(|item| item.step == step).count()
     }
 
     /// The steps; unchanged keys only if `verbose`.
@@ -102,45 +110,23 @@ impl Plan {
 
     /// A line for each key that changes or is left alone, and the numbers of all steps.
     pub fn text(&self, verbose: bool) -> String {
-        let mut items: Vec<&Item> = self.items.iter().collect();
+        let shown = |item: &&Item| verbose || item.step != Step::Unchanged;
+        let mut items: Vec<&Item> = self.items.iter().filter(shown).collect();
         items.sort_by(|a, b| a.key.cmp(&b.key));
-        let mut out = String::new();
-        for item in items {
+        let lines = items.into_iter().map(|item| {
+            let size = item.size.filter(|_| item.is_stored());
+            let size = size
+                .map(|size| format!("  {}", HumanBytes(size)))
+                .unwrap_or_default();
+            let reason = item
+                .reason
+                .as_ref()
+                .map(|reason| format!(": {}", line(reason)));
             let (name, key) = (item.step.name(), line(&item.key));
-            let size = item.size.map(bytes).unwrap_or_default();
-            let _ = match &item.step {
-                Step::Add | Step::Change => writeln!(out, "  {name:11} {key}  {size}"),
-                Step::LeaveAlone(why) | Step::Conflict(why) => {
-                    writeln!(out, "  {name:11} {key}: {}", line(why))
-                }
-                Step::Unchanged if !verbose => Ok(()),
-                Step::Delete | Step::Unchanged => writeln!(out, "  {name:11} {key}"),
-            };
-        }
-        let _ = write!(
-            out,
-            "{} to add, {} to change, {} to delete, {} left alone, ",
-            self.count(|step| *step == Step::Add),
-            self.count(|step| *step == Step::Change),
-            self.count(|step| *step == Step::Delete),
-            self.count(|step| matches!(step, Step::LeaveAlone(_))),
-        );
-        if self.conflicts() > 0 {
-            let _ = write!(out, "{} in conflict, ", self.conflicts());
-        }
-        let unchanged = self.count(|step| *step == Step::Unchanged);
-        let _ = writeln!(out, "{unchanged} unchanged");
-        out
-    }
-}
-
-/// A size for people.
-pub fn bytes(size: u64) -> String {
-    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    match units.into_iter().find(|(unit, _)| size >= *unit) {
-        // A double is exact enough for one decimal place.
-        Some((unit, name)) => format!("{:.1} {name}", size as f64 / unit as f64),
-        None => format!("{size} bytes"),
+            format!("  {name:11} {key}{size}{}\n", reason.unwrap_or_default())
+        });
+        let counts = Step::NAMES.map(|(step, _, words)| format!("{} {words}", self.count(step)));
+        format!("{}{}\n", lines.collect::<String>(), counts.join(", "))
     }
 }
 
@@ -152,32 +138,19 @@ mod tests {
     fn a_plan_shows_changes_and_counts_unchanged_keys() {
         let items = [
             Item::new("files/b", Step::Add, Some(1536)),
-            Item::new("definitions/a", Step::Change, Some(7)),
             Item::new("definitions/c", Step::Unchanged, Some(7)),
-            Item::new("nodes/J/.node", Step::LeaveAlone("its own".into()), None),
+            Item::new("nodes/J/.node", Step::Add, None).left_alone("its own"),
         ];
-        let mut plan = Plan {
+        let plan = Plan {
             items: items.into(),
         };
         assert_eq!(
             plan.text(false),
-            "  change      definitions/a  7 bytes\n  add         files/b  1.5 KiB\n  left alone  \
-             nodes/J/.node: its own\n1 to add, 1 to change, 0 to delete, 1 left alone, 1 unchanged\n"
+            "  add         files/b  1.50 KiB\n  left alone  nodes/J/.node: its own\n1 to add, 0 to change, 0 to \
+             delete, 1 left alone, 0 in conflict, 1 unchanged\n"
         );
-        assert!(plan.text(true).contains("unchanged   definitions/c"));
-        assert_eq!(plan.json(false).len(), 3);
-        assert_eq!(plan.json(true)[3]["reason"], "its own");
-        let conflict = Step::Conflict("Ann changed it".into());
-        plan.items.push(Item::new("neighbordb", conflict, None));
-        let text = plan.text(false);
-        assert!(
-            text.contains("  conflict    neighbordb: Ann changed it\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("1 left alone, 1 in conflict, 1 unchanged"),
-            "{text}"
-        );
+        assert!(plan.text(true).contains("unchanged   definitions/c\n"));
+        assert_eq!(plan.json(true)[2]["reason"], "its own");
     }
 
     #[test]

@@ -22,11 +22,10 @@ pub fn identifier(folder: &Path) -> Result<Option<Identifier>, Failure> {
     let Some(path) = candidates.find(|path| path.is_file()) else {
         return Ok(None);
     };
-    let failed =
-        |problem: String| Failure::new(format!("cannot read {}: {problem}", display_path(&path)));
-    let text = regular::read(&path, MAX_CONFIG_BYTES).map_err(|error| failed(error.to_string()))?;
-    let text = String::from_utf8(text).map_err(|error| failed(error.to_string()))?;
-    let config: Table = text.parse().map_err(|error| failed(format!("{error}")))?;
+    let text = regular::text(&path, MAX_CONFIG_BYTES)?;
+    let config: Table = text
+        .parse()
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(&path))))?;
     let vars = config.get("vars").and_then(|vars| vars.get("IDENTIFIER"));
     let value = vars.and_then(Value::as_str).map(str::parse).transpose();
     value.map_err(|error| Failure::new(format!("in wrangler.toml, {error}")))

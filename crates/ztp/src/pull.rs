@@ -78,7 +78,7 @@ pub fn run(args: &PullArgs, api: Api, json: bool) -> Result<u8, Failure> {
             display("dry run: nothing is written\n")?;
         }
     }
-    let left = plan.count(|step| matches!(step, Step::LeaveAlone(_)));
+    let left = plan.count(Step::LeaveAlone);
     Ok(if left == 0 { CLEAN } else { FINDINGS })
 }
 
@@ -88,7 +88,7 @@ fn remember(plan: &Plan, folder: &Path, url: &str) -> Result<(), Failure> {
     let in_common = plan
         .items
         .iter()
-        .filter(|item| !matches!(item.step, Step::LeaveAlone(_)));
+        .filter(|item| item.step != Step::LeaveAlone);
     for item in in_common {
         if let Some(sha1) = item
             .stored
@@ -122,13 +122,16 @@ impl Pull<'_> {
         };
         let (key, size) = (stored.key.clone(), stored.size);
         let item = |step, stored| {
-            Ok(Some(Item {
-                stored,
-                ..Item::new(&key, step, size)
-            }))
+            let item = Item::new(&key, step, size);
+            Ok(Some(Item { stored, ..item }))
+        };
+        let left_alone = |why| {
+            Ok(Some(
+                Item::new(&key, Step::LeaveAlone, size).left_alone(why),
+            ))
         };
         let is_there = match found {
-            Err(obstacle) => return item(Step::LeaveAlone(obstacle), None),
+            Err(obstacle) => return left_alone(obstacle),
             Ok(is_there) => is_there,
         };
         if is_there
@@ -143,8 +146,7 @@ impl Pull<'_> {
             }
         }
         if is_there && !self.args.overwrite {
-            let reason = "the file here differs; give --overwrite to replace it";
-            return item(Step::LeaveAlone(reason.to_owned()), None);
+            return left_alone("the file here differs; give --overwrite to replace it".to_owned());
         }
         let step = if is_there { Step::Change } else { Step::Add };
         if self.args.dry_run {

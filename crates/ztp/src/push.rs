@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::{Value as Json, json};
 use ureq::http::Method;
 
@@ -17,7 +17,7 @@ use crate::diff;
 use crate::digest::FileDigest;
 use crate::fleet::{entries, findings, text};
 use crate::parallel::{self, AT_ONCE};
-use crate::plan::{Item, Plan, Step, bytes};
+use crate::plan::{Item, Plan, Step};
 use crate::seen::Seen;
 use crate::servers::connect;
 use crate::terminal::line;
@@ -28,9 +28,6 @@ use crate::{CLEAN, FINDINGS, Failure, display, display_findings, display_path, i
 const MIN_UPLOAD_BYTES: u64 = 64 << 20;
 /// The number of parts of an upload that are sent at a time.
 const PARTS_AT_ONCE: usize = 4;
-/// The number of nodes that a text names.
-const MAX_NAMED: usize = 20;
-
 /// Pushes a data_root.
 ///
 /// # Errors
@@ -55,7 +52,7 @@ pub fn run(args: &PushArgs, url: Option<&str>, json: bool) -> Result<u8, Failure
             done?;
         }
     }
-    let clean = push.plan.conflicts() == 0 && report.problems.is_empty();
+    let clean = push.plan.count(Step::Conflict) == 0 && report.problems.is_empty();
     let (stored, deleted) = (report.stored, report.deleted);
     if json {
         let copies = copies
@@ -73,7 +70,7 @@ pub fn run(args: &PushArgs, url: Option<&str>, json: bool) -> Result<u8, Failure
             0 => String::new(),
             left => format!(", not stored {left}: see above"),
         };
-        let size = bytes(report.bytes);
+        let size = HumanBytes(report.bytes);
         display(&format!(
             "{problems}stored {stored} ({size}), deleted {deleted}{left}\n"
         ))?;
@@ -175,52 +172,53 @@ impl<'a> Push<'a> {
     fn item(&self, key: &str, file: &File) -> Result<Item, Failure> {
         let mut item = Item::new(key, Step::Add, Some(file.size));
         if matches!(file.kind, ContentKind::Record(_, Record::Facts)) && !self.args.with_facts {
-            let reason = "the node sends its facts itself; see --with-facts";
-            item.step = Step::LeaveAlone(reason.to_owned());
-            return Ok(item);
+            return Ok(item.left_alone("the node sends its facts itself; see --with-facts"));
         }
         let digest = FileDigest::of(&file.path)?;
+        let sha1 = digest.sha1.clone();
+        item.file = Some(digest);
         if let Some(stored) = self.list.get(key) {
             item.stored = self.api.complete(stored.clone())?;
         }
-        if let Some(stored) = &item.stored {
-            item.step = self.step(&file.kind, stored, &digest);
+        let Some(stored) = &item.stored else {
+            return Ok(item);
+        };
+        let (is_pushed, former) = (stored.is_pushed(), stored.sha1.clone().unwrap_or_default());
+        if former == sha1 {
+            item.step = Step::Unchanged;
+            return Ok(item);
         }
-        item.file = Some(digest);
-        Ok(item)
-    }
-
-    /// The step for a file whose key is stored.
-    fn step(&self, kind: &ContentKind, stored: &Stored, file: &FileDigest) -> Step {
-        let sha1 = stored.sha1.as_deref().unwrap_or_default();
-        if sha1 == file.sha1 {
-            return Step::Unchanged;
-        }
-        if matches!(kind, ContentKind::Record(_, Record::StartupConfig)) {
+        if matches!(file.kind, ContentKind::Record(_, Record::StartupConfig)) {
             if self.args.overwrite_startup_configs {
-                return Step::Change;
+                item.step = Step::Change;
+                return Ok(item);
             }
-            if !stored.is_pushed() && !self.seen.has(&stored.key, sha1) {
-                return Step::LeaveAlone(
-                    "the switch has stored its own since the last push; fetch it with `ztp pull \
-                     --nodes`, or give --overwrite-startup-configs"
-                        .to_owned(),
-                );
+            if !is_pushed && !self.seen.has(key, &former) {
+                return Ok(item.left_alone(
+                    "the switch has stored its own since the last push; fetch it with `ztp pull --nodes`, or give \
+                     --overwrite-startup-configs",
+                ));
             }
         }
-        self.conflict(stored).unwrap_or(Step::Change)
+        item.step = Step::Change;
+        Ok(self.unless_changed(item))
     }
 
-    /// A conflict if somebody else has changed the value since the last push or pull.
-    fn conflict(&self, stored: &Stored) -> Option<Step> {
-        let sha1 = stored.sha1.as_deref().unwrap_or_default();
-        let changed = self.seen.is_changed(&stored.key, sha1) && !self.args.force;
-        changed.then(|| {
-            let change = stored.last_change();
-            Step::Conflict(format!(
-                "{change} changed it since the last push or pull of this folder"
-            ))
-        })
+    /// A conflict instead, if somebody else has changed the value since the last push or pull.
+    fn unless_changed(&self, mut item: Item) -> Item {
+        if let Some(stored) = &item.stored
+            && self
+                .seen
+                .is_changed(&item.key, stored.sha1.as_deref().unwrap_or_default())
+            && !self.args.force
+        {
+            let by = stored.last_change();
+            item.reason = Some(format!(
+                "{by} changed it since the last push or pull of this folder"
+            ));
+            item.step = Step::Conflict;
+        }
+        item
     }
 
     /// Adds the stored keys without a file to the plan. It deletes only keys that a push has stored and
@@ -231,14 +229,11 @@ impl<'a> Push<'a> {
             .iter()
             .filter(|(key, _)| self.args.only.includes(key) && !self.root.files.contains_key(*key));
         let items = gone.map(|(key, stored)| {
-            let step = match stored.is_pushed() {
-                true => self.conflict(stored).unwrap_or(Step::Delete),
-                false => Step::LeaveAlone("no push has stored it".to_owned()),
-            };
-            let stored = Some(stored.clone());
-            Item {
-                stored,
-                ..Item::new(key, step, None)
+            let mut item = Item::new(key, Step::Delete, None);
+            item.stored = Some(stored.clone());
+            match stored.is_pushed() {
+                true => self.unless_changed(item),
+                false => item.left_alone("no push has stored it"),
             }
         });
         let mut items: Vec<Item> = items.collect();
@@ -252,7 +247,7 @@ impl<'a> Push<'a> {
     /// The definitions of the plan that nodes have copies of: the key, and the nodes.
     fn copies(&self) -> Result<Vec<(String, Vec<String>)>, Failure> {
         let changed = self.plan.items.iter().filter(|item| {
-            let changes = matches!(item.step, Step::Change | Step::Conflict(_));
+            let changes = matches!(item.step, Step::Change | Step::Conflict);
             changes && item.key.starts_with("definitions/")
         });
         let changed: Vec<&Item> = changed.collect();
@@ -327,7 +322,7 @@ impl<'a> Push<'a> {
             }
         }
         for item in &self.plan.items {
-            if matches!(item.step, Step::Conflict(_)) {
+            if item.step == Step::Conflict {
                 let problem = self.changed_by_others(item, item.stored.as_ref())?;
                 report.problems.push(problem);
             }
@@ -482,21 +477,14 @@ fn display_problem(problem: &Json) -> String {
 }
 
 fn display_copies(copies: &[(String, Vec<String>)]) -> String {
-    let mut out = String::new();
-    for (key, nodes) in copies {
-        let more = nodes.len().saturating_sub(MAX_NAMED);
-        let named = nodes[..nodes.len() - more].join(" ");
-        let more = match more {
-            0 => String::new(),
-            more => format!(" and {more} more (--json has all)"),
-        };
-        out += &format!(
-            "the former {key} is the definition of {} nodes, which keep their copy: {named}{more}\n  after the \
-             push, `ztp reprovision {named}` lets them match neighbordb again\n",
-            nodes.len()
-        );
-    }
-    out
+    let lines = copies.iter().map(|(key, nodes)| {
+        let (number, nodes) = (nodes.len(), line(&nodes.join(" ")));
+        format!(
+            "the former {key} is the definition of {number} nodes, which keep their copy; after the push, this lets \
+             them match neighbordb again:\n  ztp reprovision {nodes}\n"
+        )
+    });
+    lines.collect()
 }
 
 /// The order of a push: nothing is stored before the content that it names.
@@ -547,22 +535,5 @@ impl Only {
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nodes_with_a_copy_are_named() {
-        let nodes: Vec<String> = (0..25).map(|n| format!("N{n}")).collect();
-        let text = display_copies(&[("definitions/leaf".to_owned(), nodes)]);
-        assert!(
-            text.contains("definitions/leaf is the definition of 25 nodes"),
-            "{text}"
-        );
-        assert!(text.contains("N19 and 5 more (--json has all)"), "{text}");
-        assert!(text.contains("`ztp reprovision N0 N1 "), "{text}");
     }
 }

@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{Error, Read, Result};
 use std::path::Path;
 
+use crate::{Failure, display_path};
+
 /// The message for a pipe, a socket or a device.
 pub const NOT_A_FILE: &str = "this is neither a file nor a folder";
 
@@ -38,6 +40,32 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
         true => Err(Error::other(format!("it has more than {limit} bytes"))),
         false => Ok(bytes),
     }
+}
+
+/// The bytes of a regular file, or of standard input if its name is `-`.
+///
+/// # Errors
+/// As [`read`], as a message with the name.
+pub fn input(path: &Path, limit: u64) -> std::result::Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = match path == Path::new("-") {
+        true => std::io::stdin()
+            .lock()
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map(|_| bytes),
+        false => read(path, limit),
+    };
+    read.map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(path))))
+}
+
+/// [`input`] that is a text.
+///
+/// # Errors
+/// As [`input`], or it is not UTF-8.
+pub fn text(path: &Path, limit: u64) -> std::result::Result<String, Failure> {
+    String::from_utf8(input(path, limit)?)
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(path))))
 }
 
 #[cfg(test)]

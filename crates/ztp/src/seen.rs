@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use sha1::{Digest, Sha1};
 
-use crate::digest::hex;
 use crate::{Failure, servers};
 
 /// The values of one folder and server.
@@ -27,7 +26,7 @@ impl Seen {
         let absolute = std::fs::canonicalize(folder).or_else(|_| std::path::absolute(folder));
         let path = absolute.ok().and_then(|folder| {
             let name = Sha1::digest(format!("{url}\n{}", folder.display()));
-            servers::ours(&format!("seen/{}.json", hex(&name)))
+            servers::ours(&format!("seen/{}.json", ztp_core::hex(&name)))
         });
         let text = match &path {
             Some(path) => servers::load(path)?,
@@ -76,27 +75,5 @@ impl Seen {
             Some(path) => servers::save(path, &json!(self.values)),
             None => Ok(()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_value_than_those_seen_is_a_change() {
-        let mut seen = Seen {
-            path: None,
-            values: BTreeMap::new(),
-        };
-        assert!(!seen.is_changed("neighbordb", "a"));
-        seen.set("neighbordb", "a");
-        assert!(!seen.is_changed("neighbordb", "a"));
-        assert!(seen.is_changed("neighbordb", "b"));
-        seen.announce("neighbordb", Some("a"), "b");
-        assert!(!seen.is_changed("neighbordb", "b"));
-        assert!(!seen.is_changed("neighbordb", "a"));
-        seen.remove("neighbordb");
-        assert!(!seen.is_changed("neighbordb", "c"));
     }
 }

@@ -338,29 +338,3 @@ fn check_mode(path: &Path) -> Result<(), Failure> {
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plain_http_is_for_this_machine_only() {
-        for (url, valid) in [
-            ("https://ztp.example.net/", Some("https://ztp.example.net")),
-            (
-                "https://ztp.example.net/x/admin",
-                Some("https://ztp.example.net/x"),
-            ),
-            ("http://localhost:8787", Some("http://localhost:8787")),
-            ("http://[::1]:8787/", Some("http://[::1]:8787")),
-            ("http://ztp.example.net", None),
-            ("http://localhost.example.net", None),
-            ("https://user:secret@ztp.example.net", None),
-            ("https://ztp.example.net?x=1", None),
-            ("ztp.example.net", None),
-            ("", None),
-        ] {
-            assert_eq!(parse_url(url).ok().as_deref(), valid, "{url}");
-        }
-    }
-}
