@@ -92,6 +92,7 @@ const ROUTES: &[Route] = &[
     route("POST", "/admin/nodes/{id}/move", Admin(Role::Operator), |context| Box::pin(admin::changes::to_site(context))),
     route("GET", "/admin/allocations", Admin(Role::Viewer), |context| Box::pin(admin::allocations::list(context))),
     route("PUT", "/admin/allocations", Admin(Role::Admin), |context| Box::pin(admin::allocations::import(context))),
+    route("POST", "/admin/explain", Admin(Role::Viewer), |context| Box::pin(admin::explain::explain(context))),
     route("GET", "/admin/audit", Admin(Role::Viewer), |context| Box::pin(admin::audit::list(context))),
     route("GET", "/admin/content", Admin(Role::Viewer), |context| Box::pin(admin::content::list(context))),
     route("GET", "/admin/content/{*key}", Admin(Role::Viewer), |context| Box::pin(admin::content::get(context))),

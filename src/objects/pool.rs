@@ -101,7 +101,11 @@ impl ResourcePool {
     async fn handle(&self, call: &PoolRequest) -> Result<Reply, Problem> {
         let name = &call.pool;
         match &call.command {
-            Command::Allocate { node, held_only } => {
+            Command::Allocate {
+                node,
+                held_only,
+                preview,
+            } => {
                 let node = &self.identifier()?.canonical(node);
                 // A node keeps its value also while the file is missing or invalid.
                 if let Some(held) = self.allocations()?.held(node) {
@@ -109,10 +113,11 @@ impl ResourcePool {
                 }
                 let pool = self.contents(name).await?;
                 let grant = self.allocations()?.grant(&pool, node);
-                if *held_only && matches!(grant, Ok(Grant::New(_))) {
-                    return Ok(Reply::NotHeld);
+                match grant {
+                    Ok(Grant::New(_)) if *held_only => Ok(Reply::NotHeld),
+                    Ok(Grant::New(value)) if *preview => Ok(Reply::Next(value)),
+                    grant => self.store_grant(name, node, grant).map(Reply::Value),
                 }
-                self.store_grant(name, node, grant).map(Reply::Value)
             }
             Command::Held { node } => {
                 let node = self.identifier()?.canonical(node);

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod changes;
 pub mod content;
 pub mod events;
+pub mod explain;
 pub mod nodes;
 pub mod pools;
 

@@ -91,14 +91,26 @@ enum Decision {
     Conflict,
 }
 
-/// Decides a POST by the records of the node, and commits the result.
-async fn decide(
+/// A POST that is decided, and not stored.
+pub struct Plan {
+    /// Whether the node has a definition or a startup-config.
+    pub known: bool,
+    pub provision: Provision,
+    /// The facts as JSON, if they replace the stored ones.
+    pub new_facts: Option<String>,
+}
+
+/// Decides a POST by the records of the node: facts, definition, startup-config and site. It writes nothing.
+///
+/// # Errors
+/// Those of [`create`].
+pub async fn plan(
     context: &mut Context<'_>,
     node: &NodeId,
     post: &Post,
-    records: &mut Records,
+    records: &Records,
     neighbordb: &StoredNeighbordb,
-) -> Result<Decision, Error> {
+) -> Result<Plan, Error> {
     if !context.may_see(records)? {
         return Err(unknown_node(node));
     }
@@ -124,7 +136,8 @@ async fn decide(
     // Invalid stored facts are replaced.
     let before = records.get(Record::Facts)?;
     let before = before.and_then(|stored| NodeFacts::parse_stored(stored).ok());
-    let new_facts = !before.as_ref().is_some_and(|old| old.is_same(&post.facts));
+    let is_new = !before.as_ref().is_some_and(|old| old.is_same(&post.facts));
+    let mut new_facts = is_new.then_some(facts);
     let before = before.filter(|_| known);
     if let Some(warning) = before.and_then(|old| other_switch_warning(&old, &post.facts)) {
         context.log.warn(warning);
@@ -133,25 +146,48 @@ async fn decide(
         if !known {
             return Err(refusal);
         }
-        if new_facts {
+        if new_facts.take().is_some() {
             context.log.warn(
                 "the facts of the node differ from the stored ones, and are not stored (READ_ONLY is set)",
             );
         }
+    }
+    Ok(Plan {
+        known,
+        provision,
+        new_facts,
+    })
+}
+
+/// Decides a POST by the records of the node, and commits the result.
+async fn decide(
+    context: &mut Context<'_>,
+    node: &NodeId,
+    post: &Post,
+    records: &mut Records,
+    neighbordb: &StoredNeighbordb,
+) -> Result<Decision, Error> {
+    let plan = plan(context, node, post, records, neighbordb).await?;
+    let Plan {
+        known,
+        provision,
+        new_facts,
+    } = plan;
+    if context.may_write().is_err() {
         return Ok(Decision::Done { known });
     }
     let base = records.revision()?;
     let claim = context.caller.site().map(|site| records.claim(site));
     let claim = claim.transpose()?;
     let unclaimed = claim.is_some() && records.get(Record::Site)?.is_none();
-    let event = match (known, new_facts, unclaimed) {
+    let event = match (known, new_facts.is_some(), unclaimed) {
         (false, ..) => Event::Registered,
         (true, true, _) => Event::FactsChanged,
         (true, false, true) => Event::Claimed,
         (true, false, false) => return Ok(Decision::Done { known }),
     };
     let mut contents = provision.contents(context.storage, node).await?;
-    if new_facts {
+    if let Some(facts) = new_facts {
         contents.push((Record::Facts, Contents::Text(facts)));
     }
     let version = contents.iter().find_map(|(_, contents)| match contents {
@@ -206,7 +242,7 @@ fn other_switch_warning(before: &NodeFacts, now: &NodeFacts) -> Option<String> {
 }
 
 /// The content that registers a node.
-enum Provision {
+pub enum Provision {
     /// The node is registered already.
     None,
     /// The `config` of the POST.
@@ -251,9 +287,11 @@ impl Provision {
     }
 }
 
-type StoredNeighbordb = Result<Option<Rc<Neighbordb>>, Error>;
+/// The parsed neighbordb, if it is stored.
+pub type StoredNeighbordb = Result<Option<Rc<Neighbordb>>, Error>;
 
-async fn neighbordb(storage: &Storage, identifier: Identifier) -> StoredNeighbordb {
+/// Reads neighbordb.
+pub async fn neighbordb(storage: &Storage, identifier: Identifier) -> StoredNeighbordb {
     let parse = |text: String| {
         Neighbordb::parse(&text, identifier)
             .map_err(|error| format!("neighbordb is broken: {error}"))

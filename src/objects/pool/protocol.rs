@@ -17,8 +17,14 @@ pub struct PoolRequest {
 /// The operations of a pool.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Command {
-    /// Returns the value of a node. Allocates one if it has none, unless `held_only`.
-    Allocate { node: String, held_only: bool },
+    /// Returns the value of a node. Allocates one if it has none, unless `held_only` or `preview`: then it returns
+    /// [`Reply::NotHeld`] or [`Reply::Next`].
+    Allocate {
+        node: String,
+        held_only: bool,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        preview: bool,
+    },
     /// Returns the value that a node holds. The file is not read, and may be missing.
     Held { node: String },
     /// Returns the allocation of a node. As [`Command::Held`], with its time.
@@ -47,6 +53,8 @@ pub enum Reply {
     Value(String),
     /// The node holds no value, and none was allocated.
     NotHeld,
+    /// The node holds no value, and would receive this one.
+    Next(String),
     /// The allocation of the node, if it holds a value.
     Holding(Option<Allocation>),
     /// All of them, the oldest first.

@@ -135,6 +135,15 @@ impl Records {
         }
     }
 
+    /// Assumes another value of a record, which is not stored. `None`: some startup-config.
+    pub fn assume(&mut self, record: Record, text: Option<String>) {
+        self.state.copies.remove(&record);
+        match text {
+            Some(text) => drop(self.in_kv.insert(record, Some(text))),
+            None => self.startup_config = StartupConfig::Stored,
+        }
+    }
+
     /// The value of a record that KV showed.
     pub fn seen(&self, record: Record) -> Seen {
         if record == Record::StartupConfig {

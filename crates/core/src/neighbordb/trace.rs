@@ -35,6 +35,17 @@ pub struct Candidate<'a> {
     pub outcome: Result<(), Mismatch<'a>>,
 }
 
+/// A candidate in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict<'a> {
+    /// The name of the pattern.
+    pub pattern: &'a str,
+    /// `matches`, `mismatch` or `indeterminate`.
+    pub outcome: &'static str,
+    /// Why the node does not match; empty for those that do not fit.
+    pub reason: Option<String>,
+}
+
 impl Candidate<'_> {
     /// Whether no further pattern may be checked.
     fn ends_the_search(&self) -> bool {
@@ -97,6 +108,38 @@ impl<'a> Trace<'a> {
     /// ended the search, else after it.
     pub fn omitted(&self) -> usize {
         self.omitted
+    }
+
+    /// The candidates in words, with at most `max` bytes of reasons. The reason of an indeterminate pattern is always there.
+    pub fn verdicts(&self, max: usize) -> Vec<Verdict<'a>> {
+        let mut budget = Budget::new(MAX_HINT_STEPS);
+        let mut left = max;
+        let verdicts = self.candidates.iter().map(|candidate| {
+            let mismatch = candidate.outcome.as_ref().err();
+            let indeterminate = mismatch.is_some_and(Mismatch::is_indeterminate);
+            let reason = mismatch.map(|mismatch| {
+                if left == 0 && !indeterminate {
+                    return String::new();
+                }
+                let reason = mismatch.text(&mut budget);
+                let rest = left.checked_sub(reason.len());
+                left = rest.unwrap_or(0);
+                match rest {
+                    None if !indeterminate => String::new(),
+                    _ => reason,
+                }
+            });
+            Verdict {
+                pattern: &candidate.entry.pattern.name,
+                outcome: match &reason {
+                    None => "matches",
+                    Some(_) if indeterminate => "indeterminate",
+                    Some(_) => "mismatch",
+                },
+                reason,
+            }
+        });
+        verdicts.collect()
     }
 
     /// The mismatches of the candidates that do not match.
@@ -268,6 +311,42 @@ patterns:
             assert_eq!(trace.chosen().map(|entry| entry.pattern.name.as_str()), chosen);
             assert_eq!(trace.summary(), summary);
         }
+    }
+
+    #[test]
+    fn the_verdicts_of_a_trace_have_reasons_as_long_as_they_fit() {
+        let neighbordb = neighbordb(NEIGHBORDB);
+        let spine = "pattern 'spine': requires model regex('DCS-75'), saw 'DCS-7050'";
+        let slow =
+            "pattern 'slow': requires model regex('(a*)*(a*)*(a*)*\\1\\2\\3b'), saw 'DCS-7050'";
+        let (id, facts) = ("SN1".parse().unwrap(), facts("DCS-7050"));
+        let trace = neighbordb.trace(&id, &facts);
+        for (max, reasons) in [
+            (MAX_REFUSAL, [Some(spine), Some(slow), None]),
+            (spine.len() + 1, [Some(spine), Some(""), None]),
+            (1, [Some(""), Some(""), None]),
+        ] {
+            let verdicts = trace.verdicts(max);
+            let found: Vec<_> = verdicts.iter().map(|one| one.reason.as_deref()).collect();
+            assert_eq!(found, reasons, "{max}");
+            let outcomes: Vec<_> = verdicts
+                .iter()
+                .map(|one| (one.pattern, one.outcome))
+                .collect();
+            assert_eq!(
+                outcomes,
+                [
+                    ("spine", "mismatch"),
+                    ("slow", "mismatch"),
+                    ("rest", "matches")
+                ]
+            );
+        }
+        let aaa = self::facts(&"a".repeat(100));
+        let verdicts = neighbordb.trace(&id, &aaa).verdicts(0);
+        let last = verdicts.last().unwrap();
+        assert_eq!((last.pattern, last.outcome), ("slow", "indeterminate"));
+        assert!(last.reason.as_ref().unwrap().contains("too many steps"));
     }
 
     #[test]

@@ -79,6 +79,21 @@ impl Post {
 }
 
 impl NodeFacts {
+    /// Facts that have nothing but a node's id.
+    pub fn of_id(id: &NodeId, identifier: Identifier) -> NodeFacts {
+        let id = Some(id.to_string());
+        match identifier {
+            Identifier::SerialNumber => NodeFacts {
+                serialnumber: id,
+                ..NodeFacts::default()
+            },
+            Identifier::SystemMac => NodeFacts {
+                systemmac: id,
+                ..NodeFacts::default()
+            },
+        }
+    }
+
     /// Parses a stored `.node`.
     ///
     /// # Errors

@@ -1,0 +1,276 @@
+//! POST /admin/explain: what POST /nodes and then GET /nodes/{id} would answer, and why. Nothing is written or
+//! allocated.
+
+use futures_util::future::join;
+use serde_json::{Value, json};
+use ztp_core::credentials::Caller;
+use ztp_core::key::Record;
+use ztp_core::neighbordb::{MAX_REFUSAL, Trace};
+use ztp_core::node::{NodeFacts, NodeId, Post};
+
+use super::nodes::{may_see, unknown};
+use super::{Context, fields};
+use crate::error::Error;
+use crate::log::RequestLog;
+use crate::response::{Body, Response, content_type};
+use crate::routes::definition::{self, Pools, Preview};
+use crate::routes::nodes::{self, Provision};
+use crate::storage::Records;
+
+/// Explains the POST of a switch with these `facts`, or of the switch `node`, with the facts of its last POST if there
+/// are any. With site tokens, the switch has its own URL of the `site`: the given one, else the one that the node
+/// belongs to. The credential in URLs of the definition is `TOKEN`.
+///
+/// 400 if the request is invalid; 403 if this operator may not see the site; 404 if it may not see the node; 503 if
+/// storage fails.
+pub async fn explain(mut context: Context<'_>) -> Result<Response, Error> {
+    let body = fields(&context, &["facts", "node", "site"]).await?;
+    let text = |name: &str| match body.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.as_str())),
+        Some(other) => Err(Error::BadRequest(format!(
+            "the field {name:?} is {other}, but must be a text"
+        ))),
+    };
+    let (site, id) = (text("site")?, text("node")?);
+    let identifier = context.settings.identifier;
+    let (node, post) = match (body.get("facts"), id) {
+        (Some(facts), None) => {
+            let post = Post::parse(facts.to_string().as_bytes());
+            let named = post.and_then(|post| Ok((post.facts.id(identifier)?, post)));
+            match named {
+                Ok((node, post)) => (node, Some(post)),
+                Err(error) => return Ok(Explanation::refused(&error.to_string()).respond()),
+            }
+        }
+        (None, Some(id)) => (context.node_in_path(id)?, None),
+        _ => {
+            return Err(Error::BadRequest(
+                "the request needs either `facts`, the body of POST /nodes, or `node`, an id"
+                    .to_owned(),
+            ));
+        }
+    };
+    context.log.node = Some(node.to_string());
+    let wanted = [
+        Record::Facts,
+        Record::Definition,
+        Record::StartupConfig,
+        Record::Pattern,
+        Record::Attributes,
+        Record::Site,
+    ];
+    let (records, neighbordb) = join(
+        context.storage.records(&node, &wanted),
+        nodes::neighbordb(context.storage, identifier),
+    )
+    .await;
+    let mut records = records?;
+    let caller = caller(&context, &node, site, &records)?;
+    let mut log = RequestLog::default();
+    let mut explanation = Explanation::default();
+    let post = match post {
+        Some(post) => post,
+        None => {
+            let stored = records.get(Record::Facts)?.map(NodeFacts::parse_stored);
+            let facts = stored.and_then(Result::ok).unwrap_or_else(|| {
+                log.warn("the node has sent no facts yet: only its id is known");
+                NodeFacts::of_id(&node, identifier)
+            });
+            let config = None;
+            Post { facts, config }
+        }
+    };
+    let base_url = match caller.site() {
+        Some(_) => format!("{}/t/TOKEN", context.server_url),
+        None => context.server_url.to_owned(),
+    };
+    let mut switch = Context {
+        caller: &caller,
+        base_url: &base_url,
+        log: &mut log,
+        ..context
+    };
+    explanation.node = Some(node.to_string());
+    match nodes::plan(&mut switch, &node, &post, &records, &neighbordb).await {
+        Err(error) => explanation.refuse(error)?,
+        Ok(plan) => {
+            explanation.known = plan.known;
+            explanation.status = if plan.known { 409 } else { 201 };
+            assume(&mut records, plan.provision, plan.new_facts);
+            let mut pools = Pools::Preview(Vec::new());
+            match definition::of(&mut switch, &node, &records, &mut pools).await {
+                Ok(Body::Bytes(json)) => explanation.definition = String::from_utf8(json).ok(),
+                Ok(Body::Buffer(json)) => {
+                    explanation.definition = String::from_utf8(json.to_vec()).ok();
+                }
+                // The definition of a node is never a stream.
+                Ok(_) => {}
+                Err(error) => explanation.definition_error = Some(reason(error)?),
+            }
+            if let Pools::Preview(previews) = pools {
+                explanation.pools = previews;
+            }
+        }
+    }
+    if !explanation.known
+        && post.config.is_none()
+        && let Ok(Some(neighbordb)) = &neighbordb
+    {
+        explanation.selection = display(&neighbordb.trace(&node, &post.facts));
+    }
+    explanation.warnings = context.storage.warnings();
+    for warning in &explanation.warnings {
+        context.log.warn(warning.as_str());
+    }
+    explanation.warnings.extend(log.warning);
+    Ok(explanation.respond())
+}
+
+/// The switch that sends the requests.
+fn caller<'a>(
+    context: &Context<'a>,
+    node: &NodeId,
+    site: Option<&str>,
+    records: &Records,
+) -> Result<Caller<'a>, Error> {
+    let owner = records.get(Record::Site)?.map(str::trim);
+    let own = context
+        .operator
+        .and_then(|operator| operator.sites.as_ref());
+    if site.is_some() && !may_see(context, site) {
+        return Err(Error::Forbidden(format!(
+            "{} may not see this site; the document `operators` names its sites",
+            context.operator_name()
+        )));
+    }
+    // A node that another site has is unknown to the switches of the given one, as it is to a POST.
+    if site.is_none() && own.is_some() && records.any()? && !may_see(context, owner) {
+        return Err(unknown(node));
+    }
+    let Some(sites) = &context.settings.sites else {
+        return match site {
+            None => Ok(Caller::Anyone),
+            Some(site) => Err(Error::BadRequest(format!(
+                "the site {site:?} is not configured: there are no tokens of sites (ZTP_TOKENS)"
+            ))),
+        };
+    };
+    let first = own.and_then(|own| own.first()).map(String::as_str);
+    let Some(site) = site.or(owner).or(first) else {
+        return Ok(Caller::Anyone);
+    };
+    let configured = sites.site(site).ok_or_else(|| {
+        Error::BadRequest(format!("the site {site:?} has no token in ZTP_TOKENS"))
+    })?;
+    Ok(Caller::Node {
+        site: configured,
+        id: node.clone(),
+    })
+}
+
+/// Assumes what a POST would store.
+fn assume(records: &mut Records, provision: Provision, new_facts: Option<String>) {
+    match provision {
+        Provision::None => {}
+        Provision::StartupConfig(_) => records.assume(Record::StartupConfig, None),
+        Provision::Matched {
+            definition,
+            pattern,
+            ..
+        } => {
+            records.assume(Record::Definition, Some(definition.to_string()));
+            records.assume(Record::Pattern, Some(pattern));
+        }
+    }
+    if let Some(facts) = new_facts {
+        records.assume(Record::Facts, Some(facts));
+    }
+}
+
+/// Why a switch would be refused.
+///
+/// # Errors
+/// The server fails: that is no refusal.
+fn reason(error: Error) -> Result<String, Error> {
+    match error {
+        Error::BadRequest(_) | Error::NoPattern { .. } | Error::Forbidden(_) => {
+            Ok(error.to_string())
+        }
+        failure => Err(failure),
+    }
+}
+
+fn display(trace: &Trace<'_>) -> Value {
+    let candidates = trace.verdicts(MAX_REFUSAL).into_iter().map(|verdict| {
+        json!({
+            "pattern": verdict.pattern,
+            "outcome": verdict.outcome,
+            "reason": verdict.reason,
+        })
+    });
+    json!({
+        "pattern": trace.chosen().map(|entry| &entry.pattern.name),
+        "candidates": candidates.collect::<Vec<_>>(),
+        "omitted": trace.omitted(),
+    })
+}
+
+/// The response.
+#[derive(Default)]
+struct Explanation {
+    node: Option<String>,
+    known: bool,
+    selection: Value,
+    /// Of POST /nodes.
+    status: u16,
+    error: Option<String>,
+    /// As JSON.
+    definition: Option<String>,
+    definition_error: Option<String>,
+    pools: Vec<Preview>,
+    warnings: Vec<String>,
+}
+
+impl Explanation {
+    /// A POST whose body is refused.
+    fn refused(error: &str) -> Self {
+        Self {
+            status: 400,
+            error: Some(error.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    fn refuse(&mut self, error: Error) -> Result<(), Error> {
+        self.status = match error {
+            Error::Forbidden(_) => 403,
+            _ => 400,
+        };
+        self.error = Some(reason(error)?);
+        Ok(())
+    }
+
+    fn respond(self) -> Response {
+        let pools = self.pools.iter().map(
+            |preview| json!({ "pool": preview.pool, "value": preview.value, "held": preview.held }),
+        );
+        let mut text = json!({
+            "node": self.node,
+            "known": self.known,
+            "selection": self.selection,
+            "status": self.status,
+            "error": self.error,
+            "definition_error": self.definition_error,
+            "pools": pools.collect::<Vec<_>>(),
+            "warnings": self.warnings,
+        })
+        .to_string();
+        // As the switch receives it: a number would not survive another reading.
+        text.pop();
+        text += ",\"definition\":";
+        text += self.definition.as_deref().unwrap_or("null");
+        text.push('}');
+        Response::ok(content_type::JSON, text).with_header("Cache-Control", "no-store")
+    }
+}
