@@ -112,7 +112,7 @@ test("a push with errors stores nothing, and sends no request", async (t) => {
   write(folder, "definitions/leaf", "actions:\n- action: nothing\n");
   const through = await proxy(t, url);
   const done = await run(1, ["push", folder], { url: through.url });
-  assert.match(done.printed, /error\[missing-action\][^]*nothing is stored: correct the errors first/);
+  assert.match(done.printed, /error\[missing-action\][^]*nothing is stored: correct the errors first, which `ztp validate` lists/);
   assert.deepEqual(through.requests, []);
   // The error is not in the part that is pushed.
   await run(0, ["push", folder, "--only", "files"], { url: through.url });

@@ -17,7 +17,7 @@ use ureq::{Agent, Body, SendBody};
 use ztp_core::content::{ContentKind, Store};
 use ztp_core::path;
 
-use crate::servers::Server;
+use crate::servers::Credential;
 use crate::{Failure, display_path, regular, terminal};
 
 /// The timeout of a connection.
@@ -222,12 +222,14 @@ pub struct Got {
 /// A server and the credential for it.
 pub struct Api {
     agent: Agent,
-    pub server: Server,
+    /// Without a slash at the end.
+    pub url: String,
+    credential: Credential,
 }
 
 impl Api {
     /// It follows no redirect, so that no other host receives the credential.
-    pub fn new(server: Server) -> Self {
+    pub fn new(url: String, credential: Credential) -> Self {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -238,7 +240,11 @@ impl Api {
             .user_agent(concat!("ztp/", env!("CARGO_PKG_VERSION")))
             .build()
             .into();
-        Self { agent, server }
+        Self {
+            agent,
+            url,
+            credential,
+        }
     }
 
     /// Sends a request, and again after errors that may pass.
@@ -336,9 +342,9 @@ impl Api {
 
     /// Sends a request once.
     fn response(&self, call: &Call<'_>) -> Result<Response<Body>, Problem> {
-        let url = format!("{}/admin{}", self.server.url, call.path);
+        let url = format!("{}/admin{}", self.url, call.path);
         let mut request = Request::builder().method(call.method.clone()).uri(url);
-        for (name, value) in self.server.credential.headers() {
+        for (name, value) in self.credential.headers() {
             request = request.header(name, value);
         }
         for (name, value) in &call.headers {

@@ -131,9 +131,9 @@ pub enum Command {
         /// Only changes before this number
         #[arg(long, value_name = "N")]
         before: Option<u64>,
-        /// The largest number of changes
+        /// The largest number of changes, at most 200
         #[arg(long, value_name = "N", default_value_t = 50)]
-        limit: usize,
+        limit: u64,
     },
     /// Undo a change of content in the audit log
     Undo { number: u64 },

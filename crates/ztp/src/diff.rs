@@ -34,9 +34,7 @@ pub struct Side {
 /// # Errors
 /// The data_root cannot be read, or the server fails.
 pub fn run(args: &ChangeArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
-    let Some(push) = Push::prepare(args, url, json)? else {
-        return Ok(FINDINGS);
-    };
+    let push = Push::prepare(args, url, json)?;
     let changed = |item: &&Item| !matches!(item.step, Step::Unchanged | Step::LeaveAlone);
     let items: Vec<&Item> = push.plan.items.iter().filter(changed).collect();
     let differences = parallel::map(items, AT_ONCE, |item| {

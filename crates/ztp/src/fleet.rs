@@ -17,9 +17,6 @@ use crate::{CLEAN, Failure, display, regular};
 const MAX_RECORD_BYTES: u64 = 25 << 20;
 /// The number of events that `node` shows as text.
 const EVENTS_SHOWN: usize = 10;
-/// The largest number of entries of the audit log in a request.
-const ENTRIES_AT_ONCE: usize = 200;
-
 /// `ztp nodes`.
 pub fn nodes(
     api: &Api,
@@ -238,29 +235,12 @@ pub fn pools_of(api: &Api, id: &str, release: bool, json: bool) -> Result<u8, Fa
     document(json, &held, &lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// `ztp log`: entries of the audit log before a number, at most `limit`.
-pub fn log(
-    api: &Api,
-    filter: &[(&str, Option<&str>)],
-    mut before: Option<u64>,
-    limit: usize,
-    json: bool,
-) -> Result<u8, Failure> {
-    let (filter, mut left) = (query(filter), limit);
-    while left > 0 {
-        let from = before
-            .map(|number| format!("&before={number}"))
-            .unwrap_or_default();
-        let path = format!("/audit?limit={}{from}&{filter}", left.min(ENTRIES_AT_ONCE));
-        let page = api.json(&Call::get("reading the audit log", path))?;
-        for entry in entries(&page, "entries") {
-            left = left.saturating_sub(1);
-            print(json, entry, &log_line(entry))?;
-        }
-        before = page["next"].as_u64();
-        if before.is_none() {
-            break;
-        }
+/// `ztp log`.
+pub fn log(api: &Api, filter: &[(&str, Option<&str>)], json: bool) -> Result<u8, Failure> {
+    let path = format!("/audit?{}", query(filter));
+    let page = api.json(&Call::get("reading the audit log", path))?;
+    for entry in entries(&page, "entries") {
+        print(json, entry, &log_line(entry))?;
     }
     Ok(CLEAN)
 }
@@ -366,7 +346,7 @@ fn released(done: &Json) -> String {
     values.collect()
 }
 
-/// An entry of a list: a line of JSON, or of text.
+/// Prints a line of JSON, or a text.
 pub fn print(json: bool, entry: &Json, shown: &str) -> Result<(), Failure> {
     match json {
         true => display(&format!("{entry}\n")),
@@ -374,11 +354,7 @@ pub fn print(json: bool, entry: &Json, shown: &str) -> Result<(), Failure> {
     }
 }
 
-/// One document: indented JSON, or text.
-pub fn document(json: bool, body: &Json, shown: &str) -> Result<u8, Failure> {
-    match json {
-        true => display(&format!("{body:#}\n"))?,
-        false => display(&format!("{shown}\n"))?,
-    }
-    Ok(CLEAN)
+/// [`print()`] of one document.
+fn document(json: bool, body: &Json, shown: &str) -> Result<u8, Failure> {
+    print(json, body, shown).map(|()| CLEAN)
 }

@@ -134,8 +134,18 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
             before,
             limit,
         } => {
-            let filter = [("target", target.as_deref()), ("who", who.as_deref())];
-            fleet::log(&api()?, &filter, before, limit, json)
+            let [before, limit] =
+                [before, Some(limit)].map(|number| number.map(|number| number.to_string()));
+            let filter = [
+                ("target", target),
+                ("who", who),
+                ("before", before),
+                ("limit", limit),
+            ];
+            let filter = filter
+                .each_ref()
+                .map(|(name, value)| (*name, value.as_deref()));
+            fleet::log(&api()?, &filter, json)
         }
         Command::Undo { number } => fleet::undo(&api()?, number, json),
         Command::Login { access } => servers::login(url, access),

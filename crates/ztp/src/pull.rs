@@ -29,7 +29,7 @@ pub fn run(args: &PullArgs, api: Api, json: bool) -> Result<u8, Failure> {
     if !json {
         display(&format!(
             "from {} to {}\n",
-            api.server.url,
+            api.url,
             display_path(&args.dir)
         ))?;
     }
@@ -65,11 +65,11 @@ pub fn run(args: &PullArgs, api: Api, json: bool) -> Result<u8, Failure> {
         items: items.into_iter().flatten().collect(),
     };
     if !args.dry_run {
-        remember(&plan, &args.dir, &pull.api.server.url)?;
+        remember(&plan, &args.dir, &pull.api.url)?;
     }
     if json {
         let document = json!({
-            "url": pull.api.server.url, "dry_run": args.dry_run, "steps": plan.json(args.verbose),
+            "url": pull.api.url, "dry_run": args.dry_run, "steps": plan.json(args.verbose),
         });
         display(&format!("{document:#}\n"))?;
     } else {
@@ -85,16 +85,9 @@ pub fn run(args: &PullArgs, api: Api, json: bool) -> Result<u8, Failure> {
 /// Remembers the values that the folder has in common with the server now.
 fn remember(plan: &Plan, folder: &Path, url: &str) -> Result<(), Failure> {
     let mut seen = Seen::load(folder, url)?;
-    let in_common = plan
-        .items
-        .iter()
-        .filter(|item| item.step != Step::LeaveAlone);
-    for item in in_common {
-        if let Some(sha1) = item
-            .stored
-            .as_ref()
-            .and_then(|stored| stored.sha1.as_deref())
-        {
+    for item in &plan.items {
+        // Not set for a file that differs.
+        if let Some(sha1) = item.stored.as_ref().and_then(|stored| stored.sha1.as_ref()) {
             seen.set(&item.key, sha1);
         }
     }
@@ -112,56 +105,41 @@ struct Pull<'a> {
 
 impl Pull<'_> {
     /// Writes the file of a key, unless it is there; `None` if the key is deleted since.
-    fn item(&self, stored: Stored, obstacle: Option<String>) -> Result<Option<Item>, Failure> {
+    fn item(&self, mut stored: Stored, obstacle: Option<String>) -> Result<Option<Item>, Failure> {
         self.bar.set_message(line(&stored.key));
         self.bar.inc(stored.size.unwrap_or_default());
         let path = self.args.dir.join(&stored.key);
-        let found = match obstacle {
-            Some(obstacle) => Err(obstacle),
-            None => state(&path),
+        let mut item = Item::new(&stored.key, Step::Add, stored.size);
+        let size = match obstacle.map_or_else(|| state(&path), Err) {
+            Ok(size) => size,
+            Err(obstacle) => return Ok(Some(item.left_alone(obstacle))),
         };
-        let (key, size) = (stored.key.clone(), stored.size);
-        let item = |step, stored| {
-            let item = Item::new(&key, step, size);
-            Ok(Some(Item { stored, ..item }))
-        };
-        let left_alone = |why| {
-            Ok(Some(
-                Item::new(&key, Step::LeaveAlone, size).left_alone(why),
-            ))
-        };
-        let is_there = match found {
-            Err(obstacle) => return left_alone(obstacle),
-            Ok(is_there) => is_there,
-        };
-        if is_there
-            && size
-                .is_none_or(|size| std::fs::metadata(&path).is_ok_and(|found| found.len() == size))
-        {
-            let Some(stored) = self.api.complete(stored.clone())? else {
-                return Ok(None);
-            };
+        if size.is_some() && (stored.size.is_none() || size == stored.size) {
+            match self.api.complete(stored)? {
+                Some(completed) => stored = completed,
+                None => return Ok(None),
+            }
             if stored.sha1 == Some(FileDigest::of(&path)?.sha1) {
-                return item(Step::Unchanged, Some(stored));
+                item.step = Step::Unchanged;
+                item.stored = Some(stored);
+                return Ok(Some(item));
             }
         }
-        if is_there && !self.args.overwrite {
-            return left_alone("the file here differs; give --overwrite to replace it".to_owned());
+        if size.is_some() {
+            item.step = Step::Change;
+            if !self.args.overwrite {
+                let reason = "the file here differs; give --overwrite to replace it";
+                return Ok(Some(item.left_alone(reason)));
+            }
         }
-        let step = if is_there { Step::Change } else { Step::Add };
-        if self.args.dry_run {
-            return item(step, Some(stored));
+        if !self.args.dry_run {
+            match self.write(&stored.key, &path)? {
+                Some(sha1) => stored.sha1 = Some(sha1),
+                None => return Ok(None),
+            }
         }
-        let Some(sha1) = self.write(&stored.key, &path)? else {
-            return Ok(None);
-        };
-        item(
-            step,
-            Some(Stored {
-                sha1: Some(sha1),
-                ..stored
-            }),
-        )
+        item.stored = Some(stored);
+        Ok(Some(item))
     }
 
     /// Writes a file atomically, and returns the SHA-1 of its bytes; `None` if the key is deleted since.
@@ -207,19 +185,19 @@ fn obstacle(files: &BTreeSet<String>, dir: &Path, key: &str) -> Option<String> {
     file.map(|file| format!("{file} is a file, and cannot be a folder too"))
 }
 
-/// Whether there is a file at a path.
+/// The size of the file at a path, in bytes; `None` if there is nothing.
 ///
 /// # Errors
 /// There is something else: the reason why no file can be written.
-fn state(path: &Path) -> Result<bool, String> {
+fn state(path: &Path) -> Result<Option<u64>, String> {
     match std::fs::metadata(path) {
-        Ok(found) if found.is_file() => Ok(true),
+        Ok(found) if found.is_file() => Ok(Some(found.len())),
         Ok(found) if found.is_dir() => Err("a folder of that name is in the way".to_owned()),
         Ok(_) => Err(regular::NOT_A_FILE.to_owned()),
         Err(_) if std::fs::symlink_metadata(path).is_ok() => {
             Err("a symbolic link that leads nowhere is in the way".to_owned())
         }
-        Err(_) => Ok(false),
+        Err(_) => Ok(None),
     }
 }
 

@@ -33,9 +33,7 @@ const PARTS_AT_ONCE: usize = 4;
 /// # Errors
 /// It cannot be read, or the server fails. The stored part stays, and the next push resumes.
 pub fn run(args: &PushArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
-    let Some(mut push) = Push::prepare(&args.change, url, json)? else {
-        return Ok(FINDINGS);
-    };
+    let mut push = Push::prepare(&args.change, url, json)?;
     let text = push.plan.text(args.verbose);
     let copies = push.copies()?;
     if !json {
@@ -59,7 +57,7 @@ pub fn run(args: &PushArgs, url: Option<&str>, json: bool) -> Result<u8, Failure
             .iter()
             .map(|(key, nodes)| json!({"definition": key, "nodes": nodes}));
         let document = json!({
-            "url": push.api.server.url, "dry_run": args.dry_run, "steps": push.plan.json(args.verbose),
+            "url": push.api.url, "dry_run": args.dry_run, "steps": push.plan.json(args.verbose),
             "stored": stored, "stored_bytes": report.bytes, "deleted": deleted, "problems": report.problems,
             "copies": copies.collect::<Vec<_>>(),
         });
@@ -100,45 +98,31 @@ struct Report {
 }
 
 impl<'a> Push<'a> {
-    /// Validates the data_root, and compares it with the server. `None` if it has errors, which are displayed.
+    /// Validates the data_root, and compares it with the server.
     ///
     /// # Errors
-    /// It cannot be read, or the server fails.
-    pub fn prepare(
-        args: &'a ChangeArgs,
-        url: Option<&str>,
-        json: bool,
-    ) -> Result<Option<Self>, Failure> {
-        let root = DataRoot::scan(&args.dir)?;
-        let mut validation = validate(
-            &root,
-            identifier(args.identifier, &root)?,
-            args.site.as_deref(),
-        );
-        let only = &args.only;
-        validation
-            .findings
-            .retain(|finding| only.includes(&finding.key));
-        if !validation.findings.is_empty() && !json {
+    /// It has errors, which are displayed, or cannot be read, or the server fails.
+    pub fn prepare(args: &'a ChangeArgs, url: Option<&str>, json: bool) -> Result<Self, Failure> {
+        let (root, only) = (DataRoot::scan(&args.dir)?, &args.only);
+        let identifier = identifier(args.identifier, &root)?;
+        let mut validation = validate(&root, identifier, args.site.as_deref());
+        let findings = &mut validation.findings;
+        findings.retain(|finding| only.includes(&finding.key));
+        if !findings.is_empty() && !json {
             display_findings(&root, &validation)?;
         }
         if validation.has_errors() {
-            let problem = "nothing is stored: correct the errors first";
-            return match json {
-                true => Err(Failure::refused(format!(
-                    "{problem}; `ztp validate` lists them"
-                ))),
-                false => display(&format!("{problem}\n")).map(|()| None),
-            };
+            let problem = "nothing is stored: correct the errors first, which `ztp validate` lists";
+            return Err(Failure::refused(problem));
         }
         let api = connect(url)?;
         if !json {
             let from = display_path(&root.path);
-            display(&format!("from {from} to {}\n", api.server.url))?;
+            display(&format!("from {from} to {}\n", api.url))?;
         }
         let mut push = Self {
             args,
-            seen: Seen::load(&root.path, &api.server.url)?,
+            seen: Seen::load(&root.path, &api.url)?,
             list: api.list()?,
             plan: Plan::default(),
             root,
@@ -149,7 +133,7 @@ impl<'a> Push<'a> {
             push.prune();
         }
         only.check(push.plan.items.iter().map(|item| item.key.as_str()))?;
-        Ok(Some(push))
+        Ok(push)
     }
 
     /// Puts every file into the plan, in the order in which it is to be stored.

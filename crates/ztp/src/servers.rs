@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions};
-use std::io::{ErrorKind, IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -61,13 +61,6 @@ impl Credential {
         let given = token.is_some() || access.is_some();
         Ok(given.then_some(Self { token, access }))
     }
-}
-
-/// A server, and the credential for it.
-pub struct Server {
-    /// Without a slash at the end.
-    pub url: String,
-    pub credential: Credential,
 }
 
 /// The file of `ztp login`.
@@ -129,7 +122,7 @@ pub fn connect(url: Option<&str>) -> Result<Api, Failure> {
             "there is no token for {url}; run `ztp login --url {url}`, or set ZTP_TOKEN"
         ))
     })?;
-    Ok(Api::new(Server { url, credential }))
+    Ok(Api::new(url, credential))
 }
 
 /// `ztp login`: verifies a token from standard input, and stores it.
@@ -147,10 +140,7 @@ pub fn login(url: Option<&str>, access: bool) -> Result<u8, Failure> {
         let [token] = secrets(["token"])?;
         credential.token = Some(token);
     }
-    let api = Api::new(Server {
-        url: url.clone(),
-        credential: credential.clone(),
-    });
+    let api = Api::new(url.clone(), credential.clone());
     let session = api.json(&Call::get("verifying the token", "/session"))?;
     let mut servers = Servers::load()?;
     servers.servers.insert(url.clone(), credential);
@@ -279,13 +269,9 @@ pub fn ours(name: &str) -> Option<PathBuf> {
 /// # Errors
 /// It cannot be read.
 pub fn load(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
-    match regular::read(path, MAX_BYTES) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Failure::new(format!(
-            "cannot read {}: {error}",
-            display_path(path)
-        ))),
+    match path.exists() {
+        true => regular::input(path, MAX_BYTES).map(Some),
+        false => Ok(None),
     }
 }
 
@@ -322,17 +308,13 @@ pub fn save(path: &Path, content: &Json) -> Result<(), Failure> {
 /// Checks that other users cannot read a file.
 fn check_mode(path: &Path) -> Result<(), Failure> {
     #[cfg(unix)]
-    {
+    if let Ok(found) = std::fs::metadata(path) {
         use std::os::unix::fs::PermissionsExt;
-        let path_shown = display_path(path);
-        let metadata = std::fs::metadata(path);
-        let metadata =
-            metadata.map_err(|error| Failure::new(format!("cannot read {path_shown}: {error}")))?;
-        let mode = metadata.permissions().mode() & 0o777;
+        let (mode, path) = (found.permissions().mode() & 0o777, display_path(path));
         if mode & 0o077 != 0 {
             return Err(Failure::new(format!(
-                "{path_shown} has tokens, and its mode {mode:03o} lets other users read it; run \
-                 `chmod 600 {path_shown}`, and replace the tokens if others may have read them"
+                "{path} has tokens, and its mode {mode:03o} lets other users read it; run `chmod 600 {path}`, and \
+                 replace the tokens if others may have read them"
             )));
         }
     }
