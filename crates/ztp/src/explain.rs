@@ -20,6 +20,7 @@ use crate::cli::ExplainArgs;
 use crate::data_root::DataRoot;
 use crate::fleet::{entries, text};
 use crate::servers::connect;
+use crate::terminal::line;
 use crate::{CLEAN, FINDINGS, Failure, display, display_path, identifier, regular};
 
 /// Explains one node.
@@ -97,42 +98,38 @@ fn ask(args: &ExplainArgs, url: Option<&str>, json: bool) -> Result<u8, Failure>
     let explanation = server.json(&api::Call::post("explaining", "/explain", &body))?;
     let error = [&explanation["error"], &explanation["definition_error"]];
     let error = error.into_iter().find(|error| !error.is_null());
-    if json {
-        display(&format!("{explanation:#}\n"))?;
-    } else {
-        display(&from_server(&explanation, error))?;
-    }
+    let shown = match json {
+        true => format!("{explanation:#}\n"),
+        false => from_server(&explanation, error),
+    };
+    display(&shown)?;
     Ok(if error.is_none() { CLEAN } else { FINDINGS })
 }
 
 fn from_server(explanation: &Json, error: Option<&Json>) -> String {
-    let mut out = format!("node {}\n", text(&explanation["node"]));
-    let _ = match explanation["known"] == true {
-        true => writeln!(
-            out,
-            "POST /nodes: 409, the node is known. neighbordb is not used."
-        ),
-        false => writeln!(out, "POST /nodes: {}", text(&explanation["status"])),
+    let status = match explanation["known"] == true {
+        true => "409, the node is known. neighbordb is not used.".to_owned(),
+        false => text(&explanation["status"]),
     };
+    let mut out = format!(
+        "node {}\nPOST /nodes: {status}\n",
+        text(&explanation["node"])
+    );
     for candidate in entries(&explanation["selection"], "candidates") {
-        let (pattern, outcome) = (text(&candidate["pattern"]), text(&candidate["outcome"]));
-        let _ = match &candidate["reason"] {
-            Json::Null => writeln!(out, "  pattern '{pattern}': {outcome}"),
-            reason => writeln!(out, "  pattern '{pattern}': {outcome}: {}", text(reason)),
-        };
+        let said = ["outcome", "reason"]
+            .into_iter()
+            .filter_map(|name| candidate[name].as_str());
+        let said = line(&said.collect::<Vec<_>>().join(": "));
+        let _ = writeln!(out, "  pattern '{}' {said}", text(&candidate["pattern"]));
     }
     for pool in entries(explanation, "pools") {
         let held = if pool["held"] == true {
-            "it has"
+            "has"
         } else {
-            "it would get"
+            "would get"
         };
-        let _ = writeln!(
-            out,
-            "pool {}: {held} {}",
-            text(&pool["pool"]),
-            text(&pool["value"])
-        );
+        let (name, value) = (text(&pool["pool"]), text(&pool["value"]));
+        let _ = writeln!(out, "pool {name}: it {held} {value}");
     }
     for warning in entries(explanation, "warnings") {
         let _ = writeln!(out, "warning: {}", text(warning));

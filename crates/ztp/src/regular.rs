@@ -34,8 +34,12 @@ pub fn open(path: &Path) -> Result<File> {
 /// # Errors
 /// It cannot be read, or has more bytes than `limit`, also if the file system reports a smaller size.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    bounded(open(path)?, limit)
+}
+
+fn bounded(reader: impl Read, limit: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    reader.take(limit + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > limit {
         true => Err(Error::other(format!("it has more than {limit} bytes"))),
         false => Ok(bytes),
@@ -47,13 +51,8 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`read`], as a message with the name.
 pub fn input(path: &Path, limit: u64) -> std::result::Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
     let read = match path == Path::new("-") {
-        true => std::io::stdin()
-            .lock()
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .map(|_| bytes),
+        true => bounded(std::io::stdin().lock(), limit),
         false => read(path, limit),
     };
     read.map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(path))))

@@ -45,18 +45,13 @@ impl Credential {
     }
 
     fn from_environment() -> Result<Option<Self>, Failure> {
-        let access = match (
-            variable("CF_ACCESS_CLIENT_ID"),
-            variable("CF_ACCESS_CLIENT_SECRET"),
-        ) {
-            (Some(id), Some(secret)) => Some((id, secret)),
-            (None, None) => None,
-            _ => {
-                return Err(Failure::new(
-                    "only one of CF_ACCESS_CLIENT_ID and CF_ACCESS_CLIENT_SECRET is set; set both, or none",
-                ));
-            }
-        };
+        let [id, secret] = ["CF_ACCESS_CLIENT_ID", "CF_ACCESS_CLIENT_SECRET"].map(variable);
+        if id.is_some() != secret.is_some() {
+            return Err(Failure::new(
+                "only one of CF_ACCESS_CLIENT_ID and CF_ACCESS_CLIENT_SECRET is set; set both, or none",
+            ));
+        }
+        let access = id.zip(secret);
         let token = variable("ZTP_TOKEN");
         let given = token.is_some() || access.is_some();
         Ok(given.then_some(Self { token, access }))
@@ -188,23 +183,18 @@ fn parse_url(text: &str) -> Result<String, Failure> {
     let uri: Uri = text
         .parse()
         .map_err(|_| invalid("write it as https://HOST"))?;
-    let host = uri.host().unwrap_or_default();
-    let local = ["localhost", "127.0.0.1", "[::1]"].contains(&host);
+    let local = ["localhost", "127.0.0.1", "[::1]"].contains(&uri.host().unwrap_or_default());
     match uri.scheme_str() {
         Some("https") => {}
         Some("http") if local => {}
-        Some("http") => {
+        _ => {
             return Err(invalid(
-                "without TLS, everyone on the way can read the token; write https:// (plain http is for localhost)",
+                "write it as https://HOST; without TLS, everyone on the way can read the token (plain http is for \
+                 localhost)",
             ));
         }
-        _ => return Err(invalid("write it as https://HOST")),
     }
-    if uri.query().is_some()
-        || uri
-            .authority()
-            .is_some_and(|name| name.as_str().contains('@'))
-    {
+    if uri.query().is_some() || text.contains('@') {
         return Err(invalid("it must have no query and no user name"));
     }
     let url = text.trim_end_matches('/');
@@ -244,23 +234,14 @@ fn variable(name: &str) -> Option<String> {
 
 /// A file in our folder for settings: that of the operating system. `None` if there is none.
 pub fn ours(name: &str) -> Option<PathBuf> {
-    let absolute = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
+    let (variable, below_home) = match std::env::consts::OS {
+        "windows" => ("APPDATA", "AppData/Roaming"),
+        "macos" => ("XDG_CONFIG_HOME", "Library/Application Support"),
+        _ => ("XDG_CONFIG_HOME", ".config"),
     };
-    let base = absolute(if cfg!(windows) {
-        "APPDATA"
-    } else {
-        "XDG_CONFIG_HOME"
-    });
-    let folder = base.or_else(|| {
-        let home = std::env::home_dir().filter(|home| home.is_absolute())?;
-        Some(home.join(match cfg!(target_os = "macos") {
-            true => "Library/Application Support",
-            false => ".config",
-        }))
-    })?;
+    let given = std::env::var_os(variable).map(PathBuf::from);
+    let given = given.filter(|path| path.is_absolute());
+    let folder = given.or_else(|| Some(std::env::home_dir()?.join(below_home)))?;
     Some(folder.join("ztp").join(name))
 }
 
