@@ -81,17 +81,22 @@ pub enum Command {
         text: Option<String>,
     },
     /// Show a node: its facts, records, pool values and latest events
-    Node { id: String },
+    Node {
+        /// Its id
+        id: String,
+    },
     /// Store records of a node: its definition, startup-config or attributes
     #[command(after_help = ASSIGN_EXAMPLES)]
     Assign(AssignArgs),
     /// Drop the definition and pattern of nodes: they match neighbordb again at their next boot
     Reprovision {
+        /// Their ids
         #[arg(required = true)]
         id: Vec<String>,
     },
     /// Delete all records of a node
     Forget {
+        /// Its id
         id: String,
         /// Release its values of all pools, too
         #[arg(long)]
@@ -102,7 +107,9 @@ pub enum Command {
     },
     /// Make a site the owner of a node
     Move {
+        /// Its id
         id: String,
+        /// The site
         #[arg(value_parser = site_name, required_unless_present = "no_site")]
         site: Option<String>,
         /// Remove the site: the next one that the node's requests come from becomes its owner
@@ -136,7 +143,10 @@ pub enum Command {
         limit: u64,
     },
     /// Undo a change of content in the audit log
-    Undo { number: u64 },
+    Undo {
+        /// Its number in the log
+        number: u64,
+    },
     /// Verify a token, which is read from standard input, and store it
     #[command(after_help = LOGIN_EXAMPLES)]
     Login {

@@ -90,7 +90,10 @@ fn a_token_that_the_server_does_not_know_is_not_stored() {
         assert!(text.contains(problem), "{text}");
     }
     let (_, text) = scratch.ztp_with(&["login", "--url", "http://ztp.example.net"], &[], TOKEN);
-    assert!(text.contains("write it as https://HOST; without TLS"), "{text}");
+    assert!(
+        text.contains("write it as https://HOST; without TLS"),
+        "{text}"
+    );
     let (_, text) = scratch.ztp_with(&["login", "--url", "https://me:secret@x"], &[], TOKEN);
     assert!(!text.contains("secret"), "{text}");
 }
