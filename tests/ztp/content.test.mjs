@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { root } from "../../scripts/run.mjs";
 import { facts, startWorker } from "../e2e/harness.mjs";
-import { TOKEN, build, contents, proxy, scratch, write, ztp } from "./run.mjs";
+import { TOKEN, build, contents, hashes, killed, proxy, scratch, sparse, write, ztp } from "./run.mjs";
 
 let worker;
 before(async () => {
@@ -269,6 +269,21 @@ test("a push killed at any moment resumes with the rest", async (t) => {
   // Each kill interrupts at most eight.
   assert.ok(sent <= 49 + 8 * kills, `${sent} requests for 49 keys, with ${kills} kills`);
   assert.match((await run(0, ["push", folder], { home })).printed, /49 unchanged/);
+});
+
+test("an image of over 64 MiB is sent in parts with little memory, and a killed push resumes with the next part", async (t) => {
+  const folder = join(scratch(t), "root");
+  const size = 150 << 20;
+  sparse(join(folder, "files/EOS.swi"), size);
+  const through = await proxy(t, url);
+  const options = { url: through.url, home: scratch(t) };
+  const pushed = await killed(["push", folder], options, through, { kills: 3, progress: () => through.bytes, total: size });
+  assert.deepEqual([pushed.kills, through.again], [3, []]);
+  const copy = join(scratch(t), "copy");
+  const pulled = await killed(["pull", copy], options, through, { kills: 0, progress: () => 0, total: 0 });
+  for (const { memory } of [pushed, pulled]) assert.ok(memory < 64 << 20, `${memory} bytes of memory`);
+  assert.deepEqual(hashes(copy), hashes(folder));
+  assert.match((await run(0, ["push", folder], options)).printed, /1 unchanged/);
 });
 
 test("a push names the nodes with a copy of a definition that it changes", async (t) => {

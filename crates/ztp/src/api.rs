@@ -66,6 +66,11 @@ impl Stored {
         self.via.as_deref() == Some("push") && self.sha1.is_some()
     }
 
+    /// Whether an operator has stored it, not a switch or an unknown program.
+    pub fn is_of_operator(&self) -> bool {
+        self.is_pushed() || self.by.as_deref().is_some_and(|by| by != "switch")
+    }
+
     /// Who changed it last, and when.
     pub fn last_change(&self) -> String {
         let by = self.by.as_deref().unwrap_or("someone");

@@ -167,7 +167,8 @@ impl<'a> Push<'a> {
         let Some(stored) = &item.stored else {
             return Ok(item);
         };
-        let (is_pushed, former) = (stored.is_pushed(), stored.sha1.clone().unwrap_or_default());
+        let is_known = stored.is_of_operator();
+        let former = stored.sha1.clone().unwrap_or_default();
         if former == sha1 {
             item.step = Step::Unchanged;
             return Ok(item);
@@ -177,7 +178,7 @@ impl<'a> Push<'a> {
                 item.step = Step::Change;
                 return Ok(item);
             }
-            if !is_pushed && !self.seen.has(key, &former) {
+            if !is_known && !self.seen.has(key, &former) {
                 return Ok(item.left_alone(
                     "the switch has stored its own since the last push; fetch it with `ztp pull --nodes`, or give \
                      --overwrite-startup-configs",
