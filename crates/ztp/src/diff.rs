@@ -9,11 +9,12 @@ use similar::TextDiff;
 use crate::api::{Api, Sink};
 use crate::cli::ChangeArgs;
 use crate::digest::FileDigest;
+use crate::fleet::print;
 use crate::parallel::{self, AT_ONCE};
 use crate::plan::{Item, Step};
 use crate::push::Push;
 use crate::terminal::line;
-use crate::{CLEAN, FINDINGS, Failure, display, regular};
+use crate::{CLEAN, FINDINGS, Failure, regular};
 
 /// The largest text of a difference, in bytes. Of larger files, only sizes and hashes are shown.
 const MAX_BYTES: u64 = 1 << 20;
@@ -47,11 +48,11 @@ pub fn run(args: &ChangeArgs, url: Option<&str>, json: bool) -> Result<u8, Failu
         Ok((item, unified(&item.key, stored.as_ref(), file.as_ref())))
     })?;
     for (item, difference) in &differences {
-        let text = match json {
-            true => format!("{}\n", json!({"key": item.key, "diff": difference})),
-            false => difference.clone(),
-        };
-        display(&text)?;
+        print(
+            json,
+            &json!({"key": item.key, "diff": difference}),
+            difference,
+        )?;
     }
     Ok(match differences.is_empty() {
         true => CLEAN,

@@ -203,8 +203,5 @@ fn state(path: &Path) -> Result<Option<u64>, String> {
 
 /// Whether the path exists and is neither a folder nor a link to one.
 fn is_not_folder(path: &Path) -> bool {
-    match std::fs::metadata(path) {
-        Ok(found) => !found.is_dir(),
-        Err(_) => std::fs::symlink_metadata(path).is_ok(),
-    }
+    !path.is_dir() && path.symlink_metadata().is_ok()
 }

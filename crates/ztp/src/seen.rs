@@ -28,16 +28,11 @@ impl Seen {
             let name = Sha1::digest(format!("{url}\n{}", folder.display()));
             servers::ours(&format!("seen/{}.json", ztp_core::hex(&name)))
         });
-        let text = match &path {
-            Some(path) => servers::load(path)?,
-            None => None,
-        };
+        let text = path.as_deref().map(servers::load).transpose()?.flatten();
         // An invalid file is one of another version: it is replaced.
         let values = text.and_then(|text| serde_json::from_slice(&text).ok());
-        Ok(Self {
-            path,
-            values: values.unwrap_or_default(),
-        })
+        let values = values.unwrap_or_default();
+        Ok(Self { path, values })
     }
 
     /// Whether the value with a SHA-1 is that of the last push or pull.
