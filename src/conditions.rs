@@ -12,6 +12,20 @@ pub struct Preconditions {
 }
 
 impl Preconditions {
+    /// That the value has this ETag; `None`: that there is no value.
+    pub fn equal(etag: Option<String>) -> Self {
+        match etag {
+            Some(_) => Self {
+                if_match: etag,
+                if_none_match: None,
+            },
+            None => Self {
+                if_match: None,
+                if_none_match: Some("*".to_owned()),
+            },
+        }
+    }
+
     /// Whether a value with this ETag may be replaced; `None`: whether a value may be created.
     pub fn hold(&self, etag: Option<&str>) -> bool {
         // A strong comparison: a weak ETag never matches.
@@ -114,6 +128,15 @@ mod tests {
                 if_none_match: if_none_match.map(str::to_owned),
             };
             assert_eq!(conditions.hold(etag), holds, "{conditions:?} {etag:?}");
+        }
+        for etag in [a, b, None] {
+            let equal = Preconditions::equal(etag.map(str::to_owned));
+            assert!(equal.hold(etag));
+            assert!(
+                ![a, b, None]
+                    .iter()
+                    .any(|other| *other != etag && equal.hold(*other))
+            );
         }
     }
 

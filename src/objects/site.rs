@@ -9,8 +9,6 @@ mod database;
 mod keeper;
 pub mod protocol;
 
-use std::cell::Cell;
-
 use worker::{
     DurableObject, Env, Request, Response, State as ObjectState, durable_object, wasm_bindgen,
 };
@@ -31,8 +29,6 @@ pub struct Site {
     env: Env,
     database: Database,
     locks: Locks,
-    /// Whether the alarm is scheduled.
-    armed: Cell<bool>,
 }
 
 impl DurableObject for Site {
@@ -42,7 +38,6 @@ impl DurableObject for Site {
             object,
             env,
             locks: Locks::default(),
-            armed: Cell::default(),
         }
     }
 
@@ -71,6 +66,16 @@ impl Site {
             }
             Command::Entries(query) => Ok(Reply::Entries(self.database.entries(&query)?)),
             Command::Change(change) => self.change(*change).await,
+            Command::SetItem(name, text) => {
+                self.database.set_item(&name, &text, now())?;
+                self.arm().await?;
+                Ok(Reply::Ended)
+            }
+            Command::Items(name) => Ok(Reply::Items(self.database.items(&name)?)),
+            Command::RemoveItems(name) => {
+                self.database.remove_items(&name)?;
+                Ok(Reply::Ended)
+            }
             Command::Written(key) => {
                 let state = self.database.key_state(&key, now())?;
                 Ok(Reply::Written(state.accepted))

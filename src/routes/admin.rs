@@ -8,6 +8,8 @@ pub mod events;
 pub mod explain;
 pub mod nodes;
 pub mod pools;
+pub mod undo;
+pub mod uploads;
 
 use serde_json::{Map, Value, json};
 use ztp_core::audit::{Action, Intent};

@@ -13,7 +13,7 @@ use ztp_core::key::{ObjectKey, Record, UNDO, kept};
 use ztp_core::node::NodeId;
 
 use super::objects::{body_of, of_uploader};
-use super::{RecordBody, Records, Storage, message, now};
+use super::{Payload, RecordBody, Records, Storage, message, now};
 use crate::error::Error;
 use crate::objects::site::protocol::{Command, CurrentValue, NewValue, Reply, WrittenValue};
 use crate::response::iso_time;
@@ -87,7 +87,7 @@ pub struct ObjectChange<'a> {
 }
 
 impl ObjectState {
-    fn of(object: &Object) -> Self {
+    pub(super) fn of(object: &Object) -> Self {
         let (sha1, sha256) = of_uploader(object);
         let mut metadata = object.custom_metadata().unwrap_or_default();
         Self {
@@ -374,13 +374,8 @@ impl Storage {
     pub async fn send_value(&self, key: &str, value: &NewValue) -> Result<(), Error> {
         let object = self.kept_object(&value.kept).await?;
         let stream = body_of(&value.kept, &object)?;
-        self.count(|n| n.kv_writes += 1);
-        let put = async {
-            let put = self.bindings.data.put_stream(key, stream)?;
-            put.metadata(value.metadata())?.execute().await
-        };
-        let put = put.await;
-        put.map_err(|cause| Error::storage(format!("writing {key}"), message(&cause)))
+        let payload = Payload::Stream(stream);
+        self.put_described(key, payload, &value.metadata()).await
     }
 
     /// Keeps bytes in R2. Returns their key there.
@@ -625,7 +620,7 @@ fn invalid_cursor(cursor: &str) -> Error {
     ))
 }
 
-fn kept_key(sha1: &str) -> String {
+pub(super) fn kept_key(sha1: &str) -> String {
     kept(now(), sha1, (Math::random() * f64::from(u32::MAX)) as u32)
 }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { assertOperatorRefusal, facts, startWorker } from "./harness.mjs";
+import { assertOperatorRefusal, startWorker } from "./harness.mjs";
 
 const ADMIN = "an-admin-token-0123";
 let worker;
@@ -66,9 +66,9 @@ describe("content", () => {
       await worker.settle();
       const listed = await list();
       assert.deepEqual(listed.map(({ key }) => key), [key]);
-      if (key.startsWith("nodes/")) return;
       const { modified, ...description } = listed[0];
-      assert.deepEqual(description, { key, store, size: two.length, sha1: sha1(two), etag: replaced.json.etag, by: "admin token", via: "push" });
+      const via = key.startsWith("nodes/") ? null : "push";
+      assert.deepEqual(description, { key, store, size: two.length, sha1: sha1(two), etag: replaced.json.etag, by: "admin token", via });
       assert.ok(Math.abs(Date.parse(modified) - Date.now()) < 60_000, modified);
     });
 
@@ -120,6 +120,38 @@ describe("content", () => {
           { n: 2, who: "admin token", action: "store", target: key, before: summary(one), after: summary(two), outcome: "done", undoable: true },
         ],
       );
+    });
+
+    test(`${key}: each change is undone, and so is its undo`, async () => {
+      await put(path, one);
+      await put(path, two);
+      const undo = (n) => admin("POST", `/audit/${n}/undo`);
+      const first = assertOperatorRefusal(await undo(1), 409, /changed later by the changes 2/);
+      assert.deepEqual(first.changed_by, [2]);
+      assert.deepEqual([(await undo(2)).json, (await content("GET", path)).text], [{ audit: 3 }, one]);
+      assert.deepEqual([(await undo(3)).json, (await content("GET", path)).text], [{ audit: 4 }, two]);
+      const [entry] = await entries();
+      assert.deepEqual([entry.undo_of, entry.action, entry.before, entry.after], [3, "store", summary(one), summary(two)]);
+      // A creation is deleted, and a deletion restored.
+      assert.equal((await content("DELETE", path)).json.audit, 5);
+      assert.deepEqual((await undo(5)).json, { audit: 6 });
+      assert.equal((await content("GET", path)).text, two);
+      await content("DELETE", path);
+      await put(path, one);
+      assert.deepEqual((await undo(8)).json, { audit: 9 });
+      assertOperatorRefusal(await content("GET", path), 404, /is not stored/);
+      assert.equal((await entries())[0].action, "delete");
+    });
+
+    test(`${key}: a change is not undone if the value has changed outside of this API`, async () => {
+      await put(path, one);
+      await put(path, two);
+      await worker.settle();
+      await worker.advance(3_600_000);
+      await (store === "kv" ? worker.kv : worker.r2).put(key, "edited: 1\n");
+      const refused = assertOperatorRefusal(await admin("POST", "/audit/2/undo"), 409, /outside of this API/);
+      assert.deepEqual(refused.changed_by, []);
+      assert.equal((await content("GET", path)).text, "edited: 1\n");
     });
 
     test(`${key} is 404 if it is not stored`, async () => {

@@ -6,7 +6,7 @@
 //! - [`key`], [`path`]: storage keys and URL paths; [`record`]: the size of what is stored for a node; [`kv`]:
 //!   how long KV may be stale.
 //! - [`settings`], [`credentials`]: the operator's settings, and the callers that tokens identify.
-//! - [`operators`], [`audit`]: who may use the /admin API, and what they did.
+//! - [`operators`], [`audit`], [`secrets`]: who may use the /admin API, what they did, and what they may not see.
 //! - [`content`], [`check`]: the kinds of content, and everything that is wrong with it.
 //! - [`assets`]: the content that ships with the Worker.
 
@@ -32,6 +32,7 @@ pub mod pattern;
 pub mod plugin;
 pub mod pool;
 pub mod record;
+pub mod secrets;
 pub mod settings;
 pub mod template;
 

@@ -28,6 +28,11 @@ CREATE TABLE IF NOT EXISTS written (
     key TEXT PRIMARY KEY,
     expires INTEGER NOT NULL,
     state TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS item (
+    name TEXT PRIMARY KEY,
+    time INTEGER NOT NULL,
+    text TEXT NOT NULL
 ) WITHOUT ROWID;";
 
 /// The tables of one site.
@@ -43,6 +48,12 @@ struct Row {
     time: f64,
     intent: String,
     ending: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    name: String,
+    text: String,
 }
 
 #[derive(Deserialize)]
@@ -140,6 +151,35 @@ impl Database {
             "DELETE FROM written WHERE expires <= ?",
             vec![(now as f64).into()],
         )?;
+        Ok(())
+    }
+
+    /// Stores an item.
+    pub fn set_item(&self, name: &str, text: &str, now: u64) -> worker::Result<()> {
+        let insert = "INSERT OR REPLACE INTO item (name, time, text) VALUES (?, ?, ?)";
+        self.exec(insert, vec![name.into(), (now as f64).into(), text.into()])?;
+        Ok(())
+    }
+
+    /// The items with a name, or with names below it, in the order of the names.
+    pub fn items(&self, name: &str) -> worker::Result<Vec<(String, String)>> {
+        let select = "SELECT name, text FROM item WHERE name = ?1 OR (name > ?1 || '/' AND name < ?1 || '0') ORDER BY name";
+        let rows: Vec<Item> = self.exec(select, vec![name.into()])?.to_array()?;
+        Ok(rows.into_iter().map(|row| (row.name, row.text)).collect())
+    }
+
+    /// The items that were stored before a time, a few at once.
+    pub fn old_items(&self, time: u64) -> worker::Result<Vec<(String, String)>> {
+        let select = "SELECT name, text FROM item WHERE time < ? ORDER BY name LIMIT ?";
+        let values = vec![(time as f64).into(), f64::from(MAX_FORGOTTEN).into()];
+        let rows: Vec<Item> = self.exec(select, values)?.to_array()?;
+        Ok(rows.into_iter().map(|row| (row.name, row.text)).collect())
+    }
+
+    /// Deletes the items with a name, or with names below it.
+    pub fn remove_items(&self, name: &str) -> worker::Result<()> {
+        let delete = "DELETE FROM item WHERE name = ?1 OR (name > ?1 || '/' AND name < ?1 || '0')";
+        self.exec(delete, vec![name.into()])?;
         Ok(())
     }
 

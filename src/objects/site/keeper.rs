@@ -1,4 +1,5 @@
-//! The alarm of a site's object: it deletes values that were kept for an undo, 30 days after they were replaced.
+//! The alarm of a site's object: it deletes values that were kept for an undo, 30 days after they were replaced, and
+//! uploads, 7 days after they began.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use ztp_core::key::kept_at;
 
 use super::Site;
 use crate::error::Error;
-use crate::storage::{Storage, now};
+use crate::storage::{Storage, Upload, expired as uploads_expired, now};
 
 /// The time between two alarms, in milliseconds: a day.
 const CLEAN_EVERY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -18,16 +19,14 @@ const MAX_PAGES: usize = 10;
 impl Site {
     /// Schedules the alarm, unless it is scheduled.
     pub(super) async fn arm(&self) -> worker::Result<()> {
-        if self.armed.replace(true) {
-            return Ok(());
-        }
         let storage = self.object.storage();
-        if storage.get_alarm().await?.is_none() {
-            storage
-                .set_alarm(Duration::from_millis(CLEAN_EVERY_MS))
-                .await?;
-        }
-        Ok(())
+        let pause = match storage.get_alarm().await? {
+            None => CLEAN_EVERY_MS,
+            // The alarm is late, or failed too often.
+            Some(time) if time.max(0) as u64 <= now() => 0,
+            Some(_) => return Ok(()),
+        };
+        storage.set_alarm(Duration::from_millis(pause)).await
     }
 
     /// Deletes what is not needed any more, and schedules the next alarm. A failure waits for that one.
@@ -47,6 +46,15 @@ impl Site {
         let storage = Storage::open(&self.env)?;
         let expired = now().saturating_sub(UNDO_MS);
         self.database.forget_key_states(now()).map_err(failed)?;
+        for (name, text) in self.database.old_items(uploads_expired()).map_err(failed)? {
+            // Not of a part, whose text is an ETag.
+            if let Ok(upload) = serde_json::from_str::<Upload>(&text)
+                && upload.done.is_none()
+            {
+                storage.discard_parts(&upload).await?;
+            }
+            self.database.remove_items(&name).map_err(failed)?;
+        }
         let mut after = None;
         for _ in 0..MAX_PAGES {
             let (keys, more) = storage.kept_keys(after.as_deref()).await?;

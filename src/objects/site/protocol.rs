@@ -25,6 +25,12 @@ pub enum Command {
     Change(Box<ValueChange>),
     /// Returns the value of a key that counts although KV may show another one.
     Written(String),
+    /// Stores an item, which is deleted some days later: its name, and its text.
+    SetItem(String, String),
+    /// Returns the items with this name, or with names below it.
+    Items(String),
+    /// Deletes the items with this name, or with names below it.
+    RemoveItems(String),
 }
 
 /// A change of a value in KV. The target of the intent is its key.
@@ -128,6 +134,8 @@ pub enum Reply {
     /// Other changes of this key take too long. There is no entry.
     Busy,
     Written(Option<WrittenValue>),
+    /// Names and texts, in the order of the names.
+    Items(Vec<(String, String)>),
     /// Storage failed: the cause.
     Failed(String),
 }

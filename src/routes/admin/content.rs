@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use ztp_core::audit::{Action, Intent, Summary};
 use ztp_core::check::{self, Finding};
-use ztp_core::content::{ContentKind, NotContent, Store};
+use ztp_core::content::{ContentKind, NotContent};
 use ztp_core::credentials::is_site_name;
 use ztp_core::event::Event;
 use ztp_core::key::{NODES, ObjectKey, Record};
@@ -11,6 +11,7 @@ use ztp_core::node::NodeId;
 use ztp_core::operators::{Operator, Role};
 use ztp_core::path;
 use ztp_core::printable::Printable;
+use ztp_core::secrets::without_secrets;
 use ztp_core::yaml::MAX_TEXT;
 
 use super::{Context, display_finding, respond};
@@ -28,6 +29,9 @@ use crate::stream;
 pub const MAX_VALUE_BYTES: usize = 8 << 20;
 /// Maximum size of an object in one request, in bytes; /admin/uploads takes larger ones. Cloudflare accepts 100 MB.
 pub const MAX_OBJECT_BYTES: u64 = 95 << 20;
+
+/// Maximum size of the name of a program, in bytes.
+const MAX_VIA_BYTES: usize = 32;
 
 /// A key of content, by the way in which it is stored.
 #[derive(Debug, Clone)]
@@ -130,6 +134,20 @@ pub async fn get(context: Context<'_>) -> Result<Response, Error> {
         _ => context.storage.document_value(&key).await?,
     };
     let FoundValue { sha1, size, body } = found.ok_or_else(|| not_stored(&key))?;
+    let operator = operator(&context)?;
+    let is_config = matches!(target, Target::Record(_, Record::StartupConfig));
+    if is_config && !operator.secrets && operator.role < Role::Admin {
+        let ValueBody::Buffer(bytes) = body else {
+            return Err(Error::TooLarge(format!(
+                "{key} has {size} bytes, too many to remove its secrets, which {} may not see",
+                operator.name
+            )));
+        };
+        let text = without_secrets(&String::from_utf8_lossy(&bytes.to_vec()));
+        let body = Body::Bytes(text.into_bytes());
+        let response = Response::new(200, content_type::PLAIN, body);
+        return Ok(response.with_header("Cache-Control", "no-store, no-transform"));
+    }
     let length = Some(size);
     let body = match body {
         _ if context.head => Body::Head { length },
@@ -219,15 +237,9 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
             changed?
         }
     };
-    Ok(stored_response(
-        &key,
-        Store::Kv,
-        size,
-        &sha1,
-        &etag(&sha1),
-        &stored,
-        &findings,
-    ))
+    let tag = etag(&sha1);
+    let body = stored_json(&key, "kv", size, &sha1, &tag, stored.audit, &findings);
+    Ok(stored_response(stored.created, &body))
 }
 
 /// The result of storing a value.
@@ -238,28 +250,30 @@ pub struct Stored {
     pub created: bool,
 }
 
-fn stored_response(
+/// The response to a stored value.
+pub fn stored_json(
     key: &str,
-    store: Store,
+    store: &str,
     size: u64,
     sha1: &str,
     etag: &str,
-    stored: &Stored,
+    audit: Option<u64>,
     findings: &[Finding],
-) -> Response {
-    let body = json!({
+) -> Value {
+    json!({
         "key": key,
-        "store": match store {
-            Store::Kv => "kv",
-            Store::R2 => "r2",
-        },
+        "store": store,
         "size": size,
         "sha1": sha1,
         "etag": etag,
-        "audit": stored.audit,
+        "audit": audit,
         "findings": findings.iter().map(display_finding).collect::<Vec<_>>(),
-    });
-    let status = if stored.created { 201 } else { 200 };
+    })
+}
+
+/// 200 or 201 with that response.
+pub fn stored_response(created: bool, body: &Value) -> Response {
+    let status = if created { 201 } else { 200 };
     let body = Body::Bytes(body.to_string().into_bytes());
     Response::new(status, content_type::JSON, body).with_header("Cache-Control", "no-store")
 }
@@ -507,19 +521,8 @@ async fn put_object(
         && (parameters.sha256.is_none() || before.sha256 == parameters.sha256)
     {
         request.drain().await;
-        let stored = Stored {
-            audit: None,
-            created: false,
-        };
-        return Ok(stored_response(
-            key,
-            Store::R2,
-            size,
-            sha1,
-            &before.etag,
-            &stored,
-            &[],
-        ));
+        let body = stored_json(key, "r2", size, sha1, &before.etag, None, &[]);
+        return Ok(stored_response(false, &body));
     }
     let intent = context.intent(Action::Store, key, None);
     // The bytes in memory stay until R2 has them.
@@ -544,19 +547,8 @@ async fn put_object(
     };
     let (number, after, created) = store_object(context, intent, object, before, change).await?;
     let sha1 = after.sha1.clone().unwrap_or_default();
-    let stored = Stored {
-        audit: Some(number),
-        created,
-    };
-    Ok(stored_response(
-        key,
-        Store::R2,
-        size,
-        &sha1,
-        &after.etag,
-        &stored,
-        &[],
-    ))
+    let body = stored_json(key, "r2", size, &sha1, &after.etag, Some(number), &[]);
+    Ok(stored_response(created, &body))
 }
 
 /// Keeps the object that is stored, and replaces it if it still has the state `before`. Returns the number of the entry,
@@ -652,15 +644,7 @@ pub struct Parameters {
 impl Parameters {
     fn of(context: &Context<'_>) -> Result<Self, Error> {
         let parameter = |name| path::query_value(&context.request.url, name);
-        let via = parameter("via");
-        if let Some(via) = &via
-            && !(1..=32).contains(&via.len())
-        {
-            return Err(Error::BadRequest(format!(
-                "via has {} bytes, but must have 1 to 32: it is the name of a program",
-                via.len()
-            )));
-        }
+        let via = via(context)?;
         Ok(Self {
             conditions: conditions(context),
             force: context.forces(),
@@ -693,6 +677,21 @@ pub fn hash(name: &str, value: Option<String>, length: usize) -> Result<Option<S
             "{name} is {value:?}, but must have {length} hexadecimal digits"
         ))),
         value => Ok(value),
+    }
+}
+
+/// The name of the program that sends a request.
+///
+/// # Errors
+/// [`Error::BadRequest`] if it is too long.
+pub fn via(context: &Context<'_>) -> Result<Option<String>, Error> {
+    let via = path::query_value(&context.request.url, "via");
+    match via {
+        Some(via) if !(1..=MAX_VIA_BYTES).contains(&via.len()) => Err(Error::BadRequest(format!(
+            "via has {} bytes, but must have 1 to {MAX_VIA_BYTES}: it is the name of a program",
+            via.len()
+        ))),
+        via => Ok(via),
     }
 }
 
