@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, beforeEach, test } from "node:test";
 import { parseArgs } from "node:util";
 import { startWorker } from "../e2e/harness.mjs";
 import { TOKEN, build, hashes, killed, proxy, scratch, sparse, write, ztp } from "./run.mjs";
@@ -20,6 +20,7 @@ before(async () => {
   worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: TOKEN } });
 });
 after(() => worker.stop());
+beforeEach(() => worker.reset());
 
 test(`${keys} keys`, async (t) => {
   const folder = join(scratch(t), "root");

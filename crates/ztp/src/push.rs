@@ -329,7 +329,7 @@ impl<'a> Push<'a> {
         let (size, sha1, sha256) = (file.size, &file.sha1, &file.sha256);
         if is_large(item) {
             let body = json!({"key": item.key, "size": size, "sha1": sha1, "sha256": sha256});
-            let begin = Call::post(doing, format!("/uploads?via=push{force}"), &body);
+            let begin = Call::post(doing, "/uploads", &body);
             let begun = self.api.send(&begin.replacing(item.etag()))?;
             return match begun.status {
                 200 | 201 => self.upload(item, local, begun.ok()?, bar),
@@ -375,7 +375,8 @@ impl<'a> Push<'a> {
             let content = Content::File(&local.path, from, length, bar);
             self.api.json(&call.content(content)).map(drop)
         })?;
-        let complete = Call::new(doing, Method::POST, format!("{upload}/complete"));
+        let path = format!("{upload}/complete?via=push");
+        let complete = Call::new(doing, Method::POST, path);
         self.outcome(item, self.api.send(&complete)?)
     }
 
