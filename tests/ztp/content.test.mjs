@@ -12,7 +12,7 @@ import { TOKEN, build, contents, hashes, killed, proxy, scratch, sparse, write, 
 
 let worker;
 before(async () => {
-  if (!process.env.NO_BUILD) build();
+  build();
   worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: TOKEN } });
 });
 after(() => worker.stop());
@@ -324,6 +324,25 @@ test("a document that the server finds broken is stored with --force only", asyn
   assert.equal((await put("?force=1")).status, 200);
   const log = (await run(0, ["log", "--json", "--target", "definitions/spine"])).out.trim().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual([log[0].forced, log[0].action], [true, "store"]);
+});
+
+test("log shows the changes, and undo puts one back unless something changed since", async (t) => {
+  const folder = dataRoot(t);
+  await run(0, ["push", folder, "--only", "definitions/spine"]);
+  for (const name of ["two", "three"]) {
+    write(folder, "definitions/spine", `name: ${name}\nactions: []\n`);
+    await run(0, ["push", folder, "--only", "definitions/spine"]);
+  }
+  const log = (await run(0, ["log"])).printed;
+  assert.match(log, /^3 \d{4}-\S+ admin token store definitions\/spine, can be undone\n2 .*\n1 .*\n$/);
+  assert.match((await run(0, ["log", "--limit", "1", "--before", "3"])).printed, /^2 .*\n$/);
+  assert.match((await run(1, ["undo", "2"])).printed, /error: undoing 2 failed: .*; the changes since: 3 \(see `ztp log`\)/);
+  assert.match((await run(0, ["undo", "3"])).printed, /^3 is undone \(number 4 of the audit log\)\n$/);
+  assert.match(await worker.kv.get("definitions/spine"), /two/);
+  assert.match((await run(0, ["log", "--limit", "1"])).printed, /^4 .*, undoes 3/);
+  // The folder still has the value that was undone: somebody has changed it since.
+  assert.match((await run(1, ["push", folder, "--only", "definitions/spine"])).printed, /conflict/);
+  assert.match((await run(1, ["undo", "77"])).printed, /error: undoing 77 failed: /);
 });
 
 test("a pull reports a key that cannot be a file, and leaves it alone", async (t) => {

@@ -8,8 +8,8 @@ import { TOKEN, build, scratch, write, ztp } from "./run.mjs";
 
 let worker;
 before(async () => {
-  if (!process.env.NO_BUILD) build();
-  worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: TOKEN }, bundle: process.env.BUNDLE });
+  build();
+  worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: TOKEN } });
 });
 after(() => worker.stop());
 beforeEach(async () => {

@@ -16,7 +16,7 @@ const MAX_MEMORY = 64 << 20;
 
 let worker;
 before(async () => {
-  if (!process.env.NO_BUILD) build();
+  build();
   worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: TOKEN } });
 });
 after(() => worker.stop());
