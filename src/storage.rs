@@ -23,7 +23,10 @@ use cache::{Cache, Cached, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PA
 
 pub use audit::Change;
 pub use cache::Flights;
-pub use nodes::{Outcome, RecordBody, Records};
+pub use nodes::{
+    ChangedRecord, Edit, MAX_KEYS_AT_ONCE, NewValue, Outcome, Plan, RecordBody, RecordChange,
+    Records,
+};
 pub use objects::{Description, FoundObject};
 
 /// Storage operations of one request, for its log line.
@@ -299,6 +302,16 @@ impl Storage {
         };
         let put = async { put?.execute().await }.await;
         put.map_err(|cause| Error::storage(format!("writing {key}"), message(&cause)))
+    }
+
+    /// Deletes a value in KV, if it is stored.
+    ///
+    /// # Errors
+    /// As [`Storage::put`].
+    pub async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.count(|n| n.kv_writes += 1);
+        let deleted = self.bindings.data.delete(key).await;
+        deleted.map_err(|cause| Error::storage(format!("deleting {key}"), message(&cause)))
     }
 
     /// Adds a problem that did not fail the request.

@@ -1,8 +1,8 @@
 //! The Durable Object of a node: one for each node, worldwide.
 //!
-//! Invariant: the object is the only writer of `nodes/<id>/*` on behalf of switches. A commit writes all of its
-//! records, its event and the owner, or nothing; and a record that was committed reaches KV, unless a later
-//! commit or an operator's edit replaces it first.
+//! Invariant: the object is the only writer of `nodes/<id>/*` on behalf of switches, and of operators who use the /admin
+//! API. A commit writes or deletes all of its records, its event and the owner, or nothing; and a record that was
+//! committed reaches KV, unless a later commit or an operator's edit in KV replaces it first.
 //!
 //! KV cannot ensure that: it has no transactions, its reads may be stale, and it rejects a second write of
 //! a key within a second. A Durable Object is one thread with its own database: nothing awaits between the
@@ -33,7 +33,7 @@ use ztp_core::node::{Comparison, NodeId, Step, Written};
 
 use crate::error::Error;
 use crate::storage::{Payload, Storage, now};
-use database::{Database, Stored};
+use database::{Database, Stored, version_name};
 use protocol::{
     Claim, Command, Commit, Contents, LoggedEvent, NewRecord, NodeRequest, RecordCopy, Reply,
     State, Timeline,
@@ -144,6 +144,8 @@ impl Node {
             claim,
             mut records,
             event,
+            by,
+            without_history,
         } = commit;
         let mut state = self.fresh()?;
         if base.is_some_and(|base| base != state.revision) {
@@ -173,11 +175,12 @@ impl Node {
         } in records
         {
             let sha1 = match &contents {
-                Contents::Text(text) => digest(text.as_bytes()),
+                Contents::Text(text) => Some(digest(text.as_bytes())),
                 Contents::Version(version) => {
                     new_version = Some(version.clone());
-                    version.sha1.clone()
+                    Some(version.sha1.clone())
                 }
+                Contents::Deleted => None,
             };
             let earlier = state.copies.get(&record).map(|copy| &copy.written);
             let copy = RecordCopy {
@@ -191,12 +194,20 @@ impl Node {
             time: now,
             event,
             site,
+            by,
         };
-        let versions = self.stored()?.as_ref().map_or(0, |stored| stored.versions);
+        let (versions, forgotten) = self
+            .stored()?
+            .as_ref()
+            .map_or((0, 0), |stored| (stored.versions, stored.forgotten));
         let stored = Stored {
             node: node.to_owned(),
-            state,
             versions: versions + u64::from(new_version.is_some()),
+            forgotten: match without_history {
+                true => state.revision,
+                false => forgotten,
+            },
+            state,
         };
         self.database
             .commit(&stored, &event, new_version.as_ref())?;
@@ -212,11 +223,13 @@ impl Node {
     }
 
     fn versions(&self) -> worker::Result<Vec<Version>> {
-        if self.stored()?.is_none() {
+        let Some(forgotten) = self.stored()?.as_ref().map(|stored| stored.forgotten) else {
             return Ok(Vec::new());
-        }
+        };
+        let last = version_name(forgotten);
         let versions = self.database.versions()?.into_iter();
-        Ok(versions.map(|(_, version)| version).collect())
+        let kept = versions.filter(|(name, _)| *name > last);
+        Ok(kept.map(|(_, version)| version).collect())
     }
 
     /// Copies what is due, and drops what has expired. Returns the time of the next alarm.
@@ -265,8 +278,13 @@ impl Node {
                 Step::At(time) => time,
                 Step::Read | Step::Send => now,
             });
-        let next = next.min();
+        let mut next = next.min();
         if let Some(stored) = self.stored()?.as_mut() {
+            if stored.forgotten > 0 {
+                // R2 failed.
+                let retry = now + ALARM_RETRY_MS;
+                next = Some(next.map_or(retry, |next| next.min(retry)));
+            }
             stored.state = state;
             self.database.save(stored)?;
         }
@@ -338,7 +356,7 @@ impl Node {
         }
     }
 
-    /// Sends a value to KV; false if its contents are gone.
+    /// Sends a value or a deletion to KV; false if the contents of the value are gone.
     async fn send(
         &self,
         storage: &Storage,
@@ -354,6 +372,7 @@ impl Node {
                 };
                 storage.put(key, Payload::Stream(stream)).await?;
             }
+            Contents::Deleted => storage.delete(key).await?,
         }
         Ok(true)
     }
@@ -379,20 +398,22 @@ impl Node {
         }
     }
 
-    /// Deletes the oldest versions beyond [`MAX_VERSIONS`], in R2 first.
+    /// Deletes the versions that an operator has forgotten, and the oldest beyond [`MAX_VERSIONS`], in R2 first.
     async fn trim_history(&self, storage: &Storage, node: &NodeId) -> Result<(), Error> {
         let failed = |cause| Error::storage(format!("trimming the history of {node}"), cause);
-        let count = self
+        let (count, forgotten) = self
             .stored()
             .map_err(failed)?
             .as_ref()
-            .map_or(0, |stored| stored.versions);
-        if count <= MAX_VERSIONS {
+            .map_or((0, 0), |stored| (stored.versions, stored.forgotten));
+        if count <= MAX_VERSIONS && forgotten == 0 {
             return Ok(());
         }
         let versions = self.database.versions().map_err(failed)?;
+        let last = version_name(forgotten);
+        let first_kept = versions.partition_point(|(name, _)| *name <= last);
         let extra = versions.len().saturating_sub(MAX_VERSIONS as usize);
-        let (old, kept) = versions.split_at(extra);
+        let (old, kept) = versions.split_at(extra.max(first_kept));
         for (name, version) in old {
             // Equal contents within a millisecond have one key.
             if !kept.iter().any(|(_, other)| other == version) {
@@ -402,6 +423,11 @@ impl Node {
             if let Some(stored) = self.stored().map_err(failed)?.as_mut() {
                 stored.versions = stored.versions.saturating_sub(1);
             }
+        }
+        if let Some(stored) = self.stored().map_err(failed)?.as_mut()
+            && stored.forgotten == forgotten
+        {
+            stored.forgotten = 0;
         }
         Ok(())
     }
@@ -453,11 +479,10 @@ fn owner(state: &State, claim: &Claim, now: u64) -> Option<String> {
     let in_kv = claim.in_kv.as_ref();
     let sha1 = in_kv.map(|site| digest(site.as_bytes()));
     match state.copies.get(&Record::Site) {
-        Some(RecordCopy {
-            contents: Contents::Text(site),
-            written,
-            ..
-        }) if written.counts_over(sha1.as_deref(), now) => Some(site.clone()),
+        Some(copy) if copy.written.counts_over(sha1.as_deref(), now) => match &copy.contents {
+            Contents::Text(site) => Some(site.clone()),
+            Contents::Version(_) | Contents::Deleted => None,
+        },
         _ => in_kv.cloned(),
     }
 }

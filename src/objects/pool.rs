@@ -125,6 +125,20 @@ impl ResourcePool {
                 let grant = self.allocations()?.assign(&pool, value, node);
                 self.store_grant(name, node, grant).map(Reply::Value)
             }
+            Command::Allocations => Ok(Reply::Allocations(self.rows()?)),
+            Command::Import(pairs) => {
+                let pool = self.contents(name).await?;
+                let refusals = pairs.iter().map(|(value, node)| {
+                    let node = &self.identifier()?.canonical(node);
+                    let grant = self.allocations()?.assign(&pool, value, node);
+                    match self.store_grant(name, node, grant) {
+                        Ok(_) => Ok(None),
+                        Err(Problem::Refused(reason)) => Ok(Some(reason)),
+                        Err(failure) => Err(failure),
+                    }
+                });
+                Ok(Reply::Imported(refusals.collect::<Result<_, _>>()?))
+            }
             Command::List => {
                 let pool = self.contents(name).await?;
                 let reserved = pool.reserved();
@@ -144,15 +158,8 @@ impl ResourcePool {
             }
             #[cfg(feature = "panics")]
             Command::Panic => panic!("in a pool"),
-            Command::ReleaseNode { node } => {
-                let node = self.identifier()?.canonical(node);
-                let held = self.allocations()?.held(&node).map(str::to_owned);
-                self.release(
-                    self.rows()?
-                        .into_iter()
-                        .find(|row| Some(&row.value) == held.as_ref()),
-                )
-            }
+            Command::Holding { node } => Ok(Reply::Holding(self.allocation_of(node)?)),
+            Command::ReleaseNode { node } => self.release(self.allocation_of(node)?),
         }
     }
 
@@ -220,6 +227,15 @@ impl ResourcePool {
                 "the pool '{name}' has no value for the node {node}: {refusal}"
             ))),
         }
+    }
+
+    /// The allocation of a node.
+    fn allocation_of(&self, node: &str) -> Result<Option<Allocation>, Problem> {
+        let node = self.identifier()?.canonical(node);
+        let Some(held) = self.allocations()?.held(&node).map(str::to_owned) else {
+            return Ok(None);
+        };
+        Ok(self.rows()?.into_iter().find(|row| row.value == held))
     }
 
     fn release(&self, found: Option<Allocation>) -> Result<Reply, Problem> {

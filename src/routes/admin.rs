@@ -1,18 +1,26 @@
 //! /admin: the API of operators. Each resource is a file.
 
+pub mod allocations;
 pub mod audit;
+pub mod changes;
 pub mod events;
+pub mod nodes;
 pub mod pools;
 pub mod session;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use ztp_core::audit::{Action, Intent};
+use ztp_core::check::Finding;
 use ztp_core::key::Record;
 use ztp_core::node::NodeId;
+use ztp_core::path;
 
 use super::Context;
 use crate::error::Error;
 use crate::response::Response;
+
+/// Maximum size of the JSON in the body of a request, in bytes.
+pub const MAX_JSON_BYTES: usize = 8 << 20;
 
 /// 200 with JSON, which no cache may store.
 fn respond(value: &Value) -> Response {
@@ -22,6 +30,52 @@ fn respond(value: &Value) -> Response {
 /// The 404 for a node that is unknown, or not visible to the operator.
 fn unknown_node(node: &NodeId) -> Error {
     Error::NotFound(format!("nothing is known of the node {node}"))
+}
+
+/// The fields of the JSON object in the body, of which only `known` ones may be there. An empty body has none.
+async fn fields(context: &Context<'_>, known: &[&str]) -> Result<Map<String, Value>, Error> {
+    let invalid = |reason: String| Error::BadRequest(format!("the request is not valid: {reason}"));
+    let body = context.request.body("the request", MAX_JSON_BYTES).await?;
+    if body.is_blank() {
+        return Ok(Map::new());
+    }
+    let text = String::from_utf8(body.to_vec()).map_err(|error| invalid(error.to_string()))?;
+    let fields = match serde_json::from_str(&text) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) => return Err(invalid("it must be a JSON object".to_owned())),
+        Err(error) => return Err(invalid(error.to_string())),
+    };
+    match fields.keys().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(fields),
+        Some(unknown) => Err(invalid(format!(
+            "{unknown:?} is not a field of it; its fields are {}",
+            known.join(", ")
+        ))),
+    }
+}
+
+/// A field that is true or false; false if it is missing.
+fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, Error> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(value)) => Ok(*value),
+        Some(other) => Err(Error::BadRequest(format!(
+            "the field {name:?} is {other}, but must be true or false"
+        ))),
+    }
+}
+
+fn display_finding(finding: &Finding) -> Value {
+    let position = finding.position;
+    json!({
+        "key": finding.key,
+        "kind": finding.kind.id(),
+        "severity": finding.kind.severity().name(),
+        "line": position.map(|position| position.line),
+        "column": position.map(|position| position.column),
+        "message": finding.message,
+        "help": finding.help(),
+    })
 }
 
 impl Context<'_> {
@@ -56,6 +110,16 @@ impl Context<'_> {
         let node = self.node_in_path(segment)?;
         self.check_visible(&node).await?;
         Ok(node)
+    }
+
+    /// The name of the operator.
+    fn operator_name(&self) -> &str {
+        self.operator.map_or("", |operator| operator.name.as_str())
+    }
+
+    /// Whether the request stores a document although it is invalid: `?force=1`.
+    fn forces(&self) -> bool {
+        path::query_value(&self.request.url, "force").is_some_and(|force| force == "1")
     }
 
     /// A change by this operator, for the audit log. `site`: that of the node that is concerned.

@@ -156,7 +156,7 @@ async fn decide(
     }
     let version = contents.iter().find_map(|(_, contents)| match contents {
         Contents::Version(version) => Some(version.clone()),
-        Contents::Text(_) => None,
+        Contents::Text(_) | Contents::Deleted => None,
     });
     let new_records = contents.into_iter().map(|(record, contents)| NewRecord {
         record,
@@ -168,6 +168,8 @@ async fn decide(
         claim,
         records: new_records.collect(),
         event,
+        by: None,
+        without_history: false,
     };
     let outcome = context.storage.commit(node, commit, records).await?;
     if let (Outcome::Conflict | Outcome::OtherSite, Some(version)) = (&outcome, version) {

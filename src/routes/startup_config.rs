@@ -91,6 +91,8 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
             },
         }],
         event: Event::StartupConfigStored,
+        by: None,
+        without_history: false,
     };
     match storage.commit(&node, commit, &mut records).await? {
         Outcome::OtherSite => {

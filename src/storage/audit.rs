@@ -39,9 +39,7 @@ impl Storage {
         intent: Intent,
         change: impl Future<Output = Result<Change<T>, Error>>,
     ) -> Result<(u64, T), Error> {
-        let Reply::Begun(number) = self.call_site(Command::Begin(intent)).await? else {
-            return Err(unexpected());
-        };
+        let number = self.begin(intent).await?;
         let (ending, result) = match change.await {
             Ok(change) => {
                 let ending = Ending {
@@ -64,13 +62,26 @@ impl Storage {
                 (ending, Err(error))
             }
         };
+        self.end(number, ending).await;
+        result.map(|value| (number, value))
+    }
+
+    /// Writes an entry before its change; returns its number.
+    async fn begin(&self, intent: Intent) -> Result<u64, Error> {
+        match self.call_site(Command::Begin(intent)).await? {
+            Reply::Begun(number) => Ok(number),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Completes an entry. If that fails, the log has a warning.
+    async fn end(&self, number: u64, ending: Ending) {
         if let Err(error) = self.call_site(Command::End { number, ending }).await {
             self.warn(format!(
                 "{}; the entry {number} of the audit log is not complete",
                 error.detail()
             ));
         }
-        result.map(|value| (number, value))
     }
 
     /// Entries of the audit log, the newest first.

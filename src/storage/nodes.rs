@@ -1,11 +1,13 @@
 //! The records of one node: `nodes/<id>/*` in KV, and the copies of its object, which wrote them last.
 
+mod changes;
 mod records;
 
 use std::collections::HashMap;
 
 use futures_util::future::join3;
 use worker::web_sys::ReadableStream;
+use ztp_core::audit::Summary;
 use ztp_core::key::{Record, folder};
 use ztp_core::kv::digest;
 use ztp_core::node::NodeId;
@@ -17,10 +19,15 @@ use crate::objects::node::protocol::{
 };
 use crate::stream::{self, Buffer};
 
+pub use changes::{ChangedRecord, Edit, NewValue, Plan, RecordChange};
 pub use records::Records;
+use records::StartupConfig;
 
 /// Maximum size of a value of KV that is compared in memory with the object's copy, in bytes.
 const MAX_COMPARED_BYTES: usize = 256 << 10;
+
+/// Maximum number of keys in one read of KV.
+pub const MAX_KEYS_AT_ONCE: usize = 100;
 
 /// The result of a commit.
 pub enum Outcome {
@@ -60,30 +67,73 @@ impl Storage {
             .copied()
             .filter(|record| *record != Record::StartupConfig)
             .collect();
-        let has_startup_config = async {
+        let startup_config = async {
             if texts.len() == wanted.len() {
-                return Ok(None);
+                return Ok(StartupConfig::Unread);
             }
             let stream = self.kv_stream(&Record::StartupConfig.key(node)).await?;
-            Ok(Some(stream.is_some_and(|stream| {
+            Ok(stream.map_or(StartupConfig::Missing, |stream| {
                 // The promise settles on its own; nothing depends on it.
                 let _ = stream.cancel();
-                true
-            })))
+                StartupConfig::Stored
+            }))
         };
-        let (texts, has_startup_config, state) = join3(
+        let (texts, startup_config, state) = join3(
             self.texts(node, &texts),
-            has_startup_config,
+            startup_config,
             self.node_state(node, wanted),
         )
         .await;
-        self.merge(texts, has_startup_config, state)
+        let mut records = self.merge(texts, startup_config, state)?;
+        self.compare_with_deletion(node, &mut records).await;
+        Ok(records)
+    }
+
+    /// All records of a node, with the hash of its startup-config: three reads at the same time.
+    ///
+    /// # Errors
+    /// As [`Storage::records`].
+    pub async fn hashed_records(&self, node: &NodeId) -> Result<Records, Error> {
+        let texts: Vec<Record> = Record::ALL
+            .into_iter()
+            .filter(|record| *record != Record::StartupConfig)
+            .collect();
+        let key = Record::StartupConfig.key(node);
+        let (texts, startup_config, state) = join3(
+            self.texts(node, &texts),
+            self.summary_of(&key),
+            self.node_state(node, &Record::ALL),
+        )
+        .await;
+        let startup_config =
+            startup_config.map(|found| found.map_or(StartupConfig::Missing, StartupConfig::Hashed));
+        self.merge(texts, startup_config, state)
+    }
+
+    /// Hashes the startup-config in KV if the object has deleted it: that decides whether it is stale. One more
+    /// read, only within the window after a deletion.
+    async fn compare_with_deletion(&self, node: &NodeId, records: &mut Records) {
+        let copy = records.state.copies.get(&Record::StartupConfig);
+        if records.startup_config != StartupConfig::Stored
+            || copy.is_none_or(|copy| copy.contents != Contents::Deleted)
+        {
+            return;
+        }
+        let found = self.summary_of(&Record::StartupConfig.key(node)).await;
+        records.startup_config = match found {
+            Ok(found) => found.map_or(StartupConfig::Missing, StartupConfig::Hashed),
+            Err(error) => {
+                let detail = error.detail();
+                self.warn(format!("{detail}; its deletion counts"));
+                StartupConfig::Unread
+            }
+        };
     }
 
     fn merge(
         &self,
         texts: Result<HashMap<Record, Option<String>>, Error>,
-        has_startup_config: Result<Option<bool>, Error>,
+        startup_config: Result<StartupConfig, Error>,
         state: Result<State, Error>,
     ) -> Result<Records, Error> {
         let mut records = Records::default();
@@ -92,7 +142,7 @@ impl Storage {
             Err(failure) => records.object_failure = Some(failure),
         }
         let texts = texts.map(|texts| records.in_kv = texts);
-        let startup_config = has_startup_config.map(|has| records.startup_config_in_kv = has);
+        let startup_config = startup_config.map(|found| records.startup_config = found);
         records.kv_failure = texts.err().or(startup_config.err());
         match (&records.kv_failure, &records.object_failure) {
             (None, None) => {}
@@ -133,7 +183,7 @@ impl Storage {
         let copy = state.as_mut().map(|state| state.copies.remove(&record));
         let copy = copy.map_err(|failure| failure.clone());
         Ok((
-            self.merge(texts, Ok(None), state)?,
+            self.merge(texts, Ok(StartupConfig::Unread), state)?,
             FoundRecord {
                 record,
                 in_kv,
@@ -167,14 +217,14 @@ impl Storage {
         };
         let in_kv = match in_kv {
             Ok(Some(stream)) => stream,
-            Ok(None) => return self.contents(node, copy).await.map(Some),
+            Ok(None) => return self.contents(node, copy).await,
             Err(error) => {
                 let contents = self.contents(node, copy).await?;
                 self.warn(format!(
                     "{}; the copy of the node's object was served",
                     error.detail()
                 ));
-                return Ok(Some(contents));
+                return Ok(contents);
             }
         };
         let reading = |cause| Error::storage(format!("reading {key}"), cause);
@@ -185,7 +235,7 @@ impl Storage {
             None => self.digest_of(&key).await?,
         };
         if copy.written.counts_over(sha1.as_deref(), now()) {
-            return self.contents(node, copy).await.map(Some);
+            return self.contents(node, copy).await;
         }
         match small {
             Some(bytes) => Ok(Some(RecordBody::Buffer(bytes))),
@@ -193,15 +243,16 @@ impl Storage {
         }
     }
 
-    /// The contents of an object's copy.
-    async fn contents(&self, node: &NodeId, copy: RecordCopy) -> Result<RecordBody, Error> {
+    /// The contents of an object's copy; `None` if it has deleted the record.
+    async fn contents(&self, node: &NodeId, copy: RecordCopy) -> Result<Option<RecordBody>, Error> {
         match copy.contents {
-            Contents::Text(text) => Ok(RecordBody::Buffer(Buffer::new(text.as_bytes()))),
+            Contents::Text(text) => Ok(Some(RecordBody::Buffer(Buffer::new(text.as_bytes())))),
             Contents::Version(version) => {
                 let stream = self.version(node, &version).await?;
                 let gone = || Error::storage(format!("reading {}", version.key(node)), "deleted");
-                Ok(RecordBody::Stream(stream.ok_or_else(gone)?))
+                Ok(Some(RecordBody::Stream(stream.ok_or_else(gone)?)))
             }
+            Contents::Deleted => Ok(None),
         }
     }
 
@@ -220,6 +271,7 @@ impl Storage {
             Reply::OtherSite => Ok(Outcome::OtherSite),
             Reply::Conflict(state) => {
                 records.state = state;
+                self.compare_with_deletion(node, records).await;
                 Ok(Outcome::Conflict)
             }
             _ => Err(unexpected(node)),
@@ -284,13 +336,29 @@ impl Storage {
     /// # Errors
     /// [`Error::Storage`].
     pub async fn first_keys(&self, prefix: String) -> Result<(Vec<String>, bool), Error> {
+        let (keys, next) = self.list_keys(&prefix, None).await?;
+        Ok((keys, next.is_none()))
+    }
+
+    /// A thousand keys with a prefix, in order, from a cursor on; and the cursor of the next ones.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn list_keys(
+        &self,
+        prefix: &str,
+        cursor: Option<String>,
+    ) -> Result<(Vec<String>, Option<String>), Error> {
         self.count(|n| n.kv_reads += 1);
-        let page = self.bindings.data.list().prefix(prefix.clone()).execute();
-        let page = page
-            .await
-            .map_err(|cause| Error::storage(format!("listing {prefix}"), message(&cause)))?;
+        let mut list = self.bindings.data.list().prefix(prefix.to_owned());
+        if let Some(cursor) = cursor {
+            list = list.cursor(cursor);
+        }
+        let page = list.execute().await;
+        let page =
+            page.map_err(|cause| Error::storage(format!("listing {prefix}"), message(&cause)))?;
         let names = page.keys.into_iter().map(|key| key.name);
-        Ok((names.collect(), page.list_complete))
+        Ok((names.collect(), page.cursor.filter(|_| !page.list_complete)))
     }
 
     async fn texts(
@@ -325,12 +393,20 @@ impl Storage {
     /// # Errors
     /// [`Error::Storage`].
     pub async fn digest_of(&self, key: &str) -> Result<Option<String>, Error> {
+        let found = self.summary_of(key).await?;
+        Ok(found.map(|summary| summary.sha1))
+    }
+
+    /// SHA-1 and size of a value in KV, as [`Storage::digest_of`].
+    async fn summary_of(&self, key: &str) -> Result<Option<Summary>, Error> {
         let Some(stream) = self.kv_stream(key).await? else {
             return Ok(None);
         };
         let hashed = stream::sha1(&stream).await;
-        let (_, sha1) = hashed.map_err(|cause| Error::storage(format!("reading {key}"), cause))?;
-        Ok(Some(ztp_core::hex(&sha1)))
+        let (size, sha1) =
+            hashed.map_err(|cause| Error::storage(format!("reading {key}"), cause))?;
+        let sha1 = ztp_core::hex(&sha1);
+        Ok(Some(Summary { sha1, size }))
     }
 }
 

@@ -1,10 +1,15 @@
 //! Resource pools: their names in KV, and requests to their objects.
 
+use futures_util::future::try_join_all;
 use ztp_core::key::POOLS;
+use ztp_core::node::NodeId;
 
-use super::{Storage, message};
+use super::Storage;
 use crate::error::Error;
-use crate::objects::pool::protocol::{Command, PoolRequest, Reply};
+use crate::objects::pool::protocol::{Allocation, Command, PoolRequest, Reply};
+
+/// How many pools are called at the same time.
+const MAX_CALLS_AT_ONCE: usize = 50;
 
 impl Storage {
     /// Calls the object of a pool.
@@ -33,6 +38,65 @@ impl Storage {
         call.send(stub).await
     }
 
+    /// The values that a node holds, each with the name of its pool, in the order of names: one list, and one call for
+    /// each stored pool.
+    ///
+    /// # Errors
+    /// As [`Storage::call_pool`].
+    pub async fn values_of(&self, node: &NodeId) -> Result<Vec<(String, Allocation)>, Error> {
+        let pools = self.pool_names().await?;
+        let mut values = Vec::new();
+        for pools in pools.chunks(MAX_CALLS_AT_ONCE) {
+            let held = pools.iter().map(|pool| async move {
+                let node = node.to_string();
+                match self.call_pool(pool, Command::Holding { node }).await? {
+                    Reply::Holding(held) => Ok(held),
+                    _ => Err(unexpected(pool)),
+                }
+            });
+            let held = try_join_all(held).await?;
+            let named = pools.iter().cloned().zip(held);
+            values.extend(named.filter_map(|(pool, held)| Some((pool, held?))));
+        }
+        Ok(values)
+    }
+
+    /// The allocations of a pool, also if its file is missing.
+    ///
+    /// # Errors
+    /// As [`Storage::call_pool`].
+    pub async fn allocations_of(&self, pool: &str) -> Result<Vec<Allocation>, Error> {
+        match self.call_pool(pool, Command::Allocations).await? {
+            Reply::Allocations(allocations) => Ok(allocations),
+            _ => Err(unexpected(pool)),
+        }
+    }
+
+    /// The allocations of all stored pools, each with the name of its pool: one list, and one call for each pool.
+    ///
+    /// # Errors
+    /// As [`Storage::call_pool`].
+    pub async fn allocations(&self) -> Result<Vec<(String, Allocation)>, Error> {
+        let mut all = Vec::new();
+        for pool in self.pool_names().await? {
+            let allocations = self.allocations_of(&pool).await?.into_iter();
+            all.extend(allocations.map(|allocation| (pool.clone(), allocation)));
+        }
+        Ok(all)
+    }
+
+    /// Releases the value of a node in a pool, if it holds one.
+    ///
+    /// # Errors
+    /// As [`Storage::call_pool`].
+    pub async fn release_of(&self, pool: &str, node: &NodeId) -> Result<Option<Allocation>, Error> {
+        let node = node.to_string();
+        match self.call_pool(pool, Command::ReleaseNode { node }).await? {
+            Reply::Released(released) => Ok(released),
+            _ => Err(unexpected(pool)),
+        }
+    }
+
     /// The names of all stored pools, in order.
     ///
     /// # Errors
@@ -41,21 +105,17 @@ impl Storage {
         let mut names = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
-            self.count(|n| n.kv_reads += 1);
-            let mut list = self.bindings.data.list().prefix(POOLS.to_owned());
-            if let Some(cursor) = cursor {
-                list = list.cursor(cursor);
-            }
-            let page = list
-                .execute()
-                .await
-                .map_err(|cause| Error::storage("listing the pools", message(&cause)))?;
-            let found = page.keys.iter();
-            names.extend(found.filter_map(|key| Some(key.name.strip_prefix(POOLS)?.to_owned())));
-            cursor = page.cursor;
-            if page.list_complete || cursor.is_none() {
+            let (found, next) = self.list_keys(POOLS, cursor).await?;
+            let found = found.iter();
+            names.extend(found.filter_map(|key| Some(key.strip_prefix(POOLS)?.to_owned())));
+            cursor = next;
+            if cursor.is_none() {
                 return Ok(names);
             }
         }
     }
+}
+
+fn unexpected(pool: &str) -> Error {
+    Error::storage(format!("calling the pool '{pool}'"), "unexpected reply")
 }

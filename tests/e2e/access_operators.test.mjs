@@ -20,7 +20,16 @@ const ROUTES = {
   "DELETE /admin/session": { role: "viewer", path: "/admin/session", status: 204 },
   "GET /admin/audit": { role: "viewer", path: "/admin/audit", status: 200 },
   "GET /admin/nodes/{id}/events": { role: "viewer", path: "/admin/nodes/JPE1/events", status: 200, elsewhere: 404 },
+  "GET /admin/nodes": { role: "viewer", path: "/admin/nodes", status: 200 },
+  "GET /admin/nodes/{id}": { role: "viewer", path: "/admin/nodes/JPE1", status: 200, elsewhere: 404 },
+  "POST /admin/nodes/{id}/assign": { role: "operator", path: "/admin/nodes/JPE1/assign", options: { body: '{"attributes":"a: 1"}' }, status: 200, elsewhere: 404 },
+  "POST /admin/nodes/{id}/reprovision": { role: "operator", path: "/admin/nodes/JPE1/reprovision", status: 200, elsewhere: 404 },
+  "POST /admin/nodes/{id}/forget": { role: "operator", path: "/admin/nodes/JPE2/forget", status: 200, elsewhere: 404, prepare: restore },
+  "POST /admin/nodes/{id}/move": { role: "operator", path: "/admin/nodes/JPE1/move", options: { body: '{"site":"amsterdam"}' }, status: 200, elsewhere: 404 },
+  "GET /admin/allocations": { role: "viewer", path: "/admin/allocations", status: 200 },
+  "PUT /admin/allocations": { role: "admin", path: "/admin/allocations", options: { body: '{"allocations":[]}' }, status: 200 },
   "GET /admin/pools": { role: "viewer", path: "/admin/pools", status: 200 },
+  "DELETE /admin/pools": { role: "operator", path: "/admin/pools?node=JPE1", status: 200, elsewhere: 404 },
   "GET /admin/pools/{pool}": { role: "viewer", path: "/admin/pools/net", status: 200 },
   "GET /admin/pools/{pool}/{value}": { role: "viewer", path: "/admin/pools/sub/net", status: 200 },
   "PUT /admin/pools/{pool}/{value}": { role: "operator", path: "/admin/pools/net/10.0.0.1?node=JPE1", status: 200, elsewhere: 404 },
@@ -35,6 +44,8 @@ const CONTENT = {
   operators: OPERATORS,
   "nodes/JPE1/startup-config": "hostname JPE1",
   "nodes/JPE1/site": "amsterdam",
+  "nodes/JPE2/startup-config": "hostname JPE2",
+  "nodes/JPE2/site": "amsterdam",
   "resources/net": "10.0.0.1: null\n",
   "resources/sub/net": "10.0.1.1: null\n",
 };
@@ -68,6 +79,12 @@ async function send(method, path, headers, options = {}) {
   const response = await worker.request(method, path, { ...options, headers: { ...options.headers, ...headers } });
   for (const secret of secrets) assert.ok(!response.text.includes(secret), response.text);
   return response;
+}
+
+/** Stores what was forgotten. */
+async function restore() {
+  await worker.kv.put("nodes/JPE2/startup-config", "hostname JPE2");
+  await worker.kv.put("nodes/JPE2/site", "amsterdam");
 }
 
 async function allocate() {
@@ -208,7 +225,7 @@ for (const [name, { role, path, options = {}, status, elsewhere = status, prepar
       for (const [who, headers, prefix, warning] of strangers()) {
         const response = await send(method, `${prefix}${path}`, headers, options);
         assert.deepEqual(appearance(response), unknown, who);
-        const [line] = worker.requests();
+        const line = await worker.line();
         assert.equal(line.operator, undefined, who);
         if (warning) assert.match(line.warning ?? "", warning, who);
         else assert.equal(line.warning, undefined, who);
@@ -223,7 +240,7 @@ for (const [name, { role, path, options = {}, status, elsewhere = status, prepar
         const enough = ROLES.indexOf(own) >= ROLES.indexOf(role);
         worker.requests();
         const response = await send(method, path, headers, options);
-        const [line] = worker.requests();
+        const line = await worker.line();
         assert.equal(line.operator, operator, who);
         const wanted = enough ? (sites ? elsewhere : status) : 403;
         assert.equal(response.status, wanted, `${who}: ${response.text}`);

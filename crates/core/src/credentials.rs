@@ -91,6 +91,11 @@ impl Sites {
         Ok((!sites.is_empty()).then_some(Self(sites)))
     }
 
+    /// A site by its name.
+    pub fn site(&self, name: &str) -> Option<&Site> {
+        self.0.iter().find(|site| site.name == name)
+    }
+
     /// The caller that a credential identifies. Every token is compared, each in constant time.
     pub fn caller(&self, credential: &str, identifier: Identifier) -> Option<Caller<'_>> {
         if credential.contains('.') {

@@ -31,6 +31,9 @@ pub struct Stored {
     pub state: State,
     /// The number of versions.
     pub versions: u64,
+    /// The commit up to which an operator has deleted the history; 0: none. Contents in R2 may be left to delete.
+    #[serde(default)]
+    pub forgotten: u64,
 }
 
 /// The table of one node.
@@ -77,7 +80,8 @@ impl Database {
         self.write(stored, Vec::new())
     }
 
-    /// Stores a commit: its state, its event, and its version of the startup-config.
+    /// Stores a commit: its state, its event, and its version of the startup-config. If it forgets the history, all events
+    /// are deleted, and none is stored.
     pub fn commit(
         &self,
         stored: &Stored,
@@ -86,11 +90,19 @@ impl Database {
     ) -> worker::Result<()> {
         let revision = stored.state.revision;
         let mut items = vec![(event_name(revision), serde_json::to_string(event)?)];
+        let forgets = stored.forgotten == revision;
+        if forgets {
+            items.clear();
+        }
         if let Some(version) = version {
             let text = serde_json::to_string(version)?;
-            items.push((format!("version/{revision:020}"), text));
+            items.push((version_name(revision), text));
         }
         self.write(stored, items)?;
+        if forgets {
+            let events = "DELETE FROM item WHERE name >= 'event/' AND name < 'event0'";
+            self.sql.exec(events, None)?;
+        }
         match revision.checked_sub(MAX_EVENTS) {
             Some(old) => self.remove(&event_name(old)),
             None => Ok(()),
@@ -161,6 +173,11 @@ impl Database {
 /// Names of equal length sort by their number.
 fn event_name(revision: u64) -> String {
     format!("event/{revision:020}")
+}
+
+/// The name of the version that a commit stored.
+pub fn version_name(revision: u64) -> String {
+    format!("version/{revision:020}")
 }
 
 fn part_name(part: u32) -> String {

@@ -43,6 +43,12 @@ pub struct Commit {
     pub claim: Option<Claim>,
     pub records: Vec<NewRecord>,
     pub event: Event,
+    /// The operator who writes; `None`: a switch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Whether events and versions up to this commit are deleted, also its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_history: bool,
 }
 
 /// The site that writes. It must be the owner of the node; without an owner, it becomes the owner.
@@ -68,6 +74,8 @@ pub enum Contents {
     Text(String),
     /// A startup-config, which is in R2.
     Version(Version),
+    /// The record is deleted.
+    Deleted,
 }
 
 /// The reply of a node.
@@ -110,6 +118,12 @@ pub struct Timeline {
     pub versions: Vec<Version>,
 }
 
+impl Timeline {
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.versions.is_empty()
+    }
+}
+
 /// An event with its time.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct LoggedEvent {
@@ -119,6 +133,9 @@ pub struct LoggedEvent {
     /// The site of the request, if sites are configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
+    /// The operator, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 impl NodeRequest {

@@ -21,10 +21,16 @@ pub enum Command {
     Allocate { node: String, held_only: bool },
     /// Returns the value that a node holds. The file is not read, and may be missing.
     Held { node: String },
+    /// Returns the allocation of a node. As [`Command::Held`], with its time.
+    Holding { node: String },
     /// Returns the allocations and reservations.
     List,
     /// Allocates this value to a node.
     Assign { value: String, node: String },
+    /// Returns the allocations. The file is not read.
+    Allocations,
+    /// Allocates values to nodes, each as [`Command::Assign`].
+    Import(Vec<(String, String)>),
     /// Releases a value.
     ReleaseValue { value: String },
     /// Releases the value of a node.
@@ -41,6 +47,12 @@ pub enum Reply {
     Value(String),
     /// The node holds no value, and none was allocated.
     NotHeld,
+    /// The allocation of the node, if it holds a value.
+    Holding(Option<Allocation>),
+    /// All of them, the oldest first.
+    Allocations(Vec<Allocation>),
+    /// Of each imported allocation, why it is refused; `None`: it is not.
+    Imported(Vec<Option<String>>),
     /// See [`Listing`].
     Listing(Listing),
     /// The released allocation, if it existed.

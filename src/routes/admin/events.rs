@@ -1,9 +1,11 @@
 //! GET /admin/nodes/{id}/events: the history of a node, for operators.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use ztp_core::node::NodeId;
 
 use super::{Context, respond};
 use crate::error::Error;
+use crate::objects::node::protocol::Timeline;
 use crate::response::{Response, iso_time};
 
 /// The requests that changed the node, and the versions of its startup-config, the oldest first. Both are empty for an
@@ -13,25 +15,36 @@ use crate::response::{Response, iso_time};
 pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
     let node = context.visible_node(context.parameters.get("id")).await?;
     let timeline = context.storage.timeline(&node).await?;
+    let body = json!({
+        "node": node.as_str(),
+        "events": display_events(&timeline),
+        "versions": display_versions(&node, &timeline),
+    });
+    Ok(respond(&body))
+}
+
+pub fn display_events(timeline: &Timeline) -> Vec<Value> {
     let events = timeline.events.iter().map(|logged| {
         let mut event = json!({ "time": iso_time(logged.time), "event": logged.event });
         if let Some(site) = &logged.site {
             event["site"] = json!(site);
         }
+        if let Some(by) = &logged.by {
+            event["by"] = json!(by);
+        }
         event
     });
+    events.collect()
+}
+
+pub fn display_versions(node: &NodeId, timeline: &Timeline) -> Vec<Value> {
     let versions = timeline.versions.iter().map(|version| {
         json!({
             "time": iso_time(version.time),
             "sha1": version.sha1,
             "size": version.size,
-            "key": version.key(&node),
+            "key": version.key(node),
         })
     });
-    let body = json!({
-        "node": node.as_str(),
-        "events": events.collect::<Vec<_>>(),
-        "versions": versions.collect::<Vec<_>>(),
-    });
-    Ok(respond(&body))
+    versions.collect()
 }

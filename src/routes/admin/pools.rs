@@ -9,14 +9,18 @@ use ztp_core::key::{is_pool_name, pool_and_value};
 use ztp_core::node::NodeId;
 use ztp_core::path;
 
-use super::{Context, respond};
+use super::{Context, changes, nodes, respond};
 use crate::error::Error;
 use crate::objects::pool::protocol::{Allocation, Command, Reply};
 use crate::response::{Response, iso_time};
 use crate::storage::Change;
 
-/// GET /admin/pools: the names of all pools. 503 if storage fails.
-pub async fn list(context: Context<'_>) -> Result<Response, Error> {
+/// GET /admin/pools: the names of all pools; with `?node=ID`, [the values of a node](nodes::values). 503 if storage fails.
+pub async fn list(mut context: Context<'_>) -> Result<Response, Error> {
+    if path::query_value(&context.request.url, "node").is_some() {
+        let node = node_parameter(&mut context).await?;
+        return nodes::values(&context, &node).await;
+    }
     let pools = context.storage.pool_names().await?;
     Ok(respond(&json!({ "pools": pools })))
 }
@@ -92,6 +96,12 @@ pub async fn release_node(mut context: Context<'_>) -> Result<Response, Error> {
     let node = node_parameter(&mut context).await?.to_string();
     let pool = whole(&context);
     release(context, &pool, Command::ReleaseNode { node }).await
+}
+
+/// DELETE /admin/pools?node=ID: see [`changes::release`].
+pub async fn release_all(mut context: Context<'_>) -> Result<Response, Error> {
+    let node = node_parameter(&mut context).await?;
+    changes::release(&context, &node).await
 }
 
 async fn release(context: Context<'_>, pool: &str, command: Command) -> Result<Response, Error> {

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use ztp_core::audit::Summary;
 use ztp_core::key::Record;
 use ztp_core::kv::{Seen, digest};
 
 use crate::error::Error;
-use crate::objects::node::protocol::{Claim, Contents, RecordCopy, State};
+use crate::objects::node::protocol::{Claim, Contents, State};
 use crate::storage::now;
 
 /// The records of a node: of each the object's copy or the value in KV, whichever counts
@@ -15,10 +16,30 @@ use crate::storage::now;
 pub struct Records {
     /// The records that were read from KV; `None`: it has no value.
     pub(super) in_kv: HashMap<Record, Option<String>>,
-    pub(super) startup_config_in_kv: Option<bool>,
+    pub(super) startup_config: StartupConfig,
     pub(super) kv_failure: Option<Error>,
     pub(super) object_failure: Option<Error>,
     pub(super) state: State,
+}
+
+/// The startup-config in KV, which may be large: it is not read into memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum StartupConfig {
+    #[default]
+    Unread,
+    Missing,
+    /// KV has a value.
+    Stored,
+    /// KV has this value.
+    Hashed(Summary),
+}
+
+/// The summary of a text.
+pub(super) fn summary(text: &str) -> Summary {
+    Summary {
+        sha1: digest(text.as_bytes()),
+        size: text.len() as u64,
+    }
 }
 
 impl Records {
@@ -28,21 +49,21 @@ impl Records {
     /// [`Error::Storage`] if KV failed and the object has no copy.
     pub fn get(&self, record: Record) -> Result<Option<&str>, Error> {
         let in_kv = self.in_kv.get(&record).map(Option::as_deref);
-        let copy = self.state.copies.get(&record);
-        match (copy, in_kv) {
-            (
-                Some(RecordCopy {
-                    contents: Contents::Text(text),
-                    written,
-                    ..
-                }),
-                _,
-            ) => {
-                let stored = in_kv.flatten();
+        let stored = in_kv.flatten();
+        let copied = self.state.copies.get(&record).and_then(|copy| {
+            let contents = match &copy.contents {
+                Contents::Text(text) => Some(text.as_str()),
+                Contents::Deleted => None,
+                Contents::Version(_) => return None,
+            };
+            Some((contents, &copy.written))
+        });
+        match (copied, in_kv) {
+            (Some((contents, written)), _) => {
                 let sha1 = || stored.map(|stored| digest(stored.as_bytes()));
                 // Equal in most requests: both count.
-                let counts = stored != Some(text) && written.counts_over(sha1().as_deref(), now());
-                Ok(if counts { Some(text) } else { stored })
+                let counts = stored != contents && written.counts_over(sha1().as_deref(), now());
+                Ok(if counts { contents } else { stored })
             }
             (_, Some(stored)) => Ok(stored),
             (_, None) => Err(self.unread(record)),
@@ -54,11 +75,50 @@ impl Records {
     /// # Errors
     /// As [`Records::get`].
     pub fn has_startup_config(&self) -> Result<bool, Error> {
-        if self.state.copies.contains_key(&Record::StartupConfig) {
-            return Ok(true);
+        let in_kv = &self.startup_config;
+        match self.state.copies.get(&Record::StartupConfig) {
+            Some(copy) if copy.contents == Contents::Deleted => Ok(match in_kv {
+                StartupConfig::Hashed(value) => !copy.written.counts_over(Some(&value.sha1), now()),
+                StartupConfig::Stored => true,
+                StartupConfig::Missing | StartupConfig::Unread => false,
+            }),
+            Some(_) => Ok(true),
+            None if *in_kv == StartupConfig::Unread => Err(self.unread(Record::StartupConfig)),
+            None => Ok(*in_kv != StartupConfig::Missing),
         }
-        let in_kv = self.startup_config_in_kv;
-        in_kv.ok_or_else(|| self.unread(Record::StartupConfig))
+    }
+
+    /// SHA-1 and size of a record that was wanted, if it is stored. The startup-config must have been hashed
+    /// ([`Storage::hashed_records`](crate::storage::Storage::hashed_records)).
+    ///
+    /// # Errors
+    /// As [`Records::get`].
+    pub fn summary(&self, record: Record) -> Result<Option<Summary>, Error> {
+        if record != Record::StartupConfig {
+            return Ok(self.get(record)?.map(summary));
+        }
+        let in_kv = match &self.startup_config {
+            StartupConfig::Hashed(value) => Some(value),
+            _ => None,
+        };
+        let Some(copy) = self.state.copies.get(&record) else {
+            return match self.startup_config {
+                StartupConfig::Hashed(_) | StartupConfig::Missing => Ok(in_kv.cloned()),
+                _ => Err(self.unread(record)),
+            };
+        };
+        let sha1 = in_kv.map(|value| value.sha1.as_str());
+        if !copy.written.counts_over(sha1, now()) {
+            return Ok(in_kv.cloned());
+        }
+        Ok(match &copy.contents {
+            Contents::Version(version) => Some(Summary {
+                sha1: version.sha1.clone(),
+                size: version.size,
+            }),
+            Contents::Text(text) => Some(summary(text)),
+            Contents::Deleted => None,
+        })
     }
 
     /// Whether any of the wanted records is stored.
@@ -66,9 +126,9 @@ impl Records {
     /// # Errors
     /// As [`Records::get`].
     pub fn any(&self) -> Result<bool, Error> {
-        let found = !self.state.copies.is_empty()
-            || self.startup_config_in_kv == Some(true)
-            || self.in_kv.values().any(Option::is_some);
+        let mut texts = self.in_kv.keys().chain(self.state.copies.keys());
+        let found = texts.any(|record| matches!(self.get(*record), Ok(Some(_))))
+            || matches!(self.has_startup_config(), Ok(true));
         match &self.kv_failure {
             Some(failure) if !found => Err(failure.clone()),
             _ => Ok(found),
@@ -78,9 +138,10 @@ impl Records {
     /// The value of a record that KV showed.
     pub fn seen(&self, record: Record) -> Seen {
         if record == Record::StartupConfig {
-            return match self.startup_config_in_kv {
-                Some(false) => Seen::Missing,
-                _ => Seen::Unknown,
+            return match &self.startup_config {
+                StartupConfig::Missing => Seen::Missing,
+                StartupConfig::Hashed(value) => Seen::Value(value.sha1.clone()),
+                StartupConfig::Stored | StartupConfig::Unread => Seen::Unknown,
             };
         }
         match self.in_kv.get(&record) {

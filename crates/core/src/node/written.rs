@@ -1,7 +1,8 @@
 //! A record that a node's object has written, and the rules that decide between this copy and KV.
 //!
 //! KV is where operators read and edit, but a read of it may be stale: it may show the value before the write,
-//! or no value. A value that the write did not replace is the edit of an operator.
+//! or no value. A value that the write did not replace is the edit of an operator. A deletion is a write, too: a
+//! value that it replaced is stale, and the record counts as missing.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,18 +16,18 @@ pub const WRITE_INTERVAL_MS: u64 = 1_100;
 /// The maximum pause before a retry, in milliseconds.
 pub const MAX_RETRY_PAUSE_MS: u64 = 60_000;
 
-/// A written value, without its contents.
+/// A written value, without its contents, or a deletion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
-    /// Of the value.
-    pub sha1: String,
+    /// Of the value; `None`: the record is deleted.
+    sha1: Option<String>,
     /// The SHA-1 of values that this write and earlier ones replaced, the oldest first.
     superseded: Vec<String>,
     /// Whether the value that KV had at the time of the write is in `superseded`, if it had one.
     complete: bool,
     /// When KV accepted the value, in milliseconds since 1970; `None` until then.
     stored_at: Option<u64>,
-    /// Whether KV was sent this value: it may have it although no response arrived.
+    /// Whether KV was sent this value or deletion: it may have it although no response arrived.
     sent: bool,
     /// The last attempt to copy a value of this record, or the response of KV to it, in milliseconds since 1970; 0:
     /// none yet.
@@ -60,10 +61,15 @@ pub enum Comparison {
 }
 
 impl Written {
-    /// A value that replaces the one that KV showed (`seen`), and an earlier written one.
-    pub fn new(sha1: String, seen: Seen, earlier: Option<&Self>, now: u64) -> Self {
+    /// A value (`None`: a deletion) that replaces the one that KV showed (`seen`), and an earlier written one.
+    pub fn new(
+        sha1: impl Into<Option<String>>,
+        seen: Seen,
+        earlier: Option<&Self>,
+        now: u64,
+    ) -> Self {
         let mut written = Self {
-            sha1,
+            sha1: sha1.into(),
             superseded: Vec::new(),
             complete: seen != Seen::Unknown,
             stored_at: None,
@@ -73,7 +79,9 @@ impl Written {
         };
         if let Some(earlier) = earlier.filter(|earlier| earlier.is_fresh(now)) {
             written.superseded.clone_from(&earlier.superseded);
-            written.supersede(&earlier.sha1);
+            if let Some(sha1) = &earlier.sha1 {
+                written.supersede(sha1);
+            }
             written.complete &= earlier.complete;
             written.attempted_at = earlier.attempted_at;
         }
@@ -109,7 +117,11 @@ impl Written {
     /// Whether this copy counts, and not the value in KV (`None`: KV shows none): it is fresh, and KV shows no
     /// value or one that this write replaced.
     pub fn counts_over(&self, kv: Option<&str>, now: u64) -> bool {
-        self.is_fresh(now) && kv.is_none_or(|sha1| sha1 != self.sha1 && self.replaces(sha1))
+        self.is_fresh(now) && kv.is_none_or(|sha1| !self.has(sha1) && self.replaces(sha1))
+    }
+
+    fn has(&self, sha1: &str) -> bool {
+        self.sha1.as_deref() == Some(sha1)
     }
 
     fn replaces(&self, sha1: &str) -> bool {
@@ -150,12 +162,13 @@ impl Written {
         match kv {
             // It proves nothing before the first attempt, or if KV may have had the same value before the one that
             // was replaced last: the read may be stale.
-            Some(sha1) if sha1 == self.sha1 && self.sent && !self.is_superseded(sha1) => {
+            Some(sha1) if self.has(sha1) && self.sent && !self.is_superseded(sha1) => {
                 return Comparison::Stored;
             }
-            Some(sha1) if sha1 == self.sha1 => {}
+            Some(sha1) if self.has(sha1) => {}
             Some(sha1) if !self.complete => self.supersede(sha1),
             Some(sha1) if !self.replaces(sha1) => return Comparison::Edited,
+            // Also for a deletion: KV may have cached that there was no value before there was one.
             _ => {}
         }
         self.complete = true;
@@ -290,7 +303,7 @@ mod tests {
         let mut last = stored("0", Seen::Missing);
         for second in 1..=60 {
             let now = NOW + second * 1_000;
-            let seen = seen(&last.sha1);
+            let seen = seen(&(second - 1).to_string());
             last = Written::new(second.to_string(), seen, Some(&last), now);
             last.sending(now);
             last.stored(now);
@@ -387,6 +400,91 @@ mod tests {
         let mut accepted = stored("own", seen("before"));
         accepted.restarted();
         assert_eq!(accepted.next_step(NOW), Step::None);
+    }
+
+    fn deleted(seen: Seen, earlier: Option<&Written>) -> Written {
+        Written::new(None, seen, earlier, NOW)
+    }
+
+    fn accepted(mut written: Written) -> Written {
+        written.sending(NOW);
+        written.stored(NOW);
+        written
+    }
+
+    #[test]
+    fn a_deleted_record_is_missing_while_kv_may_be_stale_unless_an_operator_has_put_another_value()
+    {
+        let end = NOW + STALE_WINDOW_MS;
+        let own = stored("own", seen("before"));
+        let unread = deleted(Seen::Unknown, Some(&own));
+        let pending = deleted(seen("own"), Some(&own));
+        let accepted = accepted(pending.clone());
+        // A copy, the time, what KV shows, and whether the deletion counts.
+        for (copy, now, kv, counts) in [
+            (&accepted, NOW, None, true),
+            (&accepted, NOW, Some("own"), true),
+            (&accepted, NOW, Some("before"), true),
+            (&accepted, NOW, Some("edited by an operator"), false),
+            (&accepted, end - 1, Some("own"), true),
+            (&accepted, end, Some("own"), false),
+            (&accepted, end, None, false),
+            // However old: KV has not accepted it.
+            (&pending, end * 2, Some("own"), true),
+            (&pending, end * 2, Some("edited by an operator"), false),
+            // KV was not read: no value is an edit.
+            (&unread, NOW, Some("anything"), true),
+        ] {
+            let name = format!("{copy:?} at {now}, KV shows {kv:?}");
+            assert_eq!(copy.counts_over(kv, now), counts, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_deletion_is_sent_and_a_retry_gives_way_to_an_edit() {
+        let mut deletion = deleted(seen("own"), None);
+        assert_eq!(deletion.next_step(NOW), Step::Send);
+        deletion.sending(NOW);
+        deletion.failed(NOW);
+        assert_eq!(deletion.next_step(NOW + WRITE_INTERVAL_MS), Step::Read);
+        for (kv, expected) in [
+            // It proves nothing: KV may have cached it before there was a value.
+            (None, Comparison::Replaces),
+            (Some("own"), Comparison::Replaces),
+            (Some("edited by an operator"), Comparison::Edited),
+        ] {
+            assert_eq!(deletion.clone().compare(kv), expected, "{kv:?}");
+        }
+        let mut unread = deleted(Seen::Unknown, None);
+        assert_eq!(unread.next_step(NOW), Step::Read);
+        assert_eq!(unread.compare(Some("anything")), Comparison::Replaces);
+        assert!(unread.counts_over(Some("anything"), NOW));
+        assert!(!unread.counts_over(Some("edit"), NOW));
+    }
+
+    #[test]
+    fn a_value_after_a_deletion_replaces_those_before_it_and_no_edit() {
+        let first = stored("1", seen("0"));
+        let deletion = accepted(deleted(seen("1"), Some(&first)));
+        for value in ["2", "1"] {
+            let next = Written::new(value.to_owned(), Seen::Missing, Some(&deletion), NOW);
+            for (kv, counts) in [
+                (None, true),
+                (Some("0"), true),
+                (Some("1"), value != "1"),
+                (Some("edit"), false),
+            ] {
+                assert_eq!(
+                    next.counts_over(kv, NOW),
+                    counts,
+                    "{value}, KV shows {kv:?}"
+                );
+            }
+            assert_eq!(next.next_step(NOW), Step::At(NOW + WRITE_INTERVAL_MS));
+        }
+        // A read that was stale when the value was decided.
+        let next = Written::new("2".to_owned(), seen("1"), Some(&deletion), NOW);
+        assert!(next.counts_over(Some("1"), NOW));
     }
 
     #[test]

@@ -1,0 +1,157 @@
+//! /admin/allocations: the values of all pools that nodes hold, to export and import.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Value, json};
+use ztp_core::audit::Action;
+use ztp_core::key::is_pool_name;
+use ztp_core::node::NodeId;
+
+use super::{Context, fields, respond};
+use crate::error::Error;
+use crate::objects::pool::protocol::{Command, Reply};
+use crate::response::{Response, iso_time};
+use crate::storage::{Change, MAX_KEYS_AT_ONCE};
+
+/// Maximum number of allocations in an import.
+pub const MAX_IMPORTED: usize = 10_000;
+
+/// GET /admin/allocations: the allocations of all stored pools. An operator with sites receives those of the nodes of
+/// these sites.
+///
+/// 503 if storage fails.
+pub async fn list(context: Context<'_>) -> Result<Response, Error> {
+    let storage = context.storage;
+    let mut allocations = storage.allocations().await?;
+    if context
+        .operator
+        .is_some_and(|operator| operator.sites.is_some())
+    {
+        let mut visible = Vec::new();
+        for some in allocations.chunks(MAX_KEYS_AT_ONCE) {
+            let nodes = some.iter().map(|(_, held)| held.node.parse());
+            let nodes: Vec<Option<NodeId>> = nodes.map(Result::ok).collect();
+            let valid: Vec<&NodeId> = nodes.iter().flatten().collect();
+            let mut sites = storage.sites_of(&valid).await?.into_iter();
+            visible.extend(nodes.iter().map(|node| {
+                let site = node.as_ref().and_then(|_| sites.next().flatten());
+                context.operator_may_see(site.as_deref())
+            }));
+        }
+        let mut visible = visible.into_iter();
+        allocations.retain(|_| visible.next() == Some(true));
+    }
+    let allocations = allocations.iter().map(|(pool, held)| {
+        let since = iso_time(held.since as u64);
+        json!({ "pool": pool, "value": held.value, "node": held.node, "since": since })
+    });
+    Ok(respond(
+        &json!({ "allocations": allocations.collect::<Vec<_>>() }),
+    ))
+}
+
+/// PUT /admin/allocations: allocates values to nodes, each as PUT /admin/pools/{pool}/{value} does. Those that are
+/// refused are in the response, and do not affect others. `since` is ignored: the allocation begins now. If the nodes
+/// hold all of these values already, nothing is written, and `audit` is null.
+///
+/// 400 if the body is invalid; 413 over [`MAX_IMPORTED`] allocations; 503 if storage fails: some may be allocated.
+pub async fn import(context: Context<'_>) -> Result<Response, Error> {
+    let body = fields(&context, &["allocations"]).await?;
+    let wanted = read(body.get("allocations"))?;
+    let total: usize = wanted.values().map(Vec::len).sum();
+    let storage = context.storage;
+    let mut missing = BTreeMap::new();
+    for (pool, pairs) in wanted {
+        let held = storage.allocations_of(&pool).await?.into_iter();
+        let held: HashMap<String, String> = held.map(|held| (held.value, held.node)).collect();
+        let identifier = context.settings.identifier;
+        let pairs = pairs.into_iter().filter(|(value, node)| {
+            let holder = held.get(value);
+            holder.is_none_or(|holder| *holder != identifier.canonical(node))
+        });
+        missing.insert(pool, pairs.collect::<Vec<_>>());
+    }
+    missing.retain(|_, pairs| !pairs.is_empty());
+    let count: usize = missing.values().map(Vec::len).sum();
+    let mut result = json!({
+        "assigned": 0,
+        "unchanged": total - count,
+        "refused": [],
+        "audit": null,
+    });
+    if missing.is_empty() {
+        return Ok(respond(&result));
+    }
+    let intent = context.intent(Action::Import, "allocations", None);
+    let imported = storage.audited(intent, async {
+        let mut refused = Vec::new();
+        for (pool, pairs) in missing {
+            let refusals = match storage
+                .call_pool(&pool, Command::Import(pairs.clone()))
+                .await
+            {
+                Ok(Reply::Imported(refusals)) => refusals,
+                // The pool's file is missing or invalid.
+                Err(Error::BadRequest(reason)) => vec![Some(reason); pairs.len()],
+                Err(error) => return Err(error),
+                Ok(_) => {
+                    let doing = format!("calling the pool '{pool}'");
+                    return Err(Error::storage(doing, "unexpected reply"));
+                }
+            };
+            refused.extend(pairs.into_iter().zip(refusals).filter_map(
+                |((value, node), refusal)| {
+                    let error = refusal?;
+                    Some(json!({ "pool": pool, "value": value, "node": node, "error": error }))
+                },
+            ));
+        }
+        let assigned = count - refused.len();
+        Ok(Change {
+            detail: Some(format!("{assigned} assigned, {} refused", refused.len())),
+            value: refused,
+            ..Change::default()
+        })
+    });
+    let (number, refused) = imported.await?;
+    result["assigned"] = json!(count - refused.len());
+    result["refused"] = refused.into();
+    result["audit"] = json!(number);
+    Ok(respond(&result))
+}
+
+/// Values and their nodes, by pool.
+fn read(allocations: Option<&Value>) -> Result<BTreeMap<String, Vec<(String, String)>>, Error> {
+    let Some(Value::Array(allocations)) = allocations else {
+        return Err(Error::BadRequest(
+            "missing field `allocations`: a list of {\"pool\", \"value\", \"node\"}".to_owned(),
+        ));
+    };
+    if allocations.len() > MAX_IMPORTED {
+        return Err(Error::TooLarge(format!(
+            "the request has {} allocations and exceeds the limit of {MAX_IMPORTED}: send them in parts",
+            allocations.len()
+        )));
+    }
+    let mut by_pool: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    for (index, allocation) in allocations.iter().enumerate() {
+        let text = |name: &str| {
+            let text = allocation.get(name).and_then(Value::as_str);
+            text.map(str::to_owned).ok_or_else(|| {
+                Error::BadRequest(format!(
+                    "the allocation {index} has no text {name:?}: it needs pool, value and node"
+                ))
+            })
+        };
+        let (pool, value, node) = (text("pool")?, text("value")?, text("node")?);
+        if !is_pool_name(&pool) {
+            return Err(Error::BadRequest(format!(
+                "{pool:?}, the pool of the allocation {index}, is not a valid pool name"
+            )));
+        }
+        node.parse::<NodeId>()
+            .map_err(|error| Error::BadRequest(format!("the allocation {index}: {error}")))?;
+        by_pool.entry(pool).or_default().push((value, node));
+    }
+    Ok(by_pool)
+}

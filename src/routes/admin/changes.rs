@@ -1,0 +1,345 @@
+//! POST /admin/nodes/{id}/assign, reprovision, forget and move: operators change nodes.
+//!
+//! Changes go through the node's object, so that they count in every place at once. Each has an entry in the audit
+//! log. Without anything to change, nothing is written, and `audit` in the response is null.
+
+use serde_json::{Map, Value, json};
+use ztp_core::audit::Action;
+use ztp_core::check::{Finding, FindingKind};
+use ztp_core::credentials::is_site_name;
+use ztp_core::definition::{Attributes, Definition};
+use ztp_core::event::Event;
+use ztp_core::key::Record;
+use ztp_core::node::NodeId;
+use ztp_core::pattern::Pattern;
+
+use super::nodes::visible;
+use super::{Context, display_finding, fields, flag, respond, unknown_node};
+use crate::error::Error;
+use crate::objects::pool::protocol::Allocation;
+use crate::response::Response;
+use crate::storage::{Change, ChangedRecord, Edit, NewValue, Plan, RecordChange, Records};
+use crate::stream::Buffer;
+
+/// The fields of an assignment, with their records.
+const ASSIGNED: [(&str, Record); 5] = [
+    ("definition", Record::Definition),
+    ("startup_config", Record::StartupConfig),
+    ("attributes", Record::Attributes),
+    ("pattern", Record::Pattern),
+    ("config_handler", Record::ConfigHandler),
+];
+
+/// POST /admin/nodes/{id}/assign: stores or deletes records of a node, known or not.
+///
+/// 400 if the id or the body is invalid; 404 if this operator may not see the node; 413 if a record is too large; 422
+/// if one is invalid, with the findings, unless `?force=1`; 503 if storage fails.
+pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
+    let names = ASSIGNED.map(|(name, _)| name);
+    let body = fields(&context, &names).await?;
+    let (node, records) = visible(&mut context).await?;
+    let mut changes = Vec::new();
+    let mut findings = Vec::new();
+    for (name, record) in ASSIGNED {
+        let value = match body.get(name) {
+            None => continue,
+            Some(Value::Null) => None,
+            Some(Value::String(text)) => {
+                let key = record.key(&node);
+                findings.extend(problem(&key, record, text));
+                Some(NewValue::new(Buffer::new(text.as_bytes())).await?)
+            }
+            Some(_) => {
+                return Err(Error::BadRequest(format!(
+                    "the field {name:?} must be a text, or null to delete the record"
+                )));
+            }
+        };
+        changes.push((record, value));
+    }
+    let forced = findings.iter().any(Finding::is_error);
+    let findings: Vec<Value> = findings.iter().map(display_finding).collect();
+    if forced && !context.forces() {
+        return Err(Error::Refused {
+            status: 422,
+            reason: format!(
+                "nothing was changed for the node {node}: the findings say what is invalid; correct it, or \
+                 store it anyway with ?force=1"
+            ),
+            fields: Map::from_iter([("findings".to_owned(), findings.into())]),
+        });
+    }
+    let request = Request {
+        forced,
+        ..Request::new(Action::Assign, Event::OperatorChanged, &changes)
+    };
+    let done = change(&context, &node, records, request).await?;
+    Ok(respond(&json!({
+        "node": node.as_str(),
+        "audit": done.audit,
+        "findings": findings,
+    })))
+}
+
+/// Why a record is not valid by itself, as GET /nodes/{id} reads it.
+fn problem(key: &str, record: Record, text: &str) -> Option<Finding> {
+    let broken = |kind, error| Some(Finding::of_diagnostic(kind, key, error));
+    match record {
+        Record::Definition => broken(FindingKind::BadDefinition, Definition::parse(text).err()?),
+        Record::Attributes => broken(FindingKind::BadAttributes, Attributes::parse(text).err()?),
+        Record::Pattern => broken(
+            FindingKind::BadPattern,
+            Pattern::parse_stored(text).err()?.diagnostic,
+        ),
+        Record::StartupConfig if text.is_empty() => {
+            let message = "the startup-config is empty";
+            Some(Finding::of_file(
+                FindingKind::EmptyStartupConfig,
+                key,
+                message,
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// POST /admin/nodes/{id}/reprovision: deletes the definition, the pattern and the config-handler, so that the next
+/// POST of the node is matched against neighbordb. Its startup-config, attributes, site, facts and pool values stay.
+///
+/// 400 if the id is invalid; 404 if this operator may not see the node; 503 if storage fails.
+pub async fn reprovision(mut context: Context<'_>) -> Result<Response, Error> {
+    let (node, records) = visible(&mut context).await?;
+    let dropped = [Record::Definition, Record::Pattern, Record::ConfigHandler];
+    let changes = dropped.map(|record| (record, None));
+    let request = Request::new(Action::Reprovision, Event::Reprovisioned, &changes);
+    let done = change(&context, &node, records, request).await?;
+    Ok(respond(
+        &json!({ "node": node.as_str(), "audit": done.audit }),
+    ))
+}
+
+/// POST /admin/nodes/{id}/forget: deletes all records of the node; with `pools` its values of pools are released, too,
+/// and with `history` its events and startup-config versions are deleted.
+///
+/// 400 if the id or the body is invalid; 404 if this operator may not see the node; 503 if storage fails.
+pub async fn forget(mut context: Context<'_>) -> Result<Response, Error> {
+    let body = fields(&context, &["pools", "history"]).await?;
+    let (pools, history) = (flag(&body, "pools")?, flag(&body, "history")?);
+    let (node, records) = visible(&mut context).await?;
+    let held = match pools {
+        true => context.storage.values_of(&node).await?,
+        false => Vec::new(),
+    };
+    let without_history = history && !context.storage.timeline(&node).await?.is_empty();
+    let changes = Record::ALL.map(|record| (record, None));
+    let request = Request {
+        held,
+        without_history,
+        ..Request::new(Action::Forget, Event::Forgotten, &changes)
+    };
+    let done = change(&context, &node, records, request).await?;
+    Ok(respond(&json!({
+        "node": node.as_str(),
+        "audit": done.audit,
+        "released": display_released(&done.released),
+    })))
+}
+
+/// POST /admin/nodes/{id}/move: assigns the node to a site, or with null to none: the next site whose request is
+/// accepted owns it then.
+///
+/// 400 if the id or the site is invalid; 403 if this operator may not see the new site; 404 if it may not see the
+/// node; 503 if storage fails.
+pub async fn to_site(mut context: Context<'_>) -> Result<Response, Error> {
+    let body = fields(&context, &["site"]).await?;
+    let site = match body.get("site") {
+        Some(Value::Null) => None,
+        Some(Value::String(site)) if is_site_name(site) => Some(site.clone()),
+        Some(other) => {
+            return Err(Error::BadRequest(format!(
+                "the site is {other}, but must be null, or letters, digits, - and _"
+            )));
+        }
+        None => {
+            return Err(Error::BadRequest(
+                "missing field `site`: the name of a site, or null for none".to_owned(),
+            ));
+        }
+    };
+    let sites = &context.settings.sites;
+    if let (Some(sites), Some(site)) = (sites, &site)
+        && sites.site(site).is_none()
+    {
+        return Err(Error::BadRequest(format!(
+            "the site {site} has no token in ZTP_TOKENS: no switch of it could receive the node's records"
+        )));
+    }
+    let (node, records) = visible(&mut context).await?;
+    if !context.operator_may_see(site.as_deref()) {
+        return Err(Error::Forbidden(format!(
+            "{} may assign nodes only to its own sites, which the document `operators` names",
+            context.operator_name()
+        )));
+    }
+    let value = match &site {
+        Some(site) => Some(NewValue::new(Buffer::new(site.as_bytes())).await?),
+        None => None,
+    };
+    // An operator may have written it with a line end.
+    let before = records.get(Record::Site)?.map(str::trim);
+    let changes = match before == site.as_deref() {
+        true => Vec::new(),
+        false => vec![(Record::Site, value)],
+    };
+    let request = Request {
+        detail: Some(format!(
+            "from {} to {}",
+            before.unwrap_or("no site"),
+            site.as_deref().unwrap_or("no site")
+        )),
+        ..Request::new(Action::Move, Event::Moved, &changes)
+    };
+    let done = change(&context, &node, records, request).await?;
+    Ok(respond(
+        &json!({ "node": node.as_str(), "audit": done.audit }),
+    ))
+}
+
+/// DELETE /admin/pools?node=ID: releases the values that a node holds, of all pools.
+///
+/// 400 if the id is invalid or missing; 404 if this operator may not see the node; 503 if storage fails.
+pub async fn release(context: &Context<'_>, node: &NodeId) -> Result<Response, Error> {
+    let records = context.storage.records(node, &[Record::Site]).await?;
+    if !context.operator_may_see(records.get(Record::Site)?) {
+        return Err(unknown_node(node));
+    }
+    let request = Request {
+        held: context.storage.values_of(node).await?,
+        ..Request::new(Action::Release, Event::OperatorChanged, &[])
+    };
+    let done = change(context, node, records, request).await?;
+    Ok(respond(&json!({
+        "node": node.as_str(),
+        "released": display_released(&done.released),
+        "audit": done.audit,
+    })))
+}
+
+/// A change of a node.
+struct Request<'a> {
+    action: Action,
+    event: Event,
+    changes: &'a [RecordChange],
+    /// The values to release.
+    held: Vec<(String, Allocation)>,
+    /// Whether events and versions are deleted.
+    without_history: bool,
+    forced: bool,
+    /// What changes, for the audit log; `None`: the records by their hashes.
+    detail: Option<String>,
+}
+
+impl<'a> Request<'a> {
+    fn new(action: Action, event: Event, changes: &'a [RecordChange]) -> Self {
+        Self {
+            action,
+            event,
+            changes,
+            held: Vec::new(),
+            without_history: false,
+            forced: false,
+            detail: None,
+        }
+    }
+}
+
+/// A change that was made.
+#[derive(Default)]
+struct Done {
+    /// Its entry in the audit log; `None`: there was nothing to change.
+    audit: Option<u64>,
+    released: Vec<(String, Allocation)>,
+}
+
+/// Makes a change, unless there is nothing to change.
+async fn change(
+    context: &Context<'_>,
+    node: &NodeId,
+    records: Records,
+    request: Request<'_>,
+) -> Result<Done, Error> {
+    let storage = context.storage;
+    let plan: Plan<'_> = &|records| records.differing(request.changes);
+    let changes_records = request.without_history || !plan(&records)?.is_empty();
+    if !changes_records && request.held.is_empty() {
+        return Ok(Done::default());
+    }
+    let site = records.get(Record::Site)?;
+    let mut intent = context.intent(request.action, node.as_str(), site);
+    intent.detail.clone_from(&request.detail);
+    intent.forced = request.forced;
+    let edit = Edit {
+        node,
+        by: context.operator_name(),
+        event: request.event,
+        without_history: request.without_history,
+    };
+    let changed = storage.audited(intent, async {
+        let changed = match changes_records {
+            true => storage.change_records(edit, records, plan).await?,
+            false => Vec::new(),
+        };
+        // Last: a node that is still known keeps its values.
+        let mut released = Vec::new();
+        for (pool, _) in &request.held {
+            if let Some(value) = storage.release_of(pool, node).await? {
+                released.push((pool.clone(), value));
+            }
+        }
+        let words = || described(&changed, &released, request.without_history);
+        Ok(Change {
+            detail: Some(request.detail.unwrap_or_else(words)),
+            value: released,
+            ..Change::default()
+        })
+    });
+    let (number, released) = changed.await?;
+    Ok(Done {
+        audit: Some(number),
+        released,
+    })
+}
+
+fn display_released(released: &[(String, Allocation)]) -> Vec<Value> {
+    let released = released.iter();
+    released
+        .map(|(pool, released)| json!({ "pool": pool, "value": released.value }))
+        .collect()
+}
+
+/// What was changed, in words, for the audit log: values of records by their hashes, since some contain secrets.
+fn described(
+    changed: &[ChangedRecord],
+    released: &[(String, Allocation)],
+    without_history: bool,
+) -> String {
+    let mut parts: Vec<String> = changed.iter().map(describe).collect();
+    let values = released.iter();
+    parts.extend(values.map(|(pool, released)| format!("{pool}: {} released", released.value)));
+    if without_history {
+        parts.push("history deleted".to_owned());
+    }
+    parts.join(", ")
+}
+
+fn describe(changed: &ChangedRecord) -> String {
+    let name = changed.record.name();
+    let short = |sha1: &str| sha1.get(..8).unwrap_or(sha1).to_owned();
+    let before = changed.before.as_ref().map(|before| short(&before.sha1));
+    let after = changed.after.as_ref().map(|after| short(&after.sha1));
+    match (before, after) {
+        (Some(before), Some(after)) => format!("{name} {before} replaced by {after}"),
+        (None, Some(after)) => format!("{name} {after} stored"),
+        (before, None) => format!("{name} {} deleted", before.unwrap_or_default()),
+    }
+}

@@ -1,0 +1,201 @@
+//! Changes of a node's records by operators. They go through the node's object, as those of switches do, so that they
+//! count in every place at once.
+
+use ztp_core::audit::Summary;
+use ztp_core::event::Event;
+use ztp_core::history::Version;
+use ztp_core::key::Record;
+use ztp_core::node::NodeId;
+
+use super::{Outcome, Records, Storage};
+use crate::error::Error;
+use crate::objects::node::protocol::{Commit, Contents, NewRecord};
+use crate::stream::Buffer;
+
+/// Maximum size of a record that an operator stores, in bytes, a startup-config aside: the node's object has it in
+/// memory.
+pub const MAX_RECORD_BYTES: usize = 512 << 10;
+/// How often a change is decided again because another request changed the node meanwhile.
+const MAX_DECISIONS: u32 = 5;
+
+/// A new value of a record, from an operator.
+#[derive(Debug, Clone)]
+pub struct NewValue {
+    bytes: Buffer,
+    pub summary: Summary,
+}
+
+impl NewValue {
+    /// # Errors
+    /// [`Error::Storage`] if the runtime cannot hash it.
+    pub async fn new(bytes: Buffer) -> Result<Self, Error> {
+        let hashed = bytes.sha1().await;
+        let sha1 = hashed.map_err(|cause| Error::storage("hashing the new value", cause))?;
+        let size = bytes.len() as u64;
+        let summary = Summary { sha1, size };
+        Ok(Self { bytes, summary })
+    }
+}
+
+/// A record with its new value; `None`: it is deleted.
+pub type RecordChange = (Record, Option<NewValue>);
+
+/// Decides the changes of a node by its records.
+pub type Plan<'a> = &'a dyn Fn(&Records) -> Result<Vec<RecordChange>, Error>;
+
+/// A record that was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedRecord {
+    pub record: Record,
+    /// The value before; `None`: there was none.
+    pub before: Option<Summary>,
+    /// The value after; `None`: it is deleted.
+    pub after: Option<Summary>,
+}
+
+/// Who changes the records of a node, and how the node's history shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Edit<'a> {
+    pub node: &'a NodeId,
+    /// The name of the operator.
+    pub by: &'a str,
+    pub event: Event,
+    /// Whether events and versions are deleted, too.
+    pub without_history: bool,
+}
+
+impl Records {
+    /// Those of some changes that change something. The startup-config must have been hashed
+    /// ([`Storage::hashed_records`]).
+    ///
+    /// # Errors
+    /// As [`Records::get`].
+    pub fn differing(&self, changes: &[RecordChange]) -> Result<Vec<RecordChange>, Error> {
+        let mut differing = Vec::new();
+        for (record, value) in changes {
+            let before = self.summary(*record)?;
+            if before.as_ref() != value.as_ref().map(|value| &value.summary) {
+                differing.push((*record, value.clone()));
+            }
+        }
+        Ok(differing)
+    }
+}
+
+impl Storage {
+    /// Changes records of a node, all or none. `records` are from [`Storage::hashed_records`], and `plan` decides the
+    /// changes by them: again with new ones if another request changed the node meanwhile, so that a change which
+    /// depends on a value cannot overwrite another one. A startup-config is stored in the history in R2 first.
+    ///
+    /// Returns what was changed. Without a change nothing is written, unless the history is deleted.
+    ///
+    /// # Errors
+    /// Those of `plan`; [`Error::BadRequest`] if a text is not UTF-8; [`Error::TooLarge`] over [`MAX_RECORD_BYTES`];
+    /// [`Error::Busy`] if the node changes again and again; [`Error::Storage`].
+    pub async fn change_records(
+        &self,
+        edit: Edit<'_>,
+        mut records: Records,
+        plan: Plan<'_>,
+    ) -> Result<Vec<ChangedRecord>, Error> {
+        let node = edit.node;
+        let mut version = None;
+        for _ in 0..MAX_DECISIONS {
+            let decided = self.decide(edit, &mut records, plan, &mut version).await;
+            let discard = match &decided {
+                Ok(Some((_, committed))) => !committed,
+                Ok(None) => false,
+                // It may have been committed if the object failed.
+                Err(error) => !matches!(error, Error::Storage { .. }),
+            };
+            if let (true, Some(version)) = (discard, &version) {
+                self.discard_version(node, version).await;
+            }
+            match decided? {
+                Some((changed, _)) => return Ok(changed),
+                None => records = self.hashed_records(node).await?,
+            }
+        }
+        if let Some(version) = &version {
+            self.discard_version(node, version).await;
+        }
+        Err(Error::Busy(format!(
+            "the records of the node {node} changed {MAX_DECISIONS} times during this request; retry in a few \
+             seconds"
+        )))
+    }
+
+    /// Decides a change and commits it: what was changed, and whether that was committed; `None` on a conflict.
+    async fn decide(
+        &self,
+        edit: Edit<'_>,
+        records: &mut Records,
+        plan: Plan<'_>,
+        version: &mut Option<Version>,
+    ) -> Result<Option<(Vec<ChangedRecord>, bool)>, Error> {
+        let base = records.revision()?;
+        let mut changed = Vec::new();
+        let mut new_records = Vec::new();
+        for (record, value) in plan(records)? {
+            changed.push(ChangedRecord {
+                record,
+                before: records.summary(record)?,
+                after: value.as_ref().map(|value| value.summary.clone()),
+            });
+            new_records.push(NewRecord {
+                record,
+                contents: self.contents_of(edit.node, record, value, version).await?,
+                seen: records.seen(record),
+            });
+        }
+        if new_records.is_empty() && !edit.without_history {
+            return Ok(Some((changed, false)));
+        }
+        let commit = Commit {
+            base: Some(base),
+            claim: None,
+            records: new_records,
+            event: edit.event,
+            by: Some(edit.by.to_owned()),
+            without_history: edit.without_history,
+        };
+        match self.commit(edit.node, commit, records).await? {
+            Outcome::Committed => Ok(Some((changed, true))),
+            Outcome::Conflict => Ok(None),
+            // It has no claim.
+            Outcome::OtherSite => Err(Error::storage(
+                format!("changing the node {}", edit.node),
+                "unexpected owner",
+            )),
+        }
+    }
+
+    async fn contents_of(
+        &self,
+        node: &NodeId,
+        record: Record,
+        value: Option<NewValue>,
+        version: &mut Option<Version>,
+    ) -> Result<Contents, Error> {
+        let Some(NewValue { bytes, .. }) = value else {
+            return Ok(Contents::Deleted);
+        };
+        if record == Record::StartupConfig {
+            let stored = match version.take() {
+                Some(stored) => stored,
+                None => self.put_version(node, &bytes).await?,
+            };
+            return Ok(Contents::Version(version.insert(stored).clone()));
+        }
+        let key = record.key(node);
+        if bytes.len() > MAX_RECORD_BYTES {
+            return Err(Error::TooLarge(format!(
+                "{key} has {} bytes and exceeds the limit of {MAX_RECORD_BYTES}",
+                bytes.len()
+            )));
+        }
+        let text = String::from_utf8(bytes.to_vec());
+        text.map(Contents::Text)
+            .map_err(|_| Error::BadRequest(format!("{key} is not UTF-8 text; send it as UTF-8")))
+    }
+}

@@ -1,0 +1,295 @@
+// Nodes, their pool values and allocations, as operators read and change them.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { assertOperatorRefusal, facts, startWorker } from "./harness.mjs";
+
+const ADMIN = "an-admin-token-0123";
+const BERLIN = "/t/berlin-token-0123456789";
+const PARIS = "/t/paris-token-01234567890";
+const DEFINITION = "name: leaf\nactions:\n- action: add_config\n  attributes:\n    url: files/a\n    ip: allocate('net')\n";
+const NEIGHBORDB = "patterns:\n- {name: leaf, definition: leaf, config-handler: backup, interfaces: []}\n";
+
+let worker;
+before(async () => {
+  worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: ADMIN, ZTP_TOKENS: "berlin=berlin-token-0123456789\nparis=paris-token-01234567890" }, bundle: "bundle-clock" });
+});
+after(() => worker.stop());
+beforeEach(() => worker.reset());
+
+const admin = (method, path, body) => worker.request(method, `/admin${path}`, { headers: { Authorization: `Bearer ${ADMIN}` }, body: body === undefined ? undefined : JSON.stringify(body) });
+const act = (node, action, body) => admin("POST", `/nodes/${node}/${action}`, body);
+const post = (node, { site = BERLIN, ...others } = {}) => worker.request("POST", `${site}/nodes`, { body: JSON.stringify(facts(node, others)) });
+const get = (node, rest = "", site = BERLIN) => worker.request("GET", `${site}/nodes/${node}${rest}`);
+const sha1 = (text) => createHash("sha1").update(text).digest("hex");
+const entry = async (n) => (await admin("GET", "/audit")).json.entries.find((one) => one.n === n);
+const log = async () => (await admin("GET", "/audit")).json.entries.map(({ action }) => action);
+const keys = async () => (await worker.kv.list({ prefix: "nodes/" })).keys.map(({ name }) => name);
+
+/** Content with which every switch becomes a leaf with an address from `net`. */
+async function stock() {
+  const values = { neighbordb: NEIGHBORDB, "definitions/leaf": DEFINITION, "config-handlers/backup": "#!/bin/sh\n", "resources/net": "10.0.0.1: null\n10.0.0.2: null\n10.0.0.3: null\n", "resources/as": "65001: null\n" };
+  for (const [key, value] of Object.entries(values)) await worker.kv.put(key, value);
+}
+/** A leaf of Berlin that has its definition and address, and a startup-config. */
+async function boot(node) {
+  assert.equal((await post(node)).status, 201);
+  assert.equal((await get(node)).status, 200);
+  assert.equal((await worker.request("PUT", `${BERLIN}/nodes/${node}/startup-config`, { body: "hostname a\n" })).status, 201);
+}
+
+describe("GET /admin/nodes", () => {
+  test("lists nodes with their sites and records, by site and text, in pages", async () => {
+    const values = { "nodes/SN2/definition": "a", "nodes/SN2/.node": "{}", "nodes/SN1/startup-config": "a", "nodes/SN1/site": "berlin\n", "nodes/sn3/site": "paris", "nodes/sn3/other": "a", "nodes/alone": "a", "nodes/SN1-b/pattern": "a" };
+    for (const [key, value] of Object.entries(values)) await worker.kv.put(key, value);
+    const all = (await admin("GET", "/nodes")).json;
+    assert.deepEqual(all, {
+      nodes: [
+        { node: "SN1-b", site: null, records: ["pattern"] },
+        { node: "SN1", site: "berlin", records: ["site", "startup-config"] },
+        { node: "SN2", site: null, records: [".node", "definition"] },
+        { node: "sn3", site: "paris", records: ["site"] },
+      ],
+      cursor: null,
+    });
+    const named = async (query) => (await admin("GET", `/nodes?${query}`)).json.nodes.map(({ node }) => node);
+    assert.deepEqual(await named("site=paris"), ["sn3"]);
+    assert.deepEqual(await named("text=SN3"), ["sn3"]);
+    assert.deepEqual(await named("text=1&site=berlin"), ["SN1"]);
+    assert.deepEqual(await named("text=nothing"), []);
+    const paged = [];
+    for (let cursor = ""; cursor !== null; ) {
+      const page = (await admin("GET", `/nodes?limit=1${cursor && `&cursor=${encodeURIComponent(cursor)}`}`)).json;
+      assert.ok(page.nodes.length <= 1);
+      paged.push(...page.nodes.map(({ node }) => node));
+      ({ cursor } = page);
+    }
+    assert.deepEqual(paged, ["SN1-b", "SN1", "SN2", "sn3"]);
+  });
+
+  test("lists every node once when lists of keys end between the records of one", async () => {
+    const names = Array.from({ length: 400 }, (_, at) => `N${String(at).padStart(3, "0")}`);
+    for (const name of names) await Promise.all(["definition", "pattern", ".node"].map((record) => worker.kv.put(`nodes/${name}/${record}`, "a")));
+    for (const limit of [500, 150]) {
+      const found = [];
+      let cursor = null;
+      do {
+        const page = (await admin("GET", `/nodes?limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`)).json;
+        found.push(...page.nodes);
+        ({ cursor } = page);
+      } while (cursor !== null);
+      assert.deepEqual(found.map(({ node }) => node), names);
+      assert.ok(found.every(({ records }) => records.length === 3));
+    }
+  });
+
+  test("rejects a limit and a cursor that are not valid", async () => {
+    assertOperatorRefusal(await admin("GET", "/nodes?limit=x"), 400, /limit is "x", but must be a number/);
+    assertOperatorRefusal(await admin("GET", "/nodes?cursor=x"), 400, /the cursor is not valid/);
+  });
+});
+
+describe("GET /admin/nodes/{id}", () => {
+  test("has the site, facts, records, pool values, events and versions of a node", async () => {
+    await stock();
+    await boot("SN1");
+    const { since, ...value } = (await admin("GET", "/nodes/SN1")).json.pools[0];
+    assert.deepEqual(value, { pool: "net", value: "10.0.0.1" });
+    assert.ok(Math.abs(Date.parse(since) - Date.now()) < 60_000);
+    const shown = (await admin("GET", "/nodes/SN1")).json;
+    assert.equal(shown.node, "SN1");
+    assert.equal(shown.site, "berlin");
+    assert.equal(shown.facts.serialnumber, "SN1");
+    assert.deepEqual(shown.records.map(({ name }) => name), [".node", "definition", "pattern", "startup-config", "config-handler", "site"]);
+    assert.deepEqual(shown.records.find(({ name }) => name === "definition"), { name: "definition", size: DEFINITION.length, sha1: sha1(DEFINITION) });
+    assert.deepEqual(shown.records.find(({ name }) => name === "startup-config"), { name: "startup-config", size: 11, sha1: sha1("hostname a\n") });
+    assert.deepEqual(shown.events.map(({ event }) => event), ["registered", "startup-config-stored"]);
+    assert.equal(shown.versions.length, 1);
+  });
+
+  test("is 404 for a node of which nothing is known, and 400 for an invalid id", async () => {
+    assertOperatorRefusal(await admin("GET", "/nodes/SN1"), 404, /nothing is known of the node SN1/);
+    assertOperatorRefusal(await admin("GET", "/nodes/a%01b"), 400, /is not a valid node id/);
+  });
+
+  test("has facts that are not valid JSON as null", async () => {
+    await worker.kv.put("nodes/SN1/.node", "{");
+    const shown = (await admin("GET", "/nodes/SN1")).json;
+    assert.deepEqual([shown.facts, shown.records.length], [null, 1]);
+  });
+});
+
+describe("POST /admin/nodes/{id}/assign", () => {
+  test("stores, replaces and deletes records, and once is enough", async () => {
+    await stock();
+    const first = await act("SN1", "assign", { definition: DEFINITION, startup_config: "hostname a\n", attributes: "a: 1\n", pattern: null });
+    assert.equal(first.status, 200, first.text);
+    assert.deepEqual(first.json, { node: "SN1", audit: 1, findings: [] });
+    assert.deepEqual((await act("SN1", "assign", { definition: DEFINITION, startup_config: "hostname a\n", attributes: "a: 1\n", pattern: null })).json, { node: "SN1", audit: null, findings: [] });
+    assert.equal((await get("SN1", "/startup-config")).text, "hostname a\n");
+    assert.equal((await get("SN1")).json.name, "Autogenerated definition");
+    const second = await act("SN1", "assign", { startup_config: null, attributes: "a: 2\n" });
+    assert.equal(second.json.audit, 2);
+    assert.equal((await get("SN1")).json.name, "leaf");
+    assert.equal((await get("SN1", "/startup-config")).status, 400);
+    assert.deepEqual(await keys(), ["nodes/SN1/attributes", "nodes/SN1/definition"]);
+    assert.equal(await worker.kv.get("nodes/SN1/attributes"), "a: 2\n");
+    const { events, versions } = (await admin("GET", "/nodes/SN1/events")).json;
+    assert.deepEqual(events.map(({ event, by }) => [event, by]), Array(2).fill(["operator-changed", "admin token"]));
+    assert.equal(versions.length, 1);
+    const { action, target, detail } = await entry(2);
+    const short = (text) => sha1(text).slice(0, 8);
+    assert.deepEqual([action, target, detail], ["assign", "SN1", `startup-config ${short("hostname a\n")} deleted, attributes ${short("a: 1\n")} replaced by ${short("a: 2\n")}`]);
+  });
+
+  test("refuses an invalid record with the findings, unless it is forced", async () => {
+    const refused = await act("SN1", "assign", { definition: "actions: 1\n", attributes: "a: 1\n" });
+    const { findings } = assertOperatorRefusal(refused, 422, /nothing was changed for the node SN1/);
+    assert.deepEqual(findings.map(({ key, kind, severity, line }) => [key, kind, severity, line]), [["nodes/SN1/definition", "bad-definition", "error", 1]]);
+    assert.deepEqual([await keys(), await log()], [[], []]);
+    const forced = await admin("POST", "/nodes/SN1/assign?force=1", { definition: "actions: 1\n" });
+    assert.deepEqual([forced.status, forced.json.findings.length], [200, 1]);
+    assert.equal((await entry(1)).forced, true);
+    assert.equal(await worker.kv.get("nodes/SN1/definition"), "actions: 1\n");
+  });
+
+  test("refuses a body that is not valid", async () => {
+    for (const [body, reason] of [
+      ["[]", /it must be a JSON object/],
+      ["{", /the request is not valid/],
+      ['{"startup-config": "a"}', /"startup-config" is not a field of it; its fields are definition, startup_config/],
+      ['{"definition": 1}', /the field "definition" must be a text, or null/],
+    ]) {
+      const response = await worker.request("POST", "/admin/nodes/SN1/assign", { headers: { Authorization: `Bearer ${ADMIN}` }, body });
+      assertOperatorRefusal(response, 400, reason);
+    }
+    assertOperatorRefusal(await act("SN1", "assign", { config_handler: "a".repeat((512 << 10) + 1) }), 413, /exceeds the limit of 524288/);
+    assert.deepEqual(await keys(), []);
+  });
+});
+
+describe("POST /admin/nodes/{id}/reprovision", () => {
+  test("matches the node anew: its startup-config, attributes, site, facts and values stay", async () => {
+    await stock();
+    await boot("SN1");
+    await act("SN1", "assign", { attributes: "a: 1\n" });
+    assert.deepEqual((await act("SN1", "reprovision")).json, { node: "SN1", audit: 2 });
+    assert.deepEqual((await act("SN1", "reprovision")).json, { node: "SN1", audit: null });
+    const shown = (await admin("GET", "/nodes/SN1")).json;
+    assert.deepEqual(shown.records.map(({ name }) => name), [".node", "attributes", "startup-config", "site"]);
+    assert.equal(shown.pools.length, 1);
+    assert.deepEqual(shown.events.at(-1).event, "reprovisioned");
+    assert.deepEqual(await keys(), [".node", "attributes", "site", "startup-config"].map((name) => `nodes/SN1/${name}`));
+    await act("SN1", "assign", { startup_config: null });
+    await worker.kv.put("definitions/leaf", DEFINITION.replace("leaf", "mended"));
+    await worker.advance(11_000);
+    assert.equal((await post("SN1")).status, 201);
+    assert.equal((await get("SN1")).json.name, "mended");
+    assert.equal((await get("SN1")).json.actions[0].attributes.ip, "10.0.0.1");
+  });
+});
+
+describe("POST /admin/nodes/{id}/forget", () => {
+  test("deletes all records; pool values and history only if asked", async () => {
+    await stock();
+    await boot("SN1");
+    assert.deepEqual((await act("SN1", "forget")).json, { node: "SN1", audit: 1, released: [] });
+    assert.deepEqual((await act("SN1", "forget")).json, { node: "SN1", audit: null, released: [] });
+    assert.equal((await get("SN1")).status, 400);
+    assert.equal((await get("SN1", "", PARIS)).status, 400);
+    assert.deepEqual(await keys(), []);
+    const shown = (await admin("GET", "/nodes/SN1")).json;
+    assert.deepEqual([shown.site, shown.facts, shown.records, shown.pools.length, shown.versions.length], [null, null, [], 1, 1]);
+    const second = await act("SN1", "forget", { pools: true, history: true });
+    assert.deepEqual(second.json, { node: "SN1", audit: 2, released: [{ pool: "net", value: "10.0.0.1" }] });
+    assert.deepEqual((await act("SN1", "forget", { pools: true, history: true })).json, { node: "SN1", audit: null, released: [] });
+    assertOperatorRefusal(await admin("GET", "/nodes/SN1"), 404, /nothing is known/);
+    await worker.settle();
+    assert.deepEqual((await worker.r2.list({ prefix: "history/" })).objects, []);
+    assert.equal((await entry(2)).detail, "net: 10.0.0.1 released, history deleted");
+    assert.equal((await post("SN1", { site: PARIS })).status, 201);
+  });
+
+  test("refuses a field of another type", async () => {
+    assertOperatorRefusal(await act("SN1", "forget", { pools: "yes" }), 400, /the field "pools" is "yes", but must be true or false/);
+  });
+});
+
+describe("POST /admin/nodes/{id}/move", () => {
+  test("assigns the node to another site at once, or to none", async () => {
+    await stock();
+    await boot("SN1");
+    assert.equal((await get("SN1", "", PARIS)).status, 400);
+    assert.deepEqual((await act("SN1", "move", { site: "paris" })).json, { node: "SN1", audit: 1 });
+    assert.deepEqual((await act("SN1", "move", { site: "paris" })).json, { node: "SN1", audit: null });
+    assert.equal((await get("SN1", "", PARIS)).status, 200);
+    assert.equal((await get("SN1")).status, 400);
+    assert.equal((await entry(1)).detail, "from berlin to paris");
+    assert.equal((await entry(1)).site, "berlin");
+    assert.deepEqual((await act("SN1", "move", { site: null })).json, { node: "SN1", audit: 2 });
+    assert.equal((await post("SN1")).status, 409);
+    assert.equal((await get("SN1", "", PARIS)).status, 400);
+    assert.equal((await admin("GET", "/nodes/SN1")).json.site, "berlin");
+  });
+
+  test("counts a site that was written with a line end", async () => {
+    await worker.kv.put("nodes/SN1/site", "paris\n");
+    assert.equal((await act("SN1", "move", { site: "paris" })).json.audit, null);
+  });
+
+  test("refuses a site that is not valid, not configured or missing", async () => {
+    assertOperatorRefusal(await act("SN1", "move", { site: "a b" }), 400, /the site is "a b"/);
+    assertOperatorRefusal(await act("SN1", "move", { site: "rome" }), 400, /the site rome has no token in ZTP_TOKENS/);
+    assertOperatorRefusal(await act("SN1", "move", {}), 400, /missing field `site`/);
+  });
+});
+
+describe("the values of a node", () => {
+  test("are read and released over all pools", async () => {
+    await stock();
+    await admin("PUT", "/pools/as/65001?node=SN1");
+    await admin("PUT", "/pools/net/10.0.0.2?node=SN1");
+    const { node, values } = (await admin("GET", "/pools?node=SN1")).json;
+    assert.deepEqual([node, values.map(({ pool, value }) => `${pool} ${value}`)], ["SN1", ["as 65001", "net 10.0.0.2"]]);
+    const released = [{ pool: "as", value: "65001" }, { pool: "net", value: "10.0.0.2" }];
+    assert.deepEqual((await admin("DELETE", "/pools?node=SN1")).json, { node: "SN1", released, audit: 3 });
+    assert.deepEqual((await admin("DELETE", "/pools?node=SN1")).json, { node: "SN1", released: [], audit: null });
+    assert.deepEqual((await admin("GET", "/pools?node=SN1")).json.values, []);
+    assert.deepEqual((await admin("GET", "/pools")).json.pools, ["as", "net"]);
+    assertOperatorRefusal(await admin("DELETE", "/pools"), 400, /missing query parameter `node`/);
+  });
+});
+
+describe("allocations", () => {
+  test("are exported and imported again", async () => {
+    await stock();
+    await admin("PUT", "/pools/as/65001?node=SN1");
+    await admin("PUT", "/pools/net/10.0.0.2?node=SN2");
+    const exported = (await admin("GET", "/allocations")).json;
+    assert.deepEqual(exported.allocations.map(({ pool, value, node }) => [pool, value, node]), [["as", "65001", "SN1"], ["net", "10.0.0.2", "SN2"]]);
+    assert.deepEqual((await admin("PUT", "/allocations", exported)).json, { assigned: 0, unchanged: 2, refused: [], audit: null });
+    await admin("DELETE", "/pools?node=SN1");
+    assert.deepEqual((await admin("PUT", "/allocations", exported)).json, { assigned: 1, unchanged: 1, refused: [], audit: 4 });
+    assert.equal((await entry(4)).detail, "1 assigned, 0 refused");
+    const allocation = (pool, value, node) => ({ pool, value, node });
+    const wanted = [allocation("net", "10.0.0.2", "SN3"), allocation("net", "10.0.0.9", "SN3"), allocation("net", "10.0.0.3", "SN3"), allocation("missing", "1", "SN3"), allocation("net", "10.0.0.2", "SN2")];
+    const { refused, ...others } = (await admin("PUT", "/allocations", { allocations: wanted })).json;
+    assert.deepEqual(others, { assigned: 1, unchanged: 1, audit: 5 });
+    assert.deepEqual(refused.map(({ pool, value }) => [pool, value]).sort(), [["missing", "1"], ["net", "10.0.0.2"], ["net", "10.0.0.9"]]);
+    assert.match(refused.find(({ value }) => value === "10.0.0.2").error, /held by the node SN2/);
+    assert.match(refused.find(({ pool }) => pool === "missing").error, /is not found/);
+  });
+
+  test("are refused if the request is not valid", async () => {
+    for (const [body, status, reason] of [
+      [{}, 400, /missing field `allocations`/],
+      [{ allocations: [{ pool: "net", value: "1" }] }, 400, /the allocation 0 has no text "node"/],
+      [{ allocations: [{ pool: "../net", value: "1", node: "SN1" }] }, 400, /is not a valid pool name/],
+      [{ allocations: [{ pool: "net", value: "1", node: "" }] }, 400, /the allocation 0: the node id is empty/],
+      [{ allocations: Array(10_001).fill({ pool: "net", value: "1", node: "SN1" }) }, 413, /exceeds the limit of 10000/],
+    ]) {
+      assertOperatorRefusal(await admin("PUT", "/allocations", body), status, reason);
+    }
+  });
+});
