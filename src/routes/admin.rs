@@ -88,6 +88,21 @@ impl Context<'_> {
         self.operator.is_some_and(|operator| operator.may_see(site))
     }
 
+    /// Checks that the operator has no sites: the request changes what all sites share.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub fn check_all_sites(&self) -> Result<(), Error> {
+        match self.operator.and_then(|operator| operator.sites.as_ref()) {
+            None => Ok(()),
+            Some(sites) => Err(Error::Forbidden(format!(
+                "this request changes what all sites share, and you are an operator of {} only; the document \
+                 `operators` assigns sites",
+                sites.join(", ")
+            ))),
+        }
+    }
+
     /// Checks that the operator may see a node. Its site is read only if the operator has sites.
     ///
     /// # Errors
