@@ -221,7 +221,7 @@ impl Site {
         };
         let save = |state: &KeyState| {
             let saved = self.database.save_key_state(key, state, now());
-            saved.map_err(|cause| unwritten(Error::storage(format!("writing {key}"), cause)))
+            saved.map_err(|cause| Error::storage(format!("writing {key}"), cause))
         };
         let sha1 = value.map(|new| new.sha1.clone());
         let accepted = state.accepted.as_ref().map(|accepted| &accepted.written);
@@ -233,7 +233,7 @@ impl Site {
         written.sending(now());
         state.sent = Some(written.clone());
         // Before KV is sent the value: whatever happens next, a later change knows that KV may have it.
-        save(&state)?;
+        save(&state).map_err(unwritten)?;
         let sent = match value {
             Some(new) => storage.send_value(key, new).await,
             None => storage.delete(key).await,
@@ -242,7 +242,7 @@ impl Site {
             if let Some(sent) = &mut state.sent {
                 sent.failed(now());
             }
-            save(&state)?;
+            save(&state).map_err(unwritten)?;
             let outcome = match is_rejected(&error) {
                 true => Outcome::Failed,
                 false => Outcome::Unknown,
@@ -266,8 +266,8 @@ impl Site {
             sent: None,
         };
         // KV has the value: a failure here would be reported wrongly.
-        if let Err(failure) = save(&state) {
-            worker::console_error!("{}", failure.error.detail());
+        if let Err(error) = save(&state) {
+            worker::console_error!("{}", error.detail());
         }
         Ok(former)
     }
