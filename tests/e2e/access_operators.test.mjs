@@ -10,6 +10,8 @@ import { ADMIN, AMSTERDAM, appearance, nodeToken, startGuarded } from "./credent
 import { assertOperatorRefusal } from "./harness.mjs";
 import { COOKIE, OPERATORS, makeKey, sessionCookie, startTeam } from "./operators.mjs";
 
+const UPLOAD = JSON.stringify({ key: "files/large.swi", size: 200_000_000, sha1: "0".repeat(40) });
+
 /**
  * Each route of operators. `role`: the least one that may call it. `path`: a request that succeeds, with `options` and
  * the status `status`. `elsewhere`: the status for an operator with that role of the site paris, if it is another one:
@@ -20,19 +22,16 @@ const ROUTES = {
   "DELETE /admin/session": { role: "viewer", path: "/admin/session", status: 204 },
   "GET /admin/audit": { role: "viewer", path: "/admin/audit", status: 200 },
   "GET /admin/nodes/{id}/events": { role: "viewer", path: "/admin/nodes/JPE1/events", status: 200, elsewhere: 404 },
+  "POST /admin/audit/{n}/undo": { role: "operator", path: "/admin/audit/999999/undo", status: 404 },
+  "POST /admin/uploads": { role: "admin", path: "/admin/uploads", options: { body: UPLOAD }, status: 200, elsewhere: 403, prepare: upload },
+  "PUT /admin/uploads/{upload}/{part}": { role: "admin", path: "/admin/uploads/unknown/1", options: { body: "x" }, status: 404, elsewhere: 403 },
+  "POST /admin/uploads/{upload}/complete": { role: "admin", path: "/admin/uploads/unknown/complete", status: 404, elsewhere: 403 },
+  "DELETE /admin/uploads/{upload}": { role: "admin", path: "/admin/uploads/unknown", status: 404, elsewhere: 403 },
   "GET /admin/content": { role: "viewer", path: "/admin/content", status: 200 },
   "GET /admin/content/{key}": { role: "viewer", path: "/admin/content/nodes/JPE1/startup-config", status: 200, elsewhere: 404 },
   "PUT /admin/content/{key}": { role: "operator", path: "/admin/content/nodes/JPE1/attributes", options: { body: "a: 1" }, status: 200, elsewhere: 404, prepare: attribute },
   "DELETE /admin/content/{key}": { role: "operator", path: "/admin/content/nodes/JPE1/attributes", status: 200, elsewhere: 404, prepare: attribute },
-  "GET /admin/nodes": { role: "viewer", path: "/admin/nodes", status: 200 },
-  "GET /admin/nodes/{id}": { role: "viewer", path: "/admin/nodes/JPE1", status: 200, elsewhere: 404 },
-  "POST /admin/nodes/{id}/assign": { role: "operator", path: "/admin/nodes/JPE1/assign", options: { body: '{"attributes":"a: 1"}' }, status: 200, elsewhere: 404 },
-  "POST /admin/nodes/{id}/reprovision": { role: "operator", path: "/admin/nodes/JPE1/reprovision", status: 200, elsewhere: 404 },
-  "POST /admin/nodes/{id}/forget": { role: "operator", path: "/admin/nodes/JPE2/forget", status: 200, elsewhere: 404, prepare: restore },
   "POST /admin/explain": { role: "viewer", path: "/admin/explain", options: { body: '{"node":"JPE1"}' }, status: 200, elsewhere: 404 },
-  "POST /admin/nodes/{id}/move": { role: "operator", path: "/admin/nodes/JPE1/move", options: { body: '{"site":"amsterdam"}' }, status: 200, elsewhere: 404 },
-  "GET /admin/allocations": { role: "viewer", path: "/admin/allocations", status: 200 },
-  "PUT /admin/allocations": { role: "admin", path: "/admin/allocations", options: { body: '{"allocations":[]}' }, status: 200 },
   "GET /admin/nodes": { role: "viewer", path: "/admin/nodes", status: 200 },
   "GET /admin/nodes/{id}": { role: "viewer", path: "/admin/nodes/JPE1", status: 200, elsewhere: 404 },
   "POST /admin/nodes/{id}/assign": { role: "operator", path: "/admin/nodes/JPE1/assign", options: { body: '{"attributes": "rack: 7"}' }, status: 200, elsewhere: 404 },
@@ -41,7 +40,6 @@ const ROUTES = {
   "POST /admin/nodes/{id}/forget": { role: "operator", path: "/admin/nodes/JPE2/forget", status: 200, elsewhere: 404 },
   "GET /admin/allocations": { role: "viewer", path: "/admin/allocations", status: 200 },
   "PUT /admin/allocations": { role: "admin", path: "/admin/allocations", options: { body: '{"allocations": [{"pool": "net", "value": "10.0.0.1", "node": "JPE1"}]}' }, status: 200, elsewhere: 403 },
-  "DELETE /admin/pools": { role: "operator", path: "/admin/pools?node=JPE1", status: 200, elsewhere: 404, prepare: allocate },
   "GET /admin/pools": { role: "viewer", path: "/admin/pools", status: 200 },
   "DELETE /admin/pools": { role: "operator", path: "/admin/pools?node=JPE1", status: 200, elsewhere: 404 },
   "GET /admin/pools/{pool}": { role: "viewer", path: "/admin/pools/net", status: 200 },
@@ -96,6 +94,12 @@ async function send(method, path, headers, options = {}) {
   const response = await worker.request(method, path, { ...options, headers: { ...options.headers, ...headers } });
   for (const secret of secrets) assert.ok(!response.text.includes(secret), response.text);
   return response;
+}
+
+/** Begins the upload, which is under way afterwards. */
+async function upload() {
+  const begun = await worker.request("POST", "/admin/uploads", { headers: bearer(ADMIN), body: UPLOAD });
+  assert.ok(begun.status < 300, begun.text);
 }
 
 /** Stores another value, so that the request changes it. */
