@@ -8,6 +8,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { unstable_readConfig } from "wrangler";
 import { freePort, root } from "../scripts/run.mjs";
+import { DEFAULTS } from "../tests/e2e/settings.mjs";
 import { pythonWithZtpserver } from "../tests/reference/reference.mjs";
 import { SERVER_URL, exchange, request } from "./load.mjs";
 
@@ -45,7 +46,7 @@ export async function startWorkerd(place, source, { bindings = {}, delayMs = 0, 
   }
   const service = (entrypoint) => (apart ? text(entrypoint) : `(name = "stores", entrypoint = "${entrypoint}")`);
   const bound = [
-    ...Object.entries({ ...wanted.vars, ...bindings }).map(([name, value]) => bind(name, "json", json(value))),
+    ...Object.entries({ ...wanted.vars, ...DEFAULTS, ...bindings }).map(([name, value]) => bind(name, "json", json(value))),
     ...wanted.kv_namespaces.map(({ binding }) => bind(binding, "kvNamespace", service("kv"))),
     ...wanted.r2_buckets.map(({ binding }) => bind(binding, "r2Bucket", service("r2"))),
     ...objects.map(({ name, class_name }) => bind(name, "durableObjectNamespace", text(class_name))),

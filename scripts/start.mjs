@@ -1,10 +1,12 @@
 // Serves the Worker on this machine: loads the sample data_root into empty local
-// storage, prints the first commands to try, and runs `wrangler dev`,
-// which builds the Worker after a change.
+// storage, makes an admin token in .dev.vars if it has none, prints the first commands
+// to try, and runs `wrangler dev`, which builds the Worker after a change. Any client
+// has access, unless .dev.vars has ZTP_TOKENS.
 //
 // Arguments are passed to wrangler: npm start -- --port 9000 --persist-to ../state
 
-import { readFileSync, readdirSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { appendFileSync, chmodSync, existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { attend, npmBin, root } from "./run.mjs";
 import { withStorage } from "./storage.mjs";
@@ -18,8 +20,9 @@ const state = option("--persist-to") ?? ".wrangler/state";
 process.env.CLOUDFLARE_CF_FETCH_ENABLED ??= "false";
 
 await loadSample();
-sayWhatToTry();
-process.exitCode = await attend(npmBin("wrangler"), ["dev", ...(option("--port") ? [] : ["--port", port]), ...args]);
+sayWhatToTry(adminToken());
+const defaults = ["--var", "ALLOW_ANYONE:True", ...(option("--port") ? [] : ["--port", port])];
+process.exitCode = await attend(npmBin("wrangler"), ["dev", ...defaults, ...args]);
 
 /** The value of an option, given as `--name value` or `--name=value`. */
 function option(name) {
@@ -45,7 +48,19 @@ function loadSample() {
   });
 }
 
-function sayWhatToTry() {
+/** The local admin token, made the first time. wrangler reads .dev.vars; git ignores it. */
+function adminToken() {
+  const path = join(root, ".dev.vars");
+  const before = existsSync(path) ? readFileSync(path, "utf8") : "";
+  const known = before.match(/^ZTP_ADMIN_TOKEN\s*=\s*["']?([^"'\s]+)/m);
+  if (known) return known[1];
+  const token = randomBytes(24).toString("base64url");
+  appendFileSync(path, `${before && !before.endsWith("\n") ? "\n" : ""}ZTP_ADMIN_TOKEN=${token}\n`, { mode: 0o600 });
+  chmodSync(path, 0o600);
+  return token;
+}
+
+function sayWhatToTry(token) {
   const url = `http://localhost:${port}`;
   const other = port === "8787" ? "" : ` -- --url ${url}/bootstrap`;
   console.log(`
@@ -57,6 +72,8 @@ The server will be at ${url}. In another terminal, try
       a simulated switch boots from it: the sample's node SAMPLE01, with its startup-config
   npm run switch -- --serial NEW1 --neighbor Ethernet1=spine1:Ethernet1 --neighbor Ethernet2=spine2:Ethernet1${other.replace(" --", "")}
       an unregistered switch: neighbordb selects its definition
+  curl -H "Authorization: Bearer ${token}" ${url}/admin/session
+      the API for operators, with the admin token of this machine (in .dev.vars)
 `);
 }
 

@@ -38,11 +38,18 @@ pub enum Error {
     MetaNotFound(String),
     /// A binding or setting is wrong; the message says how to fix it.
     Misconfigured(String),
+    /// Nobody has access yet: the secret with the tokens of sites is not set.
+    Closed,
     /// KV, R2 or an object failed. A retry may succeed.
     Storage { doing: String, cause: String },
 }
 
 impl Error {
+    /// The 404 for unknown paths and for missing credentials: identical, so that neither can be probed.
+    pub fn unknown_path() -> Self {
+        Self::NotFound("there is nothing at this path".to_owned())
+    }
+
     /// `cause` is the runtime's message about what failed while `doing` something ("reading neighbordb").
     pub fn storage(doing: impl Into<String>, cause: impl fmt::Display) -> Self {
         Self::Storage {
@@ -83,6 +90,11 @@ impl fmt::Display for Error {
             Self::RangeNotSatisfiable { size } => {
                 write!(f, "range starts past the end of the file ({size} bytes)")
             }
+            Self::Closed => f.write_str(
+                "this server is not set up yet: store the tokens of sites with `npx wrangler secret put ZTP_TOKENS` \
+                 (lines of site=token), or run `npm run deploy`, which makes them; or set ALLOW_ANYONE to True, and \
+                 anyone who reaches this URL can read and write every node's records",
+            ),
             Self::RateLimited => f.write_str("rate limit exceeded; retry in a minute"),
             Self::MethodNotAllowed { allow } => write!(f, "method not allowed; use {allow}"),
             Self::Storage { doing, .. } => write!(f, "{doing} failed; retry in a few seconds"),

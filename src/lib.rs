@@ -6,6 +6,7 @@
 //! In the order of a request:
 //!
 //! - [`routes`]: the table of paths. Each resource is a file: load, apply a rule of `ztp_core`, store, respond.
+//! - [`access`]: who asks.
 //! - [`storage`]: every KV, R2 and object call, and the cache.
 //! - [`objects`]: the Durable Objects.
 //! - [`request`], [`response`], [`error`], [`log`]: HTTP, and one log line per request.
@@ -13,6 +14,7 @@
 //!
 //! The rules are in the crate `ztp_core`.
 
+mod access;
 mod byte_range;
 mod conditions;
 mod error;

@@ -42,7 +42,7 @@ pub enum Body {
     Head {
         length: Option<u64>,
     },
-    /// No body and no length: 304.
+    /// No body and no length: 204, 304.
     None,
 }
 
@@ -80,6 +80,11 @@ impl Response {
     /// A status with an empty HTML body, as ztpserver's responses to POST and PUT.
     pub fn empty(status: u16) -> Self {
         Self::new(status, content_type::HTML, Body::Bytes(Vec::new()))
+    }
+
+    /// 204.
+    pub fn no_content() -> Self {
+        Self::new(204, content_type::PLAIN, Body::None)
     }
 
     /// Any status, type and body.
@@ -214,6 +219,7 @@ impl From<Error> for Response {
             Error::RateLimited => Self::refusal(429, reason).with_header("Retry-After", "60"),
             Error::MetaNotFound(_) => Self::refusal_as_json(500, reason),
             Error::Misconfigured(_) => Self::refusal(500, reason),
+            Error::Closed => Self::refusal(503, reason).with_header("Retry-After", "60"),
             Error::Storage { .. } => Self::refusal(503, reason).with_header("Retry-After", "5"),
         }
     }

@@ -25,12 +25,13 @@ use ztp_core::operators::{Operator, Role};
 use ztp_core::path;
 use ztp_core::settings::Settings;
 
+use crate::access::{admit, base_url, check_origin, limit_rate, operator};
 use crate::error::Error;
 use crate::log;
 use crate::request::Request;
 use crate::response::Response;
 use crate::storage::{Storage, now};
-use Access::{Admin, Switch};
+use Access::{Admin, SignIn, Switch};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,8 @@ enum Access {
     Switch,
     /// Operators with at least this role.
     Admin(Role),
+    /// Anyone: the credential is in the body. Else the response is the 404 of unknown paths.
+    SignIn,
 }
 
 /// Who calls: the routes of the others do not exist for it.
@@ -52,7 +55,7 @@ impl Access {
     fn area(self) -> Area {
         match self {
             Self::Switch => Area::Switches,
-            Self::Admin(_) => Area::Operators,
+            Self::Admin(_) | Self::SignIn => Area::Operators,
         }
     }
 }
@@ -84,6 +87,9 @@ const ROUTES: &[Route] = &[
     route("GET", "/meta/nodes/{id}/{*record?}", Switch, |context| Box::pin(meta::record(context))),
     route("GET", "/openapi.yaml", Switch, |context| Box::pin(openapi::get(context))),
     route("GET", "/admin/nodes/{id}/events", Admin(Role::Viewer), |context| Box::pin(admin::events::get(context))),
+    route("GET", "/admin/session", Admin(Role::Viewer), |context| Box::pin(admin::session::show(context))),
+    route("POST", "/admin/session", SignIn, |context| Box::pin(admin::session::open(context))),
+    route("DELETE", "/admin/session", Admin(Role::Viewer), |context| Box::pin(admin::session::close(context))),
     route("GET", "/admin/nodes", Admin(Role::Viewer), |context| Box::pin(admin::nodes::list(context))),
     route("GET", "/admin/nodes/{id}", Admin(Role::Viewer), |context| Box::pin(admin::nodes::show(context))),
     route("POST", "/admin/nodes/{id}/assign", Admin(Role::Operator), |context| Box::pin(admin::changes::assign(context))),
@@ -204,7 +210,7 @@ fn find(
         }
     }
     if allow.is_empty() {
-        return Err(not_found());
+        return Err(Error::unknown_path());
     }
     Err(Error::MethodNotAllowed {
         allow: allow.join(", "),
@@ -274,10 +280,10 @@ fn settings(env: &Env) -> Result<Rc<Settings>, Error> {
     // The runtime presents a secret as a variable.
     let settings = Settings::read(|name| env.var(name).ok().map(|value| value.to_string()));
     let settings = settings.map_err(|error| Error::Misconfigured(error.to_string()))?;
-    if settings.sites.is_none() {
+    if settings.sites.is_none() && settings.allow_anyone {
         console_warn!(
-            "{{\"warning\":\"the secret ZTP_TOKENS is not set: anyone who reaches this URL can read and \
-             write every node's records\"}}"
+            "{{\"warning\":\"the secret ZTP_TOKENS is not set and ALLOW_ANYONE is True: anyone who reaches this URL \
+             can read and write every node's records\"}}"
         );
     }
     let settings = Rc::new(settings);
@@ -290,6 +296,9 @@ async fn handle(
     log: &mut log::RequestLog,
 ) -> Result<Response, Error> {
     let settings = settings(env)?;
+    if settings.is_closed() {
+        return Err(Error::Closed);
+    }
     let storage = Storage::open(env)?;
     let result = dispatch(request, &settings, &storage, log).await;
     let operations = storage.operations();
@@ -322,28 +331,34 @@ async fn dispatch(
     // A path that cannot be decoded has no segments: not found.
     let segments = path::segments(path).unwrap_or_default();
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
-    let admitted = access::admit(settings, &segments);
+    let admitted = admit(settings, &segments);
     let caller = admitted.as_ref().ok().map(|(caller, ..)| caller);
     log.site = caller.and_then(Caller::site).map(str::to_owned);
-    access::limit_rate(request, storage, caller, log).await?;
+    limit_rate(request, storage, caller, log).await?;
 
-    let (operator, caller, credential, segments) = match segments.first() {
+    let method = request.method.as_str();
+    let (found, operator, caller, credential, segments) = match segments.first() {
         Some(&"admin") => {
-            let operator = access::authorize_operator(request, settings)?;
-            log.operator = Some(operator.name.clone());
-            (Some(operator), Caller::Anyone, None, segments.as_slice())
+            let found = find(Area::Operators, method, &segments, log);
+            let signs_in = matches!(&found, Ok((route, _)) if route.access == SignIn);
+            let operator = match signs_in {
+                true => None,
+                false => Some(operator(request, settings, storage, log).await?),
+            };
+            if let Some(operator) = &operator {
+                log.operator = Some(operator.name.clone());
+                check_origin(request, operator.method)?;
+            }
+            let segments = segments.as_slice();
+            (found, operator, Caller::Anyone, None, segments)
         }
         _ => {
             let (caller, credential, segments) = admitted?;
-            (None, caller, credential, segments)
+            let found = find(Area::Switches, method, segments, log);
+            (found, None, caller, credential, segments)
         }
     };
-    let area = match operator {
-        Some(_) => Area::Operators,
-        None => Area::Switches,
-    };
-    let method = request.method.as_str();
-    let (route, parameters) = find(area, method, segments, log)?;
+    let (route, parameters) = found?;
     if let (Access::Admin(wanted), Some(operator)) = (route.access, &operator)
         && operator.role < wanted
     {
@@ -357,7 +372,7 @@ async fn dispatch(
         .server_url
         .resolve(&request.url)
         .ok_or_else(|| Error::BadRequest("the Host header is not a valid host name".to_owned()))?;
-    let base_url = access::base_url(server_url, credential);
+    let base_url = base_url(server_url, credential);
     (route.handler)(Context {
         request,
         parameters: &parameters,
@@ -372,11 +387,6 @@ async fn dispatch(
         log,
     })
     .await
-}
-
-/// The 404 for unknown paths and for missing credentials: identical, so that neither can be probed.
-fn not_found() -> Error {
-    Error::NotFound("there is nothing at this path".to_owned())
 }
 
 #[cfg(test)]

@@ -22,11 +22,10 @@ use ztp_core::content::Metadata;
 use ztp_core::key::Document;
 
 use crate::error::Error;
-use cache::{
-    Cache, Cached, Flights, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PARSED_SIZE_FACTOR,
-};
+use cache::{Cache, Cached, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PARSED_SIZE_FACTOR};
 
 pub use audit::Change;
+pub use cache::Flights;
 pub use content::{FoundValue, MAX_PAGE, ObjectChange, ObjectState, ValueBody};
 pub use nodes::{
     ChangedRecord, Edit, MAX_KEYS_AT_ONCE, NewValue, Outcome, Plan, RecordBody, RecordChange,
@@ -339,7 +338,8 @@ impl Storage {
         deleted.map_err(|cause| Error::storage(format!("deleting {key}"), message(&cause)))
     }
 
-    fn warn(&self, warning: String) {
+    /// Adds a problem that did not fail the request.
+    pub fn warn(&self, warning: String) {
         self.warnings.borrow_mut().push(warning);
     }
 

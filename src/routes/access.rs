@@ -1,96 +1,12 @@
-//! Authentication of callers, and their access to records.
+//! The access of callers to records of nodes.
 
-use ztp_core::credentials::{self, Caller};
+use ztp_core::credentials::Caller;
 use ztp_core::key::Record;
 use ztp_core::node::{Identifier, NodeId, normalize_mac};
-use ztp_core::operators::Operator;
-use ztp_core::settings::Settings;
 
-use super::{Context, not_found};
+use super::Context;
 use crate::error::Error;
-use crate::log;
-use crate::request::Request;
-use crate::storage::{RecordBody, Records, Storage};
-
-/// The caller, the credential in the path, and the rest of the path.
-///
-/// # Errors
-/// The 404 of unknown paths, if sites are configured and the credential is missing or invalid.
-pub fn admit<'a, 'p>(
-    settings: &'a Settings,
-    segments: &'p [&'p str],
-) -> Result<(Caller<'a>, Option<&'p str>, &'p [&'p str]), Error> {
-    let Some(sites) = &settings.sites else {
-        return Ok((Caller::Anyone, None, segments));
-    };
-    let ["t", credential, rest @ ..] = segments else {
-        return Err(not_found());
-    };
-    let caller = sites
-        .caller(credential, settings.identifier)
-        .ok_or_else(not_found)?;
-    Ok((caller, Some(credential), rest))
-}
-
-/// The server URL for the owner of a credential.
-pub fn base_url(server_url: &str, credential: Option<&str>) -> String {
-    match credential {
-        Some(credential) => format!("{server_url}/t/{credential}"),
-        None => server_url.to_owned(),
-    }
-}
-
-/// Applies the rate-limiting binding, if it is configured. The key is site and node for a node's URL, site
-/// and IP address for a site's URL, and the IP address alone without a valid credential. An unverified id
-/// is never a key: a caller could invent a new id for each request, or exhaust the limit of another node.
-/// If the limiter fails, the request is accepted with a warning.
-///
-/// # Errors
-/// [`Error::RateLimited`].
-pub async fn limit_rate(
-    request: &Request,
-    storage: &Storage,
-    caller: Option<&Caller<'_>>,
-    log: &mut log::RequestLog,
-) -> Result<(), Error> {
-    let Some(limiter) = storage.rate_limiter() else {
-        return Ok(());
-    };
-    let who = match caller {
-        Some(Caller::Node { id, .. }) => format!("node {id}"),
-        _ => request.header("CF-Connecting-IP").unwrap_or_default(),
-    };
-    let key = format!(
-        "{}/{who}",
-        caller.and_then(Caller::site).unwrap_or_default()
-    );
-    match limiter.limit(key).await {
-        Ok(outcome) if outcome.success => Ok(()),
-        Ok(_) => Err(Error::RateLimited),
-        Err(cause) => {
-            log.warn(format!(
-                "calling the rate limiter failed ({cause}); the request was accepted"
-            ));
-            Ok(())
-        }
-    }
-}
-
-/// The operator who sends the request: the owner of the admin token, as `Authorization: Bearer`.
-///
-/// # Errors
-/// The 404 of unknown paths if the token is missing or wrong, or none is configured: neither switches nor strangers can
-/// probe for operators' paths.
-pub fn authorize_operator(request: &Request, settings: &Settings) -> Result<Operator, Error> {
-    let header = request.header("Authorization").unwrap_or_default();
-    let presented = credentials::bearer_token(&header).unwrap_or_default();
-    match &settings.admin_token {
-        Some(token) if credentials::same_token(presented, token) => {
-            Ok(Operator::with_admin_token())
-        }
-        _ => Err(not_found()),
-    }
-}
+use crate::storage::{RecordBody, Records};
 
 impl Context<'_> {
     /// The node in a path, if this caller may access its records. Its id goes into the log.

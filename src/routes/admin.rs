@@ -8,12 +8,15 @@ pub mod events;
 pub mod explain;
 pub mod nodes;
 pub mod pools;
+pub mod session;
 pub mod undo;
 pub mod uploads;
 
 use serde_json::{Map, Value, json};
 use ztp_core::audit::{Action, Intent};
 use ztp_core::check::Finding;
+use ztp_core::key::Record;
+use ztp_core::node::NodeId;
 use ztp_core::path;
 
 use super::Context;
@@ -26,6 +29,11 @@ pub const MAX_JSON_BYTES: usize = 8 << 20;
 /// 200 with JSON, which no cache may store.
 fn respond(value: &Value) -> Response {
     Response::json(value).with_header("Cache-Control", "no-store")
+}
+
+/// The 404 for a node that is unknown, or not visible to the operator.
+fn unknown_node(node: &NodeId) -> Error {
+    Error::NotFound(format!("nothing is known of the node {node}"))
 }
 
 /// The fields of the JSON object in the body, of which only `known` ones may be there. An empty body has none.
@@ -75,6 +83,39 @@ fn display_finding(finding: &Finding) -> Value {
 }
 
 impl Context<'_> {
+    /// Whether the operator may see nodes of a site; `None`: nodes that belong to no site.
+    pub fn operator_may_see(&self, site: Option<&str>) -> bool {
+        self.operator.is_some_and(|operator| operator.may_see(site))
+    }
+
+    /// Checks that the operator may see a node. Its site is read only if the operator has sites.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], the same for an unknown node and for one of another site; as [`crate::storage::Storage::records`].
+    pub async fn check_visible(&self, node: &NodeId) -> Result<(), Error> {
+        if self
+            .operator
+            .is_some_and(|operator| operator.sites.is_none())
+        {
+            return Ok(());
+        }
+        let records = self.storage.records(node, &[Record::Site]).await?;
+        match self.operator_may_see(records.get(Record::Site)?) {
+            true => Ok(()),
+            false => Err(unknown_node(node)),
+        }
+    }
+
+    /// The node in a path, if the operator may see it. Its id goes into the log.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`] if the id is invalid; else as [`Context::check_visible`].
+    pub async fn visible_node(&mut self, segment: &str) -> Result<NodeId, Error> {
+        let node = self.node_in_path(segment)?;
+        self.check_visible(&node).await?;
+        Ok(node)
+    }
+
     /// The name of the operator.
     fn operator_name(&self) -> &str {
         self.operator.map_or("", |operator| operator.name.as_str())

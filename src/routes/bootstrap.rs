@@ -8,8 +8,9 @@ use ztp_core::credentials::Caller;
 use ztp_core::key::Document;
 use ztp_core::node::{Identifier, NodeId, normalize_mac};
 
+use super::Context;
 use super::published::{BOOTSTRAP, BOOTSTRAP_CONF, Script};
-use super::{Context, access};
+use crate::access::base_url;
 use crate::error::Error;
 use crate::response::{Body, Response, content_type};
 use crate::stream::Buffer;
@@ -75,7 +76,7 @@ fn node_url(context: &Context<'_>) -> Option<String> {
     };
     let id = id.parse::<NodeId>().ok()?;
     let credential = site.node_credential(identifier, &id);
-    Some(access::base_url(context.server_url, Some(&credential)))
+    Some(base_url(context.server_url, Some(&credential)))
 }
 
 /// The destinations of the clients' log: always an object with `logging` and `xmpp` (specification, GET

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { root } from "../../scripts/run.mjs";
-import { ADMIN, AMSTERDAM, nodeToken, startGuarded } from "./credentials.mjs";
+import { ADMIN, AMSTERDAM, SECRETS, nodeToken, startGuarded } from "./credentials.mjs";
 import { assertRefusal, facts, startWorker } from "./harness.mjs";
 
 const own = nodeToken("amsterdam", AMSTERDAM, "JPE1");
@@ -187,11 +187,60 @@ describe("an invalid secret", () => {
   });
 });
 
-test("without tokens a warning is logged at start", async (t) => {
-  const worker = await startWorker();
-  t.after(() => worker.stop());
-  await worker.request("GET", "/bootstrap");
-  assert.ok(worker.logs().some((line) => /ZTP_TOKENS is not set/.test(line)));
+describe("without ZTP_TOKENS", () => {
+  test("every response is a 503 that says how to set it, and nothing is done", async (t) => {
+    const worker = await startWorker({ vars: { ALLOW_ANYONE: "False" }, secrets: { ZTP_TOKENS: "# none yet\n", ZTP_ADMIN_TOKEN: ADMIN } });
+    t.after(() => worker.stop());
+    await worker.kv.put("nodes/JPE1/startup-config", "hostname JPE1");
+    for (const [method, path, options] of [
+      ["GET", "/bootstrap"],
+      ["GET", "/nodes/JPE1/startup-config"],
+      ["PUT", "/nodes/JPE1/startup-config", { body: "x" }],
+      ["POST", "/nodes", post({ config: "x" })],
+      ["GET", `/t/${AMSTERDAM}/bootstrap`],
+      ["GET", "/openapi.yaml"],
+      ["GET", "/nothing"],
+      ["GET", "/admin/pools", { headers: { Authorization: `Bearer ${ADMIN}` } }],
+    ]) {
+      const response = await worker.request(method, path, options);
+      assertRefusal(response, 503, /npx wrangler secret put ZTP_TOKENS.*npm run deploy.*ALLOW_ANYONE/);
+      assert.equal(response.headers["retry-after"], "60");
+      assert.ok(!response.text.includes("hostname JPE1"));
+    }
+    const lines = worker.requests();
+    assert.equal(lines.length, 8);
+    for (const line of lines) assert.deepEqual([line.kv_reads, line.kv_writes, line.r2_reads, line.object_calls, line.node], [0, 0, 0, 0, undefined]);
+    assert.equal(await worker.kv.get("nodes/JPE1/startup-config"), "hostname JPE1");
+  });
+
+  test("ALLOW_ANYONE gives access to any client, with a warning in the log at start", async (t) => {
+    const worker = await startWorker({ vars: { ALLOW_ANYONE: "True" } });
+    t.after(() => worker.stop());
+    assert.equal((await worker.request("GET", "/bootstrap")).status, 200);
+    assert.ok(worker.logs().some((line) => /ZTP_TOKENS is not set and ALLOW_ANYONE is True/.test(line)));
+  });
+
+  test("with them, ALLOW_ANYONE changes nothing", async (t) => {
+    const worker = await startWorker({ vars: { ALLOW_ANYONE: "True" }, secrets: SECRETS });
+    t.after(() => worker.stop());
+    assert.equal((await worker.request("GET", "/bootstrap")).status, 404);
+    assert.equal((await worker.request("GET", `/t/${AMSTERDAM}/bootstrap`)).status, 200);
+    assert.ok(!worker.logs().some((line) => /ALLOW_ANYONE/.test(line)));
+  });
+});
+
+describe("a setting of Cloudflare Access", () => {
+  for (const [name, vars, reason] of [
+    ["a team without an application", { ACCESS_TEAM_DOMAIN: "team.cloudflareaccess.com" }, /ACCESS_AUD is missing, but ACCESS_TEAM_DOMAIN is set/],
+    ["an application without a team", { ACCESS_AUD: "0".repeat(64) }, /ACCESS_TEAM_DOMAIN is missing, but ACCESS_AUD is set/],
+    ["a team without TLS", { ACCESS_TEAM_DOMAIN: "http://team.cloudflareaccess.com", ACCESS_AUD: "0".repeat(64) }, /ACCESS_TEAM_DOMAIN is .*must be the host name of your Access team/],
+    ["an application's name", { ACCESS_TEAM_DOMAIN: "team.cloudflareaccess.com", ACCESS_AUD: "ztp" }, /ACCESS_AUD is .*64 hexadecimal digits/],
+  ]) {
+    test(`that is invalid is a 500: ${name}`, async (t) => {
+      const worker = await guarded(t, { vars });
+      assertRefusal(await worker.under(AMSTERDAM, "GET", "/bootstrap"), 500, reason);
+    });
+  }
 });
 
 describe("the rate-limiting binding", () => {
@@ -225,6 +274,22 @@ describe("the rate-limiting binding", () => {
     for (let count = 0; count < 8; count += 1) statuses.push((await worker.under(AMSTERDAM, "GET", `/nodes/JPE${count}`)).status);
     assert.equal(statuses[0], 400);
     assert.ok(statuses.includes(429), statuses.join());
+  });
+
+  test("counts wrong credentials of operators, of any kind", async (t) => {
+    const worker = await guarded(t, { config: configWithLimit(3) });
+    const now = Math.floor(Date.now() / 1000);
+    const kinds = [
+      ["GET", "/admin/pools", { headers: { Authorization: "Bearer wrong-wrong-wrong-wrong" } }],
+      ["GET", "/admin/session", { headers: { Cookie: `__Host-ztp-session=${now + 60}.00` } }],
+      ["GET", "/admin/session", { headers: { "Cf-Access-Jwt-Assertion": "a.b.c" } }],
+      ["POST", "/admin/session", { body: JSON.stringify({ token: "wrong-wrong-wrong-wrong" }) }],
+    ];
+    const statuses = [];
+    for (const [method, path, options] of [...kinds, ...kinds]) statuses.push((await worker.request(method, path, options)).status);
+    assert.equal(statuses[0], 404);
+    assert.ok(statuses.includes(429), statuses.join());
+    assert.deepEqual([...new Set(statuses)].sort(), [404, 429]);
   });
 
   test("is a clear error if another binding has its name", async (t) => {

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { requestsOf, startWorker } from "./harness.mjs";
 
 export const AMSTERDAM = "amsterdam-token-0123456789";
@@ -33,6 +34,11 @@ export function mac(token, id, identifier = "serialnumber") {
 export async function startGuarded({ secrets = {}, ...options } = {}) {
   const worker = await startWorker({ secrets: { ...SECRETS, ...secrets }, ...options });
   const lines = [];
+  const logs = () => {
+    const fresh = worker.logs();
+    lines.push(...fresh);
+    return fresh;
+  };
   const used = new Set([AMSTERDAM, OLD, LONDON, ADMIN]);
   return {
     ...worker,
@@ -51,16 +57,23 @@ export async function startGuarded({ secrets = {}, ...options } = {}) {
       if (last.length >= 16) used.add(last);
       return worker.request(method, `/t/${credential}${path}`, options);
     },
+    logs,
     /** The log lines of requests since the last call, parsed. */
-    requests() {
-      const fresh = worker.logs();
-      lines.push(...fresh);
-      return requestsOf(fresh);
+    requests: () => requestsOf(logs()),
+    /** The next log line of a request, parsed. It may arrive after the response. */
+    async line() {
+      for (let waited = 0; waited < 5000; waited += 10) {
+        const [line] = requestsOf(logs());
+        if (line) return line;
+        await sleep(10);
+      }
+      throw new Error("no request was logged");
     },
-    assertNothingLeaked() {
+    /** `others`: more secrets that were used. */
+    assertNothingLeaked(others = []) {
       lines.push(...worker.logs());
       assert.ok(lines.length > 0);
-      for (const line of lines) for (const secret of used) assert.ok(!line.includes(secret), line);
+      for (const line of lines) for (const secret of [...used, ...others]) assert.ok(!line.includes(secret), line);
     },
   };
 }

@@ -13,6 +13,7 @@ import { Miniflare, convertV4MiniflareOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { freePort, root } from "../../scripts/run.mjs";
 import { send } from "./harness.mjs";
+import { DEFAULTS } from "./settings.mjs";
 
 /** The limit of the values in the response to a bulk read, in bytes. */
 const MAX_BULK_BYTES = 25 << 20;
@@ -214,7 +215,7 @@ export async function startFaulty({ bindings = {}, rules = {}, forgetful = false
           ...workerOptions,
           name: "faulty",
           modules: modules(bundle, (limiterFails ? FAILING_LIMITER : "") + appended),
-          bindings: { ...workerOptions.bindings, ...bindings },
+          bindings: { ...workerOptions.bindings, ...DEFAULTS, ...bindings },
           kvNamespaces: { ZTP_DATA: { id: "ZTP_DATA", remoteProxyConnectionString: remote } },
           ratelimits: limit === undefined ? {} : { ZTP_RATE_LIMIT: { namespace_id: "1001", simple: { limit, period: 60 } } },
           unsafeDirectSockets: [{ host: "127.0.0.1", port }],

@@ -6,6 +6,7 @@ import http from "node:http";
 import { createTestHarness } from "wrangler";
 import { root } from "../../scripts/run.mjs";
 import { configWithout } from "../../scripts/storage.mjs";
+import { DEFAULTS } from "./settings.mjs";
 
 // Otherwise the runtime requests `cf` data from the internet at every start.
 process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
@@ -13,16 +14,17 @@ process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
 /**
  * Starts a Worker for a test file.
  *
- * `vars` override [vars] of wrangler.toml, and `secrets` are added. `without` names an array of tables
+ * `vars` override [vars] of wrangler.toml and those of settings.mjs, and `secrets` are added. `without` names an array of tables
  * that is removed from wrangler.toml (`kv_namespaces`); `config` is the path of another wrangler.toml. A
  * `forgetful` Worker has no cache; `bundle` names another bundle of scripts/bundle.mjs.
  */
 export async function startWorker({ vars = {}, secrets = {}, without, config = "wrangler.toml", forgetful = false, bundle } = {}) {
   const prebuilt = forgetful ? "bundle-forgetful" : (bundle ?? "bundle");
+  const { ALLOW_ANYONE, ...noSecrets } = DEFAULTS;
   const configPath = without ? configWithout(without) : config;
   const harness = createTestHarness({
     root,
-    workers: [{ configPath, prebuiltWorkerDir: `build/${prebuilt}`, vars, secrets }],
+    workers: [{ configPath, prebuiltWorkerDir: `build/${prebuilt}`, vars: { ALLOW_ANYONE, ...vars }, secrets: { ...noSecrets, ...secrets } }],
   });
   let { url } = await harness.listen();
   let stores = await harness.getWorker().getEnv();

@@ -4,6 +4,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { environment, freePort, npmBin, root } from "../../scripts/run.mjs";
+import { DEFAULTS } from "./settings.mjs";
 
 /**
  * Starts the Worker on the storage in `folder`; `vars` are added to those of wrangler.toml. It is the one of another
@@ -11,7 +12,7 @@ import { environment, freePort, npmBin, root } from "../../scripts/run.mjs";
  */
 export async function startOn(folder, vars = {}, checkout = root) {
   const port = await freePort();
-  const settings = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
+  const settings = Object.entries({ ...DEFAULTS, ...vars }).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
   const args = ["dev", "--port", String(port), "--inspector-port", "0", "--persist-to", folder, ...settings];
   // In a new process group, so that a kill reaches the runtime, too.
   const child = spawn(npmBin("wrangler"), args, { cwd: checkout, env: environment({ CI: "true" }), detached: true, stdio: ["ignore", "pipe", "pipe"] });

@@ -7,6 +7,7 @@ import { Miniflare, convertV4MiniflareOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { freePort, root } from "../../scripts/run.mjs";
 import { send } from "../e2e/harness.mjs";
+import { DEFAULTS } from "../e2e/settings.mjs";
 
 const BUNDLE = join(root, "build", "bundle");
 
@@ -24,7 +25,7 @@ export async function startDirectly(bindings = {}) {
           ...workerOptions,
           name: "attacked",
           modules: modules(),
-          bindings: { ...workerOptions.bindings, ...bindings },
+          bindings: { ...workerOptions.bindings, ...DEFAULTS, ...bindings },
           unsafeDirectSockets: [{ host: "127.0.0.1", port }],
         },
       ],

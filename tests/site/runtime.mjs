@@ -7,6 +7,7 @@ import { Miniflare, convertV4MiniflareOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { freePort, root } from "../../scripts/run.mjs";
 import { FaultyKv } from "../e2e/faults.mjs";
+import { DEFAULTS } from "../e2e/settings.mjs";
 import { POOL } from "./content.mjs";
 import { Faults } from "./faults.mjs";
 import { FaultyR2 } from "./r2.mjs";
@@ -52,7 +53,7 @@ export async function startStored(content, { bindings, seed, staleFor }) {
           ...workerOptions,
           name: "site",
           modules: modules(),
-          bindings: { ...workerOptions.bindings, ...bindings, SITE_TEST_SEED: seed, SITE_TEST_POOL: POOL },
+          bindings: { ...workerOptions.bindings, ...DEFAULTS, ...bindings, SITE_TEST_SEED: seed, SITE_TEST_POOL: POOL },
           kvNamespaces: { ZTP_DATA: { id: "ZTP_DATA", remoteProxyConnectionString: storage.url } },
           r2Buckets: { ZTP_FILES: { id: "ZTP_FILES", remoteProxyConnectionString: storage.url } },
           unsafeDirectSockets: [{ host: "127.0.0.1", port }],

@@ -95,6 +95,7 @@ pub enum ContentKind {
     Bootstrap,
     BootstrapConf,
     Neighbordb,
+    Operators,
     /// The name below `definitions/`; so for the next three.
     Definition(String),
     ConfigHandler(String),
@@ -166,9 +167,13 @@ impl ContentKind {
     fn at_the_top(name: &str) -> Result<Self, NotContent> {
         match name {
             "neighbordb" => Ok(Self::Neighbordb),
+            "operators" => Ok(Self::Operators),
             "ztpserver.conf" => Err(NotContent::ServerConf),
             "neighbordb.yaml" | "neighbordb.yml" | "neighbourdb" => Err(NotContent::Misplaced(
                 "the name of the file is neighbordb".to_owned(),
+            )),
+            "operators.yaml" | "operators.yml" => Err(NotContent::Misplaced(
+                "the name of the file is operators".to_owned(),
             )),
             "bootstrap.conf" => Err(NotContent::Misplaced(
                 "it belongs in the folder bootstrap/".to_owned(),
@@ -267,6 +272,7 @@ mod tests {
             ("bootstrap/bootstrap", ContentKind::Bootstrap),
             ("bootstrap/bootstrap.conf", ContentKind::BootstrapConf),
             ("neighbordb", ContentKind::Neighbordb),
+            ("operators", ContentKind::Operators),
             (
                 "definitions/dc1/leaf",
                 ContentKind::Definition("dc1/leaf".into()),
@@ -308,6 +314,7 @@ mod tests {
             "config_handlers/x",
             "neighbordb.yml",
             "neighbourdb",
+            "operators.yaml",
         ] {
             assert!(
                 matches!(ContentKind::of(key), Err(NotContent::Misplaced(_))),

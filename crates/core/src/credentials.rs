@@ -152,13 +152,8 @@ impl Site {
     /// HMAC-SHA256 with the site's token as the key, in hexadecimal. The kind of the id (`serialnumber`,
     /// `systemmac`) is part of the message: a token is valid only under the setting that it was made under.
     fn node_mac(&self, identifier: Identifier, id: &NodeId) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.token.as_bytes())
-            .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
-        mac.update(b"ztp-edge node token\0");
-        mac.update(identifier.as_str().as_bytes());
-        mac.update(b"\0");
-        mac.update(id.as_str().as_bytes());
-        hex(&mac.finalize().into_bytes())
+        let message = format!("ztp-edge node token\0{}\0{id}", identifier.as_str());
+        hex(&hmac(self.token.as_bytes(), message.as_bytes()))
     }
 }
 
@@ -185,6 +180,14 @@ impl Caller<'_> {
 pub fn bearer_token(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
+}
+
+/// HMAC-SHA256 of a message.
+pub(crate) fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key)
+        .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
+    mac.update(message);
+    mac.finalize().into_bytes().into()
 }
 
 /// Whether two tokens are equal, in constant time.

@@ -46,6 +46,8 @@ pub enum Document<'a> {
     ConfigHandler(&'a str),
     /// The contents of a resource pool.
     Pool(&'a str),
+    /// Who may use the /admin API.
+    Operators,
 }
 
 impl fmt::Display for Document<'_> {
@@ -57,6 +59,7 @@ impl fmt::Display for Document<'_> {
             Self::Definition(name) => write!(f, "definitions/{name}"),
             Self::ConfigHandler(name) => write!(f, "config-handlers/{name}"),
             Self::Pool(name) => write!(f, "{POOLS}{name}"),
+            Self::Operators => f.write_str("operators"),
         }
     }
 }

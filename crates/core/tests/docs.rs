@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json, json};
 use ztp_core::definition::{Attributes, Definition};
 use ztp_core::neighbordb::{MAX_REFUSAL, Neighbordb};
 use ztp_core::node::{Identifier, Post};
+use ztp_core::operators::Operators;
 use ztp_core::pool::{Allocations, Grant, Pool};
 use ztp_core::yaml::{self, Node, Value};
 
@@ -33,6 +34,15 @@ fn every_example_of_a_definition_has_its_documented_result() {
 #[test]
 fn every_example_of_a_pool_has_its_documented_values() {
     check_page("pools.md", 6);
+}
+
+#[test]
+fn the_example_of_operators_is_valid() {
+    let page = include_str!("../../../docs/operators.md");
+    let mut examples = page.split("```yaml operators\n").skip(1);
+    let example = examples.next().unwrap().split("```").next().unwrap();
+    assert_eq!(Operators::parse(example).unwrap().entries().len(), 4);
+    assert!(examples.next().is_none());
 }
 
 #[test]

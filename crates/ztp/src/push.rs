@@ -480,7 +480,7 @@ fn rank(kind: &ContentKind) -> u8 {
         ContentKind::Action(_) => 1,
         ContentKind::Pool(_) => 2,
         ContentKind::Definition(_) | ContentKind::ConfigHandler(_) => 3,
-        ContentKind::Bootstrap | ContentKind::BootstrapConf => 4,
+        ContentKind::Bootstrap | ContentKind::BootstrapConf | ContentKind::Operators => 4,
         ContentKind::Record(_, record) => match record {
             Record::Definition | Record::StartupConfig => 6,
             _ => 5,

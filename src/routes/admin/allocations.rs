@@ -7,7 +7,6 @@ use ztp_core::audit::Action;
 use ztp_core::key::is_pool_name;
 use ztp_core::node::NodeId;
 
-use super::nodes::may_see;
 use super::{Context, fields, respond};
 use crate::error::Error;
 use crate::objects::pool::protocol::{Command, Reply};
@@ -36,7 +35,7 @@ pub async fn list(context: Context<'_>) -> Result<Response, Error> {
             let mut sites = storage.sites_of(&valid).await?.into_iter();
             visible.extend(nodes.iter().map(|node| {
                 let site = node.as_ref().and_then(|_| sites.next().flatten());
-                may_see(&context, site.as_deref())
+                context.operator_may_see(site.as_deref())
             }));
         }
         let mut visible = visible.into_iter();

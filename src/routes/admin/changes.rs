@@ -13,8 +13,8 @@ use ztp_core::key::Record;
 use ztp_core::node::NodeId;
 use ztp_core::pattern::Pattern;
 
-use super::nodes::{may_see, unknown, visible};
-use super::{Context, display_finding, fields, flag, respond};
+use super::nodes::visible;
+use super::{Context, display_finding, fields, flag, respond, unknown_node};
 use crate::error::Error;
 use crate::objects::pool::protocol::Allocation;
 use crate::response::Response;
@@ -175,7 +175,7 @@ pub async fn to_site(mut context: Context<'_>) -> Result<Response, Error> {
         )));
     }
     let (node, records) = visible(&mut context).await?;
-    if !may_see(&context, site.as_deref()) {
+    if !context.operator_may_see(site.as_deref()) {
         return Err(Error::Forbidden(format!(
             "{} may assign nodes only to its own sites, which the document `operators` names",
             context.operator_name()
@@ -210,8 +210,8 @@ pub async fn to_site(mut context: Context<'_>) -> Result<Response, Error> {
 /// 400 if the id is invalid or missing; 404 if this operator may not see the node; 503 if storage fails.
 pub async fn release(context: &Context<'_>, node: &NodeId) -> Result<Response, Error> {
     let records = context.storage.records(node, &[Record::Site]).await?;
-    if !may_see(context, records.get(Record::Site)?) {
-        return Err(unknown(node));
+    if !context.operator_may_see(records.get(Record::Site)?) {
+        return Err(unknown_node(node));
     }
     let request = Request {
         held: context.storage.values_of(node).await?,

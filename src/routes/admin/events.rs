@@ -11,9 +11,9 @@ use crate::response::{Response, iso_time};
 /// The requests that changed the node, and the versions of its startup-config, the oldest first. Both are empty for an
 /// unknown node.
 ///
-/// 400 if the id is invalid; 503 if the node's object fails.
+/// 400 if the id is invalid; 404 if the operator has sites, and the node belongs to none of them; 503 if the node's object fails.
 pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
-    let node = context.node_in_path(context.parameters.get("id"))?;
+    let node = context.visible_node(context.parameters.get("id")).await?;
     let timeline = context.storage.timeline(&node).await?;
     let body = json!({
         "node": node.as_str(),

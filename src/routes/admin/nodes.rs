@@ -11,7 +11,7 @@ use ztp_core::node::NodeId;
 use ztp_core::path;
 
 use super::events::{display_events, display_versions};
-use super::{Context, respond};
+use super::{Context, respond, unknown_node};
 use crate::error::Error;
 use crate::objects::pool::protocol::Allocation;
 use crate::response::{Response, iso_time};
@@ -54,7 +54,7 @@ pub async fn list(context: Context<'_>) -> Result<Response, Error> {
         for (node, records) in page {
             let site = sites.get(node.as_str()).map(|site| site.trim());
             let is_wanted = wanted_site.is_none() || wanted_site.as_deref() == site;
-            if !is_wanted || !may_see(&context, site) {
+            if !is_wanted || !context.operator_may_see(site) {
                 continue;
             }
             let records: Vec<_> = records.into_iter().map(Record::name).collect();
@@ -89,8 +89,8 @@ pub async fn show(mut context: Context<'_>) -> Result<Response, Error> {
     let (records, timeline, values) = (records?, timeline?, values?);
     let site = records.get(Record::Site)?.map(str::trim);
     let is_known = records.any()? || !timeline.is_empty() || !values.is_empty();
-    if !is_known || !may_see(&context, site) {
-        return Err(unknown(&node));
+    if !is_known || !context.operator_may_see(site) {
+        return Err(unknown_node(&node));
     }
     let facts = records.get(Record::Facts)?;
     let facts: Option<Value> = facts.and_then(|facts| serde_json::from_str(facts).ok());
@@ -117,8 +117,8 @@ pub async fn show(mut context: Context<'_>) -> Result<Response, Error> {
 /// 404 if this operator may not see the node; 503 if storage fails.
 pub async fn values(context: &Context<'_>, node: &NodeId) -> Result<Response, Error> {
     let records = context.storage.records(node, &[Record::Site]).await?;
-    if !may_see(context, records.get(Record::Site)?) {
-        return Err(unknown(node));
+    if !context.operator_may_see(records.get(Record::Site)?) {
+        return Err(unknown_node(node));
     }
     let values = context.storage.values_of(node).await?;
     Ok(respond(
@@ -229,13 +229,6 @@ fn folder(node: &str) -> String {
     }
 }
 
-/// Whether this operator may see nodes of a site; `None`: of no site.
-pub fn may_see(context: &Context<'_>, site: Option<&str>) -> bool {
-    context
-        .operator
-        .is_some_and(|operator| operator.may_see(site))
-}
-
 /// The node in the path and its records with their hashes, if this operator may see it.
 ///
 /// # Errors
@@ -243,15 +236,10 @@ pub fn may_see(context: &Context<'_>, site: Option<&str>) -> bool {
 pub async fn visible(context: &mut Context<'_>) -> Result<(NodeId, Records), Error> {
     let node = context.node_in_path(context.parameters.get("id"))?;
     let records = context.storage.hashed_records(&node).await?;
-    match may_see(context, records.get(Record::Site)?) {
+    match context.operator_may_see(records.get(Record::Site)?) {
         true => Ok((node, records)),
-        false => Err(unknown(&node)),
+        false => Err(unknown_node(&node)),
     }
-}
-
-/// The error for a node that does not exist, or that the operator may not see.
-pub fn unknown(node: &NodeId) -> Error {
-    Error::NotFound(format!("nothing is known of the node {node}"))
 }
 
 /// Values of pools.

@@ -18,7 +18,7 @@ use crate::storage::Change;
 /// GET /admin/pools: the names of all pools; with `?node=ID`, [the values of a node](nodes::values). 503 if storage fails.
 pub async fn list(mut context: Context<'_>) -> Result<Response, Error> {
     if path::query_value(&context.request.url, "node").is_some() {
-        let node = node_parameter(&mut context)?;
+        let node = node_parameter(&mut context).await?;
         return nodes::values(&context, &node).await;
     }
     let pools = context.storage.pool_names().await?;
@@ -49,9 +49,9 @@ pub async fn show(context: Context<'_>) -> Result<Response, Error> {
 
 /// PUT /admin/pools/{pool}/{value}?node=ID: allocates this value to a node.
 ///
-/// 400 if the pool is invalid or `node` is missing; 409 if the value is not free; 503 if storage fails.
+/// 400 if the pool is invalid or `node` is missing; 404 if the operator may not see the node; 409 if the value is not free; 503 if storage fails.
 pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
-    let node = node_parameter(&mut context)?.to_string();
+    let node = node_parameter(&mut context).await?.to_string();
     let (pool, value) = split(&context).await?;
     let mut intent = context.intent(Action::Allocate, &pool, None);
     intent.detail = Some(format!("{value} to {node}"));
@@ -79,27 +79,28 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
 /// DELETE /admin/pools/{pool}/{value}: releases a value; with `?node=ID`, the whole path is the name of a
 /// pool, as for [`release_node`].
 ///
-/// 400 if the pool is invalid; 404 if the value is not allocated; 503 if storage fails.
+/// 400 if the pool is invalid; 404 if the value is not allocated, or to a node that the operator may not see; 503 if storage fails.
 pub async fn release_value(context: Context<'_>) -> Result<Response, Error> {
     if path::query_value(&context.request.url, "node").is_some() {
         return release_node(context).await;
     }
     let (pool, value) = split(&context).await?;
+    check_holder(&context, &pool, &value).await?;
     release(context, &pool, Command::ReleaseValue { value }).await
 }
 
 /// DELETE /admin/pools/{pool}?node=ID: releases the value of a node.
 ///
-/// 400 if the pool is invalid or `node` is missing; 404 if the node has no value; 503 if storage fails.
+/// 400 if the pool is invalid or `node` is missing; 404 if the node has no value, or the operator may not see it; 503 if storage fails.
 pub async fn release_node(mut context: Context<'_>) -> Result<Response, Error> {
-    let node = node_parameter(&mut context)?.to_string();
+    let node = node_parameter(&mut context).await?.to_string();
     let pool = whole(&context);
     release(context, &pool, Command::ReleaseNode { node }).await
 }
 
 /// DELETE /admin/pools?node=ID: see [`changes::release`].
 pub async fn release_all(mut context: Context<'_>) -> Result<Response, Error> {
-    let node = node_parameter(&mut context)?;
+    let node = node_parameter(&mut context).await?;
     changes::release(&context, &node).await
 }
 
@@ -114,9 +115,7 @@ async fn release(context: Context<'_>, pool: &str, command: Command) -> Result<R
                 former: None,
                 value: released,
             }),
-            Reply::Released(None) => Err(Error::NotFound(format!(
-                "no such allocation in pool '{pool}'"
-            ))),
+            Reply::Released(None) => Err(not_allocated(pool)),
             _ => Err(unexpected(pool)),
         }
     });
@@ -125,6 +124,33 @@ async fn release(context: Context<'_>, pool: &str, command: Command) -> Result<R
     context.log.node = Some(released.node.clone());
     let body = json!({ "pool": pool, "released": display(&released), "audit": number });
     Ok(respond(&body))
+}
+
+fn not_allocated(pool: &str) -> Error {
+    Error::NotFound(format!("no such allocation in pool '{pool}'"))
+}
+
+/// Checks that the operator may see the node that holds a value. Reads the pool only if the operator has sites.
+async fn check_holder(context: &Context<'_>, pool: &str, value: &str) -> Result<(), Error> {
+    if context
+        .operator
+        .is_some_and(|operator| operator.sites.is_none())
+    {
+        return Ok(());
+    }
+    let Reply::Listing(listing) = call(context, pool, Command::List).await? else {
+        return Err(unexpected(pool));
+    };
+    let mut allocations = listing.allocations.iter();
+    let holder = allocations.find(|allocation| allocation.value == value);
+    let holder = holder.and_then(|allocation| allocation.node.parse().ok());
+    let Some(holder) = holder else {
+        return Err(not_allocated(pool));
+    };
+    match context.check_visible(&holder).await {
+        Err(Error::NotFound(_)) => Err(not_allocated(pool)),
+        other => other,
+    }
 }
 
 async fn call(context: &Context<'_>, pool: &str, command: Command) -> Result<Reply, Error> {
@@ -162,7 +188,7 @@ fn display(allocation: &Allocation) -> serde_json::Value {
     json!({ "value": allocation.value, "node": allocation.node, "since": since })
 }
 
-fn node_parameter(context: &mut Context<'_>) -> Result<NodeId, Error> {
+async fn node_parameter(context: &mut Context<'_>) -> Result<NodeId, Error> {
     let node = path::query_value(&context.request.url, "node").ok_or_else(|| {
         Error::BadRequest("missing query parameter `node`: add ?node=ID to the URL".to_owned())
     })?;
@@ -173,6 +199,7 @@ fn node_parameter(context: &mut Context<'_>) -> Result<NodeId, Error> {
         .parse()
         .map_err(|error| Error::BadRequest(format!("{error}")))?;
     context.log.node = Some(node.to_string());
+    context.check_visible(&node).await?;
     Ok(node)
 }
 

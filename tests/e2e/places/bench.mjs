@@ -15,6 +15,7 @@ import { Log, LogLevel, Miniflare, convertV4MiniflareOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { freePort, root } from "../../../scripts/run.mjs";
 import { send } from "../harness.mjs";
+import { DEFAULTS } from "../settings.mjs";
 
 // The runtime would ask the internet where it is, at every start.
 process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
@@ -64,7 +65,7 @@ export async function startPlaces({ places = 3, bindings = {}, kv: rules = {}, r
       ...workerOptions,
       name,
       modules: modulesOf(bundle, name, clock, classes),
-      bindings: { ...workerOptions.bindings, ...bindings },
+      bindings: { ...workerOptions.bindings, ...DEFAULTS, ...bindings },
       kvNamespaces: { [DATA]: { id: DATA, remoteProxyConnectionString: kv.bindingOf(name) } },
       durableObjects: Object.fromEntries(bound),
       unsafeDirectSockets: [{ host: "127.0.0.1", port: ports[at] }],

@@ -57,7 +57,10 @@ pub fn document(key: &str, bytes: &[u8], identifier: Identifier) -> Vec<Finding>
     };
     check.keys_and_sizes();
     match kind {
-        ContentKind::Bootstrap | ContentKind::BootstrapConf | ContentKind::ConfigHandler(_) => {
+        ContentKind::Bootstrap
+        | ContentKind::BootstrapConf
+        | ContentKind::Operators
+        | ContentKind::ConfigHandler(_) => {
             check.documents();
         }
         ContentKind::Neighbordb => drop(check.neighbordb_alone()),
@@ -112,6 +115,7 @@ mod tests {
             ("nodes/JPE1/startup-config", "", "empty-startup-config"),
             ("nodes/ JPE1/definition", "actions: []\n", "bad-node-id"),
             ("resources/a", "- b\n", "bad-pool"),
+            ("operators", "- email: a\n", "bad-operators"),
             ("bootstrap/bootstrap", "print(1)\n", "no-server"),
             (
                 "bootstrap/bootstrap.conf",

@@ -1,6 +1,7 @@
-//! The bootstrap script, bootstrap.conf, and config-handlers.
+//! The bootstrap script, bootstrap.conf, operators, and config-handlers.
 
 use crate::bootstrap_conf;
+use crate::operators::Operators;
 use crate::template::Template;
 use crate::yaml::{self, Value};
 
@@ -18,6 +19,7 @@ impl Check<'_> {
             match kind {
                 ContentKind::Bootstrap => self.bootstrap(&key),
                 ContentKind::BootstrapConf => self.bootstrap_conf(&key),
+                ContentKind::Operators => self.operators(&key),
                 ContentKind::ConfigHandler(_) => drop(self.text(&key)),
                 _ => {}
             }
@@ -55,6 +57,28 @@ impl Check<'_> {
                     level.position,
                     message,
                 ));
+            }
+        }
+    }
+
+    fn operators(&mut self, key: &str) {
+        let Some(text) = self.yaml(key) else { return };
+        let operators = match Operators::parse(&text) {
+            Ok(operators) => operators,
+            Err(error) => {
+                let kind = FindingKind::BadOperators;
+                return self.add(Finding::of_diagnostic(kind, key, error));
+            }
+        };
+        for (at, entry) in operators.entries().iter().enumerate() {
+            let mut before = operators.entries().iter().take(at);
+            if let Some(first) = before.find(|first| first.who == entry.who) {
+                let message = format!(
+                    "this entry has no effect: line {} is about the same operator",
+                    first.position.line
+                );
+                let finding = Finding::at(FindingKind::Shadowed, key, entry.position, message);
+                self.add(finding.with_help("remove one: the first entry that matches counts"));
             }
         }
     }

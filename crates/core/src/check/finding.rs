@@ -77,6 +77,7 @@ kinds! {
     BadPool "bad-pool" Error "correct it: as it is, the pool allocates nothing; a key is one value (10.0.0.1/24, 10.1.0.0/24), but 10.0.0.1-10.0.0.9/24 and hosts(10.1.0.0/24) are every address in it",
     BadFacts "bad-facts" Error "remove it: the node sends its facts again with its next POST",
     BadBootstrapConf "bad-bootstrap-conf" Error "correct it: until then clients receive no logging and XMPP configuration",
+    BadOperators "bad-operators" Error "correct it: until then nobody can use /admin by Cloudflare Access",
     BadServerConf "bad-server-conf" Error "correct it, or set the [vars] in wrangler.toml by hand",
     UnknownKey "unknown-key" Warning "correct its spelling, or remove it: nothing reads it",
     UnknownLevel "unknown-level" Warning "use DEBUG, INFO, WARNING, ERROR or CRITICAL: with another level the client cannot log there",
