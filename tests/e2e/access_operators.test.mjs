@@ -25,6 +25,7 @@ const ROUTES = {
   "POST /admin/nodes/{id}/assign": { role: "operator", path: "/admin/nodes/JPE1/assign", options: { body: '{"attributes":"a: 1"}' }, status: 200, elsewhere: 404 },
   "POST /admin/nodes/{id}/reprovision": { role: "operator", path: "/admin/nodes/JPE1/reprovision", status: 200, elsewhere: 404 },
   "POST /admin/nodes/{id}/forget": { role: "operator", path: "/admin/nodes/JPE2/forget", status: 200, elsewhere: 404, prepare: restore },
+  "POST /admin/explain": { role: "viewer", path: "/admin/explain", options: { body: '{"node":"JPE1"}' }, status: 200, elsewhere: 404 },
   "POST /admin/nodes/{id}/move": { role: "operator", path: "/admin/nodes/JPE1/move", options: { body: '{"site":"amsterdam"}' }, status: 200, elsewhere: 404 },
   "GET /admin/allocations": { role: "viewer", path: "/admin/allocations", status: 200 },
   "PUT /admin/allocations": { role: "admin", path: "/admin/allocations", options: { body: '{"allocations":[]}' }, status: 200 },

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { assertOperatorRefusal, facts, startWorker } from "./harness.mjs";
+import { OPERATORS, startTeam } from "./operators.mjs";
 
 const ADMIN = "an-admin-token-0123";
 const BERLIN = "/t/berlin-token-0123456789";
@@ -11,11 +12,16 @@ const PARIS = "/t/paris-token-01234567890";
 const DEFINITION = "name: leaf\nactions:\n- action: add_config\n  attributes:\n    url: files/a\n    ip: allocate('net')\n";
 const NEIGHBORDB = "patterns:\n- {name: leaf, definition: leaf, config-handler: backup, interfaces: []}\n";
 
+let team;
 let worker;
 before(async () => {
-  worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: ADMIN, ZTP_TOKENS: "berlin=berlin-token-0123456789\nparis=paris-token-01234567890" }, bundle: "bundle-clock" });
+  team = await startTeam();
+  worker = await startWorker({ vars: team.vars, secrets: { ZTP_ADMIN_TOKEN: ADMIN, ZTP_TOKENS: "berlin=berlin-token-0123456789\nparis=paris-token-01234567890" }, bundle: "bundle-clock" });
 });
-after(() => worker.stop());
+after(async () => {
+  await worker.stop();
+  await team.stop();
+});
 beforeEach(() => worker.reset());
 
 const admin = (method, path, body) => worker.request(method, `/admin${path}`, { headers: { Authorization: `Bearer ${ADMIN}` }, body: body === undefined ? undefined : JSON.stringify(body) });
@@ -291,5 +297,52 @@ describe("allocations", () => {
     ]) {
       assertOperatorRefusal(await admin("PUT", "/allocations", body), status, reason);
     }
+  });
+});
+
+describe("an operator with sites", () => {
+  /** A request of the admin of paris. */
+  const paris = (method, path, body) => worker.request(method, `/admin${path}`, { headers: { "Cf-Access-Jwt-Assertion": team.token("paris") }, body: body === undefined ? undefined : JSON.stringify(body) });
+  const DEFINITIONS = { "nodes/SNB/definition": "name: b\nactions: []\n", "nodes/SNB/site": "berlin\n", "nodes/SNP/definition": "name: p\nactions: []\n", "nodes/SNP/site": "paris", "nodes/SNX/definition": "name: x\nactions: []\n" };
+  beforeEach(async () => {
+    await stock();
+    for (const [key, value] of Object.entries({ ...DEFINITIONS, operators: OPERATORS })) await worker.kv.put(key, value);
+  });
+
+  test("sees the nodes of these sites, and what they hold", async () => {
+    for (const [value, node] of [["10.0.0.1", "SNB"], ["10.0.0.2", "SNP"], ["10.0.0.3", "SNX"]]) await admin("PUT", `/pools/net/${value}?node=${node}`);
+    assert.deepEqual((await paris("GET", "/nodes")).json.nodes.map(({ node }) => node), ["SNP"]);
+    assert.equal((await paris("GET", "/nodes/SNP")).json.site, "paris");
+    assert.deepEqual((await paris("GET", "/allocations")).json.allocations.map(({ node }) => node), ["SNP"]);
+    assert.deepEqual((await paris("GET", "/pools?node=SNP")).json.values.map(({ value }) => value), ["10.0.0.2"]);
+    for (const node of ["SNB", "SNX", "missing"]) {
+      for (const path of [`/nodes/${node}`, `/pools?node=${node}`]) assertOperatorRefusal(await paris("GET", path), 404, new RegExp(`^nothing is known of the node ${node}$`));
+    }
+  });
+
+  test("changes them only, and moves them only between these sites", async () => {
+    const changes = [["POST", "assign", { attributes: "a: 1\n" }], ["POST", "reprovision"], ["POST", "forget"], ["POST", "move", { site: "paris" }]];
+    for (const node of ["SNB", "SNX", "missing"]) {
+      for (const [method, action, body] of changes) assertOperatorRefusal(await paris(method, `/nodes/${node}/${action}`, body), 404, new RegExp(`^nothing is known of the node ${node}$`));
+      assertOperatorRefusal(await paris("DELETE", `/pools?node=${node}`), 404, new RegExp(`^nothing is known of the node ${node}$`));
+    }
+    assert.deepEqual(await log(), []);
+    for (const site of ["berlin", null]) assertOperatorRefusal(await paris("POST", "/nodes/SNP/move", { site }), 403, /may assign nodes only to its own sites/);
+    assert.equal((await paris("POST", "/nodes/SNP/assign", { attributes: "a: 1\n" })).json.audit, 1);
+    const { who, site } = await entry(1);
+    assert.deepEqual([who, site], ["paris@example.net", "paris"]);
+    assert.equal((await admin("GET", "/nodes/SNP/events")).json.events[0].by, "paris@example.net");
+  });
+
+  test("explains what the switches of these sites are answered", async () => {
+    assertOperatorRefusal(await paris("POST", "/explain", { node: "SNP", site: "berlin" }), 403, /may not see this site/);
+    assertOperatorRefusal(await paris("POST", "/explain", { node: "SNB" }), 404, /nothing is known of the node SNB/);
+    assertOperatorRefusal(await paris("POST", "/explain", { node: "SNX" }), 404, /nothing is known of the node SNX/);
+    const explain = async (body) => (await paris("POST", "/explain", body)).json;
+    assert.equal((await explain({ node: "SNP" })).definition.name, "p");
+    assert.equal((await explain({ facts: facts("SNN") })).status, 201);
+    const { status, definition, error } = await explain({ facts: facts("SNB"), site: "paris" });
+    assert.deepEqual([status, definition], [400, null]);
+    assert.match(error, /the node SNB is not known here/);
   });
 });

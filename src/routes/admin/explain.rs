@@ -8,8 +8,7 @@ use ztp_core::key::Record;
 use ztp_core::neighbordb::{MAX_REFUSAL, Trace};
 use ztp_core::node::{NodeFacts, NodeId, Post};
 
-use super::nodes::{may_see, unknown};
-use super::{Context, fields};
+use super::{Context, fields, unknown_node};
 use crate::error::Error;
 use crate::log::RequestLog;
 use crate::response::{Body, Response, content_type};
@@ -138,15 +137,15 @@ fn caller<'a>(
     let own = context
         .operator
         .and_then(|operator| operator.sites.as_ref());
-    if site.is_some() && !may_see(context, site) {
+    if site.is_some() && !context.operator_may_see(site) {
         return Err(Error::Forbidden(format!(
             "{} may not see this site; the document `operators` names its sites",
             context.operator_name()
         )));
     }
     // A node that another site has is unknown to the switches of the given one, as it is to a POST.
-    if site.is_none() && own.is_some() && records.any()? && !may_see(context, owner) {
-        return Err(unknown(node));
+    if site.is_none() && own.is_some() && records.any()? && !context.operator_may_see(owner) {
+        return Err(unknown_node(node));
     }
     let Some(sites) = &context.settings.sites else {
         return match site {

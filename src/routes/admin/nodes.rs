@@ -18,7 +18,7 @@ use crate::response::{Response, iso_time};
 use crate::storage::{MAX_KEYS_AT_ONCE, Records, Storage};
 
 /// Maximum number of nodes in a page, and the number without `limit`.
-pub const MAX_NODES: usize = 500;
+pub const MAX_LISTED_NODES: usize = 500;
 /// How many lists of keys one request reads at most: a filter may select few nodes.
 const MAX_LISTS: u32 = 10;
 
@@ -33,12 +33,12 @@ type Listed = (NodeId, Vec<Record>);
 pub async fn list(context: Context<'_>) -> Result<Response, Error> {
     let query = |name| path::query_value(&context.request.url, name);
     let limit = match query("limit") {
-        None => MAX_NODES,
+        None => MAX_LISTED_NODES,
         Some(limit) => limit
             .parse()
             .map_err(|_| Error::BadRequest(format!("limit is {limit:?}, but must be a number")))?,
     };
-    let limit = limit.clamp(1, MAX_NODES);
+    let limit = limit.clamp(1, MAX_LISTED_NODES);
     let wanted_site = query("site");
     let text = query("text").map(|text| text.to_lowercase());
     let has_text = |node: &NodeId| {
