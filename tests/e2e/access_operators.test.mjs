@@ -24,9 +24,9 @@ const ROUTES = {
   "GET /admin/nodes/{id}/events": { role: "viewer", path: "/admin/nodes/JPE1/events", status: 200, elsewhere: 404 },
   "POST /admin/audit/{n}/undo": { role: "operator", path: "/admin/audit/999999/undo", status: 404 },
   "POST /admin/uploads": { role: "admin", path: "/admin/uploads", options: { body: UPLOAD }, status: 200, elsewhere: 403, prepare: upload },
-  "PUT /admin/uploads/{upload}/{part}": { role: "admin", path: "/admin/uploads/unknown/1", options: { body: "x" }, status: 404, elsewhere: 403 },
-  "POST /admin/uploads/{upload}/complete": { role: "admin", path: "/admin/uploads/unknown/complete", status: 404, elsewhere: 403 },
-  "DELETE /admin/uploads/{upload}": { role: "admin", path: "/admin/uploads/unknown", status: 404, elsewhere: 403 },
+  "PUT /admin/uploads/{upload}/{part}": { role: "admin", path: "/admin/uploads/unknown/1", options: { body: "x" }, status: 404 },
+  "POST /admin/uploads/{upload}/complete": { role: "admin", path: "/admin/uploads/unknown/complete", status: 404 },
+  "DELETE /admin/uploads/{upload}": { role: "admin", path: "/admin/uploads/unknown", status: 404 },
   "GET /admin/content": { role: "viewer", path: "/admin/content", status: 200 },
   "GET /admin/content/{key}": { role: "viewer", path: "/admin/content/nodes/JPE1/startup-config", status: 200, elsewhere: 404 },
   "PUT /admin/content/{key}": { role: "operator", path: "/admin/content/nodes/JPE1/attributes", options: { body: "a: 1" }, status: 200, elsewhere: 404, prepare: attribute },
@@ -271,7 +271,7 @@ for (const [name, { role, path, options = {}, status, elsewhere = status, prepar
         assert.equal(line.operator, operator, who);
         const wanted = enough ? (sites ? elsewhere : status) : 403;
         assert.equal(response.status, wanted, `${who}: ${response.text}`);
-        assert.equal(response.headers["cache-control"], "no-store", who);
+        assert.match(response.headers["cache-control"], /^no-store/, who);
         if (!enough) {
           assertOperatorRefusal(response, 403, new RegExp(`needs the role ${role}, and ${operator} has the role ${own}`));
         } else if (wanted >= 400) assertOperatorRefusal(response, wanted, /./);

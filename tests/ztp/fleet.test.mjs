@@ -34,6 +34,17 @@ const boot = async (serial) => {
   return worker.request("GET", `/nodes/${serial}`);
 };
 
+test("login verifies a token with the server, and stores it", async (t) => {
+  const stored = { url: "", token: "", home: scratch(t) };
+  const login = ["login", "--url", String(worker.url)];
+  assert.match((await run(2, ...login, { ...stored, input: "another-token-0123" })).printed, /does not accept this token/);
+  assert.match((await run(2, "nodes", stored)).printed, /no server is given/);
+  assert.match((await run(0, ...login, { ...stored, input: `${TOKEN}\n` })).printed, /: admin token with the role admin; the token is in /);
+  assert.equal((await run(0, "nodes", stored)).printed, "0 nodes\n");
+  await run(0, "logout", stored);
+  await run(2, "nodes", stored);
+});
+
 test("explain tells what a switch would get, and allocates nothing", async () => {
   const neighbor = ["--neighbor", "Ethernet1=spine1:Ethernet7"];
   const explained = (await run(0, "explain", "--serial", "NEW1", ...neighbor, "--json")).json;
