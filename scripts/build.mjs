@@ -8,7 +8,7 @@
 // Arguments are passed to cargo: `-- --features panics`. OUT_DIR replaces build/.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -28,16 +28,6 @@ const INPUTS = [
   "crates/pyyaml",
   "assets",
   "scripts/build.mjs",
-];
-/** The features that worker-build uses: with others, the wasm might need a newer runtime. */
-const WASM_FEATURES = [
-  "mutable-globals",
-  "sign-ext",
-  "nontrapping-float-to-int",
-  "bulk-memory",
-  "multivalue",
-  "reference-types",
-  "exception-handling",
 ];
 /** A Worker has 3 MB on the free plan, and its start takes time that grows with its code. */
 const MAX_GZIPPED_BYTES = 700 * 1000;
@@ -62,20 +52,12 @@ if (existsSync(stamp) && readFileSync(stamp, "utf8") === inputs) {
       RUN_TO_COMPLETION: "1",
     }),
   });
-  stripNames();
+  // Smaller: worker-build optimizes for size and speed, and keeps the names of functions, a tenth of the code. A panic's
+  // message has its file and line without them.
+  const wasm = join(build, "index_bg.wasm");
+  if (args.length === 0) run(npmBin("wasm-opt"), ["-Oz", "--strip-debug", "--output", wasm, wasm]);
   writeFileSync(stamp, inputs);
   console.log(`built ${outDir}/index.js (${size()})`);
-}
-
-/**
- * Removes the names of functions, a tenth of the Worker, which worker-build keeps for stack traces. A panic still logs its
- * message, file and line; a function's number in its trace is that in named.wasm, which is not deployed.
- */
-function stripNames() {
-  const wasm = join(build, "index_bg.wasm");
-  renameSync(wasm, join(build, "named.wasm"));
-  const features = WASM_FEATURES.map((feature) => `--enable-${feature}`);
-  run(npmBin("wasm-opt"), [join(build, "named.wasm"), ...features, "--strip-debug", "-o", wasm]);
 }
 
 /** A hash of all inputs of the build. */

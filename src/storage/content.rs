@@ -15,12 +15,10 @@ use ztp_core::node::NodeId;
 use super::objects::{body_of, of_uploader};
 use super::{Payload, RecordBody, Records, Storage, message, now};
 use crate::error::Error;
-use crate::objects::site::protocol::{Command, CurrentValue, NewValue, Reply, WrittenValue};
+use crate::objects::site::protocol::{Command, Reply, StoredValue, WrittenValue};
 use crate::response::iso_time;
 use crate::stream::{self, Buffer};
 
-/// Maximum size of a value in KV that a read has in memory, in bytes; a larger one is read again as a stream.
-const MAX_READ_BYTES: usize = 1 << 20;
 /// Maximum number of keys in a page: the most that KV and R2 list at once.
 pub const MAX_PAGE: u32 = 1_000;
 
@@ -46,6 +44,15 @@ pub struct FoundValue {
 }
 
 impl FoundValue {
+    /// Reads a value into memory.
+    async fn read(key: &str, stream: &ReadableStream) -> Result<Self, Error> {
+        let failed = |cause: worker::Error| Error::storage(format!("reading {key}"), cause);
+        let limit = Store::Kv.max_value_bytes() as usize;
+        let bytes = stream::read_up_to(stream, limit).await.map_err(failed)?;
+        let bytes = bytes.ok_or_else(|| failed("it is too large".into()))?;
+        Self::of(bytes).await.map_err(failed)
+    }
+
     async fn of(bytes: Buffer) -> worker::Result<Self> {
         Ok(Self {
             sha1: bytes.sha1().await?,
@@ -259,34 +266,12 @@ impl Storage {
             Record::Site => self.found(node, record, &[]).await?,
             _ => self.found(node, record, &site).await?,
         };
-        let stream = match self.body(node, found).await? {
-            None => return Ok((records, None)),
-            Some(RecordBody::Buffer(bytes)) => {
-                return Ok((records, Some(FoundValue::of(bytes).await.map_err(failed)?)));
-            }
-            Some(RecordBody::Stream(stream)) => stream,
+        let value = match self.body(node, found).await? {
+            None => None,
+            Some(RecordBody::Buffer(bytes)) => Some(FoundValue::of(bytes).await.map_err(failed)?),
+            Some(RecordBody::Stream(stream)) => Some(FoundValue::read(&key, &stream).await?),
         };
-        let small = stream::read_up_to(&stream, MAX_READ_BYTES).await;
-        if let Some(bytes) = small.map_err(failed)? {
-            return Ok((records, Some(FoundValue::of(bytes).await.map_err(failed)?)));
-        }
-        // It is read again twice: to hash it, and for the response.
-        let mut streams = Vec::new();
-        for _ in 0..2 {
-            let (_, found) = self.found(node, record, &[]).await?;
-            match self.body(node, found).await? {
-                Some(RecordBody::Stream(stream)) => streams.push(stream),
-                Some(RecordBody::Buffer(bytes)) => streams.push(bytes.stream().map_err(failed)?),
-                None => return Ok((records, None)),
-            }
-        }
-        let body = streams.pop().map(ValueBody::Stream);
-        let (Some(body), Some(hashed)) = (body, streams.pop()) else {
-            return Ok((records, None));
-        };
-        let (size, sha1) = stream::sha1(&hashed).await.map_err(failed)?;
-        let sha1 = ztp_core::hex(&sha1);
-        Ok((records, Some(FoundValue { sha1, size, body })))
+        Ok((records, value))
     }
 
     /// Keeps the value of a record in R2, for an undo. Returns its key there.
@@ -320,31 +305,17 @@ impl Storage {
     }
 
     async fn read_value(&self, key: &str) -> Result<Option<FoundValue>, Error> {
-        let failed = |cause| Error::storage(format!("reading {key}"), cause);
-        let Some(stream) = self.kv_stream(key).await? else {
-            return Ok(None);
-        };
-        let small = stream::read_up_to(&stream, MAX_READ_BYTES).await;
-        if let Some(bytes) = small.map_err(failed)? {
-            return Ok(Some(FoundValue::of(bytes).await.map_err(failed)?));
+        match self.kv_stream(key).await? {
+            Some(stream) => FoundValue::read(key, &stream).await.map(Some),
+            None => Ok(None),
         }
-        let (Some(hashed), Some(body)) = (self.kv_stream(key).await?, self.kv_stream(key).await?)
-        else {
-            return Ok(None);
-        };
-        let (size, sha1) = stream::sha1(&hashed).await.map_err(failed)?;
-        Ok(Some(FoundValue {
-            sha1: ztp_core::hex(&sha1),
-            size,
-            body: ValueBody::Stream(body),
-        }))
     }
 
     /// The value of a key as KV shows it, without its bytes.
     ///
     /// # Errors
     /// [`Error::Storage`].
-    pub async fn value_in_kv(&self, key: &str) -> Result<Option<CurrentValue>, Error> {
+    pub async fn value_in_kv(&self, key: &str) -> Result<Option<StoredValue>, Error> {
         self.count(|n| n.kv_reads += 1);
         let read = self.bindings.data.get(key).stream_with_metadata();
         let read = read.await;
@@ -358,11 +329,12 @@ impl Storage {
             hashed.map_err(|cause| Error::storage(format!("reading {key}"), cause))?;
         let metadata = metadata.map(serde_json::from_value::<Metadata>);
         let metadata = metadata.and_then(Result::ok).unwrap_or_default();
-        Ok(Some(CurrentValue {
+        Ok(Some(StoredValue {
             sha1: ztp_core::hex(&sha1),
             size,
             modified: metadata.modified,
             by: metadata.by,
+            via: metadata.via,
             kept: None,
         }))
     }
@@ -371,11 +343,15 @@ impl Storage {
     ///
     /// # Errors
     /// [`Error::Storage`].
-    pub async fn send_value(&self, key: &str, value: &NewValue) -> Result<(), Error> {
-        let object = self.kept_object(&value.kept).await?;
-        let stream = body_of(&value.kept, &object)?;
-        let payload = Payload::Stream(stream);
-        self.put_described(key, payload, &value.metadata()).await
+    pub async fn send_value(&self, key: &str, value: &StoredValue) -> Result<(), Error> {
+        let kept = value.kept.as_deref().unwrap_or_default();
+        let object = self.kept_object(kept).await?;
+        let payload = Payload::Stream(body_of(kept, &object)?);
+        let (sha1, modified) = (value.sha1.clone(), value.modified.clone());
+        let by = value.by.as_deref().unwrap_or_default();
+        let modified = modified.unwrap_or_default();
+        let metadata = Metadata::new(sha1, value.size, modified, by, value.via.as_deref());
+        self.put_described(key, payload, &metadata).await
     }
 
     /// Keeps bytes in R2. Returns their key there.

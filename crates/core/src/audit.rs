@@ -128,7 +128,7 @@ pub enum NotUndone {
 }
 
 impl Entry {
-    /// The undo of this change. `later`: the later entries of the same target.
+    /// The undo of this change. `later`: the later entries of the same target, the newest first.
     ///
     /// # Errors
     /// Why there is none.
@@ -146,7 +146,7 @@ impl Entry {
             .filter(|entry| entry.outcome() != Outcome::Failed);
         let mut changed: Vec<u64> = changed.map(|entry| entry.number).collect();
         if !changed.is_empty() {
-            changed.sort_unstable();
+            changed.reverse();
             return Err(NotUndone::Changed(changed));
         }
         match (&ending.before, &ending.former) {
@@ -228,7 +228,9 @@ mod tests {
         let later = |outcomes: &[Outcome]| {
             let numbers = (2..).zip(outcomes);
             let entries = numbers.map(|(n, outcome)| entry(n, Action::Store, *outcome, true));
-            entries.collect::<Vec<_>>()
+            let mut entries: Vec<_> = entries.collect();
+            entries.reverse();
+            entries
         };
         assert!(first.undo(&later(&[Failed]), 9).is_ok());
         for (outcomes, changed) in [

@@ -94,7 +94,7 @@ fn secret_at(line: &str) -> Option<usize> {
 fn after(line: &str, word: &str) -> Option<usize> {
     for (at, _) in line.match_indices(word) {
         let before = line.get(..at).and_then(|before| before.chars().next_back());
-        if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
+        if before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_') {
             continue;
         }
         let end = at + word.len();

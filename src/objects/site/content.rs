@@ -14,12 +14,11 @@ use futures_util::future::{Either, select};
 use serde::{Deserialize, Serialize};
 use worker::Delay;
 use ztp_core::audit::{Ending, Outcome, Summary};
-use ztp_core::content::Metadata;
 use ztp_core::kv::Seen;
 use ztp_core::node::{Step, Written};
 
 use super::Site;
-use super::protocol::{CurrentValue, NewValue, Reply, ValueChange, WrittenValue};
+use super::protocol::{Reply, StoredValue, ValueChange, WrittenValue};
 use crate::error::Error;
 use crate::storage::{Storage, now};
 
@@ -89,7 +88,7 @@ pub struct KeyState {
 }
 
 impl KeyState {
-    fn current(&self, in_kv: Option<CurrentValue>) -> Option<CurrentValue> {
+    fn current(&self, in_kv: Option<StoredValue>) -> Option<StoredValue> {
         match self.accepted.clone() {
             Some(accepted) => accepted.or(in_kv, now()),
             None => in_kv,
@@ -134,7 +133,7 @@ impl Site {
             None => Seen::Missing,
         };
         let current = state.current(in_kv);
-        let current_etag = current.as_ref().map(CurrentValue::etag);
+        let current_etag = current.as_ref().map(StoredValue::etag);
         if !change.conditions.hold(current_etag.as_deref()) {
             return Ok(Reply::Refused(current));
         }
@@ -198,8 +197,8 @@ impl Site {
         &self,
         storage: &Storage,
         key: &str,
-        value: Option<&NewValue>,
-        current: Option<&CurrentValue>,
+        value: Option<&StoredValue>,
+        current: Option<&StoredValue>,
         seen: Seen,
         mut state: KeyState,
     ) -> Result<Option<String>, Failure> {
@@ -254,13 +253,7 @@ impl Site {
             });
         }
         written.stored(now());
-        let value = value.map(|new| CurrentValue {
-            sha1: new.sha1.clone(),
-            size: new.size,
-            modified: Some(new.modified.clone()),
-            by: Some(new.by.clone()),
-            kept: Some(new.kept.clone()),
-        });
+        let value = value.cloned();
         state = KeyState {
             accepted: Some(WrittenValue { value, written }),
             sent: None,
@@ -279,18 +272,4 @@ fn is_rejected(error: &Error) -> bool {
         return true;
     };
     cause.contains("failed: 4")
-}
-
-impl NewValue {
-    /// The metadata that KV stores with it.
-    pub fn metadata(&self) -> Metadata {
-        let sha1 = self.sha1.clone();
-        Metadata::new(
-            sha1,
-            self.size,
-            self.modified.clone(),
-            &self.by,
-            self.via.as_deref(),
-        )
-    }
 }

@@ -38,37 +38,26 @@ pub enum Command {
 pub struct ValueChange {
     pub intent: Intent,
     /// `None`: it is deleted.
-    pub value: Option<NewValue>,
+    pub value: Option<StoredValue>,
     pub conditions: Preconditions,
 }
 
-/// A value to write to KV.
+/// A value that is stored, or to be stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NewValue {
-    /// The key of its bytes in R2.
-    pub kept: String,
+pub struct StoredValue {
     /// In hexadecimal.
     pub sha1: String,
     /// In bytes.
     pub size: u64,
-    /// When it was stored, in ISO 8601.
-    pub modified: String,
-    pub by: String,
-    pub via: Option<String>,
-}
-
-/// A value that is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CurrentValue {
-    pub sha1: String,
-    pub size: u64,
+    /// When it was stored, in ISO 8601, if that is known; so for the next two.
     pub modified: Option<String>,
     pub by: Option<String>,
-    /// The key of its bytes in R2, if this object wrote it lately.
+    pub via: Option<String>,
+    /// The key of its bytes in R2. A stored value has one if this object wrote it lately.
     pub kept: Option<String>,
 }
 
-impl CurrentValue {
+impl StoredValue {
     /// The ETag of a value in KV.
     pub fn etag(&self) -> String {
         etag(&self.sha1)
@@ -84,13 +73,13 @@ pub fn etag(sha1: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrittenValue {
     /// `None`: it was deleted.
-    pub value: Option<CurrentValue>,
+    pub value: Option<StoredValue>,
     pub written: Written,
 }
 
 impl WrittenValue {
     /// The value that counts: the written one, or `in_kv`, which KV shows.
-    pub fn or(self, in_kv: Option<CurrentValue>, now: u64) -> Option<CurrentValue> {
+    pub fn or(self, in_kv: Option<StoredValue>, now: u64) -> Option<StoredValue> {
         let sha1 = in_kv.as_ref().map(|value| value.sha1.as_str());
         match self.written.counts_over(sha1, now) {
             true => self.value,
@@ -128,7 +117,7 @@ pub enum Reply {
     /// The value is the same already. Nothing was written, and there is no entry.
     Unchanged,
     /// A condition does not hold for this value. Nothing was written, and there is no entry.
-    Refused(Option<CurrentValue>),
+    Refused(Option<StoredValue>),
     /// There is no value to delete. There is no entry.
     Missing,
     /// Other changes of this key take too long. There is no entry.

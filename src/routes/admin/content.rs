@@ -17,7 +17,7 @@ use ztp_core::yaml::MAX_TEXT;
 use super::{Context, display_finding, respond};
 use crate::conditions::Preconditions;
 use crate::error::Error;
-use crate::objects::site::protocol::{CurrentValue, NewValue, Reply, ValueChange, etag};
+use crate::objects::site::protocol::{Reply, StoredValue, ValueChange, etag};
 use crate::response::{Body, Response, content_type, iso_time};
 use crate::storage::{
     Change, Edit, FoundValue, MAX_PAGE, NewValue as RecordValue, ObjectChange, ObjectState,
@@ -30,6 +30,8 @@ pub const MAX_VALUE_BYTES: usize = 8 << 20;
 /// Maximum size of an object in one request, in bytes; /admin/uploads takes larger ones. Cloudflare accepts 100 MB.
 pub const MAX_OBJECT_BYTES: u64 = 95 << 20;
 
+/// Maximum size of a startup-config whose secrets are removed, in bytes: more takes too much time.
+const MAX_REDACTED_BYTES: u64 = 1 << 20;
 /// Maximum size of the name of a program, in bytes.
 const MAX_VIA_BYTES: usize = 32;
 
@@ -137,11 +139,14 @@ pub async fn get(context: Context<'_>) -> Result<Response, Error> {
     let operator = operator(&context)?;
     let is_config = matches!(target, Target::Record(_, Record::StartupConfig));
     if is_config && !operator.secrets && operator.role < Role::Admin {
-        let ValueBody::Buffer(bytes) = body else {
-            return Err(Error::TooLarge(format!(
-                "{key} has {size} bytes, too many to remove its secrets, which {} may not see",
-                operator.name
-            )));
+        let bytes = match body {
+            ValueBody::Buffer(bytes) if size <= MAX_REDACTED_BYTES => bytes,
+            _ => {
+                return Err(Error::TooLarge(format!(
+                    "{key} has {size} bytes, too many to remove its secrets, which {} may not see",
+                    operator.name
+                )));
+            }
         };
         let text = without_secrets(&String::from_utf8_lossy(&bytes.to_vec()));
         let body = Body::Bytes(text.into_bytes());
@@ -214,12 +219,12 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
             drop(body);
             let mut intent = context.intent(Action::Store, key.as_str(), None);
             intent.forced = parameters.forced(&findings);
-            let value = NewValue {
-                kept: kept.clone(),
+            let value = StoredValue {
+                kept: Some(kept.clone()),
                 sha1: sha1.clone(),
                 size,
-                modified: iso_time(now()),
-                by: context.operator_name().to_owned(),
+                modified: Some(iso_time(now())),
+                by: Some(context.operator_name().to_owned()),
                 via: parameters.via.clone(),
             };
             let changed = change_document(
@@ -849,7 +854,7 @@ pub fn expect_object(
     }
 }
 
-fn other_value(key: &str, current: Option<&CurrentValue>) -> Error {
+fn other_value(key: &str, current: Option<&StoredValue>) -> Error {
     let current = current.map(|current| {
         let (modified, by) = (current.modified.as_deref(), current.by.as_deref());
         let sha1 = Some(current.sha1.as_str());

@@ -10,7 +10,7 @@ use super::content::{self, Stored, Target};
 use super::{Context, audit, respond};
 use crate::conditions::Preconditions;
 use crate::error::Error;
-use crate::objects::site::protocol::{NewValue, Query, ValueChange, etag};
+use crate::objects::site::protocol::{Query, StoredValue, ValueChange, etag};
 use crate::response::{Response, iso_time};
 use crate::storage::{NewValue as RecordValue, ObjectChange, now};
 
@@ -104,12 +104,12 @@ async fn restore(
     let kept = kept.ok_or_else(|| not_undone(number, key, NotUndone::Expired))?;
     let stored = match target {
         Target::Document => {
-            let value = NewValue {
-                kept: former.to_owned(),
+            let value = StoredValue {
+                kept: Some(former.to_owned()),
                 sha1: before.sha1.clone(),
                 size: before.size,
-                modified: iso_time(now()),
-                by: context.operator_name().to_owned(),
+                modified: Some(iso_time(now())),
+                by: Some(context.operator_name().to_owned()),
                 via: None,
             };
             let change = ValueChange {

@@ -236,6 +236,7 @@ async fn found(context: &Context<'_>) -> Result<(String, Upload, Vec<Part>), Err
             "there is no upload {id:?}: begin it with POST /admin/uploads; an unfinished one is deleted after 7 days"
         ))
     })?;
+    content::may_change(context, &upload.key, &content::target(&upload.key)?)?;
     Ok((id, upload, received))
 }
 
