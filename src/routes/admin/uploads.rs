@@ -76,7 +76,10 @@ pub async fn create(context: Context<'_>) -> Result<Response, Error> {
         .upload(&id)
         .await?
         .filter(|(upload, _)| upload.done.is_none());
-    if let Some((_, received)) = known {
+    if let Some((mut upload, received)) = known {
+        // Those of this request count: an earlier one may have been refused for its own.
+        upload.conditions = conditions;
+        storage.save_upload(&id, &upload).await?;
         return Ok(describe(200, &id, &received));
     }
     let (staged, r2) = storage.begin_parts(&sha1).await?;
