@@ -247,6 +247,11 @@ describe("an upload", () => {
     await put("files/image.swi", "changed meanwhile");
     assertOperatorRefusal(await complete(upload), 412, /was not changed/);
     assert.equal((await content("GET", "files/image.swi")).text, "changed meanwhile");
+    // Continued without a condition: the parts are there.
+    const { received } = (await begin()).json;
+    assert.deepEqual(received, [1, 2, 3]);
+    assert.equal((await complete(upload)).status, 200);
+    assert.deepEqual((await content("GET", "files/image.swi")).bytes, image);
   });
 
   test("refuses what does not fit", async () => {
