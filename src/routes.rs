@@ -195,11 +195,20 @@ fn find(
     segments: &[&str],
     log: &mut log::RequestLog,
 ) -> Result<(&'static Route, Parameters), Error> {
+    let routes = ROUTES.iter().filter(|route| route.access.area() == area);
+    let matches: Vec<(&Route, Parameters)> = routes
+        .filter_map(|route| Some((route, route.parameters(segments)?)))
+        .collect();
+    // Of two paths that match, the one with fewer parameters: `/admin/uploads/{upload}/complete`, not `{part}`.
+    let path = matches
+        .iter()
+        .min_by_key(|(_, parameters)| parameters.0.len())
+        .map(|(route, _)| route.path);
     let mut allow = Vec::new();
-    for route in ROUTES.iter().filter(|route| route.access.area() == area) {
-        let Some(parameters) = route.parameters(segments) else {
+    for (route, parameters) in matches {
+        if Some(route.path) != path {
             continue;
-        };
+        }
         log.route = Some(route.shape());
         if route.serves(method) {
             return Ok((route, parameters));
@@ -493,6 +502,15 @@ mod tests {
             let result = found(Area::Switches, "GET", segments);
             assert!(matches!(result, Err(Error::NotFound(_))), "{segments:?}");
         }
+    }
+
+    #[test]
+    fn of_two_paths_that_match_the_one_with_fewer_parameters_counts() {
+        let segments = &["admin", "uploads", "x", "complete"];
+        let (shape, _) = found(Area::Operators, "POST", segments).unwrap();
+        assert_eq!(shape, "/admin/uploads/{upload}/complete");
+        let result = found(Area::Operators, "PUT", segments);
+        assert!(matches!(result, Err(Error::MethodNotAllowed { allow }) if allow == "POST"));
     }
 
     #[test]

@@ -23,15 +23,10 @@ test("the description has the methods of each path", async (t) => {
   t.after(() => worker.stop());
   const text = readFileSync(join(root, "assets/openapi.yaml"), "utf8");
   const blocks = text.split(/^components:/m)[0].split(/^ {2}(?=\/)/m).slice(1);
-  const shapes = blocks.map((block) => ({
-    shape: block.slice(0, block.indexOf(":\n")),
-    methods: [...block.matchAll(/^ {4}(get|put|post|delete):$/gm)].map(([, method]) => method.toUpperCase()),
-  }));
-  for (const { shape } of shapes) {
+  for (const block of blocks) {
+    const shape = block.slice(0, block.indexOf(":\n"));
+    const described = [...block.matchAll(/^ {4}(get|put|post|delete):$/gm)].map(([, method]) => method.toUpperCase());
     const path = shape.replaceAll(/\{\w+\}/g, "x");
-    // The path of another shape may match, too: `/admin/uploads/x/complete` is also that of a part.
-    const matches = (other) => other === shape || new RegExp(`^${other.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(path);
-    const described = [...new Set(shapes.filter((other) => matches(other.shape)).flatMap(({ methods }) => methods))];
     const refused = await worker.request("PATCH", path, { headers: { Authorization: `Bearer ${ADMIN}` } });
     assert.equal(refused.status, 405, shape);
     const allowed = refused.headers.allow.split(", ").filter((method) => method !== "HEAD");
