@@ -1,7 +1,5 @@
 //! One document by itself.
 
-use std::collections::BTreeMap;
-
 use crate::content::{ContentKind, Store};
 use crate::key::Record;
 use crate::node::Identifier;
@@ -44,17 +42,7 @@ pub fn document(key: &str, bytes: &[u8], identifier: Identifier) -> Vec<Finding>
         bytes,
     };
     let index = Index::of(&alone);
-    let mut check = Check {
-        index: &index,
-        identifier,
-        site: None,
-        findings: Vec::new(),
-        notes: Vec::new(),
-        definitions: BTreeMap::new(),
-        pools: BTreeMap::new(),
-        attributes: BTreeMap::new(),
-        static_users: BTreeMap::new(),
-    };
+    let mut check = Check::new(&index, identifier, None);
     check.keys_and_sizes();
     match kind {
         ContentKind::Bootstrap
