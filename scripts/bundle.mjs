@@ -50,7 +50,7 @@ function variant(name, clock, offset, handle = () => "") {
   rmSync(folder, { recursive: true, force: true });
   cpSync(BUNDLE, folder, { recursive: true });
   const exported = (as) => readFileSync(main, "utf8").match(new RegExp(`([\\w$]+) as ${as}\\b`))[1];
-  const [entrypoint, node] = ["default", "Node"].map(exported);
+  const [entrypoint, ...objects] = ["default", "Node", "Site"].map(exported);
   const code = `
     ${clock}
     const { fetch } = ${entrypoint}.prototype;
@@ -64,9 +64,8 @@ function variant(name, clock, offset, handle = () => "") {
     const alarms = new Set();
     const owners = new WeakMap();
     let running = 0;
-    const Node = ${node};
     let setAlarm;
-    ${node} = class extends Node {
+    const observed = (Class) => class extends Class {
       constructor(context, env) {
         const id = String(context.id);
         owners.set(context.storage, id);
@@ -89,6 +88,7 @@ function variant(name, clock, offset, handle = () => "") {
         };
       }
     };
+    ${objects.map((object) => `${object} = observed(${object});`).join("\n")}
   `;
   appendFileSync(main, `\n{ ${code} }\n`);
 }

@@ -1,6 +1,44 @@
 //! Conditional and partial requests (RFC 9110, sections 13 and 14), as far as files need them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::byte_range::{self, ByteRange};
+
+/// The headers of a request that changes a value only in a certain state (RFC 9110, 13.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preconditions {
+    pub if_match: Option<String>,
+    pub if_none_match: Option<String>,
+}
+
+impl Preconditions {
+    /// That the value has this ETag; `None`: that there is no value.
+    pub fn equal(etag: Option<String>) -> Self {
+        match etag {
+            Some(_) => Self {
+                if_match: etag,
+                if_none_match: None,
+            },
+            None => Self {
+                if_match: None,
+                if_none_match: Some("*".to_owned()),
+            },
+        }
+    }
+
+    /// Whether a value with this ETag may be replaced; `None`: whether a value may be created.
+    pub fn hold(&self, etag: Option<&str>) -> bool {
+        // A strong comparison: a weak ETag never matches.
+        let matches = |header: &str| {
+            etag.is_some_and(|etag| {
+                header.trim() == "*" || header.split(',').any(|tag| tag.trim() == etag)
+            })
+        };
+        let listed = |header: &str| etag.is_some_and(|etag| lists(header, etag));
+        self.if_match.as_deref().is_none_or(matches)
+            && !self.if_none_match.as_deref().is_some_and(listed)
+    }
+}
 
 /// The headers of a request that select its response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,6 +102,43 @@ fn lists(header: &str, etag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_is_made_only_in_the_state_that_it_names() {
+        let (a, b) = (Some("\"a\""), Some("\"b\""));
+        for (if_match, if_none_match, etag, holds) in [
+            (None, None, a, true),
+            (None, None, None, true),
+            (Some("\"a\""), None, a, true),
+            (Some("\"x\", \"a\""), None, a, true),
+            (Some("\"a\""), None, b, false),
+            (Some("\"a\""), None, None, false),
+            (Some("W/\"a\""), None, a, false),
+            (Some("a"), None, a, false),
+            (Some("*"), None, a, true),
+            (Some("*"), None, None, false),
+            (None, Some("*"), None, true),
+            (None, Some("*"), a, false),
+            (None, Some("\"a\""), a, false),
+            (None, Some("\"a\""), b, true),
+            (Some("\"a\""), Some("*"), a, false),
+        ] {
+            let conditions = Preconditions {
+                if_match: if_match.map(str::to_owned),
+                if_none_match: if_none_match.map(str::to_owned),
+            };
+            assert_eq!(conditions.hold(etag), holds, "{conditions:?} {etag:?}");
+        }
+        for etag in [a, b, None] {
+            let equal = Preconditions::equal(etag.map(str::to_owned));
+            assert!(equal.hold(etag));
+            assert!(
+                ![a, b, None]
+                    .iter()
+                    .any(|other| *other != etag && equal.hold(*other))
+            );
+        }
+    }
 
     const STORED: Representation<'_> = Representation {
         size: 10,

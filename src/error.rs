@@ -20,7 +20,6 @@ pub enum Error {
     /// An operator's request contradicts the stored state.
     Conflict(String),
     /// A refusal to an operator with fields of its own.
-    #[allow(dead_code)]
     Refused {
         /// 409, 410, 412 or 422.
         status: u16,

@@ -1,6 +1,6 @@
 //! The request that handlers read.
 
-use worker::web_sys;
+use worker::web_sys::{self, ReadableStream};
 
 use crate::error::Error;
 use crate::stream::{self, Body, MAX_BODIES_BYTES, Refused};
@@ -52,13 +52,32 @@ impl Request {
             })
     }
 
+    /// The unread body as a stream; empty if the request has none.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`] if the runtime cannot create it.
+    pub fn stream(&self) -> Result<ReadableStream, Error> {
+        match self.inner.body() {
+            Some(body) => Ok(body),
+            None => {
+                let empty = stream::Buffer::new(&[]).stream();
+                empty.map_err(|cause| Error::BadRequest(format!("there is no body: {cause}")))
+            }
+        }
+    }
+
+    /// Reads the body, and drops it.
+    pub async fn drain(&self) {
+        if let Some(body) = self.inner.body() {
+            // A client that stops sending does not wait for the response, either.
+            let _ = stream::read_up_to(&body, 0).await;
+        }
+    }
+
     /// The refusal of a request with an unread body. The body is read first, and dropped: otherwise a client that
     /// is still sending would see a broken connection instead of the refusal.
     pub async fn refuse(&self, refusal: Error) -> Error {
-        if let Some(body) = self.inner.body() {
-            // A client that stops sending does not wait for the refusal, either.
-            let _ = stream::read_up_to(&body, 0).await;
-        }
+        self.drain().await;
         refusal
     }
 }

@@ -102,6 +102,15 @@ const ROUTES: &[Route] = &[
     route("GET", "/admin/check", Admin(Role::Viewer), |context| Box::pin(admin::check::last(context))),
     route("POST", "/admin/check", Admin(Role::Operator), |context| Box::pin(admin::check::run(context))),
     route("GET", "/admin/audit", Admin(Role::Viewer), |context| Box::pin(admin::audit::list(context))),
+    route("GET", "/admin/content", Admin(Role::Viewer), |context| Box::pin(admin::content::list(context))),
+    route("GET", "/admin/content/{*key}", Admin(Role::Viewer), |context| Box::pin(admin::content::get(context))),
+    route("PUT", "/admin/content/{*key}", Admin(Role::Operator), |context| Box::pin(admin::content::put(context))),
+    route("DELETE", "/admin/content/{*key}", Admin(Role::Operator), |context| Box::pin(admin::content::delete(context))),
+    route("POST", "/admin/uploads", Admin(Role::Admin), |context| Box::pin(admin::uploads::create(context))),
+    route("PUT", "/admin/uploads/{upload}/{part}", Admin(Role::Admin), |context| Box::pin(admin::uploads::put_part(context))),
+    route("POST", "/admin/uploads/{upload}/complete", Admin(Role::Admin), |context| Box::pin(admin::uploads::complete(context))),
+    route("DELETE", "/admin/uploads/{upload}", Admin(Role::Admin), |context| Box::pin(admin::uploads::abort(context))),
+    route("POST", "/admin/audit/{n}/undo", Admin(Role::Operator), |context| Box::pin(admin::undo::undo(context))),
     route("GET", "/admin/pools", Admin(Role::Viewer), |context| Box::pin(admin::pools::list(context))),
     route("DELETE", "/admin/pools", Admin(Role::Operator), |context| Box::pin(admin::pools::release_all(context))),
     route("GET", "/admin/pools/{pool}", Admin(Role::Viewer), |context| Box::pin(admin::pools::show(context))),
@@ -188,11 +197,20 @@ fn find(
     segments: &[&str],
     log: &mut log::RequestLog,
 ) -> Result<(&'static Route, Parameters), Error> {
+    let routes = ROUTES.iter().filter(|route| route.access.area() == area);
+    let matches: Vec<(&Route, Parameters)> = routes
+        .filter_map(|route| Some((route, route.parameters(segments)?)))
+        .collect();
+    // Of two paths that match, the one with fewer parameters: `/admin/uploads/{upload}/complete`, not `{part}`.
+    let path = matches
+        .iter()
+        .min_by_key(|(_, parameters)| parameters.0.len())
+        .map(|(route, _)| route.path);
     let mut allow = Vec::new();
-    for route in ROUTES.iter().filter(|route| route.access.area() == area) {
-        let Some(parameters) = route.parameters(segments) else {
+    for (route, parameters) in matches {
+        if Some(route.path) != path {
             continue;
-        };
+        }
         log.route = Some(route.shape());
         if route.serves(method) {
             return Ok((route, parameters));
@@ -497,6 +515,15 @@ mod tests {
             let result = found(Area::Switches, "GET", segments);
             assert!(matches!(result, Err(Error::NotFound(_))), "{segments:?}");
         }
+    }
+
+    #[test]
+    fn of_two_paths_that_match_the_one_with_fewer_parameters_counts() {
+        let segments = &["admin", "uploads", "x", "complete"];
+        let (shape, _) = found(Area::Operators, "POST", segments).unwrap();
+        assert_eq!(shape, "/admin/uploads/{upload}/complete");
+        let result = found(Area::Operators, "PUT", segments);
+        assert!(matches!(result, Err(Error::MethodNotAllowed { allow }) if allow == "POST"));
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 mod audit;
 mod cache;
+mod content;
 mod contents;
 mod history;
 mod nodes;
 mod objects;
 mod pools;
+mod uploads;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt::Display;
@@ -17,6 +19,7 @@ use worker::kv::{KvError, KvStore};
 use worker::wasm_bindgen::JsCast;
 use worker::web_sys::ReadableStream;
 use worker::{Bucket, Date, Env, ObjectNamespace, RateLimiter};
+use ztp_core::content::Metadata;
 use ztp_core::key::Document;
 
 use crate::error::Error;
@@ -24,12 +27,14 @@ use cache::{Cache, Cached, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PA
 
 pub use audit::Change;
 pub use cache::Flights;
+pub use content::{FoundValue, MAX_PAGE, ObjectChange, ObjectState, ValueBody};
 pub use contents::StoredContents;
 pub use nodes::{
     ChangedRecord, Edit, MAX_KEYS_AT_ONCE, NewValue, Outcome, Plan, RecordBody, RecordChange,
     Records,
 };
-pub use objects::{Description, FoundObject};
+pub use objects::{Description, FoundObject, is_hex};
+pub use uploads::{Part, Upload, expired};
 
 /// Storage operations of one request, for its log line.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,6 +45,13 @@ pub struct Operations {
     pub r2_writes: u32,
     /// Calls of Durable Objects.
     pub object_calls: u32,
+}
+
+impl Operations {
+    /// All of them.
+    pub fn total(self) -> u32 {
+        self.kv_reads + self.kv_writes + self.r2_reads + self.r2_writes + self.object_calls
+    }
 }
 
 thread_local! {
@@ -296,13 +308,32 @@ impl Storage {
     /// # Errors
     /// [`Error::Storage`], also if KV rejects a second write of a key within a second.
     pub async fn put(&self, key: &str, value: Payload<'_>) -> Result<(), Error> {
+        self.put_described(key, value, &Metadata::default()).await
+    }
+
+    /// Stores a value in KV, with its description.
+    ///
+    /// # Errors
+    /// As [`Storage::put`].
+    pub async fn put_described(
+        &self,
+        key: &str,
+        value: Payload<'_>,
+        metadata: &Metadata,
+    ) -> Result<(), Error> {
         self.count(|n| n.kv_writes += 1);
         let data = &self.bindings.data;
         let put = match value {
             Payload::Text(text) => data.put(key, text),
             Payload::Stream(stream) => data.put_stream(key, stream),
         };
-        let put = async { put?.execute().await }.await;
+        let put = async {
+            match metadata.sha1 {
+                Some(_) => put?.metadata(metadata)?.execute().await,
+                None => put?.execute().await,
+            }
+        };
+        let put = put.await;
         put.map_err(|cause| Error::storage(format!("writing {key}"), message(&cause)))
     }
 

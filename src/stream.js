@@ -41,6 +41,13 @@ export async function sha1(stream) {
   return [size, await digest.digest];
 }
 
+/** The bytes of a stream as one of a known length, which R2 requires. A failure of `stream` fails the result. */
+export async function ofLength(stream, size) {
+  const { readable, writable } = new FixedLengthStream(size);
+  stream.pipeTo(writable).catch(() => {});
+  return readable;
+}
+
 /** Whether a stream has ended: only its last read returns fewer bytes than it must. */
 function isLast(value, done, step) {
   return done || value.byteLength < step;

@@ -14,6 +14,9 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = sha1)]
     async fn js_sha1(stream: &ReadableStream) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(catch, js_name = ofLength)]
+    async fn js_of_length(stream: &ReadableStream, size: f64) -> Result<JsValue, JsValue>;
+
     #[wasm_bindgen(catch, js_name = readUpTo)]
     async fn js_read_up_to(stream: &ReadableStream, limit: f64) -> Result<JsValue, JsValue>;
 
@@ -41,6 +44,14 @@ pub async fn sha1(stream: &ReadableStream) -> worker::Result<(u64, Vec<u8>)> {
     let found: Array = js_sha1(stream).await?.unchecked_into();
     let size = found.get(0).as_f64().unwrap_or_default() as u64;
     Ok((size, Uint8Array::new(&found.get(1)).to_vec()))
+}
+
+/// The bytes of a stream as one of a known length, in bytes. R2 accepts no other.
+///
+/// # Errors
+/// The runtime cannot create it.
+pub async fn of_length(stream: &ReadableStream, size: u64) -> worker::Result<ReadableStream> {
+    Ok(js_of_length(stream, size as f64).await?.unchecked_into())
 }
 
 /// All bytes of a stream; `None` if it has more than `limit`.

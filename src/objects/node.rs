@@ -26,12 +26,14 @@ use worker::{
     Delay, DurableObject, Env, Request, Response, State as ObjectState, console_error, console_log,
     console_warn, durable_object, wasm_bindgen,
 };
+use ztp_core::content::Metadata;
 use ztp_core::history::{MAX_VERSIONS, Version};
 use ztp_core::key::{HISTORY, Record};
 use ztp_core::kv::{Seen, digest};
 use ztp_core::node::{Comparison, NodeId, Step, Written};
 
 use crate::error::Error;
+use crate::response::iso_time;
 use crate::storage::{Payload, Storage, now};
 use database::{Database, Stored, version_name};
 use protocol::{
@@ -187,6 +189,7 @@ impl Node {
                 revision: state.revision,
                 contents,
                 written: Written::new(sha1, seen, earlier, now),
+                by: by.clone(),
             };
             state.copies.insert(record, copy);
         }
@@ -330,7 +333,7 @@ impl Node {
                 },
                 Step::Send => {
                     self.update(record, revision, |written| written.sending(now_ms));
-                    let sent = self.send(storage, node, &key, &copy.contents).await;
+                    let sent = self.send(storage, node, &key, &copy).await;
                     // Also if another commit replaced the record meanwhile: one write per key and second.
                     if let Some(stored) = self.stored().ok()?.as_mut()
                         && let Some(copy) = stored.state.copies.get_mut(&record)
@@ -362,15 +365,23 @@ impl Node {
         storage: &Storage,
         node: &NodeId,
         key: &str,
-        contents: &Contents,
+        copy: &RecordCopy,
     ) -> Result<bool, Error> {
-        match contents {
-            Contents::Text(text) => storage.put(key, Payload::Text(text)).await?,
+        let by = copy.by.as_deref().unwrap_or("switch");
+        let describe = |sha1, size| Metadata::new(sha1, size, iso_time(now()), by, None);
+        match &copy.contents {
+            Contents::Text(text) => {
+                let metadata = describe(digest(text.as_bytes()), text.len() as u64);
+                let value = Payload::Text(text);
+                storage.put_described(key, value, &metadata).await?;
+            }
             Contents::Version(version) => {
                 let Some(stream) = storage.version(node, version).await? else {
                     return Ok(false);
                 };
-                storage.put(key, Payload::Stream(stream)).await?;
+                let metadata = describe(version.sha1.clone(), version.size);
+                let value = Payload::Stream(stream);
+                storage.put_described(key, value, &metadata).await?;
             }
             Contents::Deleted => storage.delete(key).await?,
         }

@@ -1,17 +1,21 @@
-//! The Durable Object of a site, and `*`, which concerns all sites: its audit log.
+//! The Durable Object of a site, and `*`, which concerns all sites: its audit log, and the values in KV that operators
+//! change.
 //!
 //! Invariant: a change that an operator made is in the log. Its entry is written before the change begins, and
 //! completed after it; an entry that is not complete says that the change may have been made.
 
+mod content;
 mod database;
+mod keeper;
 pub mod protocol;
 
 use worker::{
     DurableObject, Env, Request, Response, State as ObjectState, durable_object, wasm_bindgen,
 };
-use ztp_core::audit::KEPT_MS;
+use ztp_core::audit::{Intent, KEPT_MS};
 
 use crate::storage::now;
+use content::Locks;
 use database::Database;
 use protocol::{Command, Reply};
 
@@ -21,42 +25,68 @@ pub const ALL: &str = "*";
 /// One site, or all.
 #[durable_object]
 pub struct Site {
+    object: ObjectState,
+    env: Env,
     database: Database,
+    locks: Locks,
 }
 
 impl DurableObject for Site {
-    fn new(object: ObjectState, _env: Env) -> Self {
+    fn new(object: ObjectState, env: Env) -> Self {
         Self {
             database: Database::new(object.storage().sql()),
+            object,
+            env,
+            locks: Locks::default(),
         }
     }
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         let command: Command = serde_json::from_str(&request.text().await?)?;
-        let reply = self.answer(command);
+        let reply = self.answer(command).await;
         let reply = reply.unwrap_or_else(|cause| Reply::Failed(cause.to_string()));
         Response::ok(serde_json::to_string(&reply)?)
+    }
+
+    /// Deletes what is not needed any more.
+    async fn alarm(&self) -> worker::Result<Response> {
+        self.clean().await?;
+        Response::empty()
     }
 }
 
 impl Site {
-    fn answer(&self, command: Command) -> worker::Result<Reply> {
+    async fn answer(&self, command: Command) -> worker::Result<Reply> {
         match command {
-            Command::Begin(intent) => {
-                let time = now();
-                self.database.forget_before(time.saturating_sub(KEPT_MS))?;
-                Ok(Reply::Begun(self.database.begin(time, &intent)?))
-            }
+            Command::Begin(intent) => Ok(Reply::Begun(self.begin(&intent)?)),
             Command::End { number, ending } => {
                 self.database.end(number, &ending)?;
+                self.arm().await?;
                 Ok(Reply::Ended)
             }
-            Command::KeepCheck(result) => {
-                self.database.keep_check(&result)?;
-                Ok(Reply::Ended)
-            }
-            Command::LastCheck => Ok(Reply::Check(self.database.last_check()?)),
             Command::Entries(query) => Ok(Reply::Entries(self.database.entries(&query)?)),
+            Command::Change(change) => self.change(*change).await,
+            Command::SetItem(name, text) => {
+                self.database.set_item(&name, &text, now())?;
+                self.arm().await?;
+                Ok(Reply::Ended)
+            }
+            Command::Items(name) => Ok(Reply::Items(self.database.items(&name)?)),
+            Command::RemoveItems(name) => {
+                self.database.remove_items(&name)?;
+                Ok(Reply::Ended)
+            }
+            Command::Written(key) => {
+                let state = self.database.key_state(&key, now())?;
+                Ok(Reply::Written(state.accepted))
+            }
         }
+    }
+
+    /// Writes an entry of the audit log; returns its number.
+    fn begin(&self, intent: &Intent) -> worker::Result<u64> {
+        let time = now();
+        self.database.forget_before(time.saturating_sub(KEPT_MS))?;
+        self.database.begin(time, intent)
     }
 }

@@ -4,11 +4,14 @@ pub mod allocations;
 pub mod audit;
 pub mod changes;
 pub mod check;
+pub mod content;
 pub mod events;
 pub mod explain;
 pub mod nodes;
 pub mod pools;
 pub mod session;
+pub mod undo;
+pub mod uploads;
 
 use serde_json::{Map, Value, json};
 use ztp_core::audit::{Action, Intent};
@@ -84,6 +87,21 @@ impl Context<'_> {
     /// Whether the operator may see nodes of a site; `None`: nodes that belong to no site.
     pub fn operator_may_see(&self, site: Option<&str>) -> bool {
         self.operator.is_some_and(|operator| operator.may_see(site))
+    }
+
+    /// Checks that the operator has no sites: the request changes what all sites share.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub fn check_all_sites(&self) -> Result<(), Error> {
+        match self.operator.and_then(|operator| operator.sites.as_ref()) {
+            None => Ok(()),
+            Some(sites) => Err(Error::Forbidden(format!(
+                "this request changes what all sites share, and you are an operator of {} only; the document \
+                 `operators` assigns sites",
+                sites.join(", ")
+            ))),
+        }
     }
 
     /// Checks that the operator may see a node. Its site is read only if the operator has sites.

@@ -7,7 +7,7 @@ use ztp_core::audit::{Ending, Entry, Intent, Outcome, Summary};
 use super::Storage;
 use crate::error::Error;
 use crate::objects::site::ALL;
-use crate::objects::site::protocol::{Command, Query, Reply};
+use crate::objects::site::protocol::{Command, Query, Reply, ValueChange};
 
 /// What a change did, for its entry in the audit log.
 #[derive(Debug, Default)]
@@ -93,6 +93,14 @@ impl Storage {
             Reply::Entries(entries) => Ok(entries),
             _ => Err(unexpected()),
         }
+    }
+
+    /// Changes a value in KV that is not a record of a node, through the object that concerns all sites.
+    ///
+    /// # Errors
+    /// As [`Storage::call_site`].
+    pub async fn call_site_to(&self, change: ValueChange) -> Result<Reply, Error> {
+        self.call_site(Command::Change(Box::new(change))).await
     }
 
     /// Calls the object that concerns all sites.

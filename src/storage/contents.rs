@@ -16,7 +16,7 @@ const MAX_READS_AT_ONCE: usize = 6;
 #[derive(Debug, Default)]
 pub struct StoredContents {
     listed: Vec<Listed>,
-    values: HashMap<String, String>,
+    values: HashMap<String, Vec<u8>>,
     /// The size of all values that were read, in bytes.
     pub bytes: u64,
 }
@@ -27,7 +27,12 @@ impl StoredContents {
         self.listed.push(Listed { key, store, size });
     }
 
-    fn add(&mut self, key: String, value: String) {
+    /// The text of a value that was read.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        std::str::from_utf8(self.values.get(key)?).ok()
+    }
+
+    fn add(&mut self, key: String, value: Vec<u8>) {
         self.bytes += value.len() as u64;
         self.list(key.clone(), Store::Kv, value.len() as u64);
         self.values.insert(key, value);
@@ -45,7 +50,7 @@ impl Contents for StoredContents {
     }
 
     fn read(&self, key: &str) -> Result<Vec<u8>, String> {
-        let value = self.values.get(key).map(|value| value.clone().into_bytes());
+        let value = self.values.get(key).cloned();
         value.ok_or_else(|| "its value was not read".to_owned())
     }
 }
@@ -67,7 +72,14 @@ impl Storage {
             let batch = parts.split_off(parts.len().saturating_sub(MAX_READS_AT_ONCE));
             for values in try_join_all(batch.iter().map(|keys| self.bulk(keys))).await? {
                 for (key, value) in values {
-                    contents.add(key, value);
+                    // A bulk read replaces what is not UTF-8.
+                    let bytes = match value.contains(char::REPLACEMENT_CHARACTER) {
+                        true => self.value(&key).await?,
+                        false => Some(value.into_bytes()),
+                    };
+                    if let Some(bytes) = bytes {
+                        contents.add(key, bytes);
+                    }
                 }
             }
             if contents.bytes > max {

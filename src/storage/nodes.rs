@@ -382,7 +382,7 @@ impl Storage {
             .collect())
     }
 
-    async fn kv_stream(&self, key: &str) -> Result<Option<ReadableStream>, Error> {
+    pub(super) async fn kv_stream(&self, key: &str) -> Result<Option<ReadableStream>, Error> {
         self.count(|n| n.kv_reads += 1);
         let read = self.bindings.data.get(key).stream().await;
         read.map_err(|cause| Error::storage(format!("reading {key}"), message(&cause)))

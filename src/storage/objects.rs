@@ -73,18 +73,21 @@ struct StoredDigest {
 #[derive(Debug)]
 pub struct ObjectDigest {
     version: String,
+    /// In hexadecimal.
+    pub sha1: String,
     /// The response of /meta: size, SHA-1, and SHA-256 if the uploader supplied it.
     pub json: Buffer,
 }
 
 impl From<StoredDigest> for ObjectDigest {
     fn from(digest: StoredDigest) -> Self {
-        let mut json = json!({ "size": digest.size, "sha1": digest.sha1 });
+        let mut json = json!({ "size": digest.size, "sha1": digest.sha1.as_str() });
         if let Some(sha256) = digest.sha256 {
             json["sha256"] = sha256.into();
         }
         Self {
             version: digest.version,
+            sha1: digest.sha1,
             json: Buffer::new(json.to_string().as_bytes()),
         }
     }
@@ -290,17 +293,29 @@ impl Storage {
             version: description.version,
             size: description.size,
             sha1: hex(&sha1),
-            sha256: object.checksum().sha256.map(|sha256| hex(&sha256)),
+            sha256: of_uploader(&object).1,
         }))
     }
 
-    async fn get(&self, key: &ObjectKey) -> Result<Option<(Object, Description)>, Error> {
+    /// Forgets what is cached of an object that this instance has changed.
+    pub(super) fn forget_object(&self, key: &ObjectKey) {
+        OBJECTS.with_borrow_mut(|objects| objects.remove(key.as_str()));
+        DIGESTS.with_borrow_mut(|digests| digests.remove(&key.digest_key()));
+    }
+
+    pub(super) async fn get(
+        &self,
+        key: &ObjectKey,
+    ) -> Result<Option<(Object, Description)>, Error> {
         self.count(|n| n.r2_reads += 1);
         let result = self.bindings.files.get(key.as_str()).execute().await;
         described(key, result)
     }
 
-    async fn head(&self, key: &ObjectKey) -> Result<Option<(Object, Description)>, Error> {
+    pub(super) async fn head(
+        &self,
+        key: &ObjectKey,
+    ) -> Result<Option<(Object, Description)>, Error> {
         self.count(|n| n.r2_reads += 1);
         let result = self.bindings.files.head(key.as_str()).await;
         described(key, result)
@@ -344,30 +359,40 @@ fn described(
     Ok(found)
 }
 
-/// The digest that the uploader supplied: a checksum, which R2 has verified; or custom metadata, if its size
-/// is that of the object. `ztp push` stores metadata, since a multipart upload has no checksum of the whole.
+/// The digest that the uploader supplied.
 fn uploaded_digest(description: &Description, object: &Object) -> Option<StoredDigest> {
-    let checksums = object.checksum();
-    let digest = |sha1, sha256| StoredDigest {
+    let (sha1, sha256) = of_uploader(object);
+    Some(StoredDigest {
         version: description.version.clone(),
         size: description.size,
-        sha1,
+        sha1: sha1?,
         sha256,
-    };
-    if let Some(sha1) = checksums.sha1 {
-        return Some(digest(
-            hex(&sha1),
-            checksums.sha256.map(|sha256| hex(&sha256)),
-        ));
-    }
-    let metadata = object.custom_metadata().ok()?;
-    let sha1 = metadata.get("sha1").filter(|sha1| is_sha1(sha1))?;
-    let of_size = metadata.get("sha1-size")?.parse() == Ok(description.size);
-    of_size.then(|| digest(sha1.clone(), None))
+    })
 }
 
-fn is_sha1(text: &str) -> bool {
-    text.len() == 40
+/// The SHA-1 that the uploader supplied, and the SHA-256: checksums, which R2 has verified; or custom metadata, if its
+/// size is that of the object. A multipart upload has no checksum of the whole, and R2 verifies one checksum of an
+/// upload.
+pub(super) fn of_uploader(object: &Object) -> (Option<String>, Option<String>) {
+    let checksums = object.checksum();
+    let metadata = object.custom_metadata().unwrap_or_default();
+    let size = metadata.get("size").or(metadata.get("sha1-size"));
+    let of_size = size.is_some_and(|size| size.parse() == Ok(object.size()));
+    let supplied = |name, length| {
+        let found = metadata.get(name).filter(|_| of_size)?;
+        is_hex(found, length).then(|| found.clone())
+    };
+    let sha1 = checksums.sha1.map(|sha1| hex(&sha1));
+    let sha256 = checksums.sha256.map(|sha256| hex(&sha256));
+    (
+        sha1.or_else(|| supplied("sha1", 40)),
+        sha256.or_else(|| supplied("sha256", 64)),
+    )
+}
+
+/// Whether a text is a number of so many hexadecimal digits, in lower case.
+pub fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length
         && text
             .bytes()
             .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))

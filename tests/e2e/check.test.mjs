@@ -47,8 +47,8 @@ describe("POST /admin/check", () => {
       "nodes/SN2/.node facts-of-other-node",
       "resources/full duplicate-key",
     ]);
-    const { line, column, severity, message, help } = result.findings[1];
-    assert.deepEqual([line, column, severity], [3, 3, "error"]);
+    const { line, column, text, severity, message, help } = result.findings[1];
+    assert.deepEqual([line, column, text, severity], [3, 3, "- action: nothing", "error"]);
     assert.match(message, /the action 'nothing' is neither in actions\/ nor built in/);
     assert.match(help, /add the file/);
     assert.deepEqual([result.covered, result.cursor], [{ documents: 6, nodes: 2, complete: true }, null]);
@@ -57,7 +57,7 @@ describe("POST /admin/check", () => {
 
   test("has no finding for empty storage, and writes no key", async () => {
     const { time: _, ...result } = await run();
-    assert.deepEqual(result, { findings: [], covered: { documents: 0, nodes: 0, complete: true }, cursor: null });
+    assert.deepEqual(result, { findings: [], omitted: 0, covered: { documents: 0, nodes: 0, complete: true }, cursor: null });
     assert.deepEqual((await worker.kv.list()).keys, []);
   });
 
@@ -74,7 +74,18 @@ describe("POST /admin/check", () => {
     assert.deepEqual(pages.map(({ covered }) => covered.complete), [...Array(pages.length - 1).fill(false), true]);
     const last = (await admin("GET", "/check")).json;
     assert.deepEqual([kinds(last), last.covered, last.cursor], [["nodes/N1050/.node facts-of-other-node"], { documents: 1, nodes: names.length, complete: true }, null]);
-    for (const line of worker.requests()) assert.ok(line.kv_reads + line.r2_reads + line.object_calls < 400, JSON.stringify(line));
+    for (const line of worker.requests()) assert.ok(line.kv_reads + line.r2_reads + line.object_calls <= 50, JSON.stringify(line));
+  });
+
+  test("finds values that are not UTF-8, and keeps at most 1 MiB of findings", async () => {
+    await put({ "definitions/latin": Uint8Array.of(0x6e, 0xe9).buffer, "definitions/mark": "name: '\uFFFD'\nactions: []\n" });
+    assert.deepEqual(kinds(await run()), ["definitions/latin not-utf8"]);
+    const pools = Array.from({ length: 40 }, (_, at) => [`resources/p${at}`, Array.from({ length: 200 }, (_, n) => `"${"v".repeat(900)}${n}": null\n`.repeat(2)).join("")]);
+    await put(Object.fromEntries(pools));
+    const { findings } = await run();
+    const last = (await admin("GET", "/check")).json;
+    assert.ok(findings.length > last.findings.length && last.findings.length > 100, `${findings.length}, ${last.findings.length}`);
+    assert.equal(last.findings.length + last.omitted, findings.length);
   });
 
   test("rejects a cursor that is not valid, and more content than it can read", async () => {

@@ -49,6 +49,7 @@ export class FaultyKv {
   sent = 0;
 
   #values = new Map();
+  #metadata = new Map();
   #written = new Map();
   #read = new Map();
   #count = 0;
@@ -75,6 +76,7 @@ export class FaultyKv {
 
   async put(key, value) {
     this.#values.set(key, Buffer.from(value));
+    this.#metadata.delete(key);
   }
 
   async delete(key) {
@@ -98,15 +100,15 @@ export class FaultyKv {
       for await (const chunk of request) chunks.push(chunk);
       // If the proxy of the binding forwards a request, its original URL is in a header.
       const url = new URL(request.headers["mf-url"] ?? request.url, "http://kv");
-      const asked = read(request.method, url, Buffer.concat(chunks));
+      const asked = { ...read(request.method, url, Buffer.concat(chunks)), metadata: request.headers["cf-kv-metadata"] };
       const done = { operation: asked.operation, keys: asked.keys, status: 0, at: Date.now() };
       this.operations.push(done);
       const wait = this.delay(asked);
       if (wait > 0) await sleep(wait);
-      let { status, body } = this.#respond(asked);
+      let { status, body, metadata } = this.#respond(asked);
       if (status < 400 && this.loses(asked)) [status, body] = [500, Buffer.from("the result of this operation is lost by a rule of the test")];
       done.status = status;
-      response.writeHead(status, { "MF-Forwarded-Response": "1", "Content-Length": body.length });
+      response.writeHead(status, { "MF-Forwarded-Response": "1", "Content-Length": body.length, ...(metadata && { "CF-KV-Metadata": metadata }) });
       await this.#send(response, body);
     } catch (error) {
       response.writeHead(400);
@@ -137,13 +139,15 @@ export class FaultyKv {
       const now = Date.now();
       if (this.oneWritePerSecond && now - (this.#written.get(key) ?? 0) < 1000) return respond(429, "too many writes of one key");
       this.#written.set(key, now);
+      this.#metadata.delete(key);
       if (operation === "put") this.#values.set(key, body);
       else this.#values.delete(key);
+      if (asked.metadata) this.#metadata.set(key, asked.metadata);
       return respond(200);
     }
     if (operation === "list") return respond(200, JSON.stringify(this.#page(asked)));
     const values = keys.map((key) => this.#value(key));
-    if (operation === "get") return values[0] === undefined ? respond(404) : { status: 200, body: values[0] };
+    if (operation === "get") return values[0] === undefined ? respond(404) : { status: 200, body: values[0], metadata: this.#metadata.get(keys[0]) };
     const bytes = values.reduce((sum, value) => sum + (value?.length ?? 0), 0);
     if (bytes > MAX_BULK_BYTES) return respond(413, "Total size of request exceeds the limit of 25MB");
     return respond(200, JSON.stringify(Object.fromEntries(keys.map((key, index) => [key, values[index]?.toString("utf8") ?? null]))));
@@ -164,7 +168,7 @@ export class FaultyKv {
     const after = cursor === null ? "" : Buffer.from(cursor, "base64url").toString();
     const names = [...this.#values.keys()].filter((name) => name.startsWith(prefix) && name > after).sort();
     const page = names.slice(0, limit);
-    const found = page.map((name) => ({ name }));
+    const found = page.map((name) => ({ name, ...(this.#metadata.has(name) && { metadata: JSON.parse(this.#metadata.get(name)) }) }));
     if (page.length === names.length) return { keys: found, list_complete: true };
     return { keys: found, list_complete: false, cursor: Buffer.from(page.at(-1)).toString("base64url") };
   }

@@ -188,10 +188,10 @@ describe("POST /admin/nodes/{id}/reprovision", () => {
     assert.deepEqual(shown.events.at(-1).event, "reprovisioned");
     assert.deepEqual(await keys(), [".node", "attributes", "site", "startup-config"].map((name) => `nodes/SN1/${name}`));
     await act("SN1", "assign", { startup_config: null });
-    await worker.kv.put("definitions/leaf", DEFINITION.replace("leaf", "mended"));
+    await worker.kv.put("definitions/leaf", DEFINITION.replace("leaf", "fixed"));
     await worker.advance(11_000);
     assert.equal((await post("SN1")).status, 201);
-    assert.equal((await get("SN1")).json.name, "mended");
+    assert.equal((await get("SN1")).json.name, "fixed");
     assert.equal((await get("SN1")).json.actions[0].attributes.ip, "10.0.0.1");
   });
 });

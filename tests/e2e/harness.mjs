@@ -16,7 +16,8 @@ process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
  *
  * `vars` override [vars] of wrangler.toml and those of settings.mjs, and `secrets` are added. `without` names an array of tables
  * that is removed from wrangler.toml (`kv_namespaces`); `config` is the path of another wrangler.toml. A
- * `forgetful` Worker has no cache; `bundle` names another bundle of scripts/bundle.mjs.
+ * `forgetful` Worker has no cache, and its objects drop a copy as soon as KV has it, so that each request waits until
+ * they have copied their records; `bundle` names another bundle of scripts/bundle.mjs.
  */
 export async function startWorker({ vars = {}, secrets = {}, without, config = "wrangler.toml", forgetful = false, bundle } = {}) {
   const prebuilt = forgetful ? "bundle-forgetful" : (bundle ?? "bundle");
@@ -54,7 +55,11 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     /** Waits until the objects have copied their records to KV, if the bundle has a clock of its own. */
     settle,
     /** Sends one request, with `path` unchanged. */
-    request: (method, path, options = {}) => send(url, method, path, options),
+    async request(method, path, options = {}) {
+      // Else the request may read KV before an object's copy arrives there, and ask the object after it was dropped.
+      if (forgetful) await settle();
+      return send(url, method, path, options);
+    },
     /** Advances the clock of the bundle `bundle-clock`. */
     advance: (milliseconds) => control("X-Clock-Advance", String(milliseconds)),
     /** All that was logged since the last call: by requests, by objects, and by the runtime itself. */

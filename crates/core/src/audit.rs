@@ -106,3 +106,141 @@ impl Entry {
         ending.map_or(Outcome::Unknown, |ending| ending.outcome)
     }
 }
+
+/// What an undo does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undo<'a> {
+    /// It deletes the value that was created.
+    Delete,
+    /// It stores the former value again, which R2 has under this key.
+    Restore(&'a Summary, &'a str),
+}
+
+/// Why a change cannot be undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotUndone {
+    /// An action of this kind has no undo, or it did not end well.
+    Never,
+    /// It is older than [`UNDO_MS`], or the former value was not kept.
+    Expired,
+    /// These later changes may have changed the same value.
+    Changed(Vec<u64>),
+}
+
+impl Entry {
+    /// The undo of this change. `later`: the later entries of the same target, the newest first.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn undo(&self, later: &[Self], now: u64) -> Result<Undo<'_>, NotUndone> {
+        let ending = self.ending.as_ref();
+        let ending = ending.filter(|ending| ending.outcome == Outcome::Done);
+        let (Some(ending), Action::Store | Action::Delete) = (ending, self.intent.action) else {
+            return Err(NotUndone::Never);
+        };
+        if now >= self.time + UNDO_MS {
+            return Err(NotUndone::Expired);
+        }
+        let changed = later
+            .iter()
+            .filter(|entry| entry.outcome() != Outcome::Failed);
+        let mut changed: Vec<u64> = changed.map(|entry| entry.number).collect();
+        if !changed.is_empty() {
+            changed.reverse();
+            return Err(NotUndone::Changed(changed));
+        }
+        match (&ending.before, &ending.former) {
+            (None, _) => Ok(Undo::Delete),
+            (Some(before), Some(former)) => Ok(Undo::Restore(before, former)),
+            (Some(_), None) => Err(NotUndone::Expired),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(number: u64, action: Action, outcome: Outcome, before: bool) -> Entry {
+        let summary = Summary {
+            sha1: "a".to_owned(),
+            size: 1,
+        };
+        Entry {
+            number,
+            time: number,
+            intent: Intent {
+                who: "a@example.com".to_owned(),
+                from: "192.0.2.1".to_owned(),
+                action,
+                target: "neighbordb".to_owned(),
+                site: None,
+                detail: None,
+                forced: false,
+                undo_of: None,
+            },
+            ending: Some(Ending {
+                outcome,
+                before: before.then(|| summary.clone()),
+                after: (action == Action::Store).then_some(summary),
+                former: before.then(|| "undo/1".to_owned()),
+                detail: None,
+            }),
+        }
+    }
+
+    #[test]
+    fn an_undo_deletes_what_was_created_and_restores_the_rest() {
+        use Action::{Allocate, Delete, Forget, Store};
+        use Outcome::{Done, Failed, Unknown};
+        let summary = Summary {
+            sha1: "a".to_owned(),
+            size: 1,
+        };
+        let restore = Ok(Undo::Restore(&summary, "undo/1"));
+        for (action, outcome, before, expected) in [
+            (Store, Done, false, Ok(Undo::Delete)),
+            (Store, Done, true, restore.clone()),
+            (Delete, Done, true, restore),
+            (Store, Failed, true, Err(NotUndone::Never)),
+            (Store, Unknown, true, Err(NotUndone::Never)),
+            (Allocate, Done, true, Err(NotUndone::Never)),
+            (Forget, Done, true, Err(NotUndone::Never)),
+        ] {
+            let entry = entry(1, action, outcome, before);
+            assert_eq!(entry.undo(&[], 2), expected, "{action:?} {outcome:?}");
+        }
+        let mut lost = entry(1, Store, Done, true);
+        assert_eq!(lost.undo(&[], UNDO_MS), lost.undo(&[], 2));
+        assert_eq!(lost.undo(&[], UNDO_MS + 1), Err(NotUndone::Expired));
+        if let Some(ending) = &mut lost.ending {
+            ending.former = None;
+        }
+        assert_eq!(lost.undo(&[], 2), Err(NotUndone::Expired));
+        lost.ending = None;
+        assert_eq!(lost.undo(&[], 2), Err(NotUndone::Never));
+    }
+
+    #[test]
+    fn a_change_after_which_others_came_is_not_undone() {
+        use Outcome::{Done, Failed, Unknown};
+        let first = entry(1, Action::Store, Done, true);
+        let later = |outcomes: &[Outcome]| {
+            let numbers = (2..).zip(outcomes);
+            let entries = numbers.map(|(n, outcome)| entry(n, Action::Store, *outcome, true));
+            let mut entries: Vec<_> = entries.collect();
+            entries.reverse();
+            entries
+        };
+        assert!(first.undo(&later(&[Failed]), 9).is_ok());
+        for (outcomes, changed) in [
+            (&[Done, Failed, Unknown][..], vec![2, 4]),
+            (&[Unknown], vec![2]),
+        ] {
+            assert_eq!(
+                first.undo(&later(outcomes), 9),
+                Err(NotUndone::Changed(changed))
+            );
+        }
+    }
+}

@@ -5,6 +5,7 @@
 
 mod contents;
 mod definitions;
+mod document;
 mod documents;
 mod finding;
 mod keys;
@@ -23,6 +24,7 @@ use crate::pool::Pool;
 use crate::yaml::{self, Node, Position};
 
 pub use contents::{Content, Contents, Index, Listed, PoolFile, SERVER_CONF};
+pub use document::document;
 pub use finding::{Finding, FindingKind, Note, Severity};
 pub use keys::MAX_ACTION_BYTES;
 pub use server_conf::ServerConf;
@@ -54,17 +56,7 @@ impl Validation {
 /// Checks contents. `identifier`: the fact that names a node. `site`: the site of all nodes whose `site` is not stored.
 pub fn check(contents: &dyn Contents, identifier: Identifier, site: Option<&str>) -> Validation {
     let (index, unread) = Index::with_rest(contents);
-    let mut check = Check {
-        index: &index,
-        identifier,
-        site,
-        findings: Vec::new(),
-        notes: Vec::new(),
-        definitions: BTreeMap::new(),
-        pools: BTreeMap::new(),
-        attributes: BTreeMap::new(),
-        static_users: BTreeMap::new(),
-    };
+    let mut check = Check::new(&index, identifier, site);
     check.unread(&unread);
     check.keys_and_sizes();
     check.config_handlers();
@@ -100,6 +92,23 @@ struct Check<'c> {
     attributes: BTreeMap<String, Attributes>,
     /// Pool, with its site if it has one -> the nodes that are certain to call it.
     static_users: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl<'c> Check<'c> {
+    /// A check that has not begun.
+    fn new(index: &'c Index<'c>, identifier: Identifier, site: Option<&'c str>) -> Self {
+        Self {
+            index,
+            identifier,
+            site,
+            findings: Vec::new(),
+            notes: Vec::new(),
+            definitions: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            attributes: BTreeMap::new(),
+            static_users: BTreeMap::new(),
+        }
+    }
 }
 
 impl Check<'_> {

@@ -1,7 +1,10 @@
 //! The kinds of content: which store a key belongs to, and which resource it is.
 
+use serde::{Deserialize, Serialize};
+
 use crate::key::{self, Document, ObjectKey, Record};
 use crate::node::NodeId;
+use crate::printable::cut;
 
 /// Which of the Worker's two stores a key belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +38,53 @@ impl Store {
         match self {
             Self::Kv => "KV",
             Self::R2 => "R2",
+        }
+    }
+}
+
+/// Maximum size of a name in [`Metadata`], in bytes: KV accepts 1,024 bytes for all of it as JSON.
+const MAX_METADATA_NAME: usize = 256;
+
+/// The description of a value or object that is stored with it. An edit in the dashboard removes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Metadata {
+    /// In hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha1: Option<String>,
+    /// In bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// In ISO 8601.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modified: Option<String>,
+    /// The operator who stored it, or `switch`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The program that stored it: `push`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
+}
+
+impl Metadata {
+    /// With names that fit KV, also if each of their characters is escaped in JSON.
+    pub fn new(sha1: String, size: u64, modified: String, by: &str, via: Option<&str>) -> Self {
+        let fitting = |name: &str| {
+            let width = |c: char| {
+                if c.is_control() {
+                    6
+                } else {
+                    c.len_utf8().max(2)
+                }
+            };
+            cut(name, MAX_METADATA_NAME, width).into_owned()
+        };
+        Self {
+            sha1: Some(sha1),
+            size: Some(size),
+            modified: Some(modified),
+            by: Some(fitting(by)),
+            via: via.map(fitting),
         }
     }
 }
@@ -275,6 +325,24 @@ mod tests {
             ContentKind::of("nodes/../x"),
             Err(NotContent::BadName)
         ));
+    }
+
+    #[test]
+    fn metadata_fits_kv() {
+        for name in ["a@example.com".to_owned(), "\u{1}\"ü".repeat(1000)] {
+            let modified = "2027-01-15T08:00:00.000Z".to_owned();
+            let metadata = Metadata::new("f".repeat(40), u64::MAX, modified, &name, Some(&name));
+            let json = serde_json::to_string(&metadata).unwrap();
+            assert!(json.len() <= 1024, "{}", json.len());
+            assert!(name.starts_with(metadata.by.unwrap().get(..2).unwrap()));
+        }
+    }
+
+    #[test]
+    fn the_keys_of_the_worker_are_not_content() {
+        for key in ["history/a/1-b", "digests/files/a", "undo/1-a-b"] {
+            assert_eq!(ContentKind::of(key), Err(NotContent::Foreign), "{key}");
+        }
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub const NODES: &str = "nodes/";
 /// The prefix of the keys of former startup-configs, in R2. Only the Worker reads and writes them.
 pub const HISTORY: &str = "history/";
 
+/// The prefix of the keys of replaced values and objects, in R2. Only the Worker reads and writes them.
+pub const UNDO: &str = "undo/";
+
 /// The prefix of the keys of digests. Only the Worker reads and writes them.
 pub const DIGESTS: &str = "digests/";
 
@@ -119,6 +122,18 @@ impl Record {
 /// The prefix of the keys of one node's records.
 pub fn folder(node: &NodeId) -> String {
     format!("{NODES}{node}/")
+}
+
+/// The key in R2 of a value that is kept for an undo: `undo/<time>-<sha1>-<random>`. Keys sort by time until the year
+/// 2286. `sha1`: empty if it is unknown. `random`: two operators may store the same bytes at the same time, and delete
+/// them one by one.
+pub fn kept(time: u64, sha1: &str, random: u32) -> String {
+    format!("{UNDO}{time:013}-{sha1}-{random:08x}")
+}
+
+/// The time in the key of a kept value, in milliseconds since 1970.
+pub fn kept_at(key: &str) -> Option<u64> {
+    key.strip_prefix(UNDO)?.split('-').next()?.parse().ok()
 }
 
 /// The key of an R2 object: an action or a file.
@@ -275,6 +290,16 @@ mod tests {
         let long = key(&"a".repeat(1000));
         assert!(long.len() <= MAX_KV_KEY_BYTES && long.starts_with("digests/sha1/"));
         assert_ne!(long, key(&"a".repeat(1001)));
+    }
+
+    #[test]
+    fn the_key_of_a_kept_value_has_its_time() {
+        let key = kept(1_800_000_000_000, "da39", 7);
+        assert_eq!(key, "undo/1800000000000-da39-00000007");
+        assert_eq!(kept_at(&key), Some(1_800_000_000_000));
+        for other in ["files/1-a-b", "undo/", "undo/upload"] {
+            assert_eq!(kept_at(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@
 //! - [`key`], [`path`]: storage keys and URL paths; [`record`]: the size of what is stored for a node; [`kv`]:
 //!   how long KV may be stale.
 //! - [`settings`], [`credentials`]: the operator's settings, and the callers that tokens identify.
-//! - [`operators`], [`access_token`], [`session`], [`audit`]: who may use the /admin API, how they prove it, and what
-//!   they did.
+//! - [`operators`], [`access_token`], [`session`], [`audit`], [`secrets`]: who may use the /admin API, how they prove it,
+//!   what they did, and what they may not see.
 //! - [`content`], [`check`]: the kinds of content, and everything that is wrong with it.
 //! - [`assets`]: the content that ships with the Worker.
 
@@ -34,6 +34,7 @@ pub mod pattern;
 pub mod plugin;
 pub mod pool;
 pub mod record;
+pub mod secrets;
 pub mod session;
 pub mod settings;
 pub mod template;

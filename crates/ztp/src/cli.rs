@@ -20,6 +20,12 @@ use crate::report::Format;
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
+    /// Print JSON: one document, or one per line for lists
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The server, as https://HOST [default: ZTP_URL, else that of the last `ztp login`]
+    #[arg(long, global = true)]
+    pub url: Option<String>,
 }
 
 const EXAMPLES: &str = "\
@@ -27,11 +33,17 @@ Examples:
   ztp validate /usr/share/ztpserver            check what a ZTPServer serves now
   ztp explain . --serial JPE1 --neighbor Ethernet1=spine1:Ethernet7
                                                the definition that this switch gets, and why
+  ztp login --url https://ztp.example.net      store the token of a server
   ztp push . --dry-run                         show the plan, store nothing
-  ztp push . --remote                          store it for the deployed Worker
-  ztp pull . --remote --nodes                  fetch the backed-up configurations
+  ztp push .                                   store what differs
+  ztp pull . --nodes                           fetch the backed-up configurations
+  ztp check-list tonight.csv                   which of these switches will boot, and why not
 
-Exit status: 0 clean or done; 1 findings, a refusal, or files left alone; 2 could not run.";
+The server is that of --url, else of ZTP_URL, else of the last `ztp login`. The token is that of
+ZTP_TOKEN, or the service token of Cloudflare Access in CF_ACCESS_CLIENT_ID and
+CF_ACCESS_CLIENT_SECRET, else the one that `ztp login` has stored.
+
+Exit status: 0 clean or done; 1 findings, a refusal, a difference or a conflict; 2 could not run.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -41,20 +53,129 @@ pub enum Command {
     /// Show which pattern a node matches, why the others do not, and the definition that it receives
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
-    /// Store new and changed files where the Worker reads them
+    /// Store new and changed files on the server
     #[command(after_help = PUSH_EXAMPLES)]
     Push(PushArgs),
+    /// Show the changes that a push would make, as differences of texts; exit status 1 if there are any
+    #[command(after_help = "Example:\n  ztp diff . --only definitions")]
+    Diff(ChangeArgs),
     /// Fetch the stored content into a folder
     #[command(after_help = PULL_EXAMPLES)]
     Pull(PullArgs),
+    /// Tell which switches of a list will boot, and why not the others
+    #[command(after_help = CHECK_LIST_EXAMPLES)]
+    CheckList {
+        /// The list, as CSV; - is standard input
+        file: PathBuf,
+        /// The site of the switches whose line names none
+        #[arg(long, value_parser = site_name)]
+        site: Option<String>,
+    },
+    /// List the nodes
+    Nodes {
+        /// Only nodes of this site
+        #[arg(long, value_parser = site_name)]
+        site: Option<String>,
+        /// Only nodes whose id contains this text
+        #[arg(long)]
+        text: Option<String>,
+    },
+    /// Show a node: its facts, records, pool values and latest events
+    Node {
+        /// Its id
+        id: String,
+    },
+    /// Store records of a node: its definition, startup-config or attributes
+    #[command(after_help = ASSIGN_EXAMPLES)]
+    Assign(AssignArgs),
+    /// Drop the definition and pattern of nodes: they match neighbordb again at their next boot
+    Reprovision {
+        /// Their ids
+        #[arg(required = true)]
+        id: Vec<String>,
+    },
+    /// Delete all records of a node
+    Forget {
+        /// Its id
+        id: String,
+        /// Release its values of all pools, too
+        #[arg(long)]
+        pools: bool,
+        /// Delete its history and former startup-configs, too
+        #[arg(long)]
+        history: bool,
+    },
+    /// Make a site the owner of a node
+    Move {
+        /// Its id
+        id: String,
+        /// The site
+        #[arg(value_parser = site_name, required_unless_present = "no_site")]
+        site: Option<String>,
+        /// Remove the site: the next one that the node's requests come from becomes its owner
+        #[arg(long, conflicts_with = "site")]
+        no_site: bool,
+    },
+    /// Show the resource pools, one pool, or the values of a node
+    Pools {
+        /// A pool [default: all pools]
+        pool: Option<String>,
+        /// The values of this node, of all pools
+        #[arg(long, value_name = "ID", conflicts_with = "pool")]
+        node: Option<String>,
+        /// With --node: release them
+        #[arg(long, requires = "node")]
+        release: bool,
+    },
+    /// Show the audit log: every change, the newest first
+    Log {
+        /// Only changes of this key, node or pool
+        #[arg(long)]
+        target: Option<String>,
+        /// Only changes by this operator
+        #[arg(long)]
+        who: Option<String>,
+        /// Only changes before this number
+        #[arg(long, value_name = "N")]
+        before: Option<u64>,
+        /// The largest number of changes, at most 200
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u64,
+    },
+    /// Undo a change of content in the audit log
+    Undo {
+        /// Its number in the log
+        number: u64,
+    },
+    /// Verify a token, which is read from standard input, and store it
+    #[command(after_help = LOGIN_EXAMPLES)]
+    Login {
+        /// Read the client ID and the client secret of a service token of Cloudflare Access
+        #[arg(long)]
+        access: bool,
+    },
+    /// Remove a stored token
+    Logout,
     /// Print the completions of a shell
     #[command(
         after_help = "Example:\n  ztp completions bash > ~/.local/share/bash-completion/completions/ztp"
     )]
     Completions { shell: Shell },
+    /// Write the manual pages to a folder
+    #[command(after_help = "Example:\n  ztp man ~/.local/share/man/man1")]
+    Man { dir: PathBuf },
     /// List the kinds of findings, with what to do about each
     Kinds,
 }
+
+const LOGIN_EXAMPLES: &str = "\
+Examples:
+  ztp login --url https://ztp.example.net      asks for the token, and does not show it
+  ztp login --url https://ztp.example.net < token-file
+  ztp login --url https://ztp.example.net --access
+                                               a service token of Cloudflare Access: two lines
+
+The file with the tokens can be read by its owner only. The server of the last login is the default.";
 
 const VALIDATE_EXAMPLES: &str = "\
 Examples:
@@ -89,26 +210,21 @@ Examples:
   ztp explain . --serial JPE1 --model DCS-7050TX-64-F \\
       --neighbor Ethernet1=spine1:Ethernet7 --neighbor Ethernet2=spine2:Ethernet7
   ztp explain --url https://ztp.example.net --id JPE1
-                                               the definition that a running Worker sends
+                                               the definition that a server has for this node
 
-With DIR, the command writes nothing and allocates nothing: the value of a pool is shown as
-<a value of POOL>. With --url, the Worker sends the response that the switch would receive, from the
-facts that it stored; if the definition calls allocate, the node gets its values by that.";
+Nothing is written and nothing is allocated: without a reservation, the value of a pool is shown as
+<a value of POOL>. Without DIR, the server answers from the stored content.";
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The data_root
-    #[arg(required_unless_present = "url", conflicts_with = "url")]
+    /// The data_root [default: the content on the server]
     pub dir: Option<PathBuf>,
     /// A file with the node's facts, as JSON; - is standard input
     #[arg(long, value_name = "FACTS.json", group = "who")]
     pub node: Option<PathBuf>,
-    /// A node that is known: by its folder in DIR, or at --url
+    /// A node that is known: by its folder in DIR, or on the server
     #[arg(long, group = "who")]
     pub id: Option<String>,
-    /// A running Worker, with the path of its site if it has tokens: https://HOST/t/TOKEN
-    #[arg(long, requires = "id", conflicts_with_all = ["model", "serial", "mac", "neighbor"])]
-    pub url: Option<String>,
     /// The serial number
     #[arg(long, conflicts_with = "who")]
     pub serial: Option<String>,
@@ -125,64 +241,65 @@ pub struct ExplainArgs {
     #[arg(long)]
     pub identifier: Option<Identifier>,
     /// The site whose URL the node uses [default: that of nodes/ID/site]
-    #[arg(long, value_parser = site_name, conflicts_with = "url")]
+    #[arg(long, value_parser = site_name)]
     pub site: Option<String>,
-}
-
-/// The storage that a command uses.
-#[derive(Debug, Args)]
-pub struct Target {
-    /// The storage of `wrangler dev` on this machine (the default)
-    #[arg(long, conflicts_with = "remote")]
-    pub local: bool,
-    /// With --local: where that storage is [default: .wrangler/state in the project]
-    #[arg(long, value_name = "DIR", conflicts_with = "remote")]
-    pub persist_to: Option<PathBuf>,
-    /// The storage of the deployed Worker, as wrangler's user
-    #[arg(long)]
-    pub remote: bool,
-    /// The folder of the project, which has wrangler.toml and node_modules [default: this folder,
-    /// or the nearest one above it that has a wrangler.toml]
-    #[arg(long, value_name = "DIR")]
-    pub project: Option<PathBuf>,
 }
 
 const PUSH_EXAMPLES: &str = "\
 Examples:
   ztp push . --dry-run                         show the plan, store nothing
-  ztp push .                                   into the storage of `npm start`
-  ztp push . --remote                          into that of the deployed Worker
-  ztp push . --remote --prune                  and delete pushed keys that DIR no longer has
+  ztp push .                                   store what differs
+  ztp push . --only definitions/leaf           store one file
+  ztp push . --prune                           and delete pushed keys that DIR no longer has
 
 A push begins with `ztp validate`, and stores nothing if that finds an error. It never changes
-nodes/ID/.node, or a startup-config that the switch itself has stored since the last push. Run it
-again after an interruption: it resumes.
+nodes/ID/.node, or a startup-config that the switch itself has stored since the last push. A value
+that somebody else has changed since the last push or pull of DIR stays, and the difference is shown.
+Run it again after an interruption: it resumes.";
 
-With --remote the credential is CLOUDFLARE_API_TOKEN, else that of `wrangler login`. Files over
-300 MiB go through R2's S3 interface and need AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (an R2 API
-token, created in the dashboard); if these are set, all files and actions use that interface.";
+/// Paths below DIR.
+#[derive(Debug, Default, Args)]
+pub struct Only {
+    /// Only this path below DIR, a file or a folder; may be given many times
+    #[arg(long, value_name = "PATH", value_parser = below)]
+    pub only: Vec<String>,
+}
 
+/// What a push changes.
 #[derive(Debug, Args)]
-pub struct PushArgs {
+pub struct ChangeArgs {
     /// The data_root
     pub dir: PathBuf,
     #[command(flatten)]
-    pub target: Target,
+    pub only: Only,
     /// The site of all nodes without a file nodes/ID/site, for the check: see validate
     #[arg(long, value_parser = site_name)]
     pub site: Option<String>,
-    /// Show the plan, and do nothing
+    /// Which fact names a node, for the check [default: as for validate]
     #[arg(long)]
-    pub dry_run: bool,
+    pub identifier: Option<Identifier>,
     /// Delete keys that a push has stored, that have not changed since, and that DIR lacks
     #[arg(long)]
     pub prune: bool,
+    /// Replace values that somebody else has changed since the last push or pull, and store documents
+    /// that the server finds broken
+    #[arg(long)]
+    pub force: bool,
     /// Replace startup-configs that switches have stored, too
     #[arg(long)]
     pub overwrite_startup_configs: bool,
     /// Store nodes/ID/.node, too, as after moving to another account
     #[arg(long)]
     pub with_facts: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PushArgs {
+    #[command(flatten)]
+    pub change: ChangeArgs,
+    /// Show the plan, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// List unchanged files, too
     #[arg(long, short)]
     pub verbose: bool,
@@ -190,9 +307,9 @@ pub struct PushArgs {
 
 const PULL_EXAMPLES: &str = "\
 Examples:
-  ztp pull backup --remote                     everything, into the folder backup
-  ztp pull . --remote --nodes                  only nodes/, with the backed-up configurations
-  ztp pull . --remote --nodes --overwrite      also replace files of DIR that differ
+  ztp pull backup                              everything, into the folder backup
+  ztp pull . --nodes                           only nodes/, with the backed-up configurations
+  ztp pull . --nodes --overwrite               also replace files of DIR that differ
 
 A file in DIR that differs is left alone and listed, unless --overwrite is given; nothing in DIR is
 ever deleted.";
@@ -202,9 +319,9 @@ pub struct PullArgs {
     /// The folder to write to; it is created if it does not exist
     pub dir: PathBuf,
     #[command(flatten)]
-    pub target: Target,
+    pub only: Only,
     /// Only the records of nodes
-    #[arg(long)]
+    #[arg(long, conflicts_with = "only")]
     pub nodes: bool,
     /// Replace files of DIR that differ
     #[arg(long)]
@@ -215,6 +332,72 @@ pub struct PullArgs {
     /// List unchanged files, too
     #[arg(long, short)]
     pub verbose: bool,
+}
+
+const CHECK_LIST_EXAMPLES: &str = "\
+Example:
+  ztp check-list tonight.csv
+
+The first line of FILE names the columns: serial or mac, and model, neighbors and site if they are
+known. Neighbors are written INTERFACE=DEVICE:PORT, separated by blanks or semicolons:
+  serial,model,neighbors
+  JPE14080457,DCS-7050TX-64-F,Ethernet1=spine1:Ethernet7 Ethernet2=spine2:Ethernet7
+A switch without neighbors in the list is one that is connected to nothing.";
+
+const ASSIGN_EXAMPLES: &str = "\
+Examples:
+  ztp assign JPE1 --startup-config leaf7.cfg
+  ztp assign JPE1 --definition leaf.yaml --attributes leaf7.yaml
+  ztp assign JPE1 --delete attributes
+
+Records that are not named stay as they are. All are stored together, or none.";
+
+#[derive(Debug, Args)]
+pub struct AssignArgs {
+    /// The node
+    pub id: String,
+    /// A file with its definition
+    #[arg(long, value_name = "FILE")]
+    pub definition: Option<PathBuf>,
+    /// A file with its startup-config
+    #[arg(long, value_name = "FILE")]
+    pub startup_config: Option<PathBuf>,
+    /// A file with its attributes
+    #[arg(long, value_name = "FILE")]
+    pub attributes: Option<PathBuf>,
+    /// A file with the pattern that it must match
+    #[arg(long, value_name = "FILE")]
+    pub pattern: Option<PathBuf>,
+    /// A file with its config-handler
+    #[arg(long, value_name = "FILE")]
+    pub config_handler: Option<PathBuf>,
+    /// Delete a record; may be given many times
+    #[arg(long, value_name = "RECORD", value_parser = ASSIGNABLE)]
+    pub delete: Vec<String>,
+    /// Store records that the server finds broken
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// The records that `assign` changes.
+const ASSIGNABLE: [&str; 5] = [
+    "definition",
+    "startup-config",
+    "attributes",
+    "pattern",
+    "config-handler",
+];
+
+/// Reads the argument of `--only`.
+fn below(text: &str) -> Result<String, String> {
+    let path = text.trim_start_matches("./").trim_end_matches('/');
+    match path.split('/').all(ztp_core::key::is_name) {
+        true => Ok(path.to_owned()),
+        false => Err(format!(
+            "'{}' is not a valid path below DIR: write it as definitions/leaf",
+            Printable(text)
+        )),
+    }
 }
 
 /// Reads the argument of `--site`.

@@ -1,8 +1,6 @@
 //! `ztp explain`: the response that a node would receive, and why.
 
 use std::fmt::Write;
-use std::io::Read;
-use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
@@ -17,21 +15,27 @@ use ztp_core::pattern::Pattern;
 use ztp_core::plugin::{Call, PLUGINS};
 use ztp_core::pool::Pool;
 
+use crate::api;
 use crate::cli::ExplainArgs;
 use crate::data_root::DataRoot;
-use crate::{CLEAN, FINDINGS, Failure, display, display_path, http, identifier};
+use crate::fleet::{entries, text};
+use crate::servers::connect;
+use crate::terminal::line;
+use crate::{CLEAN, FINDINGS, Failure, display, display_path, identifier, regular};
 
 /// Explains one node.
 ///
 /// # Errors
-/// The facts or the content cannot be read, or the request to the Worker failed.
-pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
-    if let (Some(url), Some(id)) = (&args.url, &args.id) {
-        return get_from_worker(url, id);
-    }
+/// The facts or the content cannot be read, or the server fails.
+pub fn run(args: &ExplainArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     let Some(dir) = &args.dir else {
-        return Err(Failure::new("give a DIR, or --url and --id"));
+        return ask(args, url, json);
     };
+    if url.is_some() {
+        return Err(Failure::new(
+            "give either DIR or --url: the content of one of them is used",
+        ));
+    }
     let root = DataRoot::scan(dir)?;
     let identifier = identifier(args.identifier, &root)?;
     let known = args.id.as_deref();
@@ -54,48 +58,87 @@ pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
         id,
         facts,
         text: String::new(),
+        definition: Json::Null,
     };
-    let code = match explanation.render() {
-        Ok(()) => CLEAN,
-        Err(Refused(reason)) => {
-            explanation.line(&format!("refused with 400: {reason}"));
-            FINDINGS
-        }
-    };
-    display(&explanation.text)?;
-    Ok(code)
+    let rendered = explanation.render();
+    let refused = rendered.err().map(|Refused(reason)| reason);
+    if json {
+        let document = json!({
+            "node": explanation.id.as_str(),
+            "error": refused,
+            "trace": explanation.text.lines().collect::<Vec<_>>(),
+            "definition": explanation.definition,
+        });
+        display(&format!("{document:#}\n"))?;
+    } else {
+        let end = match &refused {
+            Some(reason) => format!("refused with 400: {reason}\n"),
+            None => format!("the node receives:\n{:#}\n", explanation.definition),
+        };
+        display(&(explanation.text + &end))?;
+    }
+    Ok(if refused.is_none() { CLEAN } else { FINDINGS })
 }
 
-/// GET /nodes/{id} of a Worker: the definition of a registered node, or the reason of the refusal.
-fn get_from_worker(url: &str, id: &str) -> Result<u8, Failure> {
-    let url = format!(
-        "{}/nodes/{}",
-        url.trim_end_matches('/'),
-        path::encode_segment(id)
-    );
-    let response = http::get_text(&url)?;
-    match response.status {
-        200 => {
-            let definition: Json = serde_json::from_str(&response.body).map_err(|error| {
-                Failure::new(format!(
-                    "the response of {url} is not a valid definition: {error}"
-                ))
-            })?;
-            display(&format!("{definition:#}\n"))?;
-            Ok(CLEAN)
+/// The explanation of the server, from the stored content.
+fn ask(args: &ExplainArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
+    let mut body = match &args.id {
+        Some(id) => json!({"node": id}),
+        None => {
+            let facts = given_facts(args)?;
+            let facts: Json = serde_json::from_slice(&facts)
+                .map_err(|error| Failure::new(format!("the facts are not valid JSON: {error}")))?;
+            json!({"facts": facts})
         }
-        status @ 400..500 => {
-            display(&format!(
-                "refused with {status}: {}\n",
-                response.body.trim()
-            ))?;
-            Ok(FINDINGS)
-        }
-        status => Err(Failure::new(format!(
-            "{url} responded {status}: {}",
-            response.body.trim()
-        ))),
+    };
+    if let Some(site) = &args.site {
+        body["site"] = json!(site);
     }
+    let server = connect(url)?;
+    let explanation = server.json(&api::Call::post("explaining", "/explain", &body))?;
+    let error = [&explanation["error"], &explanation["definition_error"]];
+    let error = error.into_iter().find(|error| !error.is_null());
+    let shown = match json {
+        true => format!("{explanation:#}\n"),
+        false => from_server(&explanation, error),
+    };
+    display(&shown)?;
+    Ok(if error.is_none() { CLEAN } else { FINDINGS })
+}
+
+fn from_server(explanation: &Json, error: Option<&Json>) -> String {
+    let status = match explanation["known"] == true {
+        true => "409, the node is known. neighbordb is not used.".to_owned(),
+        false => text(&explanation["status"]),
+    };
+    let mut out = format!(
+        "node {}\nPOST /nodes: {status}\n",
+        text(&explanation["node"])
+    );
+    for candidate in entries(&explanation["selection"], "candidates") {
+        let said = ["outcome", "reason"]
+            .into_iter()
+            .filter_map(|name| candidate[name].as_str());
+        let said = line(&said.collect::<Vec<_>>().join(": "));
+        let _ = writeln!(out, "  pattern '{}' {said}", text(&candidate["pattern"]));
+    }
+    for pool in entries(explanation, "pools") {
+        let held = if pool["held"] == true {
+            "has"
+        } else {
+            "would get"
+        };
+        let (name, value) = (text(&pool["pool"]), text(&pool["value"]));
+        let _ = writeln!(out, "pool {name}: it {held} {value}");
+    }
+    for warning in entries(explanation, "warnings") {
+        let _ = writeln!(out, "warning: {}", text(warning));
+    }
+    let _ = match error {
+        Some(error) => writeln!(out, "refused with 400: {}", text(error)),
+        None => writeln!(out, "the node receives:\n{:#}", explanation["definition"]),
+    };
+    out
 }
 
 /// The node of `--id`: the folder of exactly that name, else the id, for which a MAC address may be in any format.
@@ -120,42 +163,20 @@ fn facts(args: &ExplainArgs, known: Option<&str>, root: &DataRoot) -> Result<Nod
         return NodeFacts::parse_stored(&text)
             .map_err(|error| Failure::new(format!("{key}: {error}")));
     }
-    let body = match &args.node {
-        Some(path) => read(path)?,
-        None => from_options(args)?,
-    };
-    let post = Post::parse(&body).map_err(|error| Failure::new(error.to_string()))?;
+    let post = Post::parse(&given_facts(args)?).map_err(|error| Failure::new(error.to_string()))?;
     Ok(post.facts)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error| Failure::new(format!("cannot read {}: {error}", display_path(path)));
-    if path != Path::new("-") {
-        return std::fs::read(path).map_err(failed);
+/// The facts from a file or the options, as the body of a POST.
+fn given_facts(args: &ExplainArgs) -> Result<Vec<u8>, Failure> {
+    match &args.node {
+        Some(path) => regular::input(path, MAX_FACTS as u64 + 1),
+        None => from_options(args),
     }
-    let mut body = Vec::new();
-    let stdin = std::io::stdin().lock();
-    let limit = MAX_FACTS as u64 + 1;
-    stdin.take(limit).read_to_end(&mut body).map_err(failed)?;
-    Ok(body)
 }
 
 fn from_options(args: &ExplainArgs) -> Result<Vec<u8>, Failure> {
-    let mut neighbors = serde_json::Map::new();
-    for given in &args.neighbor {
-        let parts = given
-            .split_once('=')
-            .and_then(|(interface, peer)| Some((interface, peer.split_once(':')?)));
-        let Some((interface, (device, port))) = parts else {
-            return Err(Failure::new(format!(
-                "--neighbor '{given}' is not valid; write INTERFACE=DEVICE:PORT, as in Ethernet1=spine1:Ethernet7"
-            )));
-        };
-        let seen = neighbors.entry(interface).or_insert_with(|| json!([]));
-        if let Json::Array(seen) = seen {
-            seen.push(json!({"device": device, "port": port}));
-        }
-    }
+    let neighbors = neighbors(args.neighbor.iter().map(String::as_str)).map_err(Failure::new)?;
     let body = json!({
         "serialnumber": args.serial,
         "systemmac": args.mac,
@@ -163,6 +184,29 @@ fn from_options(args: &ExplainArgs) -> Result<Vec<u8>, Failure> {
         "neighbors": neighbors,
     });
     Ok(body.to_string().into_bytes())
+}
+
+/// Neighbors as a switch sends them, each given as INTERFACE=DEVICE:PORT.
+///
+/// # Errors
+/// One is not valid.
+pub fn neighbors<'a>(given: impl Iterator<Item = &'a str>) -> Result<Json, String> {
+    let mut neighbors = serde_json::Map::new();
+    for given in given {
+        let parts = given
+            .split_once('=')
+            .and_then(|(interface, peer)| Some((interface, peer.split_once(':')?)));
+        let Some((interface, (device, port))) = parts else {
+            return Err(format!(
+                "'{given}' is not a valid neighbor; write INTERFACE=DEVICE:PORT, as in Ethernet1=spine1:Ethernet7"
+            ));
+        };
+        let seen = neighbors.entry(interface).or_insert_with(|| json!([]));
+        if let Json::Array(seen) = seen {
+            seen.push(json!({"device": device, "port": port}));
+        }
+    }
+    Ok(Json::Object(neighbors))
 }
 
 /// Why a node receives 400.
@@ -179,6 +223,8 @@ struct Explanation<'r> {
     id: NodeId,
     facts: NodeFacts,
     text: String,
+    /// The definition that the node receives.
+    definition: Json,
 }
 
 impl Explanation<'_> {
@@ -278,7 +324,7 @@ impl Explanation<'_> {
             Unresolved::Value(refused) => refused,
             Unresolved::TooLarge => Refused(Unresolved::<String>::TooLarge.to_string()),
         })?;
-        self.line(&format!("the node receives:\n{response:#}"));
+        self.definition = json!(response);
         Ok(())
     }
 

@@ -3,18 +3,23 @@
 //! The rules are in `ztp_core`, which the Worker uses, too. This program reads files, calls `ztp_core`, and prints the
 //! result.
 
+mod api;
+mod check_list;
 mod cli;
 mod data_root;
+mod diff;
 mod digest;
 mod explain;
-mod http;
+mod fleet;
+mod parallel;
 mod plan;
 mod project;
 mod pull;
 mod push;
 mod regular;
 mod report;
-mod store;
+mod seen;
+mod servers;
 mod terminal;
 mod validate;
 
@@ -23,6 +28,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use serde_json::json;
 
 use ztp_core::check::{FindingKind, ServerConf, Validation};
 use ztp_core::node::Identifier;
@@ -34,18 +40,29 @@ use terminal::display;
 
 /// No findings, and everything was done.
 const CLEAN: u8 = 0;
-/// There are findings, a refusal, or files left alone.
+/// There are findings, a refusal, a difference, or files left alone.
 const FINDINGS: u8 = 1;
 /// The command could not run.
 const FAILED: u8 = 2;
 
 /// The reason why the program cannot run a command: a sentence for the operator, with what to do.
 #[derive(Debug)]
-pub struct Failure(String);
+pub struct Failure {
+    message: String,
+    /// The exit status.
+    pub code: u8,
+}
 
 impl Failure {
     pub fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        let (message, code) = (message.into(), FAILED);
+        Self { message, code }
+    }
+
+    /// The server understood the command, and refused it: the present state does not allow it.
+    pub fn refused(message: impl Into<String>) -> Self {
+        let (message, code) = (message.into(), FINDINGS);
+        Self { message, code }
     }
 }
 
@@ -53,18 +70,18 @@ impl std::error::Error for Failure {}
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
 fn main() -> ExitCode {
-    match Cli::try_parse().map(|cli| run(cli.command)) {
+    match Cli::try_parse().map(|cli| run(cli.command, cli.url.as_deref(), cli.json)) {
         Ok(Ok(code)) => ExitCode::from(code),
         Ok(Err(failure)) => {
             let style = anstyle::AnsiColor::Red.on_default().bold();
             let message = terminal::message(&failure.to_string());
             anstream::eprintln!("{style}error{style:#}: {message}");
-            ExitCode::from(FAILED)
+            ExitCode::from(failure.code)
         }
         // It repeats the arguments, which a script may have taken from names of files.
         Err(error) if error.use_stderr() => {
@@ -75,7 +92,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<u8, Failure> {
+fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
+    let api = || servers::connect(url);
     match command {
         Command::Validate(args) => {
             let root = DataRoot::scan(&args.dir)?;
@@ -84,26 +102,78 @@ fn run(command: Command) -> Result<u8, Failure> {
                 identifier(args.identifier, &root)?,
                 args.site.as_deref(),
             );
-            terminal::write(&report(&root, &validation).render(args.format))?;
+            let format = if json { Format::Json } else { args.format };
+            terminal::write(&report(&root, &validation).render(format))?;
             Ok(match validation.findings.is_empty() {
                 true => CLEAN,
                 false => FINDINGS,
             })
         }
-        Command::Explain(args) => explain::run(&args),
-        Command::Push(args) => push::run(&args),
-        Command::Pull(args) => pull::run(&args),
+        Command::Explain(args) => explain::run(&args, url, json),
+        Command::Push(args) => push::run(&args, url, json),
+        Command::Diff(args) => diff::run(&args, url, json),
+        Command::Pull(args) => pull::run(&args, api()?, json),
+        Command::CheckList { file, site } => check_list::run(&file, site.as_deref(), url, json),
+        Command::Nodes { site, text } => {
+            fleet::nodes(&api()?, site.as_deref(), text.as_deref(), json)
+        }
+        Command::Node { id } => fleet::node(&api()?, &id, json),
+        Command::Assign(args) => fleet::assign(&api()?, &args, json),
+        Command::Reprovision { id } => fleet::reprovision(&api()?, &id, json),
+        Command::Forget { id, pools, history } => fleet::forget(&api()?, &id, pools, history, json),
+        Command::Move { id, site, .. } => fleet::move_to(&api()?, &id, site.as_deref(), json),
+        Command::Pools {
+            node: Some(id),
+            release,
+            ..
+        } => fleet::pools_of(&api()?, &id, release, json),
+        Command::Pools { pool, .. } => fleet::pools(&api()?, pool.as_deref(), json),
+        Command::Log {
+            target,
+            who,
+            before,
+            limit,
+        } => {
+            let [before, limit] =
+                [before, Some(limit)].map(|number| number.map(|number| number.to_string()));
+            let filter = [
+                ("target", target),
+                ("who", who),
+                ("before", before),
+                ("limit", limit),
+            ];
+            let filter = filter
+                .each_ref()
+                .map(|(name, value)| (*name, value.as_deref()));
+            fleet::log(&api()?, &filter, json)
+        }
+        Command::Undo { number } => fleet::undo(&api()?, number, json),
+        Command::Login { access } => servers::login(url, access),
+        Command::Logout => servers::logout(url),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "ztp", &mut script);
             terminal::write(&String::from_utf8_lossy(&script))?;
             Ok(CLEAN)
         }
+        Command::Man { dir } => {
+            let failed =
+                |error| Failure::new(format!("cannot write to {}: {error}", display_path(&dir)));
+            std::fs::create_dir_all(&dir).map_err(failed)?;
+            clap_mangen::generate_to(Cli::command(), &dir).map_err(failed)?;
+            Ok(CLEAN)
+        }
         Command::Kinds => {
             let kinds = FindingKind::ALL.iter();
             let lines = kinds.map(|kind| {
-                let (id, severity) = (kind.id(), kind.severity().name());
-                format!("{id:24}{severity:9}{}\n", kind.help())
+                let (id, severity, help) = (kind.id(), kind.severity().name(), kind.help());
+                match json {
+                    true => format!(
+                        "{}\n",
+                        json!({"kind": id, "severity": severity, "help": help})
+                    ),
+                    false => format!("{id:24}{severity:9}{help}\n"),
+                }
             });
             display(&lines.collect::<String>())?;
             Ok(CLEAN)
@@ -132,10 +202,7 @@ fn identifier(given: Option<Identifier>, root: &DataRoot) -> Result<Identifier, 
         return Ok(identifier);
     }
     let folder = std::path::absolute(&root.path).unwrap_or_else(|_| root.path.clone());
-    match project::Project::above(&folder) {
-        Some(project) => project.identifier(),
-        None => Ok(Identifier::default()),
-    }
+    Ok(project::identifier(&folder)?.unwrap_or_default())
 }
 
 /// Prints findings as text, for commands other than `validate`.

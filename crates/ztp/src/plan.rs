@@ -1,30 +1,93 @@
 //! The plan of a push or a pull: one step per key, shown before any of them is done.
 
-use std::fmt::Write;
+use indicatif::HumanBytes;
+use serde_json::{Value as Json, json};
 
+use crate::api::{Stored, store_of};
+use crate::digest::FileDigest;
 use crate::terminal::line;
-use ztp_core::content::Store;
 
 /// The step for one key.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Add,
     Change,
     Delete,
-    /// It differs, and stays as it is. The reason.
-    LeaveAlone(String),
+    /// It differs, and stays as it is.
+    LeaveAlone,
+    /// Both sides have changed since the last push or pull.
+    Conflict,
     Unchanged,
 }
 
+impl Step {
+    /// Each with its name, and the words after the number of its keys.
+    const NAMES: [(Self, &str, &str); 6] = [
+        (Self::Add, "add", "to add"),
+        (Self::Change, "change", "to change"),
+        (Self::Delete, "delete", "to delete"),
+        (Self::LeaveAlone, "left alone", "left alone"),
+        (Self::Conflict, "conflict", "in conflict"),
+        (Self::Unchanged, "unchanged", "unchanged"),
+    ];
+
+    fn name(self) -> &'static str {
+        let found = Self::NAMES.iter().find(|(step, ..)| *step == self);
+        found.map_or("", |(_, name, _)| name)
+    }
+}
+
 /// One key of a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Item {
-    /// The store of the key: two stores can have the same key.
-    pub store: Store,
     pub key: String,
     pub step: Step,
+    /// Why it is left alone, or who has changed it.
+    pub reason: Option<String>,
     /// The size of the new content, in bytes.
     pub size: Option<u64>,
+    /// Of the file, if it was read.
+    pub file: Option<FileDigest>,
+    /// The value on the server before.
+    pub stored: Option<Stored>,
+}
+
+impl Item {
+    pub fn new(key: &str, step: Step, size: Option<u64>) -> Self {
+        let key = key.to_owned();
+        Self {
+            key,
+            step,
+            reason: None,
+            size,
+            file: None,
+            stored: None,
+        }
+    }
+
+    /// It stays as it is, for a reason.
+    pub fn left_alone(mut self, reason: impl Into<String>) -> Self {
+        self.step = Step::LeaveAlone;
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// The ETag of the value on the server before.
+    pub fn etag(&self) -> Option<&str> {
+        self.stored.as_ref()?.etag.as_deref()
+    }
+
+    pub fn is_stored(&self) -> bool {
+        matches!(self.step, Step::Add | Step::Change)
+    }
+
+    fn json(&self) -> Json {
+        let (store, step) = (store_of(&self.key).name().to_lowercase(), self.step.name());
+        let Self {
+            key, size, reason, ..
+        } = self;
+        json!({"key": key, "store": store, "step": step, "size": size, "reason": reason})
+    }
 }
 
 /// All steps.
@@ -34,74 +97,36 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn add(&mut self, store: Store, key: &str, step: Step, size: Option<u64>) {
-        self.items.push(Item {
-            store,
-            key: key.to_owned(),
-            step,
-            size,
-        });
+    /// The number of keys with a step.
+    pub fn count(&self, step: Step) -> usize {
+        self.items.iter().filter(|item| item.step == step).count()
     }
 
-    /// The number of keys whose step is wanted.
-    pub fn count(&self, wanted: impl Fn(&Step) -> bool) -> usize {
-        self.items.iter().filter(|item| wanted(&item.step)).count()
-    }
-
-    /// The keys that are to be stored in one of the stores, in the order of the plan.
-    pub fn stored(&self, store: Store) -> impl Iterator<Item = &Item> {
-        self.items.iter().filter(move |item| {
-            matches!(item.step, Step::Add | Step::Change) && item.store == store
-        })
-    }
-
-    /// The keys that are to be deleted from one of the stores.
-    pub fn deleted(&self, store: Store) -> Vec<String> {
-        let items = self.items.iter();
-        items
-            .filter(|item| item.step == Step::Delete && item.store == store)
-            .map(|item| item.key.clone())
-            .collect()
+    /// The steps; unchanged keys only if `verbose`.
+    pub fn json(&self, verbose: bool) -> Vec<Json> {
+        let shown = |item: &&Item| verbose || item.step != Step::Unchanged;
+        self.items.iter().filter(shown).map(Item::json).collect()
     }
 
     /// A line for each key that changes or is left alone, and the numbers of all steps.
     pub fn text(&self, verbose: bool) -> String {
-        let mut items: Vec<&Item> = self.items.iter().collect();
-        items.sort_by(|a, b| (&a.key, a.store).cmp(&(&b.key, b.store)));
-        let mut out = String::new();
-        for item in items {
-            let Item { step, size, .. } = item;
-            let key = line(&item.key);
-            let size = size.map(bytes).unwrap_or_default();
-            let _ = match step {
-                Step::Add => writeln!(out, "  add         {key}  {size}"),
-                Step::Change => writeln!(out, "  change      {key}  {size}"),
-                Step::Delete => writeln!(out, "  delete      {key}"),
-                Step::LeaveAlone(why) => writeln!(out, "  left alone  {key}: {}", line(why)),
-                Step::Unchanged if verbose => writeln!(out, "  unchanged   {key}"),
-                Step::Unchanged => Ok(()),
-            };
-        }
-        let _ = writeln!(
-            out,
-            "{} to add, {} to change, {} to delete, {} left alone, {} unchanged",
-            self.count(|step| *step == Step::Add),
-            self.count(|step| *step == Step::Change),
-            self.count(|step| *step == Step::Delete),
-            self.count(|step| matches!(step, Step::LeaveAlone(_))),
-            self.count(|step| *step == Step::Unchanged),
-        );
-        out
-    }
-}
-
-/// A size for people.
-fn bytes(size: u64) -> String {
-    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    match units.into_iter().find(|(unit, _)| size >= *unit) {
-        // A double is exact enough for one decimal place.
-        Some((unit, name)) => format!("{:.1} {name}", size as f64 / unit as f64),
-        None => format!("{size} bytes"),
+        let shown = |item: &&Item| verbose || item.step != Step::Unchanged;
+        let mut items: Vec<&Item> = self.items.iter().filter(shown).collect();
+        items.sort_by(|a, b| a.key.cmp(&b.key));
+        let lines = items.into_iter().map(|item| {
+            let size = item.size.filter(|_| item.is_stored());
+            let size = size
+                .map(|size| format!("  {}", HumanBytes(size)))
+                .unwrap_or_default();
+            let reason = item
+                .reason
+                .as_ref()
+                .map(|reason| format!(": {}", line(reason)));
+            let (name, key) = (item.step.name(), line(&item.key));
+            format!("  {name:11} {key}{size}{}\n", reason.unwrap_or_default())
+        });
+        let counts = Step::NAMES.map(|(step, _, words)| format!("{} {words}", self.count(step)));
+        format!("{}{}\n", lines.collect::<String>(), counts.join(", "))
     }
 }
 
@@ -111,39 +136,27 @@ mod tests {
 
     #[test]
     fn a_plan_shows_changes_and_counts_unchanged_keys() {
-        let mut plan = Plan::default();
-        plan.add(Store::R2, "files/b", Step::Add, Some(1536));
-        plan.add(Store::Kv, "definitions/a", Step::Change, Some(7));
-        plan.add(Store::Kv, "definitions/c", Step::Unchanged, Some(7));
-        plan.add(
-            Store::Kv,
-            "nodes/J/.node",
-            Step::LeaveAlone("its own".into()),
-            None,
-        );
+        let items = [
+            Item::new("files/b", Step::Add, Some(1536)),
+            Item::new("definitions/c", Step::Unchanged, Some(7)),
+            Item::new("nodes/J/.node", Step::Add, None).left_alone("its own"),
+        ];
+        let plan = Plan {
+            items: items.into(),
+        };
         assert_eq!(
             plan.text(false),
-            "  change      definitions/a  7 bytes\n  add         files/b  1.5 KiB\n  left alone  \
-             nodes/J/.node: its own\n1 to add, 1 to change, 0 to delete, 1 left alone, 1 unchanged\n"
+            "  add         files/b  1.50 KiB\n  left alone  nodes/J/.node: its own\n1 to add, 0 to change, 0 to \
+             delete, 1 left alone, 0 in conflict, 1 unchanged\n"
         );
-        assert!(plan.text(true).contains("unchanged   definitions/c"));
-        assert_eq!(plan.stored(Store::Kv).count(), 1);
-    }
-    #[test]
-    fn a_key_is_deleted_only_from_the_planned_store() {
-        let mut plan = Plan::default();
-        plan.add(Store::R2, "nodes/J/definition", Step::Delete, None);
-        plan.add(Store::Kv, "nodes/J/definition", Step::Unchanged, None);
-        plan.add(Store::Kv, "files/a", Step::Delete, None);
-        assert_eq!(plan.deleted(Store::R2), ["nodes/J/definition"]);
-        assert_eq!(plan.deleted(Store::Kv), ["files/a"]);
+        assert!(plan.text(true).contains("unchanged   definitions/c\n"));
+        assert_eq!(plan.json(true)[2]["reason"], "its own");
     }
 
     #[test]
     fn a_key_with_line_ends_is_one_line_of_a_plan() {
-        let mut plan = Plan::default();
-        plan.add(Store::R2, "files/a\n::error::b\u{1b}", Step::Add, None);
-        let text = plan.text(false);
+        let item = Item::new("files/a\n::error::b\u{1b}", Step::Add, None);
+        let text = Plan { items: vec![item] }.text(false);
         assert!(
             text.starts_with("  add         files/a\\n::error::b\\u{1b}"),
             "{text}"

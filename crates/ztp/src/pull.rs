@@ -1,240 +1,207 @@
 //! `ztp pull`: writes the stored content to files.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
-use std::io::{Error, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::io::{Error, ErrorKind};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ztp_core::content::{ContentKind, NotContent, Store};
+use indicatif::ProgressBar;
+use serde_json::json;
 
+use crate::api::{Api, Sink, Stored};
 use crate::cli::PullArgs;
 use crate::digest::FileDigest;
-use crate::plan::{Plan, Step};
-use crate::project::Project;
-use crate::store::{self, Inventory, Storage};
+use crate::parallel::{self, AT_ONCE};
+use crate::plan::{Item, Plan, Step};
+use crate::push::style;
+use crate::seen::Seen;
+use crate::terminal::line;
 use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular};
 
-/// The largest number of values in one read.
-const VALUES_AT_ONCE: usize = 100;
 /// The longest name of a file or folder in file systems, in bytes. Keys may have longer parts.
 const MAX_NAME_BYTES: usize = 255;
 
 /// Pulls the stored content into a folder.
 ///
 /// # Errors
-/// The storage fails, or a file cannot be written.
-pub fn run(args: &PullArgs) -> Result<u8, Failure> {
-    let project = Project::find(args.target.project.as_deref())?;
-    let mut storage = store::open(&args.target, &project)?;
-    display(&format!(
-        "from {} to {}\n",
-        storage.name(),
-        display_path(&args.dir)
-    ))?;
-    let mut pull = Pull {
+/// The server fails, or a file cannot be written.
+pub fn run(args: &PullArgs, api: Api, json: bool) -> Result<u8, Failure> {
+    if !json {
+        display(&format!(
+            "from {} to {}\n",
+            api.url,
+            display_path(&args.dir)
+        ))?;
+    }
+    let list = api.list()?;
+    args.only.check(list.keys().map(String::as_str))?;
+    let selected: Vec<Stored> = list
+        .into_values()
+        .filter(|stored| {
+            args.only.includes(&stored.key) && (!args.nodes || stored.key.starts_with("nodes/"))
+        })
+        .collect();
+    let total = selected.iter().filter_map(|stored| stored.size).sum();
+    let pull = Pull {
         args,
-        storage: storage.as_mut(),
-        plan: Plan::default(),
-        files: BTreeSet::new(),
+        api,
+        bar: ProgressBar::new(total).with_style(style()),
+        written: AtomicUsize::new(0),
     };
-    let inventory = pull.storage.list()?;
-    pull.values(&inventory)?;
-    if !args.nodes {
-        pull.objects(&inventory)?;
+    let mut files = BTreeSet::new();
+    let mut placed = Vec::new();
+    for stored in selected {
+        let obstacle = obstacle(&files, &args.dir, &stored.key);
+        if obstacle.is_none() {
+            files.insert(stored.key.clone());
+        }
+        placed.push((stored, obstacle));
     }
-    display(&pull.plan.text(args.verbose))?;
-    if args.dry_run {
-        display("dry run: nothing is written\n")?;
+    let items = parallel::map(placed, AT_ONCE, |(stored, obstacle)| {
+        pull.item(stored, obstacle)
+    })?;
+    pull.bar.finish_and_clear();
+    let plan = Plan {
+        items: items.into_iter().flatten().collect(),
+    };
+    if !args.dry_run {
+        remember(&plan, &args.dir, &pull.api.url)?;
     }
-    let left = pull.plan.count(|step| matches!(step, Step::LeaveAlone(_)));
+    if json {
+        let document = json!({
+            "url": pull.api.url, "dry_run": args.dry_run, "steps": plan.json(args.verbose),
+        });
+        display(&format!("{document:#}\n"))?;
+    } else {
+        display(&plan.text(args.verbose))?;
+        if args.dry_run {
+            display("dry run: nothing is written\n")?;
+        }
+    }
+    let left = plan.count(Step::LeaveAlone);
     Ok(if left == 0 { CLEAN } else { FINDINGS })
+}
+
+/// Remembers the values that the folder has in common with the server now.
+fn remember(plan: &Plan, folder: &Path, url: &str) -> Result<(), Failure> {
+    let mut seen = Seen::load(folder, url)?;
+    for item in &plan.items {
+        // Not set for a file that differs.
+        if let Some(sha1) = item.stored.as_ref().and_then(|stored| stored.sha1.as_ref()) {
+            seen.set(&item.key, sha1);
+        }
+    }
+    seen.save()
 }
 
 /// A pull under way.
 struct Pull<'a> {
     args: &'a PullArgs,
-    storage: &'a mut dyn Storage,
-    plan: Plan,
-    /// The keys that are files of DIR, or will be.
-    files: BTreeSet<String>,
-}
-
-/// The present state of a path in DIR.
-enum PathState {
-    Missing,
-    /// In bytes.
-    File(u64),
-    /// The reason why no file can have this path.
-    Obstacle(String),
+    api: Api,
+    bar: ProgressBar,
+    /// The number of files written, which makes the names of unfinished files unique.
+    written: AtomicUsize,
 }
 
 impl Pull<'_> {
-    fn values(&mut self, inventory: &Inventory) -> Result<(), Failure> {
-        let keys = inventory.values.keys();
-        let wanted: Vec<String> = keys
-            .filter(|key| !self.args.nodes || key.starts_with("nodes/"))
-            .cloned()
-            .collect();
-        for keys in wanted.chunks(VALUES_AT_ONCE) {
-            let values = self.storage.values(keys)?;
-            for key in keys {
-                // A list may still have keys that were deleted since.
-                let Some(value) = values.get(key) else {
-                    continue;
-                };
-                let Some(path) = self.path(Store::Kv, key) else {
-                    continue;
-                };
-                let size = value.len() as u64;
-                let step = match self.path_state(key, &path) {
-                    PathState::Missing => Step::Add,
-                    PathState::Obstacle(why) => Step::LeaveAlone(why),
-                    PathState::File(there) if there == size && read(&path, size)? == *value => {
-                        Step::Unchanged
-                    }
-                    PathState::File(_) => self.differs(),
-                };
-                if self.is_to_be_written(&step) {
-                    write(&path, |new| {
-                        let mut file = OpenOptions::new().write(true).create_new(true).open(new)?;
-                        file.write_all(value)
-                    })?;
-                }
-                self.add(Store::Kv, key, step, size);
-            }
-        }
-        Ok(())
-    }
-
-    fn objects(&mut self, inventory: &Inventory) -> Result<(), Failure> {
-        for (key, object) in &inventory.objects {
-            let Some(path) = self.path(Store::R2, key) else {
-                continue;
-            };
-            let step = match self.path_state(key, &path) {
-                PathState::Missing => Step::Add,
-                PathState::Obstacle(why) => Step::LeaveAlone(why),
-                PathState::File(size) if size != object.size => self.differs(),
-                PathState::File(_) => match object.is(&FileDigest::of(&path)?) {
-                    Some(true) => Step::Unchanged,
-                    Some(false) | None => self.differs(),
-                },
-            };
-            if self.is_to_be_written(&step) {
-                let storage = &mut *self.storage;
-                write(&path, |new| {
-                    storage.get_object(key, new).map_err(Error::other)
-                })?;
-            }
-            self.add(Store::R2, key, step, object.size);
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, store: Store, key: &str, step: Step, size: u64) {
-        if !matches!(step, Step::LeaveAlone(_)) {
-            self.files.insert(key.to_owned());
-        }
-        self.plan.add(store, key, step, Some(size));
-    }
-
-    /// The path that a key is written to, if the Worker reads the key from this store. Such a key cannot leave the
-    /// folder.
-    fn path(&mut self, store: Store, key: &str) -> Option<PathBuf> {
-        let known = match ContentKind::of(key) {
-            Ok(kind) => kind.store() == store,
-            // In a bucket, the Worker serves any file, also a backup copy of an editor.
-            Err(NotContent::Foreign | NotContent::Misplaced(_)) => {
-                let in_bucket = key.starts_with("files/") || key.starts_with("actions/");
-                store == Store::R2 && in_bucket && key.split('/').all(ztp_core::key::is_name)
-            }
-            Err(_) => false,
+    /// Writes the file of a key, unless it is there; `None` if the key is deleted since.
+    fn item(&self, mut stored: Stored, obstacle: Option<String>) -> Result<Option<Item>, Failure> {
+        self.bar.set_message(line(&stored.key));
+        self.bar.inc(stored.size.unwrap_or_default());
+        let path = self.args.dir.join(&stored.key);
+        let mut item = Item::new(&stored.key, Step::Add, stored.size);
+        let size = match obstacle.map_or_else(|| state(&path), Err) {
+            Ok(size) => size,
+            Err(obstacle) => return Ok(Some(item.left_alone(obstacle))),
         };
-        if known {
-            return Some(self.args.dir.join(key));
+        if size.is_some() && (stored.size.is_none() || size == stored.size) {
+            match self.api.complete(stored)? {
+                Some(completed) => stored = completed,
+                None => return Ok(None),
+            }
+            if stored.sha1 == Some(FileDigest::of(&path)?.sha1) {
+                item.step = Step::Unchanged;
+                item.stored = Some(stored);
+                return Ok(Some(item));
+            }
         }
-        let reason = "the Worker does not read it, and it is not written";
-        let step = Step::LeaveAlone(reason.to_owned());
-        self.plan.add(store, key, step, None);
-        None
+        if size.is_some() {
+            item.step = Step::Change;
+            if !self.args.overwrite {
+                let reason = "the file here differs; give --overwrite to replace it";
+                return Ok(Some(item.left_alone(reason)));
+            }
+        }
+        if !self.args.dry_run {
+            match self.write(&stored.key, &path)? {
+                Some(sha1) => stored.sha1 = Some(sha1),
+                None => return Ok(None),
+            }
+        }
+        item.stored = Some(stored);
+        Ok(Some(item))
     }
 
-    /// The state of a key's path after the keys before it are written: one key can be the folder of
-    /// another, and a file cannot.
-    fn path_state(&self, key: &str, path: &Path) -> PathState {
-        if let Some(name) = key.split('/').find(|name| name.len() > MAX_NAME_BYTES) {
-            let length = name.len();
-            return PathState::Obstacle(format!(
-                "a part of it has {length} bytes, and a name at most {MAX_NAME_BYTES}"
-            ));
+    /// Writes a file atomically, and returns the SHA-1 of its bytes; `None` if the key is deleted since.
+    fn write(&self, key: &str, path: &Path) -> Result<Option<String>, Failure> {
+        let failed =
+            |error: Error| Failure::new(format!("cannot write {}: {error}", display_path(path)));
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        for (end, _) in key.match_indices('/') {
-            let folder = &key[..end];
-            if self.files.contains(folder) || is_not_folder(&self.args.dir.join(folder)) {
-                return PathState::Obstacle(format!(
-                    "{folder} is a file, and cannot be a folder too"
-                ));
-            }
+        // Not the name with an addition, which may be too long.
+        let number = self.written.fetch_add(1, Ordering::Relaxed);
+        let new = path.with_file_name(format!("{}-{number}.ztp-new", std::process::id()));
+        // An existing file of that name must not be written to: it may be a pipe, or a link.
+        match std::fs::remove_file(&new) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
         }
-        match std::fs::metadata(path) {
-            Ok(found) if found.is_file() => PathState::File(found.len()),
-            Ok(found) if found.is_dir() => {
-                PathState::Obstacle("a folder of that name is in the way".to_owned())
-            }
-            Ok(_) => PathState::Obstacle(regular::NOT_A_FILE.to_owned()),
-            Err(_) if std::fs::symlink_metadata(path).is_ok() => {
-                PathState::Obstacle("a symbolic link that leads nowhere is in the way".to_owned())
-            }
-            Err(_) => PathState::Missing,
-        }
+        let got = self.api.read(key, Sink::File(&new));
+        let written = got.and_then(|got| match got {
+            Some(got) => std::fs::rename(&new, path)
+                .map(|()| Some(got.sha1))
+                .map_err(failed),
+            None => Ok(None),
+        });
+        written.inspect_err(|_| {
+            // An incomplete file is useless. It may not exist.
+            let _ = std::fs::remove_file(&new);
+        })
     }
+}
 
-    fn differs(&self) -> Step {
-        match self.args.overwrite {
-            true => Step::Change,
-            false => {
-                Step::LeaveAlone("the file here differs; give --overwrite to replace it".to_owned())
-            }
-        }
+/// The reason why no file can have the path of a key, after the keys before it are written: one key can be the folder
+/// of another, and a file cannot.
+fn obstacle(files: &BTreeSet<String>, dir: &Path, key: &str) -> Option<String> {
+    if let Some(name) = key.split('/').find(|name| name.len() > MAX_NAME_BYTES) {
+        let length = name.len();
+        return Some(format!(
+            "a part of it has {length} bytes, and a name at most {MAX_NAME_BYTES}"
+        ));
     }
+    let mut folders = key.match_indices('/').filter_map(|(end, _)| key.get(..end));
+    let file = folders.find(|folder| files.contains(*folder) || is_not_folder(&dir.join(folder)));
+    file.map(|file| format!("{file} is a file, and cannot be a folder too"))
+}
 
-    fn is_to_be_written(&self, step: &Step) -> bool {
-        matches!(step, Step::Add | Step::Change) && !self.args.dry_run
+/// The size of the file at a path, in bytes; `None` if there is nothing.
+///
+/// # Errors
+/// There is something else: the reason why no file can be written.
+fn state(path: &Path) -> Result<Option<u64>, String> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(Some(found.len())),
+        Ok(found) if found.is_dir() => Err("a folder of that name is in the way".to_owned()),
+        Ok(_) => Err(regular::NOT_A_FILE.to_owned()),
+        Err(_) if std::fs::symlink_metadata(path).is_ok() => {
+            Err("a symbolic link that leads nowhere is in the way".to_owned())
+        }
+        Err(_) => Ok(None),
     }
 }
 
 /// Whether the path exists and is neither a folder nor a link to one.
 fn is_not_folder(path: &Path) -> bool {
-    match std::fs::metadata(path) {
-        Ok(found) => !found.is_dir(),
-        Err(_) => std::fs::symlink_metadata(path).is_ok(),
-    }
-}
-
-fn read(path: &Path, size: u64) -> Result<Vec<u8>, Failure> {
-    regular::read(path, size)
-        .map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(path))))
-}
-
-/// Writes a file atomically.
-fn write(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Failure> {
-    let failed =
-        |error: Error| Failure::new(format!("cannot write {}: {error}", display_path(path)));
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(failed)?;
-    }
-    // Not the name with an addition, which may be too long.
-    let new = path.with_file_name(format!("{}.ztp-new", std::process::id()));
-    // An existing file of that name must not be written to: it may be a pipe, or a link.
-    match std::fs::remove_file(&new) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    fill(&new)
-        .and_then(|()| std::fs::rename(&new, path))
-        .map_err(|error| {
-            // An incomplete file is useless. It may not exist.
-            let _ = std::fs::remove_file(&new);
-            failed(error)
-        })
+    !path.is_dir() && path.symlink_metadata().is_ok()
 }

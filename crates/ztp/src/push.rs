@@ -1,303 +1,476 @@
 //! `ztp push`: validate, compare, show the plan, store the differences.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use serde_json::{Value as Json, json};
+use ureq::http::Method;
 
 use ztp_core::content::{ContentKind, Store};
 use ztp_core::key::Record;
+use ztp_core::path::encode_segment;
 
-use crate::cli::PushArgs;
+use crate::api::{Api, Call, Content, Reply, Stored, content_path, store_of};
+use crate::cli::{ChangeArgs, Only, PushArgs};
 use crate::data_root::{DataRoot, File};
-use crate::digest::{FileDigest, sha1};
-use crate::plan::{Plan, Step};
-use crate::project::Project;
-use crate::store::{self, Inventory, Storage, Upload, mark};
+use crate::diff;
+use crate::digest::FileDigest;
+use crate::fleet::{entries, findings, text};
+use crate::parallel::{self, AT_ONCE};
+use crate::plan::{Item, Plan, Step};
+use crate::seen::Seen;
+use crate::servers::connect;
 use crate::terminal::line;
 use crate::validate::validate;
-use crate::{CLEAN, FINDINGS, Failure, display, display_findings, display_path, regular};
+use crate::{CLEAN, FINDINGS, Failure, display, display_findings, display_path, identifier};
 
-/// The largest number of values in one comparison or write.
-const VALUES_AT_ONCE: usize = 100;
-/// The largest number of bytes of values in one write: base64 adds a third, and Cloudflare accepts
-/// 100 MB.
-const BYTES_AT_ONCE: usize = 25 << 20;
-
+/// The size from which an object is uploaded in parts, in bytes: an interrupted upload resumes with the next part.
+const MIN_UPLOAD_BYTES: u64 = 64 << 20;
+/// The number of parts of an upload that are sent at a time.
+const PARTS_AT_ONCE: usize = 4;
 /// Pushes a data_root.
 ///
 /// # Errors
-/// It cannot be read, or the storage fails. The stored part stays, and the next push resumes.
-pub fn run(args: &PushArgs) -> Result<u8, Failure> {
-    let project = Project::find(args.target.project.as_deref())?;
-    let root = DataRoot::scan(&args.dir)?;
-    let validation = validate(&root, project.identifier()?, args.site.as_deref());
-    if !validation.findings.is_empty() {
-        display_findings(&root, &validation)?;
+/// It cannot be read, or the server fails. The stored part stays, and the next push resumes.
+pub fn run(args: &PushArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
+    let mut push = Push::prepare(&args.change, url, json)?;
+    let text = push.plan.text(args.verbose);
+    let copies = push.copies()?;
+    if !json {
+        display(&format!("{text}{}", display_copies(&copies)))?;
     }
-    if validation.has_errors() {
-        display("nothing is stored: correct the errors first\n")?;
-        return Ok(FINDINGS);
+    let mut report = Report::default();
+    match args.dry_run {
+        true if !json => display("dry run: nothing is stored\n")?,
+        true => {}
+        false => {
+            let done = push.store(&mut report);
+            // Also after a failure: it is what a next push compares with.
+            push.seen.save()?;
+            done?;
+        }
     }
-    let mut storage = store::open(&args.target, &project)?;
-    display(&format!(
-        "from {} to {}\n",
-        display_path(&root.path),
-        storage.name()
-    ))?;
-    let inventory = storage.list()?;
-    let mut push = Push {
-        args,
-        root: &root,
-        storage: storage.as_mut(),
-        plan: Plan::default(),
-        digests: HashMap::new(),
-    };
-    push.compare(&inventory)?;
-    if args.prune {
-        push.prune(&inventory)?;
+    let clean = push.plan.count(Step::Conflict) == 0 && report.problems.is_empty();
+    let (stored, deleted) = (report.stored, report.deleted);
+    if json {
+        let copies = copies
+            .iter()
+            .map(|(key, nodes)| json!({"definition": key, "nodes": nodes}));
+        let document = json!({
+            "url": push.api.url, "dry_run": args.dry_run, "steps": push.plan.json(args.verbose),
+            "stored": stored, "stored_bytes": report.bytes, "deleted": deleted, "problems": report.problems,
+            "copies": copies.collect::<Vec<_>>(),
+        });
+        display(&format!("{document:#}\n"))?;
+    } else if !args.dry_run {
+        let problems: String = report.problems.iter().map(display_problem).collect();
+        let left = match report.problems.len() {
+            0 => String::new(),
+            left => format!(", not stored {left}: see above"),
+        };
+        let size = HumanBytes(report.bytes);
+        display(&format!(
+            "{problems}stored {stored} ({size}), deleted {deleted}{left}\n"
+        ))?;
     }
-    display(&push.plan.text(args.verbose))?;
-    if args.dry_run {
-        display("dry run: nothing is stored\n")?;
-        return Ok(CLEAN);
-    }
-    push.store(&inventory)?;
-    Ok(CLEAN)
+    Ok(if clean { CLEAN } else { FINDINGS })
 }
 
 /// A push under way.
-struct Push<'a> {
-    args: &'a PushArgs,
-    root: &'a DataRoot,
-    storage: &'a mut dyn Storage,
-    plan: Plan,
-    /// Of the files for R2 that have been read already.
-    digests: HashMap<String, FileDigest>,
+pub struct Push<'a> {
+    args: &'a ChangeArgs,
+    pub root: DataRoot,
+    pub api: Api,
+    pub plan: Plan,
+    seen: Seen,
+    /// The content on the server when the push began.
+    list: BTreeMap<String, Stored>,
 }
 
-impl Push<'_> {
+/// The result of a push.
+#[derive(Default)]
+struct Report {
+    stored: usize,
+    bytes: u64,
+    deleted: usize,
+    /// The keys that are not stored: `{"key", "error", "diff"?, "findings"?}`.
+    problems: Vec<Json>,
+}
+
+impl<'a> Push<'a> {
+    /// Validates the data_root, and compares it with the server.
+    ///
+    /// # Errors
+    /// It has errors, which are displayed, or cannot be read, or the server fails.
+    pub fn prepare(args: &'a ChangeArgs, url: Option<&str>, json: bool) -> Result<Self, Failure> {
+        let (root, only) = (DataRoot::scan(&args.dir)?, &args.only);
+        let identifier = identifier(args.identifier, &root)?;
+        let mut validation = validate(&root, identifier, args.site.as_deref());
+        let findings = &mut validation.findings;
+        findings.retain(|finding| only.includes(&finding.key));
+        if !findings.is_empty() && !json {
+            display_findings(&root, &validation)?;
+        }
+        if validation.has_errors() {
+            let problem = "nothing is stored: correct the errors first, which `ztp validate` lists";
+            return Err(Failure::refused(problem));
+        }
+        let api = connect(url)?;
+        if !json {
+            let from = display_path(&root.path);
+            display(&format!("from {from} to {}\n", api.url))?;
+        }
+        let mut push = Self {
+            args,
+            seen: Seen::load(&root.path, &api.url)?,
+            list: api.list()?,
+            plan: Plan::default(),
+            root,
+            api,
+        };
+        push.compare()?;
+        if args.prune {
+            push.prune();
+        }
+        only.check(push.plan.items.iter().map(|item| item.key.as_str()))?;
+        Ok(push)
+    }
+
     /// Puts every file into the plan, in the order in which it is to be stored.
-    fn compare(&mut self, inventory: &Inventory) -> Result<(), Failure> {
-        let root = self.root;
-        let mut files: Vec<(&String, &File)> = root.files.iter().collect();
+    fn compare(&mut self) -> Result<(), Failure> {
+        let files = self.root.files.iter();
+        let mut files: Vec<_> = files
+            .filter(|(key, _)| self.args.only.includes(key))
+            .collect();
         files.sort_by_key(|(key, file)| (rank(&file.kind), *key));
-        let (objects, values): (Vec<_>, Vec<_>) = files
-            .into_iter()
-            .partition(|(_, file)| file.kind.store() == Store::R2);
-        for (key, file) in objects {
-            let step = match inventory.objects.get(key) {
-                None => Step::Add,
-                Some(stored) if stored.size != file.size => Step::Change,
-                Some(stored) => {
-                    let digest = FileDigest::of(&file.path)?;
-                    let same = stored.is(&digest);
-                    self.digests.insert(key.clone(), digest);
-                    match same {
-                        Some(true) => Step::Unchanged,
-                        Some(false) | None => Step::Change,
-                    }
-                }
-            };
-            if step != Step::Unchanged {
-                self.storage.check_size(key, file.size)?;
+        let items = parallel::map(files, AT_ONCE, |(key, file)| self.item(key, file))?;
+        for item in items.iter().filter(|item| item.step == Step::Unchanged) {
+            if let Some(file) = &item.file {
+                self.seen.set(&item.key, &file.sha1);
             }
-            self.plan.add(Store::R2, key, step, Some(file.size));
         }
-        for values in values.chunks(VALUES_AT_ONCE) {
-            self.compare_values(values, inventory)?;
-        }
+        self.plan.items = items;
         Ok(())
     }
 
-    fn compare_values(
-        &mut self,
-        values: &[(&String, &File)],
-        inventory: &Inventory,
-    ) -> Result<(), Failure> {
-        let existing: Vec<String> = values
-            .iter()
-            .map(|(key, _)| (*key).clone())
-            .filter(|key| inventory.values.contains_key(key))
-            .collect();
-        let stored = match existing.is_empty() {
-            true => HashMap::new(),
-            false => self.storage.values(&existing)?,
-        };
-        for (key, file) in values {
-            let record = match &file.kind {
-                ContentKind::Record(_, record) => Some(*record),
-                _ => None,
-            };
-            let step = if record == Some(Record::Facts) && !self.args.with_facts {
-                Step::LeaveAlone("the node sends its facts itself; see --with-facts".to_owned())
-            } else {
-                match stored.get(*key) {
-                    None => Step::Add,
-                    Some(value) if *value == read(file)? => Step::Unchanged,
-                    Some(value) => {
-                        let pushed = &inventory.values.get(*key).cloned().unwrap_or_default();
-                        let by_switch = pushed.pushed_sha1.as_ref() != Some(&sha1(value));
-                        let kept = record == Some(Record::StartupConfig)
-                            && by_switch
-                            && !self.args.overwrite_startup_configs;
-                        match kept {
-                            true => Step::LeaveAlone(
-                                "the switch has stored its own since the last push; fetch it with `ztp pull \
-                                 --nodes`, or give --overwrite-startup-configs"
-                                    .to_owned(),
-                            ),
-                            false => Step::Change,
-                        }
-                    }
-                }
-            };
-            self.plan.add(Store::Kv, key, step, Some(file.size));
+    fn item(&self, key: &str, file: &File) -> Result<Item, Failure> {
+        let mut item = Item::new(key, Step::Add, Some(file.size));
+        if matches!(file.kind, ContentKind::Record(_, Record::Facts)) && !self.args.with_facts {
+            return Ok(item.left_alone("the node sends its facts itself; see --with-facts"));
         }
-        Ok(())
+        let digest = FileDigest::of(&file.path)?;
+        let sha1 = digest.sha1.clone();
+        item.file = Some(digest);
+        if let Some(stored) = self.list.get(key) {
+            item.stored = self.api.complete(stored.clone())?;
+        }
+        let Some(stored) = &item.stored else {
+            return Ok(item);
+        };
+        let is_known = stored.is_of_operator();
+        let former = stored.sha1.clone().unwrap_or_default();
+        if former == sha1 {
+            item.step = Step::Unchanged;
+            return Ok(item);
+        }
+        if matches!(file.kind, ContentKind::Record(_, Record::StartupConfig)) {
+            if self.args.overwrite_startup_configs {
+                item.step = Step::Change;
+                return Ok(item);
+            }
+            if !is_known && !self.seen.has(key, &former) {
+                return Ok(item.left_alone(
+                    "the switch has stored its own since the last push; fetch it with `ztp pull --nodes`, or give \
+                     --overwrite-startup-configs",
+                ));
+            }
+        }
+        item.step = Step::Change;
+        Ok(self.unless_changed(item))
+    }
+
+    /// A conflict instead, if somebody else has changed the value since the last push or pull.
+    fn unless_changed(&self, mut item: Item) -> Item {
+        if let Some(stored) = &item.stored
+            && self
+                .seen
+                .is_changed(&item.key, stored.sha1.as_deref().unwrap_or_default())
+            && !self.args.force
+        {
+            let by = stored.last_change();
+            item.reason = Some(format!(
+                "{by} changed it since the last push or pull of this folder"
+            ));
+            item.step = Step::Conflict;
+        }
+        item
     }
 
     /// Adds the stored keys without a file to the plan. It deletes only keys that a push has stored and
     /// that have not changed since.
-    fn prune(&mut self, inventory: &Inventory) -> Result<(), Failure> {
-        let root = self.root;
-        for (key, object) in &inventory.objects {
-            let step = match is_content(key, Store::R2) {
-                true if root.files.contains_key(key) => continue,
-                true if self.storage.pushed_as(key, object)? == Some(mark(key)) => Step::Delete,
-                true => not_pushed(),
-                false => not_content(),
-            };
-            self.plan.add(Store::R2, key, step, None);
+    fn prune(&mut self) {
+        let gone = self
+            .list
+            .iter()
+            .filter(|(key, _)| self.args.only.includes(key) && !self.root.files.contains_key(*key));
+        let items = gone.map(|(key, stored)| {
+            let mut item = Item::new(key, Step::Delete, None);
+            item.stored = Some(stored.clone());
+            match stored.is_pushed() {
+                true => self.unless_changed(item),
+                false => item.left_alone("no push has stored it"),
+            }
+        });
+        let mut items: Vec<Item> = items.collect();
+        // Nothing is deleted before the content that names it.
+        items.sort_by_key(|item| {
+            std::cmp::Reverse(ContentKind::of(&item.key).map_or(0, |kind| rank(&kind)))
+        });
+        self.plan.items.extend(items);
+    }
+
+    /// The definitions of the plan that nodes have copies of: the key, and the nodes.
+    fn copies(&self) -> Result<Vec<(String, Vec<String>)>, Failure> {
+        let changed = self.plan.items.iter().filter(|item| {
+            let changes = matches!(item.step, Step::Change | Step::Conflict);
+            changes && item.key.starts_with("definitions/")
+        });
+        let changed: Vec<&Item> = changed.collect();
+        if changed.is_empty() {
+            return Ok(Vec::new());
         }
-        let keys = inventory.values.keys();
-        let gone: Vec<&String> = keys
-            .filter(|key| !(is_content(key, Store::Kv) && root.files.contains_key(*key)))
-            .collect();
-        for keys in gone.chunks(VALUES_AT_ONCE) {
-            let pushed = self.pushed(keys, inventory)?;
-            for key in keys {
-                let step = match is_content(key, Store::Kv) {
-                    true if pushed.contains(*key) => Step::Delete,
-                    true => not_pushed(),
-                    false => not_content(),
-                };
-                self.plan.add(Store::Kv, key, step, None);
+        let is_copy = |key: &str| key.starts_with("nodes/") && key.ends_with("/definition");
+        let copies = self.list.values().filter(|stored| is_copy(&stored.key));
+        let copies = parallel::map(copies.cloned().collect(), AT_ONCE, |copy| {
+            self.api.complete(copy)
+        })?;
+        let of = |item: &Item| {
+            let copies = copies.iter().flatten().filter(|copy| {
+                let former = item.stored.as_ref();
+                former.is_some_and(|former| former.sha1 == copy.sha1)
+            });
+            let nodes = copies.filter_map(|copy| copy.key.split('/').nth(1).map(str::to_owned));
+            (item.key.clone(), nodes.collect::<Vec<_>>())
+        };
+        let found = changed.into_iter().map(of);
+        Ok(found.filter(|(_, nodes)| !nodes.is_empty()).collect())
+    }
+
+    /// Carries out the plan: content before the values that name it, deletions last.
+    fn store(&mut self, report: &mut Report) -> Result<(), Failure> {
+        for item in self.plan.items.iter().filter(|item| item.is_stored()) {
+            if let Some(file) = &item.file {
+                let former = item
+                    .stored
+                    .as_ref()
+                    .and_then(|stored| stored.sha1.as_deref());
+                self.seen.announce(&item.key, former, &file.sha1);
             }
         }
-        Ok(())
-    }
-
-    /// The keys among `keys` whose KV values are still those that a push has stored.
-    fn pushed(
-        &mut self,
-        keys: &[&String],
-        inventory: &Inventory,
-    ) -> Result<HashSet<String>, Failure> {
-        let pushed_sha1 = |key: &String| inventory.values.get(key)?.pushed_sha1.as_ref();
-        let marked = keys.iter().filter(|key| pushed_sha1(key).is_some());
-        let marked: Vec<String> = marked.map(|key| (*key).clone()).collect();
-        if marked.is_empty() {
-            return Ok(HashSet::new());
-        }
-        let values = self.storage.values(&marked)?;
-        let still =
-            |key: &String| values.get(key).map(|value| sha1(value)).as_ref() == pushed_sha1(key);
-        Ok(marked.into_iter().filter(|key| still(key)).collect())
-    }
-
-    /// Carries out the plan: objects before the values that name them, deletions last.
-    fn store(&mut self, inventory: &Inventory) -> Result<(), Failure> {
-        let objects: Vec<String> = keys(&self.plan, Store::R2);
-        let values: Vec<String> = keys(&self.plan, Store::Kv);
-        let total: u64 = [Store::R2, Store::Kv]
-            .into_iter()
-            .flat_map(|store| self.plan.stored(store))
-            .filter_map(|item| item.size)
-            .sum();
+        self.seen.save()?;
+        let stored = self.plan.items.iter().filter(|item| item.is_stored());
+        let total = stored.clone().filter_map(|item| item.size).sum();
         let bar = ProgressBar::new(total).with_style(style());
-        for key in &objects {
-            bar.set_message(line(key));
-            self.store_object(key, &bar)?;
+        let mut groups: BTreeMap<u8, [Vec<&Item>; 2]> = BTreeMap::new();
+        for item in stored {
+            let group = ContentKind::of(&item.key).map_or(0, |kind| rank(&kind));
+            groups.entry(group).or_default()[usize::from(is_large(item))].push(item);
         }
-        self.store_values(&values, &bar)?;
+        let mut done: Vec<(&Item, Option<Json>)> = Vec::new();
+        for [small, large] in groups.into_values() {
+            // One large object at a time: each has several parts under way.
+            for (items, at_once) in [(large, 1), (small, AT_ONCE)] {
+                let put = |item| Ok((item, self.put(item, &bar)?));
+                done.extend(parallel::map(items, at_once, put)?);
+            }
+        }
         bar.finish_and_clear();
-        let deleted = self.delete(inventory)?;
-        display(&format!(
-            "stored {}, deleted {deleted}\n",
-            objects.len() + values.len(),
-        ))
-    }
-
-    /// Carries out the deletions of the plan, and returns their number. A value that changed during
-    /// the push, which may take hours, stays.
-    fn delete(&mut self, inventory: &Inventory) -> Result<usize, Failure> {
-        let mut deleted = 0;
-        let values = self.plan.deleted(Store::Kv);
-        for keys in values.chunks(VALUES_AT_ONCE) {
-            let keys: Vec<&String> = keys.iter().collect();
-            let still = self.pushed(&keys, inventory)?;
-            for key in keys.iter().filter(|key| !still.contains(**key)) {
-                let key = line(key);
-                display(&format!(
-                    "  left alone  {key}: it was changed in the meantime\n"
-                ))?;
+        let deletions = self
+            .plan
+            .items
+            .iter()
+            .filter(|item| item.step == Step::Delete);
+        let delete = |item| Ok((item, self.delete(item)?));
+        done.extend(parallel::map(deletions.collect(), AT_ONCE, delete)?);
+        for (item, problem) in done {
+            match (problem, &item.file) {
+                (Some(problem), _) => report.problems.push(problem),
+                (None, Some(file)) => {
+                    self.seen.set(&item.key, &file.sha1);
+                    report.stored += 1;
+                    report.bytes += file.size;
+                }
+                (None, None) => {
+                    self.seen.remove(&item.key);
+                    report.deleted += 1;
+                }
             }
-            let still: Vec<String> = still.into_iter().collect();
-            if !still.is_empty() {
-                self.storage.delete_values(&still)?;
-            }
-            deleted += still.len();
         }
-        let objects = self.plan.deleted(Store::R2);
-        if !objects.is_empty() {
-            self.storage.delete_objects(&objects)?;
-        }
-        Ok(deleted + objects.len())
-    }
-
-    fn store_object(&mut self, key: &str, bar: &ProgressBar) -> Result<(), Failure> {
-        let Some(file) = self.root.files.get(key) else {
-            return Ok(());
-        };
-        let digest = match self.digests.remove(key) {
-            Some(digest) => digest,
-            None => FileDigest::of(&file.path)?,
-        };
-        let upload = Upload {
-            key,
-            path: &file.path,
-            size: file.size,
-            digest: &digest,
-        };
-        let before = bar.position();
-        self.storage
-            .put_object(&upload, &mut |done| bar.set_position(before + done))
-    }
-
-    fn store_values(&mut self, keys: &[String], bar: &ProgressBar) -> Result<(), Failure> {
-        let mut batch: Vec<(String, Vec<u8>)> = Vec::new();
-        let mut bytes = 0;
-        let mut keys = keys.iter().peekable();
-        while let Some(key) = keys.next() {
-            let Some(file) = self.root.files.get(key) else {
-                continue;
-            };
-            let value = read(file)?;
-            bytes += value.len();
-            batch.push((key.clone(), value));
-            let next = keys.peek().and_then(|key| self.root.files.get(*key));
-            let next = next.map_or(0, |file| usize::try_from(file.size).unwrap_or(usize::MAX));
-            let full = batch.len() == VALUES_AT_ONCE || bytes.saturating_add(next) > BYTES_AT_ONCE;
-            if full || keys.peek().is_none() {
-                bar.set_message(line(key));
-                self.storage.put_values(&batch)?;
-                bar.inc(bytes as u64);
-                batch.clear();
-                bytes = 0;
+        for item in &self.plan.items {
+            if item.step == Step::Conflict {
+                let problem = self.changed_by_others(item, item.stored.as_ref())?;
+                report.problems.push(problem);
             }
         }
         Ok(())
     }
+
+    /// Stores one file. The result is why it is not stored, if not.
+    fn put(&self, item: &Item, bar: &ProgressBar) -> Result<Option<Json>, Failure> {
+        let (Some(file), Some(local)) = (&item.file, self.root.files.get(&item.key)) else {
+            return Err(Failure::new(format!(
+                "{} is not read; push again",
+                item.key
+            )));
+        };
+        bar.set_message(line(&item.key));
+        let doing = format!("storing {}", item.key);
+        let force = if self.args.force { "&force=1" } else { "" };
+        let (size, sha1, sha256) = (file.size, &file.sha1, &file.sha256);
+        if is_large(item) {
+            let body = json!({"key": item.key, "size": size, "sha1": sha1, "sha256": sha256});
+            let begin = Call::post(doing, "/uploads", &body);
+            let begun = self.api.send(&begin.replacing(item.etag()))?;
+            return match begun.status {
+                200 | 201 => self.upload(item, local, begun.ok()?, bar),
+                _ => self.outcome(item, begun),
+            };
+        }
+        let path = content_path(&item.key);
+        let path = format!("{path}?via=push&sha1={sha1}&sha256={sha256}{force}");
+        let content = Content::File(&local.path, 0, size, bar);
+        let call = Call::new(doing, Method::PUT, path).content(content);
+        self.outcome(item, self.api.send(&call.replacing(item.etag()))?)
+    }
+
+    /// Sends the parts of an upload that the server does not have, and completes it.
+    fn upload(
+        &self,
+        item: &Item,
+        local: &File,
+        begun: Json,
+        bar: &ProgressBar,
+    ) -> Result<Option<Json>, Failure> {
+        let doing = format!("storing {}", item.key);
+        let (id, part_size) = (begun["upload"].as_str(), begun["part_size"].as_u64());
+        let (Some(id), Some(part_size @ 1..)) = (id, part_size) else {
+            let problem = format!("{doing} failed: the response {begun} is not valid");
+            return Err(Failure::new(problem));
+        };
+        let size = item.size.unwrap_or_default();
+        let received: Vec<u64> = entries(&begun, "received")
+            .filter_map(Json::as_u64)
+            .collect();
+        let part = |number| {
+            let from = (number - 1) * part_size;
+            (number, from, part_size.min(size - from))
+        };
+        let parts = (1..=size.div_ceil(part_size)).map(part);
+        let (there, missing): (Vec<_>, Vec<_>) = parts.partition(|part| received.contains(&part.0));
+        bar.inc(there.iter().map(|part| part.2).sum());
+        let upload = format!("/uploads/{}", encode_segment(id));
+        parallel::map(missing, PARTS_AT_ONCE, |(number, from, length)| {
+            let path = format!("{upload}/{number}");
+            let call = Call::new(format!("{doing}, part {number}"), Method::PUT, path);
+            let content = Content::File(&local.path, from, length, bar);
+            self.api.json(&call.content(content)).map(drop)
+        })?;
+        let path = format!("{upload}/complete?via=push");
+        let complete = Call::new(doing, Method::POST, path);
+        self.outcome(item, self.api.send(&complete)?)
+    }
+
+    fn delete(&self, item: &Item) -> Result<Option<Json>, Failure> {
+        let call = Call::new(
+            format!("deleting {}", item.key),
+            Method::DELETE,
+            content_path(&item.key),
+        );
+        let reply = self
+            .api
+            .send(&call.replacing(Some(item.etag().unwrap_or("*"))))?;
+        let is_gone = match reply.status {
+            404 => reply.json.get("error").is_some(),
+            412 => reply.json["current"].is_null(),
+            _ => false,
+        };
+        match is_gone {
+            // By somebody else, or by a request whose response was lost.
+            true => Ok(None),
+            false => self.outcome(item, reply),
+        }
+    }
+
+    /// Why a key is not changed, if not. A failure is one that the next key would have, too.
+    fn outcome(&self, item: &Item, reply: Reply) -> Result<Option<Json>, Failure> {
+        let is_ours = |value: &Json| match &item.file {
+            Some(file) => value["sha1"].as_str() == Some(&file.sha1),
+            None => true,
+        };
+        let current = &reply.json["current"];
+        match reply.status {
+            200..300 if is_ours(&reply.json) => Ok(None),
+            200..300 => {
+                let problem = format!("{} was changed while it was sent; push again", item.key);
+                Err(Failure::new(problem))
+            }
+            // Stored by a request whose response was lost.
+            412 if item.file.is_some() && is_ours(current) => Ok(None),
+            412 => {
+                let current = serde_json::from_value(current.clone()).ok();
+                self.changed_by_others(item, current.as_ref()).map(Some)
+            }
+            400 | 409 | 413 | 422 if reply.json.get("error").is_some() => {
+                let (error, findings) = (reply.sentence(), reply.json.get("findings"));
+                let problem = json!({"key": item.key, "error": error, "findings": findings});
+                Ok(Some(problem))
+            }
+            _ => Err(reply.failure()),
+        }
+    }
+
+    /// A key that somebody else has changed: who, when, and the difference.
+    fn changed_by_others(&self, item: &Item, current: Option<&Stored>) -> Result<Json, Failure> {
+        let stored = diff::stored(&self.api, &item.key)?;
+        let file = self.root.files.get(&item.key);
+        let file = file.map(|file| diff::local(&file.path)).transpose()?;
+        let by = current.map_or_else(|| "somebody".to_owned(), Stored::last_change);
+        let change = if stored.is_some() {
+            "changed"
+        } else {
+            "deleted"
+        };
+        let key = &item.key;
+        Ok(json!({
+            "key": key,
+            "error": format!(
+                "{by} {change} {key} since; take that over with `ztp pull DIR --overwrite --only {key}`, or replace \
+                 it with `ztp push DIR --force --only {key}`"
+            ),
+            "diff": diff::unified(key, stored.as_ref(), file.as_ref()),
+        }))
+    }
+}
+
+/// Whether a file is uploaded in parts.
+fn is_large(item: &Item) -> bool {
+    item.size >= Some(MIN_UPLOAD_BYTES) && store_of(&item.key) == Store::R2
+}
+
+fn display_problem(problem: &Json) -> String {
+    let diff = problem["diff"].as_str().unwrap_or_default();
+    format!("{}\n{diff}{}", text(&problem["error"]), findings(problem))
+}
+
+fn display_copies(copies: &[(String, Vec<String>)]) -> String {
+    let lines = copies.iter().map(|(key, nodes)| {
+        let (number, nodes) = (nodes.len(), line(&nodes.join(" ")));
+        format!(
+            "the former {key} is the definition of {number} nodes, which keep their copy; after the push, this lets \
+             them match neighbordb again:\n  ztp reprovision {nodes}\n"
+        )
+    });
+    lines.collect()
 }
 
 /// The order of a push: nothing is stored before the content that it names.
@@ -316,29 +489,37 @@ fn rank(kind: &ContentKind) -> u8 {
     }
 }
 
-/// Whether the Worker reads a key from a store. The same key in the other store is not content.
-fn is_content(key: &str, store: Store) -> bool {
-    ContentKind::of(key).is_ok_and(|kind| kind.store() == store)
-}
-
-fn not_content() -> Step {
-    Step::LeaveAlone("the Worker does not read it".to_owned())
-}
-
-fn not_pushed() -> Step {
-    Step::LeaveAlone("no push has stored it".to_owned())
-}
-
-fn keys(plan: &Plan, store: Store) -> Vec<String> {
-    plan.stored(store).map(|item| item.key.clone()).collect()
-}
-
-fn read(file: &File) -> Result<Vec<u8>, Failure> {
-    regular::read(&file.path, file.kind.store().max_value_bytes())
-        .map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(&file.path))))
-}
-
-fn style() -> ProgressStyle {
+/// A bar for bytes, which indicatif shows only on a terminal.
+pub fn style() -> ProgressStyle {
     let template = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {wide_msg}";
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+impl Only {
+    /// Whether a key is selected.
+    pub fn includes(&self, key: &str) -> bool {
+        let below = |path: &String| {
+            key.strip_prefix(path.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.only.is_empty() || self.only.iter().any(below)
+    }
+
+    /// Checks that each path selects a key.
+    ///
+    /// # Errors
+    /// One does not.
+    pub fn check<'k>(&self, keys: impl Iterator<Item = &'k str> + Clone) -> Result<(), Failure> {
+        for path in &self.only {
+            let only = Self {
+                only: vec![path.clone()],
+            };
+            if !keys.clone().any(|key| only.includes(key)) {
+                return Err(Failure::new(format!(
+                    "--only {path} selects nothing; give a path below DIR, such as definitions/leaf or files"
+                )));
+            }
+        }
+        Ok(())
+    }
 }

@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{Error, Read, Result};
 use std::path::Path;
 
+use crate::{Failure, display_path};
+
 /// The message for a pipe, a socket or a device.
 pub const NOT_A_FILE: &str = "this is neither a file nor a folder";
 
@@ -32,12 +34,37 @@ pub fn open(path: &Path) -> Result<File> {
 /// # Errors
 /// It cannot be read, or has more bytes than `limit`, also if the file system reports a smaller size.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    bounded(open(path)?, limit)
+}
+
+fn bounded(reader: impl Read, limit: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    reader.take(limit + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > limit {
         true => Err(Error::other(format!("it has more than {limit} bytes"))),
         false => Ok(bytes),
     }
+}
+
+/// The bytes of a regular file, or of standard input if its name is `-`.
+///
+/// # Errors
+/// As [`read`], as a message with the name.
+pub fn input(path: &Path, limit: u64) -> std::result::Result<Vec<u8>, Failure> {
+    let read = match path == Path::new("-") {
+        true => bounded(std::io::stdin().lock(), limit),
+        false => read(path, limit),
+    };
+    read.map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(path))))
+}
+
+/// [`input`] that is a text.
+///
+/// # Errors
+/// As [`input`], or it is not UTF-8.
+pub fn text(path: &Path, limit: u64) -> std::result::Result<String, Failure> {
+    String::from_utf8(input(path, limit)?)
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(path))))
 }
 
 #[cfg(test)]

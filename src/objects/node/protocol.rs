@@ -109,6 +109,9 @@ pub struct RecordCopy {
     pub revision: u64,
     pub contents: Contents,
     pub written: Written,
+    /// The operator who wrote it; `None`: a switch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// The history of a node, the oldest first.

@@ -1,18 +1,17 @@
-//! The database of a site's object: the table of the audit log.
+//! The database of a site's object: the audit log, and the keys that it wrote lately.
 
 use std::cell::Cell;
 
 use serde::Deserialize;
 use worker::{SqlStorage, SqlStorageValue};
 use ztp_core::audit::{Ending, Entry, Intent};
+use ztp_core::kv::STALE_WINDOW_MS;
 
+use super::content::KeyState;
 use super::protocol::Query;
 
 /// How many expired entries one change deletes at most, so that none waits for long.
 const MAX_FORGOTTEN: u32 = 100;
-
-/// Maximum size of a part of a result, in bytes: a row has at most 2 MB.
-const MAX_PART: usize = 1_000_000;
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS audit (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -20,10 +19,21 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS audit (
     who TEXT NOT NULL,
     target TEXT NOT NULL,
     intent TEXT NOT NULL,
-    ending TEXT
+    ending TEXT,
+    former TEXT
 );
-CREATE TABLE IF NOT EXISTS checked (part INTEGER PRIMARY KEY, text TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS audit_target ON audit (target, number);";
+CREATE INDEX IF NOT EXISTS audit_target ON audit (target, number);
+CREATE INDEX IF NOT EXISTS audit_former ON audit (former) WHERE former IS NOT NULL;
+CREATE TABLE IF NOT EXISTS written (
+    key TEXT PRIMARY KEY,
+    expires INTEGER NOT NULL,
+    state TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS item (
+    name TEXT PRIMARY KEY,
+    time INTEGER NOT NULL,
+    text TEXT NOT NULL
+) WITHOUT ROWID;";
 
 /// The tables of one site.
 pub struct Database {
@@ -41,8 +51,14 @@ struct Row {
 }
 
 #[derive(Deserialize)]
-struct Part {
+struct Item {
+    name: String,
     text: String,
+}
+
+#[derive(Deserialize)]
+struct State {
+    state: String,
 }
 
 #[derive(Deserialize)]
@@ -87,9 +103,83 @@ impl Database {
     pub fn end(&self, number: u64, ending: &Ending) -> worker::Result<()> {
         let values = vec![
             serde_json::to_string(ending)?.into(),
+            match &ending.former {
+                Some(former) => former.as_str().into(),
+                None => SqlStorageValue::Null,
+            },
             (number as f64).into(),
         ];
-        self.exec("UPDATE audit SET ending = ? WHERE number = ?", values)?;
+        let update = "UPDATE audit SET ending = ?, former = ? WHERE number = ?";
+        self.exec(update, values)?;
+        Ok(())
+    }
+
+    /// Whether a change after a time replaced the value with this key in R2.
+    pub fn is_former(&self, kept: &str, after: u64) -> worker::Result<bool> {
+        let select = "SELECT number FROM audit WHERE former = ? AND time > ? LIMIT 1";
+        let values = vec![kept.into(), (after as f64).into()];
+        let rows: Vec<Number> = self.exec(select, values)?.to_array()?;
+        Ok(!rows.is_empty())
+    }
+
+    /// The state of a key; empty if it was not written lately.
+    pub fn key_state(&self, key: &str, now: u64) -> worker::Result<KeyState> {
+        let select = "SELECT state FROM written WHERE key = ? AND expires > ?";
+        let values = vec![key.into(), (now as f64).into()];
+        let rows: Vec<State> = self.exec(select, values)?.to_array()?;
+        match rows.first() {
+            Some(row) => Ok(serde_json::from_str(&row.state)?),
+            None => Ok(KeyState::default()),
+        }
+    }
+
+    /// Replaces the state of a key.
+    pub fn save_key_state(&self, key: &str, state: &KeyState, now: u64) -> worker::Result<()> {
+        let insert = "INSERT OR REPLACE INTO written (key, expires, state) VALUES (?, ?, ?)";
+        let values = vec![
+            key.into(),
+            ((now + STALE_WINDOW_MS) as f64).into(),
+            serde_json::to_string(state)?.into(),
+        ];
+        self.exec(insert, values)?;
+        Ok(())
+    }
+
+    /// Deletes the states of keys of which reads of KV are not stale any more.
+    pub fn forget_key_states(&self, now: u64) -> worker::Result<()> {
+        self.exec(
+            "DELETE FROM written WHERE expires <= ?",
+            vec![(now as f64).into()],
+        )?;
+        Ok(())
+    }
+
+    /// Stores an item.
+    pub fn set_item(&self, name: &str, text: &str, now: u64) -> worker::Result<()> {
+        let insert = "INSERT OR REPLACE INTO item (name, time, text) VALUES (?, ?, ?)";
+        self.exec(insert, vec![name.into(), (now as f64).into(), text.into()])?;
+        Ok(())
+    }
+
+    /// The items with a name, or with names below it, in the order of the names.
+    pub fn items(&self, name: &str) -> worker::Result<Vec<(String, String)>> {
+        let select = "SELECT name, text FROM item WHERE name = ?1 OR (name > ?1 || '/' AND name < ?1 || '0') ORDER BY name";
+        let rows: Vec<Item> = self.exec(select, vec![name.into()])?.to_array()?;
+        Ok(rows.into_iter().map(|row| (row.name, row.text)).collect())
+    }
+
+    /// The items that were stored before a time, a few at once.
+    pub fn old_items(&self, time: u64) -> worker::Result<Vec<(String, String)>> {
+        let select = "SELECT name, text FROM item WHERE time < ? ORDER BY name LIMIT ?";
+        let values = vec![(time as f64).into(), f64::from(MAX_FORGOTTEN).into()];
+        let rows: Vec<Item> = self.exec(select, values)?.to_array()?;
+        Ok(rows.into_iter().map(|row| (row.name, row.text)).collect())
+    }
+
+    /// Deletes the items with a name, or with names below it.
+    pub fn remove_items(&self, name: &str) -> worker::Result<()> {
+        let delete = "DELETE FROM item WHERE name = ?1 OR (name > ?1 || '/' AND name < ?1 || '0')";
+        self.exec(delete, vec![name.into()])?;
         Ok(())
     }
 
@@ -118,30 +208,6 @@ impl Database {
         );
         let rows: Vec<Row> = self.exec(&select, values)?.to_array()?;
         rows.into_iter().map(Row::entry).collect()
-    }
-
-    /// Keeps the result of a check.
-    pub fn keep_check(&self, result: &str) -> worker::Result<()> {
-        self.exec("DELETE FROM checked", Vec::new())?;
-        let mut rest = result;
-        for part in 0_u32.. {
-            let (text, others) = rest.split_at(rest.floor_char_boundary(MAX_PART));
-            let insert = "INSERT INTO checked (part, text) VALUES (?, ?)";
-            self.exec(insert, vec![f64::from(part).into(), text.into()])?;
-            rest = others;
-            if rest.is_empty() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// The result of the last check.
-    pub fn last_check(&self) -> worker::Result<Option<String>> {
-        let select = "SELECT text FROM checked ORDER BY part";
-        let parts: Vec<Part> = self.exec(select, Vec::new())?.to_array()?;
-        let text: String = parts.into_iter().map(|part| part.text).collect();
-        Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
     /// Deletes entries that are older than a time, a few at once.

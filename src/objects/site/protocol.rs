@@ -3,9 +3,14 @@
 use serde::{Deserialize, Serialize};
 use worker::Stub;
 use ztp_core::audit::{Ending, Entry, Intent};
+use ztp_core::node::Written;
 
+use crate::conditions::Preconditions;
 use crate::error::Error;
-use crate::objects::call::call;
+use crate::objects::call::{MAX_CALL_MS, call_within};
+
+/// The timeout of a change of a value, in milliseconds: it may wait for another one of the same key.
+const MAX_CHANGE_MS: u32 = 30_000;
 
 /// The operations of a site.
 #[derive(Debug, Serialize, Deserialize)]
@@ -16,10 +21,71 @@ pub enum Command {
     End { number: u64, ending: Ending },
     /// Returns entries.
     Entries(Query),
-    /// Keeps the result of a check of the content, as JSON.
-    KeepCheck(String),
-    /// Returns it.
-    LastCheck,
+    /// Changes a value in KV, with its entry of the audit log.
+    Change(Box<ValueChange>),
+    /// Returns the value of a key that counts although KV may show another one.
+    Written(String),
+    /// Stores an item, which is deleted some days later: its name, and its text.
+    SetItem(String, String),
+    /// Returns the items with this name, or with names below it.
+    Items(String),
+    /// Deletes the items with this name, or with names below it.
+    RemoveItems(String),
+}
+
+/// A change of a value in KV. The target of the intent is its key.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ValueChange {
+    pub intent: Intent,
+    /// `None`: it is deleted.
+    pub value: Option<StoredValue>,
+    pub conditions: Preconditions,
+}
+
+/// A value that is stored, or to be stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredValue {
+    /// In hexadecimal.
+    pub sha1: String,
+    /// In bytes.
+    pub size: u64,
+    /// When it was stored, in ISO 8601, if that is known; so for the next two.
+    pub modified: Option<String>,
+    pub by: Option<String>,
+    pub via: Option<String>,
+    /// The key of its bytes in R2. A stored value has one if this object wrote it lately.
+    pub kept: Option<String>,
+}
+
+impl StoredValue {
+    /// The ETag of a value in KV.
+    pub fn etag(&self) -> String {
+        etag(&self.sha1)
+    }
+}
+
+/// The ETag of a value in KV with this SHA-1.
+pub fn etag(sha1: &str) -> String {
+    format!("\"{sha1}\"")
+}
+
+/// A value as this object wrote it last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenValue {
+    /// `None`: it was deleted.
+    pub value: Option<StoredValue>,
+    pub written: Written,
+}
+
+impl WrittenValue {
+    /// The value that counts: the written one, or `in_kv`, which KV shows.
+    pub fn or(self, in_kv: Option<StoredValue>, now: u64) -> Option<StoredValue> {
+        let sha1 = in_kv.as_ref().map(|value| value.sha1.as_str());
+        match self.written.counts_over(sha1, now) {
+            true => self.value,
+            false => in_kv,
+        }
+    }
 }
 
 /// Which entries, the newest first.
@@ -42,8 +108,23 @@ pub enum Reply {
     Begun(u64),
     Ended,
     Entries(Vec<Entry>),
-    /// The result of the last check.
-    Check(Option<String>),
+    /// The value is changed: the number of the entry.
+    Changed {
+        number: u64,
+        /// Whether there was no value before.
+        created: bool,
+    },
+    /// The value is the same already. Nothing was written, and there is no entry.
+    Unchanged,
+    /// A condition does not hold for this value. Nothing was written, and there is no entry.
+    Refused(Option<StoredValue>),
+    /// There is no value to delete. There is no entry.
+    Missing,
+    /// Other changes of this key take too long. There is no entry.
+    Busy,
+    Written(Option<WrittenValue>),
+    /// Names and texts, in the order of the names.
+    Items(Vec<(String, String)>),
     /// Storage failed: the cause.
     Failed(String),
 }
@@ -54,8 +135,11 @@ impl Command {
     /// # Errors
     /// [`Error::Storage`] if it fails or does not reply in time.
     pub async fn send(&self, stub: Stub) -> Result<Reply, Error> {
-        let doing = "calling the audit log";
-        match call(stub, self, doing).await? {
+        let (timeout, doing) = match self {
+            Self::Change(change) => (MAX_CHANGE_MS, format!("writing {}", change.intent.target)),
+            _ => (MAX_CALL_MS, "calling the audit log".to_owned()),
+        };
+        match call_within(timeout, stub, self, &doing).await? {
             Reply::Failed(cause) => Err(Error::storage(doing, cause)),
             reply => Ok(reply),
         }

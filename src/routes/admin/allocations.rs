@@ -54,8 +54,9 @@ pub async fn list(context: Context<'_>) -> Result<Response, Error> {
 /// refused are in the response, and do not affect others. `since` is ignored: the allocation begins now. If the nodes
 /// hold all of these values already, nothing is written, and `audit` is null.
 ///
-/// 400 if the body is invalid; 413 over [`MAX_IMPORTED`] allocations; 503 if storage fails: some may be allocated.
+/// 400 if the body is invalid; 403 for an operator with sites; 413 over [`MAX_IMPORTED`] allocations; 503 if storage fails: some may be allocated.
 pub async fn import(context: Context<'_>) -> Result<Response, Error> {
+    context.check_all_sites()?;
     let body = fields(&context, &["allocations"]).await?;
     let wanted = read(body.get("allocations"))?;
     let total: usize = wanted.values().map(Vec::len).sum();

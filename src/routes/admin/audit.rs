@@ -1,7 +1,7 @@
 //! /admin/audit: every change that an operator made through the /admin API.
 
 use serde_json::{Value, json};
-use ztp_core::audit::{Action, Entry, Intent, Outcome, UNDO_MS};
+use ztp_core::audit::{Action, Entry, Intent};
 use ztp_core::key::NODES;
 use ztp_core::path;
 
@@ -42,7 +42,7 @@ pub async fn list(context: Context<'_>) -> Result<Response, Error> {
     Ok(respond(&body))
 }
 
-fn may_see(context: &Context<'_>, entry: &Entry) -> bool {
+pub fn may_see(context: &Context<'_>, entry: &Entry) -> bool {
     let of_content = entry.intent.site.is_none() && !concerns_node(entry);
     context
         .operator
@@ -70,9 +70,7 @@ fn display(entry: &Entry) -> Value {
         undo_of,
     } = &entry.intent;
     let ending = entry.ending.as_ref();
-    let undoable = ending.is_some_and(|ending| ending.outcome == Outcome::Done)
-        && matches!(action, Action::Store | Action::Delete)
-        && now() < entry.time + UNDO_MS;
+    let undoable = entry.undo(&[], now()).is_ok();
     json!({
         "n": entry.number,
         "time": iso_time(entry.time),

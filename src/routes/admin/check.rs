@@ -24,12 +24,18 @@ pub const MAX_CHECKED_NODES: usize = 500;
 pub const MAX_CHECKED_BYTES: u64 = 16 << 20;
 /// Maximum number of keys in one request.
 pub const MAX_CHECKED_KEYS: usize = 50_000;
-/// Maximum number of findings that are kept.
-pub const MAX_FINDINGS: usize = 1_000;
+/// Maximum size of the findings that are kept, as JSON in bytes: a row of the object has at most 2 MB.
+pub const MAX_FINDINGS_BYTES: usize = 1 << 20;
 /// Maximum size of the message of a finding that is kept, in bytes: it may repeat values.
 const MAX_MESSAGE: usize = 1_024;
-/// How many storage operations a scheduled check begins another page with at most.
+/// Maximum size of the line that a finding shows, in bytes.
+const MAX_LINE: usize = 256;
+/// After so many storage operations a page ends. Cloudflare limits those of one request: 50 on the free plan.
+const MAX_PAGE_OPERATIONS: u32 = 40;
+/// After so many a scheduled check leaves the next pages to the next one. The limit is 1,000 on the paid plan.
 const MAX_OPERATIONS: u32 = 300;
+/// The name under which the object of all sites keeps the result.
+const ITEM: &str = "check";
 
 /// POST /admin/check: checks a page of the content, as KV shows it, and keeps the result. `cursor` in the response
 /// continues with the next nodes.
@@ -44,7 +50,7 @@ pub async fn run(context: Context<'_>) -> Result<Response, Error> {
     Ok(respond(&result))
 }
 
-/// GET /admin/check: the last result, of all its pages, with its age in seconds.
+/// GET /admin/check: the last result, of all its pages, with its age in seconds. It is kept for seven days.
 ///
 /// 404 if there is none; 503 if storage fails.
 pub async fn last(context: Context<'_>) -> Result<Response, Error> {
@@ -70,9 +76,7 @@ pub async fn scheduled(storage: &Storage, identifier: Identifier) -> Result<(), 
         let result = check_page(storage, identifier, cursor.as_deref()).await?;
         keep(storage, &result, cursor.as_deref()).await?;
         cursor = result["cursor"].as_str().map(str::to_owned);
-        let used = storage.operations();
-        let used = used.kv_reads + used.r2_reads + used.object_calls;
-        if cursor.is_none() || used > MAX_OPERATIONS {
+        if cursor.is_none() || storage.operations().total() > MAX_OPERATIONS {
             return Ok(());
         }
     }
@@ -84,6 +88,7 @@ async fn check_page(
     identifier: Identifier,
     cursor: Option<&str>,
 ) -> Result<Value, Error> {
+    let before = storage.operations().total();
     let mut contents = StoredContents::default();
     let mut shared = Vec::new();
     let prefixes: &[&str] = match cursor {
@@ -139,7 +144,11 @@ async fn check_page(
             nodes += group.len();
             let Some((last, _)) = group.last() else { break };
             next = Some(pages.after(last));
-            if nodes >= MAX_CHECKED_NODES || contents.bytes > MAX_CHECKED_BYTES {
+            let used = storage.operations().total() - before;
+            if nodes >= MAX_CHECKED_NODES
+                || contents.bytes > MAX_CHECKED_BYTES
+                || used >= MAX_PAGE_OPERATIONS
+            {
                 break 'pages;
             }
         }
@@ -155,7 +164,8 @@ async fn check_page(
     Ok(json!({
         "time": iso_time(time),
         "at": time,
-        "findings": found.map(display).collect::<Vec<_>>(),
+        "findings": found.map(|finding| display(finding, &contents)).collect::<Vec<_>>(),
+        "omitted": 0,
         "covered": { "documents": documents, "nodes": nodes, "complete": next.is_none() },
         "cursor": next,
     }))
@@ -166,9 +176,15 @@ fn depends_on_nodes(finding: &Finding) -> bool {
     finding.kind == FindingKind::UndefinedName
 }
 
-fn display(finding: &Finding) -> Value {
+/// A finding with the line that it is about.
+fn display(finding: &Finding, contents: &StoredContents) -> Value {
     let mut shown = display_finding(finding);
     shown["message"] = cut(&finding.message, MAX_MESSAGE, char::len_utf8).into();
+    let line = finding.position.and_then(|position| {
+        let text = contents.text(&finding.key)?;
+        text.lines().nth(position.line.checked_sub(1)?)
+    });
+    shown["text"] = line.map(|line| cut(line, MAX_LINE, char::len_utf8)).into();
     shown
 }
 
@@ -185,17 +201,27 @@ async fn keep(storage: &Storage, page: &Value, cursor: Option<&str>) -> Result<(
         };
         result["covered"]["nodes"] = json!(sum("nodes"));
         result["covered"]["documents"] = before["covered"]["documents"].clone();
+        result["omitted"] = before["omitted"].clone();
         let all = [&before, page].map(|result| result["findings"].as_array());
         let all = all.into_iter().flatten().flatten().cloned();
         result["findings"] = all.collect();
     }
     if let Some(findings) = result["findings"].as_array_mut() {
-        findings.truncate(MAX_FINDINGS);
+        let mut room = MAX_FINDINGS_BYTES;
+        let fits = findings.iter().take_while(|finding| {
+            let size = finding.to_string().len();
+            let fits = size <= room;
+            room = room.saturating_sub(size);
+            fits
+        });
+        let kept = fits.count();
+        let omitted = findings.len() - kept;
+        findings.truncate(kept);
+        let omitted = omitted as u64 + result["omitted"].as_u64().unwrap_or_default();
+        result["omitted"] = json!(omitted);
     }
-    match storage
-        .call_site(Command::KeepCheck(result.to_string()))
-        .await?
-    {
+    let command = Command::SetItem(ITEM.to_owned(), result.to_string());
+    match storage.call_site(command).await? {
         Reply::Ended => Ok(()),
         _ => Err(unexpected()),
     }
@@ -203,8 +229,11 @@ async fn keep(storage: &Storage, page: &Value, cursor: Option<&str>) -> Result<(
 
 /// The result that is kept.
 async fn kept(storage: &Storage) -> Result<Option<Value>, Error> {
-    match storage.call_site(Command::LastCheck).await? {
-        Reply::Check(text) => Ok(text.and_then(|text| serde_json::from_str(&text).ok())),
+    match storage.call_site(Command::Items(ITEM.to_owned())).await? {
+        Reply::Items(items) => {
+            let text = items.into_iter().next().map(|(_, text)| text);
+            Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+        }
         _ => Err(unexpected()),
     }
 }

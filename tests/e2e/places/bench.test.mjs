@@ -27,6 +27,7 @@ class Bell extends DurableObject {
 }
 export class ResourcePool extends Bell {}
 export class Node extends Bell {}
+export class Site extends Bell {}
 
 export default class extends WorkerEntrypoint {
   async fetch(request) {

@@ -75,7 +75,7 @@ impl Check<'_> {
     pub(super) fn definitions(&mut self) {
         let definitions = std::mem::take(&mut self.definitions);
         for (key, definition) in &definitions {
-            self.keys_of_definition(key);
+            self.definition_alone(key);
             let (scope, site) = match ContentKind::of(key) {
                 Ok(ContentKind::Record(node, _)) => {
                     let own = self.attributes.get(&node).cloned().unwrap_or_default();
@@ -113,7 +113,7 @@ impl Check<'_> {
     }
 
     /// Finds keys of a definition and of its actions that no client reads.
-    fn keys_of_definition(&mut self, key: &str) {
+    pub(super) fn definition_alone(&mut self, key: &str) {
         let Some(Ok(root)) = self.index.text(key).map(|text| yaml::parse(&text)) else {
             return;
         };

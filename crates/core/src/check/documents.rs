@@ -48,7 +48,7 @@ impl Check<'_> {
         for level in entries.iter().filter_map(|entry| entry.get("level")) {
             let known = level
                 .as_str()
-                .is_none_or(|name| LEVELS.contains(&name.to_uppercase().as_str()));
+                .is_none_or(|name| LEVELS.contains(&name.to_ascii_uppercase().as_str()));
             if !known {
                 let message = format!("{} is not a valid logging level", level.shown());
                 self.add(Finding::at(

@@ -17,7 +17,24 @@ const KEY: &str = "neighbordb";
 impl Check<'_> {
     /// Checks neighbordb, by itself and against the rest of the content.
     pub(super) fn neighbordb(&mut self) {
-        let Some(text) = self.yaml(KEY) else { return };
+        let Some((root, neighbordb)) = self.neighbordb_alone() else {
+            return;
+        };
+        let lines = Lines::of(&root);
+        let entries = neighbordb.entries();
+        for entry in entries {
+            self.named_content(entry, &lines);
+            self.never_matches(entry);
+        }
+        self.shadowed(entries);
+        self.repeated_names(entries, &lines);
+        self.known_nodes(entries, &lines);
+        self.unused_variables(&root, entries);
+    }
+
+    /// Checks neighbordb by itself. The other checks need a valid file: `None` if it is not valid.
+    pub(super) fn neighbordb_alone(&mut self) -> Option<(Node, Neighbordb)> {
+        let text = self.yaml(KEY)?;
         let problems = Neighbordb::problems(&text, self.identifier);
         for problem in &problems {
             let (kind, message) = match &problem.pattern {
@@ -32,22 +49,10 @@ impl Check<'_> {
             };
             self.add(Finding::at(kind, KEY, problem.diagnostic.position, message));
         }
-        let Ok(root) = yaml::parse(&text) else { return };
+        let root = yaml::parse(&text).ok()?;
         self.unknown_keys(&root);
-        // The other checks need a valid file.
-        let Ok(neighbordb) = Neighbordb::parse(&text, self.identifier) else {
-            return;
-        };
-        let lines = Lines::of(&root);
-        let entries = neighbordb.entries();
-        for entry in entries {
-            self.named_content(entry, &lines);
-            self.never_matches(entry);
-        }
-        self.shadowed(entries);
-        self.repeated_names(entries, &lines);
-        self.known_nodes(entries, &lines);
-        self.unused_variables(&root, entries);
+        let neighbordb = Neighbordb::parse(&text, self.identifier).ok()?;
+        Some((root, neighbordb))
     }
 
     fn unknown_keys(&mut self, root: &Node) {

@@ -51,7 +51,7 @@ impl Check<'_> {
             .find(|key| self.index.has(key))
     }
 
-    fn startup_config(&mut self, key: &str) {
+    pub(super) fn startup_config(&mut self, key: &str) {
         if self.index.get(key).is_some_and(|file| file.size == 0) {
             let message = "the startup-config is empty";
             self.add(Finding::of_file(
@@ -63,7 +63,7 @@ impl Check<'_> {
     }
 
     /// Checks that a switch can send the id that its folder is named after.
-    fn id_is_sent(&mut self, node: &str) {
+    pub(super) fn id_is_sent(&mut self, node: &str) {
         let (sent, message) = match self.identifier {
             Identifier::SystemMac => {
                 let sent = normalize_mac(node);
@@ -88,9 +88,20 @@ impl Check<'_> {
 
     fn fits_its_pattern(&mut self, node: &str) {
         let pattern = self.pattern(node);
-        let Some((facts_key, facts)) = self.facts(node) else {
+        let Some(facts) = self.facts_of_node(node) else {
             return;
         };
+        if let Some((key, pattern)) = pattern
+            && let Err(mismatch) = pattern.check(&facts)
+        {
+            let message = format!("the node '{node}' does not match its pattern: {mismatch}");
+            self.add(Finding::of_file(FindingKind::RefusedNode, key, message));
+        }
+    }
+
+    /// The facts of a node; a finding if they are those of another one.
+    pub(super) fn facts_of_node(&mut self, node: &str) -> Option<NodeFacts> {
+        let (facts_key, facts) = self.facts(node)?;
         match facts.id(self.identifier) {
             Ok(id) if id.as_str() == node => {}
             Ok(id) => {
@@ -109,15 +120,10 @@ impl Check<'_> {
                 ));
             }
         }
-        if let Some((key, pattern)) = pattern
-            && let Err(mismatch) = pattern.check(&facts)
-        {
-            let message = format!("the node '{node}' does not match its pattern: {mismatch}");
-            self.add(Finding::of_file(FindingKind::RefusedNode, key, message));
-        }
+        Some(facts)
     }
 
-    fn pattern(&mut self, node: &str) -> Option<(String, Pattern)> {
+    pub(super) fn pattern(&mut self, node: &str) -> Option<(String, Pattern)> {
         let key = format!("nodes/{node}/{}", Record::Pattern.name());
         let text = self.yaml(&key)?;
         match Pattern::parse_stored(&text) {

@@ -18,6 +18,12 @@ const MAX_SHOWN: usize = 3;
 impl Check<'_> {
     /// Checks every pool, and that it has a value for each node that calls it.
     pub(super) fn pools(&mut self) {
+        self.read_pools();
+        self.suffice();
+    }
+
+    /// Checks every pool by itself.
+    pub(super) fn read_pools(&mut self) {
         let pools = self.keys(|kind| match kind {
             ContentKind::Pool(name) => Some(name.clone()),
             _ => None,
@@ -45,7 +51,6 @@ impl Check<'_> {
                 }
             }
         }
-        self.suffice();
     }
 
     /// Finds values that the pool has twice, and nodes with two reservations.

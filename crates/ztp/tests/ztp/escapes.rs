@@ -1,10 +1,9 @@
 //! Names and foreign texts are escaped in the output, for terminals and CIs.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::process::Command;
 
 use crate::scratch::Scratch;
+use crate::server::{JSON, serve};
 
 /// Terminal sequences that clear the screen, hide text, move the cursor and reverse the text, and commands
 /// of GitHub Actions in both forms, Azure Pipelines and TeamCity.
@@ -139,8 +138,8 @@ fn an_error_escapes_arguments() {
         vec![HOSTILE],
         vec!["validate", "root", "--format", HOSTILE],
         vec!["explain", HOSTILE, "--serial", HOSTILE],
-        vec!["push", ".", "--project", HOSTILE],
-        vec!["pull", ".", "--project", HOSTILE],
+        vec!["push", ".", "--url", HOSTILE],
+        vec!["pull", ".", "--url", HOSTILE],
     ] {
         let (status, output) = scratch.ztp(&args);
         assert_eq!(status, 2, "{output}");
@@ -172,42 +171,34 @@ fn explain_escapes_texts_of_files() {
 
 #[test]
 fn explain_escapes_responses_of_a_server() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let definition = serde_json::json!({"name": HOSTILE}).to_string();
-    let responses = [
-        ("200 OK", definition.clone()),
-        ("400 Bad Request", HOSTILE.to_owned()),
-        ("500 Error", HOSTILE.to_owned()),
-    ];
-    let server = std::thread::spawn(move || {
-        for (status, body) in responses {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let mut header = String::new();
-            while reader.read_line(&mut header).unwrap() > 2 {
-                header.clear();
-            }
-            let length = body.len();
-            write!(
-                stream,
-                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}"
-            )
-            .unwrap();
-        }
+    let explanation = serde_json::json!({
+        "node": HOSTILE, "known": false, "status": 201, "error": null, "definition_error": null,
+        "selection": {"pattern": HOSTILE, "candidates": [{"pattern": HOSTILE, "outcome": HOSTILE, "reason": HOSTILE}]},
+        "definition": {"name": HOSTILE}, "pools": [{"pool": HOSTILE, "value": HOSTILE, "held": true}],
+        "warnings": [HOSTILE],
     });
+    let refusal = serde_json::json!({"error": HOSTILE});
+    let (url, server) = serve(vec![
+        ("200 OK", JSON, explanation.to_string()),
+        ("200 OK", JSON, explanation.to_string()),
+        ("404 Not Found", JSON, refusal.to_string()),
+        ("403 Forbidden", "", HOSTILE.to_owned()),
+    ]);
     let scratch = Scratch::new("escapes-server");
     let mut outputs = Vec::new();
-    for expected in [0, 1, 2] {
-        let (status, output) = scratch.ztp(&["explain", "--url", &url, "--id", "JPE1"]);
+    for (expected, json) in [(0, &["--json"][..]), (0, &[]), (1, &[]), (2, &[])] {
+        let args = [&["explain", "--url", &url, "--id", "JPE1"], json].concat();
+        let (status, output) = scratch.ztp_with(&args, &[("ZTP_TOKEN", "t")], "");
         assert_eq!(status, expected, "{output}");
         assert_harmless(&output, false);
         outputs.push(output);
     }
-    server.join().unwrap();
-    let printed: serde_json::Value = serde_json::from_str(&outputs[0]).unwrap();
-    assert_eq!(
-        printed,
-        serde_json::from_str::<serde_json::Value>(&definition).unwrap()
+    let asked = server.join().unwrap();
+    assert!(
+        asked[0].starts_with("POST /admin/explain HTTP/1.1\r\n"),
+        "{asked:?}"
     );
+    assert!(asked[0].ends_with(r#"{"node":"JPE1"}"#), "{asked:?}");
+    let printed: serde_json::Value = serde_json::from_str(&outputs[0]).unwrap();
+    assert_eq!(printed, explanation);
 }

@@ -1,7 +1,4 @@
-//! `ztp explain` with files, and with a server.
-
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+//! `ztp explain` with files.
 
 use crate::scratch::Scratch;
 
@@ -131,36 +128,4 @@ fn an_error_shows_the_valid_notation() {
     let (status, text) = scratch.ztp(&args);
     assert_eq!(status, 2);
     assert!(text.contains("INTERFACE=DEVICE:PORT"), "{text}");
-}
-
-#[test]
-fn explain_with_url_shows_the_response_of_a_worker() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/t/site-token", listener.local_addr().unwrap());
-    let server = std::thread::spawn(move || {
-        let mut asked = Vec::new();
-        for response in [
-            "200 OK\r\nContent-Length: 14\r\n\r\n{\"actions\":[]}",
-            "400 Bad Request\r\nContent-Length: 7\r\n\r\nunknown",
-        ] {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let mut line = String::new();
-            reader.read_line(&mut line).unwrap();
-            asked.push(line);
-            let mut header = String::new();
-            while reader.read_line(&mut header).unwrap() > 2 {
-                header.clear();
-            }
-            write!(stream, "HTTP/1.1 {response}").unwrap();
-        }
-        asked
-    });
-    let scratch = Scratch::new("explain-url");
-    let (status, text) = scratch.ztp(&["explain", "--url", &url, "--id", "a b"]);
-    assert_eq!((status, text.as_str()), (0, "{\n  \"actions\": []\n}\n"));
-    let (status, text) = scratch.ztp(&["explain", "--url", &url, "--id", "JPE1"]);
-    assert_eq!((status, text.as_str()), (1, "refused with 400: unknown\n"));
-    let asked = server.join().unwrap();
-    assert_eq!(asked[0], "GET /t/site-token/nodes/a%20b HTTP/1.1\r\n");
 }

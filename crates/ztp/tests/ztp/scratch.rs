@@ -1,7 +1,8 @@
 //! A folder for one test, and running `ztp` in it.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// A folder below the build's own for tests, empty at first.
 pub struct Scratch(PathBuf);
@@ -29,11 +30,38 @@ impl Scratch {
 
     /// Runs `ztp` here: its exit status and its output.
     pub fn ztp(&self, args: &[&str]) -> (i32, String) {
-        let done = Command::new(env!("CARGO_BIN_EXE_ztp"))
+        self.ztp_with(args, &[], "")
+    }
+
+    /// Runs `ztp` here with environment variables and standard input. Its settings are here, too.
+    pub fn ztp_with(
+        &self,
+        args: &[&str],
+        variables: &[(&str, &str)],
+        input: &str,
+    ) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ztp"));
+        for name in [
+            "ZTP_URL",
+            "ZTP_TOKEN",
+            "CF_ACCESS_CLIENT_ID",
+            "CF_ACCESS_CLIENT_SECRET",
+        ] {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(args)
             .current_dir(&self.0)
-            .output()
+            .env("XDG_CONFIG_HOME", self.0.join(".config"))
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .unwrap();
+        // A command that does not read its input closes it.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let done = child.wait_with_output().unwrap();
         let text = String::from_utf8(done.stdout).unwrap();
         let complaint = String::from_utf8(done.stderr).unwrap();
         (done.status.code().unwrap(), text + &complaint)

@@ -1,0 +1,167 @@
+//! `ztp check-list`: which switches of a list will boot, and why not the others.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use crate::api::{Api, Call};
+use crate::explain::neighbors;
+use crate::fleet::{entries, print, text};
+use crate::parallel::{self, AT_ONCE};
+use crate::servers::connect;
+use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular};
+
+/// The largest list, in bytes.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// A line of the list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    #[serde(alias = "serialnumber")]
+    serial: Option<String>,
+    #[serde(alias = "systemmac")]
+    mac: Option<String>,
+    model: Option<String>,
+    #[serde(alias = "neighbours")]
+    neighbors: Option<String>,
+    site: Option<String>,
+}
+
+/// A switch of the list.
+struct Device {
+    /// The line in the file.
+    line: u64,
+    name: String,
+    facts: Json,
+    site: Option<String>,
+}
+
+/// Checks each switch of a list.
+///
+/// # Errors
+/// The list is not valid, or the server fails.
+pub fn run(file: &Path, site: Option<&str>, url: Option<&str>, json: bool) -> Result<u8, Failure> {
+    let failed = |problem| Failure::new(format!("{}: {problem}", display_path(file)));
+    let devices = parse(&regular::input(file, MAX_BYTES)?).map_err(failed)?;
+    let api = connect(url)?;
+    let results = parallel::map(devices, AT_ONCE, |device| check(&api, &device, site))?;
+    let mut failed = 0;
+    for result in &results {
+        let boots = result["boots"] == true;
+        failed += usize::from(!boots);
+        let verdict = if boots { "boots" } else { "FAILS" };
+        let reason = text(&result["reason"]);
+        print(
+            json,
+            result,
+            &format!("{verdict}  {:20} {reason}", text(&result["name"])),
+        )?;
+    }
+    if !json {
+        let boots = results.len() - failed;
+        display(&format!(
+            "{} switches: {boots} will boot, {failed} will not\n",
+            results.len()
+        ))?;
+    }
+    Ok(if failed == 0 { CLEAN } else { FINDINGS })
+}
+
+/// The result for one switch: `{"line", "name", "boots", "reason", "explanation"}`.
+fn check(api: &Api, device: &Device, site: Option<&str>) -> Result<Json, Failure> {
+    let mut body = json!({"facts": device.facts});
+    if let Some(site) = device.site.as_deref().or(site) {
+        body["site"] = json!(site);
+    }
+    let reply = api.send(&Call::post(
+        format!("checking {}", device.name),
+        "/explain",
+        &body,
+    ))?;
+    // Facts that the server would refuse from the switch, too.
+    let (explanation, (boots, reason)) = match reply.status {
+        400 => (Json::Null, (false, reply.sentence())),
+        _ => {
+            let explanation = reply.ok()?;
+            let verdict = verdict(&explanation);
+            (explanation, verdict)
+        }
+    };
+    Ok(json!({
+        "line": device.line, "name": device.name, "boots": boots, "reason": reason, "explanation": explanation,
+    }))
+}
+
+/// Whether a switch will boot, and the reason.
+fn verdict(explanation: &Json) -> (bool, String) {
+    let errors = ["error", "definition_error"].map(|name| &explanation[name]);
+    if let Some(error) = errors.into_iter().find(|error| !error.is_null()) {
+        return (false, text(error));
+    }
+    if let Some(empty) = entries(explanation, "pools").find(|pool| pool["value"].is_null()) {
+        return (
+            false,
+            format!("the pool {} has no value for it", text(&empty["pool"])),
+        );
+    }
+    let mut reason = match &explanation["selection"]["pattern"] {
+        Json::Null => "it is known".to_owned(),
+        pattern => format!("by the pattern '{}'", text(pattern)),
+    };
+    if let Some(name) = explanation["definition"].get("name") {
+        reason += &format!(", with the definition '{}'", text(name));
+    }
+    for pool in entries(explanation, "pools") {
+        reason += &format!(", with {} {}", text(&pool["pool"]), text(&pool["value"]));
+    }
+    (true, reason)
+}
+
+/// The switches of a list.
+///
+/// # Errors
+/// It is not CSV, or a column or a field is not valid: which line, and what to write.
+fn parse(bytes: &[u8]) -> Result<Vec<Device>, String> {
+    // A spreadsheet may begin a file with a byte order mark, and separate fields by semicolons.
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let first = bytes
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let delimiter = if first.contains(&b';') { b';' } else { b',' };
+    let mut reader = csv::ReaderBuilder::new();
+    let mut reader = reader
+        .delimiter(delimiter)
+        .trim(csv::Trim::All)
+        .from_reader(bytes);
+    let headers = reader.headers().map_err(|error| error.to_string())?;
+    let headers: csv::StringRecord = headers.iter().map(str::to_lowercase).collect();
+    let records = reader.into_records().map(|record| {
+        let record = record.map_err(|error| error.to_string())?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let row = record.deserialize(Some(&headers)).map_err(|error| error.to_string());
+        row.and_then(|row| device(row, line)).map_err(|problem| {
+            format!("line {line}: {problem}; the first line names the columns serial, mac, model, neighbors and site")
+        })
+    });
+    records.collect()
+}
+
+fn device(row: Row, line: u64) -> Result<Device, String> {
+    let name = row.serial.clone().or(row.mac.clone());
+    let connected = row.neighbors.unwrap_or_default();
+    let connected = connected
+        .split([' ', ';', '\n', '\r'])
+        .filter(|part| !part.is_empty());
+    Ok(Device {
+        line,
+        name: name.ok_or("there is neither a serial number nor a MAC address")?,
+        facts: json!({
+            "serialnumber": row.serial, "systemmac": row.mac, "model": row.model,
+            "neighbors": neighbors(connected)?,
+        }),
+        site: row.site,
+    })
+}

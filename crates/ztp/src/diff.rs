@@ -1,0 +1,129 @@
+//! `ztp diff`: the changes that a push would make, as unified differences of texts.
+
+use std::path::Path;
+
+use indicatif::HumanBytes;
+use serde_json::json;
+use similar::TextDiff;
+
+use crate::api::{Api, Sink};
+use crate::cli::ChangeArgs;
+use crate::digest::FileDigest;
+use crate::fleet::print;
+use crate::parallel::{self, AT_ONCE};
+use crate::plan::{Item, Step};
+use crate::push::Push;
+use crate::terminal::line;
+use crate::{CLEAN, FINDINGS, Failure, regular};
+
+/// The largest text of a difference, in bytes. Of larger files, only sizes and hashes are shown.
+const MAX_BYTES: u64 = 1 << 20;
+/// The longest time for finding the smallest difference of two texts; then a larger one is shown.
+const DIFF_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
+const CONTEXT_LINES: usize = 3;
+
+/// One side of a difference.
+pub struct Side {
+    size: u64,
+    sha1: String,
+    /// If it is a text of at most `MAX_BYTES`.
+    text: Option<String>,
+}
+
+/// Prints the differences between the server and a data_root.
+///
+/// # Errors
+/// The data_root cannot be read, or the server fails.
+pub fn run(args: &ChangeArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
+    let push = Push::prepare(args, url, json)?;
+    let changed = |item: &&Item| !matches!(item.step, Step::Unchanged | Step::LeaveAlone);
+    let items: Vec<&Item> = push.plan.items.iter().filter(changed).collect();
+    let differences = parallel::map(items, AT_ONCE, |item| {
+        let stored = match item.stored {
+            Some(_) => stored(&push.api, &item.key)?,
+            None => None,
+        };
+        let file = push.root.files.get(&item.key);
+        let file = file.map(|file| local(&file.path)).transpose()?;
+        Ok((item, unified(&item.key, stored.as_ref(), file.as_ref())))
+    })?;
+    for (item, difference) in &differences {
+        print(
+            json,
+            &json!({"key": item.key, "diff": difference}),
+            difference,
+        )?;
+    }
+    Ok(match differences.is_empty() {
+        true => CLEAN,
+        false => FINDINGS,
+    })
+}
+
+/// The value of a key on the server; `None` if there is none.
+///
+/// # Errors
+/// It cannot be read.
+pub fn stored(api: &Api, key: &str) -> Result<Option<Side>, Failure> {
+    let mut bytes = Vec::new();
+    let got = api.read(key, Sink::Memory(&mut bytes, MAX_BYTES))?;
+    Ok(got.map(|got| Side::new(got.size, got.sha1, bytes)))
+}
+
+/// A file.
+///
+/// # Errors
+/// It cannot be read.
+pub fn local(path: &Path) -> Result<Side, Failure> {
+    let digest = FileDigest::of(path)?;
+    let text = match digest.size {
+        ..=MAX_BYTES => regular::input(path, MAX_BYTES)?,
+        _ => Vec::new(),
+    };
+    Ok(Side::new(digest.size, digest.sha1, text))
+}
+
+impl Side {
+    fn new(size: u64, sha1: String, bytes: Vec<u8>) -> Self {
+        let complete = bytes.len() as u64 == size && !bytes.contains(&0);
+        let text = String::from_utf8(bytes).ok().filter(|_| complete);
+        Self { size, sha1, text }
+    }
+}
+
+/// The difference between the value on the server and a file, in the format of `diff -u`.
+pub fn unified(key: &str, stored: Option<&Side>, file: Option<&Side>) -> String {
+    let name = |prefix: &str, side: Option<&Side>| match side {
+        Some(_) => format!("{prefix}/{}", line(key)),
+        None => "/dev/null".to_owned(),
+    };
+    let (old, new) = (name("stored", stored), name("local", file));
+    let text = |side: Option<&Side>| match side {
+        Some(side) => side.text.clone(),
+        None => Some(String::new()),
+    };
+    match (text(stored), text(file)) {
+        (Some(before), Some(after)) => {
+            let diff = TextDiff::configure()
+                .timeout(DIFF_TIMEOUT)
+                .diff_lines(&before, &after);
+            let diff = diff
+                .unified_diff()
+                .context_radius(CONTEXT_LINES)
+                .to_string();
+            format!("--- {old}\n+++ {new}\n{diff}")
+        }
+        _ => {
+            let about = |side: Option<&Side>| match side {
+                Some(side) => format!("{}, SHA-1 {}", HumanBytes(side.size), side.sha1),
+                None => "missing".to_owned(),
+            };
+            format!(
+                "--- {old}\n+++ {new}\nnot a text of at most {}: {} before, {} after\n",
+                HumanBytes(MAX_BYTES),
+                about(stored),
+                about(file)
+            )
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! The commands on nodes, pools and the audit log: requests to the API, and its responses as text or JSON.
+
+use std::fmt::Write;
+
+use indicatif::HumanBytes;
+use serde_json::{Map, Value as Json, json};
+use ureq::http::Method;
+
+use ztp_core::path::encode_segment;
+
+use crate::api::{Api, Call};
+use crate::cli::AssignArgs;
+use crate::terminal::line;
+use crate::{CLEAN, Failure, display, regular};
+
+/// The largest record of a node, in bytes: that of a KV value.
+const MAX_RECORD_BYTES: u64 = 25 << 20;
+/// The number of events that `node` shows as text.
+const EVENTS_SHOWN: usize = 10;
+/// `ztp nodes`.
+pub fn nodes(
+    api: &Api,
+    site: Option<&str>,
+    wanted: Option<&str>,
+    json: bool,
+) -> Result<u8, Failure> {
+    let filter = query(&[("site", site), ("text", wanted)]);
+    let mut cursor = String::new();
+    let mut count = 0;
+    loop {
+        let call = Call::get("listing the nodes", format!("/nodes?{filter}{cursor}"));
+        let page = api.json(&call)?;
+        for node in entries(&page, "nodes") {
+            count += 1;
+            let records: Vec<String> = entries(node, "records").map(text).collect();
+            let shown = columns(node, &["node", "site"]) + &records.join(" ");
+            print(json, node, &shown)?;
+        }
+        match page["cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={}", encode_segment(next)),
+            None => break,
+        }
+    }
+    if !json {
+        display(&format!("{count} nodes\n"))?;
+    }
+    Ok(CLEAN)
+}
+
+/// `ztp node ID`.
+pub fn node(api: &Api, id: &str, json: bool) -> Result<u8, Failure> {
+    let call = Call::get(format!("reading the node {id}"), node_path(id, ""));
+    let node = api.json(&call)?;
+    let mut shown = format!("node {}, site {}", text(&node["node"]), text(&node["site"]));
+    for (name, fact) in node["facts"].as_object().into_iter().flatten() {
+        if name != "neighbors" {
+            let _ = write!(shown, "\n  {:14} {}", line(name), text(fact));
+        }
+    }
+    for (interface, peers) in node["facts"]["neighbors"].as_object().into_iter().flatten() {
+        for peer in peers.as_array().into_iter().flatten() {
+            let port = peer.get("port").unwrap_or(&peer["remote_interface"]);
+            let device = text(&peer["device"]);
+            let _ = write!(shown, "\n  {:14} {device}:{}", line(interface), text(port));
+        }
+    }
+    for record in entries(&node, "records") {
+        let size = record["size"]
+            .as_u64()
+            .map(HumanBytes)
+            .map_or_else(String::new, |size| size.to_string());
+        let _ = write!(
+            shown,
+            "\n  record {}{size}",
+            columns(record, &["name", "sha1"])
+        );
+    }
+    for held in entries(&node, "pools") {
+        let _ = write!(
+            shown,
+            "\n  pool {}",
+            columns(held, &["pool", "value", "since"])
+        );
+    }
+    let events: Vec<&Json> = entries(&node, "events").collect();
+    for event in events
+        .iter()
+        .skip(events.len().saturating_sub(EVENTS_SHOWN))
+    {
+        let _ = write!(shown, "\n  {}", columns(event, &["time", "event"]));
+    }
+    document(json, &node, &shown)
+}
+
+/// `ztp assign ID`.
+pub fn assign(api: &Api, args: &AssignArgs, json: bool) -> Result<u8, Failure> {
+    let mut body = Map::new();
+    for (name, file) in [
+        ("definition", &args.definition),
+        ("startup_config", &args.startup_config),
+        ("attributes", &args.attributes),
+        ("pattern", &args.pattern),
+        ("config_handler", &args.config_handler),
+    ] {
+        if let Some(path) = file {
+            body.insert(
+                name.to_owned(),
+                json!(regular::text(path, MAX_RECORD_BYTES)?),
+            );
+        }
+    }
+    let deleted = args
+        .delete
+        .iter()
+        .map(|name| (name.replace('-', "_"), Json::Null));
+    body.extend(deleted);
+    if body.is_empty() {
+        return Err(Failure::new(
+            "no record is given; give --definition, --startup-config or another record, or --delete",
+        ));
+    }
+    let path = node_path(
+        &args.id,
+        if args.force {
+            "/assign?force=1"
+        } else {
+            "/assign"
+        },
+    );
+    let body = Json::Object(body);
+    let reply = api.send(&Call::post(
+        format!("assigning to {}", args.id),
+        path,
+        &body,
+    ))?;
+    let found = findings(&reply.json);
+    if reply.status == 422 {
+        print(json, &reply.json, found.trim_end())?;
+    }
+    let done = reply.ok()?;
+    document(
+        json,
+        &done,
+        &format!("{found}{}: assigned{}", text(&done["node"]), audit(&done)),
+    )
+}
+
+/// `ztp reprovision ID…`.
+pub fn reprovision(api: &Api, ids: &[String], json: bool) -> Result<u8, Failure> {
+    for id in ids {
+        let done = change(api, id, "reprovision", &json!({}))?;
+        let shown = match done["audit"].is_null() {
+            true => "it has no definition, pattern or config-handler; nothing is changed",
+            false => "it matches neighbordb at its next boot",
+        };
+        print(
+            json,
+            &done,
+            &format!("{}: {shown}{}", text(&done["node"]), audit(&done)),
+        )?;
+    }
+    Ok(CLEAN)
+}
+
+/// `ztp forget ID`.
+pub fn forget(api: &Api, id: &str, pools: bool, history: bool, json: bool) -> Result<u8, Failure> {
+    let done = change(
+        api,
+        id,
+        "forget",
+        &json!({"pools": pools, "history": history}),
+    )?;
+    let shown = format!(
+        "{}: forgotten{}{}",
+        text(&done["node"]),
+        audit(&done),
+        released(&done)
+    );
+    document(json, &done, &shown)
+}
+
+/// `ztp move ID SITE`.
+pub fn move_to(api: &Api, id: &str, site: Option<&str>, json: bool) -> Result<u8, Failure> {
+    let done = change(api, id, "move", &json!({"site": site}))?;
+    let since = if done["audit"].is_null() {
+        "already"
+    } else {
+        "now"
+    };
+    let site = site.unwrap_or("no site");
+    let shown = format!(
+        "{} belongs to {site} {since}{}",
+        text(&done["node"]),
+        audit(&done)
+    );
+    document(json, &done, &shown)
+}
+
+/// `ztp pools`.
+pub fn pools(api: &Api, pool: Option<&str>, json: bool) -> Result<u8, Failure> {
+    let path = match pool {
+        Some(pool) => format!("/pools/{}", encode_segment(pool)),
+        None => "/pools".to_owned(),
+    };
+    let listing = api.json(&Call::get("reading the pools", path))?;
+    let names: Vec<String> = entries(&listing, "pools").map(text).collect();
+    let mut shown = names.join("\n");
+    if pool.is_some() {
+        let (taken, size) = (text(&listing["taken"]), text(&listing["size"]));
+        shown = format!("{}: {taken} of {size} values taken", text(&listing["pool"]));
+        for value in entries(&listing, "allocations") {
+            let _ = write!(shown, "\n  {}", columns(value, &["value", "node", "since"]));
+        }
+        for value in entries(&listing, "reservations") {
+            let _ = write!(shown, "\n  {}reserved", columns(value, &["value", "node"]));
+        }
+    }
+    document(json, &listing, &shown)
+}
+
+/// `ztp pools --node ID`.
+pub fn pools_of(api: &Api, id: &str, release: bool, json: bool) -> Result<u8, Failure> {
+    let path = format!("/pools?{}", query(&[("node", Some(id))]));
+    if release {
+        let done = api.json(&Call::new(
+            format!("releasing the values of {id}"),
+            Method::DELETE,
+            path,
+        ))?;
+        let shown = format!("{}{}{}", text(&done["node"]), audit(&done), released(&done));
+        return document(json, &done, &shown);
+    }
+    let held = api.json(&Call::get(format!("reading the values of {id}"), path))?;
+    let lines = entries(&held, "values").map(|value| columns(value, &["pool", "value", "since"]));
+    document(json, &held, &lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// `ztp log`.
+pub fn log(api: &Api, filter: &[(&str, Option<&str>)], json: bool) -> Result<u8, Failure> {
+    let path = format!("/audit?{}", query(filter));
+    let page = api.json(&Call::get("reading the audit log", path))?;
+    for entry in entries(&page, "entries") {
+        print(json, entry, &log_line(entry))?;
+    }
+    Ok(CLEAN)
+}
+
+fn log_line(entry: &Json) -> String {
+    let shown = ["n", "time", "who", "action", "target"].map(|name| text(&entry[name]));
+    let mut shown = shown.join(" ");
+    for (name, before) in [("undo_of", ", undoes "), ("detail", ": ")] {
+        if !entry[name].is_null() {
+            let _ = write!(shown, "{before}{}", text(&entry[name]));
+        }
+    }
+    for (name, words) in [("forced", ", forced"), ("undoable", ", can be undone")] {
+        shown += if entry[name] == true { words } else { "" };
+    }
+    if entry["outcome"] != "done" {
+        let _ = write!(shown, ", {}", text(&entry["outcome"]));
+    }
+    shown
+}
+
+/// `ztp undo N`.
+pub fn undo(api: &Api, number: u64, json: bool) -> Result<u8, Failure> {
+    let path = format!("/audit/{number}/undo");
+    let mut call = Call::new(format!("undoing {number}"), Method::POST, path);
+    // After a lost response, a second undo would be refused, because the first one changed the value.
+    call.repeatable = false;
+    let reply = api.send(&call)?;
+    let later: Vec<String> = entries(&reply.json, "changed_by").map(text).collect();
+    if !later.is_empty() {
+        let (failure, later) = (reply.failure(), later.join(", "));
+        return Err(Failure::refused(format!(
+            "{failure}; the changes since: {later} (see `ztp log`)"
+        )));
+    }
+    let done = reply.ok()?;
+    document(json, &done, &format!("{number} is undone{}", audit(&done)))
+}
+
+/// POST of an action on a node.
+fn change(api: &Api, id: &str, action: &str, body: &Json) -> Result<Json, Failure> {
+    let path = node_path(id, &format!("/{action}"));
+    api.json(&Call::post(format!("`{action}` of {id}"), path, body))
+}
+
+fn node_path(id: &str, action: &str) -> String {
+    format!("/nodes/{}{action}", encode_segment(id))
+}
+
+/// A query of the parameters that have a value.
+fn query(parameters: &[(&str, Option<&str>)]) -> String {
+    let given = parameters.iter().filter_map(|(name, value)| {
+        let value = (*value)?;
+        Some(format!("{name}={}", encode_segment(value)))
+    });
+    given.collect::<Vec<_>>().join("&")
+}
+
+/// The entries of a list in a response.
+pub fn entries<'j>(json: &'j Json, name: &str) -> impl Iterator<Item = &'j Json> {
+    json[name].as_array().into_iter().flatten()
+}
+
+/// A value of a response for people, in one line; `-` for null.
+pub fn text(json: &Json) -> String {
+    match json {
+        Json::Null => "-".to_owned(),
+        Json::String(text) => line(text),
+        other => line(&other.to_string()),
+    }
+}
+
+/// Fields of an object, in columns.
+fn columns(json: &Json, names: &[&str]) -> String {
+    let fields = names
+        .iter()
+        .map(|name| format!("{:<20} ", text(&json[*name])));
+    fields.collect()
+}
+
+/// The findings of a response, one a line.
+pub fn findings(json: &Json) -> String {
+    let lines = entries(json, "findings").map(|finding| {
+        let [severity, at, message, help] =
+            ["severity", "line", "message", "help"].map(|name| text(&finding[name]));
+        format!("  {severity}: line {at}: {message}; {help}\n")
+    });
+    lines.collect()
+}
+
+fn audit(done: &Json) -> String {
+    let number = done["audit"].as_u64();
+    number.map_or_else(String::new, |number| {
+        format!(" (number {number} of the audit log)")
+    })
+}
+
+fn released(done: &Json) -> String {
+    let values = entries(done, "released").map(|value| {
+        let (pool, value) = (text(&value["pool"]), text(&value["value"]));
+        format!("\n  released {value} of {pool}")
+    });
+    values.collect()
+}
+
+/// Prints a line of JSON, or a text.
+pub fn print(json: bool, entry: &Json, shown: &str) -> Result<(), Failure> {
+    match json {
+        true => display(&format!("{entry}\n")),
+        false => display(&format!("{}\n", shown.trim_end())),
+    }
+}
+
+/// [`print()`] of one document.
+fn document(json: bool, body: &Json, shown: &str) -> Result<u8, Failure> {
+    print(json, body, shown).map(|()| CLEAN)
+}

@@ -1,0 +1,249 @@
+//! Uploads of large objects in parts. Their state is in the object that concerns all sites.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use worker::web_sys::ReadableStream;
+use worker::{Data, Object, UploadedPart};
+
+use super::content::{ObjectState, kept_key};
+use super::objects::body_of;
+use super::{Storage, now};
+use crate::conditions::Preconditions;
+use crate::error::Error;
+use crate::objects::site::protocol::{Command, Reply};
+use crate::stream::{self, Buffer};
+
+/// The prefix of the names of uploads, and of their parts.
+const UPLOADS: &str = "upload/";
+
+/// An upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upload {
+    pub key: String,
+    /// In bytes.
+    pub size: u64,
+    /// In hexadecimal; so for the next one.
+    pub sha1: String,
+    pub sha256: Option<String>,
+    pub conditions: Preconditions,
+    /// The key in R2 of the parts, and the id of R2's upload.
+    pub staged: String,
+    pub r2: String,
+    /// The response to its completion.
+    pub done: Option<Value>,
+}
+
+/// The number of a part, and its ETag in R2.
+pub type Part = (u16, String);
+
+/// A kept value with its bytes.
+pub struct Kept {
+    key: String,
+    object: Object,
+    pub state: ObjectState,
+}
+
+impl Kept {
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn body(&self) -> Result<ReadableStream, Error> {
+        body_of(&self.key, &self.object)
+    }
+
+    /// Its bytes in memory.
+    ///
+    /// # Errors
+    /// [`Error::Storage`], also if it has more bytes than `limit`.
+    pub async fn bytes(&self, limit: usize) -> Result<Buffer, Error> {
+        let failed = |cause: worker::Error| Error::storage(format!("reading {}", self.key), cause);
+        let bytes = stream::read_up_to(&self.body()?, limit).await;
+        bytes
+            .map_err(failed)?
+            .ok_or_else(|| failed("it is too large".into()))
+    }
+}
+
+impl Storage {
+    /// A kept value; `None` if it was deleted.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn find_kept(&self, key: &str) -> Result<Option<Kept>, Error> {
+        self.count(|n| n.r2_reads += 1);
+        let object = self.bindings.files.get(key).execute().await;
+        let object = object.map_err(|cause| Error::storage(format!("reading {key}"), cause))?;
+        Ok(object.map(|object| Kept {
+            key: key.to_owned(),
+            state: ObjectState::of(&object),
+            object,
+        }))
+    }
+
+    /// An upload with the parts that were received, in order; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`Storage::call_site`].
+    pub async fn upload(&self, id: &str) -> Result<Option<(Upload, Vec<Part>)>, Error> {
+        let name = name_of(id);
+        let items = match self.call_site(Command::Items(name.clone())).await? {
+            Reply::Items(items) => items,
+            _ => return Err(unexpected()),
+        };
+        let mut upload = None;
+        let mut parts = Vec::new();
+        for (item, text) in items {
+            let part = item.strip_prefix(&name).unwrap_or_default();
+            match part.strip_prefix('/').map(str::parse) {
+                Some(Ok(part)) => parts.push((part, text)),
+                _ => {
+                    let read = serde_json::from_str(&text);
+                    upload =
+                        Some(read.map_err(|cause| Error::storage("reading an upload", cause))?);
+                }
+            }
+        }
+        Ok(upload.map(|upload| (upload, parts)))
+    }
+
+    /// Stores an upload.
+    ///
+    /// # Errors
+    /// As [`Storage::call_site`].
+    pub async fn save_upload(&self, id: &str, upload: &Upload) -> Result<(), Error> {
+        let text = serde_json::to_string(upload);
+        let text = text.map_err(|cause| Error::storage("storing an upload", cause))?;
+        self.save_item(name_of(id), text).await
+    }
+
+    /// Stores that a part was received.
+    ///
+    /// # Errors
+    /// As [`Storage::call_site`].
+    pub async fn save_part(&self, id: &str, part: u16, etag: &str) -> Result<(), Error> {
+        self.save_item(format!("{}/{part:05}", name_of(id)), etag.to_owned())
+            .await
+    }
+
+    async fn save_item(&self, name: String, text: String) -> Result<(), Error> {
+        match self.call_site(Command::SetItem(name, text)).await? {
+            Reply::Ended => Ok(()),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Begins an upload in R2: the key of its object until it is complete, and its id.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn begin_parts(&self, sha1: &str) -> Result<(String, String), Error> {
+        let staged = kept_key(sha1);
+        self.count(|n| n.r2_writes += 1);
+        let begun = self
+            .bindings
+            .files
+            .create_multipart_upload(staged.as_str())
+            .execute()
+            .await;
+        let begun = begun.map_err(|cause| Error::storage("beginning an upload", cause))?;
+        Ok((staged, begun.upload_id().await))
+    }
+
+    /// Sends a part to R2. Returns its ETag there.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn put_part(
+        &self,
+        upload: &Upload,
+        part: u16,
+        body: ReadableStream,
+    ) -> Result<String, Error> {
+        let failed =
+            |cause| Error::storage(format!("storing part {part} of {}", upload.key), cause);
+        self.count(|n| n.r2_writes += 1);
+        let files = &self.bindings.files;
+        let r2 = files.resume_multipart_upload(upload.staged.as_str(), upload.r2.as_str());
+        let sent = r2
+            .map_err(failed)?
+            .upload_part(part, Data::ReadableStream(body))
+            .await;
+        Ok(sent.map_err(failed)?.etag())
+    }
+
+    /// Makes one object of all parts, under its key until it is verified.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn complete_parts(&self, upload: &Upload, parts: &[Part]) -> Result<Kept, Error> {
+        let failed =
+            |cause| Error::storage(format!("completing the upload of {}", upload.key), cause);
+        // An earlier request may have completed it.
+        if let Some(kept) = self.find_kept(&upload.staged).await? {
+            return Ok(kept);
+        }
+        let parts = parts
+            .iter()
+            .map(|(part, etag)| UploadedPart::new(*part, etag.clone()));
+        self.count(|n| n.r2_writes += 1);
+        let files = &self.bindings.files;
+        let r2 = files.resume_multipart_upload(upload.staged.as_str(), upload.r2.as_str());
+        r2.map_err(failed)?.complete(parts).await.map_err(failed)?;
+        let kept = self.find_kept(&upload.staged).await?;
+        kept.ok_or_else(|| failed("it was deleted".into()))
+    }
+
+    /// Deletes an upload with its parts, also if it is complete.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn forget_upload(&self, id: &str, upload: &Upload) -> Result<(), Error> {
+        self.discard_parts(upload).await?;
+        match self.call_site(Command::RemoveItems(name_of(id))).await? {
+            Reply::Ended => Ok(()),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Deletes the parts of an upload in R2.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn discard_parts(&self, upload: &Upload) -> Result<(), Error> {
+        self.count(|n| n.r2_writes += 1);
+        let files = &self.bindings.files;
+        let r2 = files.resume_multipart_upload(upload.staged.as_str(), upload.r2.as_str());
+        let aborted = match r2 {
+            Ok(r2) => r2.abort().await,
+            Err(cause) => Err(cause),
+        };
+        // R2 has no such upload if it is complete.
+        if let Err(cause) = aborted
+            && upload.done.is_none()
+            && self.find_kept(&upload.staged).await?.is_none()
+        {
+            self.warn(format!(
+                "deleting the parts of {} failed ({cause}); R2 deletes them later",
+                upload.key
+            ));
+        }
+        self.discard_kept(&upload.staged).await
+    }
+}
+
+fn name_of(id: &str) -> String {
+    format!("{UPLOADS}{id}")
+}
+
+fn unexpected() -> Error {
+    Error::storage("calling the uploads", "unexpected reply")
+}
+
+/// The time after which an upload that is not complete is deleted, in milliseconds: 7 days after it began.
+const MAX_UPLOAD_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
+/// Uploads that began before this time, in milliseconds since 1970, are deleted.
+pub fn expired() -> u64 {
+    now().saturating_sub(MAX_UPLOAD_MS)
+}
