@@ -2,9 +2,10 @@
 
 mod audit;
 mod cache;
+mod check;
 mod content;
-mod contents;
 mod history;
+mod kept;
 mod nodes;
 mod objects;
 mod pools;
@@ -27,12 +28,13 @@ use cache::{Cache, Cached, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PA
 
 pub use audit::Change;
 pub use cache::Flights;
-pub use content::{FoundValue, MAX_PAGE, ObjectChange, ObjectState, ValueBody};
-pub use contents::StoredContents;
+pub use check::StoredContents;
+pub use content::{FoundValue, MAX_PAGE, ValueBody};
 pub use nodes::{
     ChangedRecord, Edit, MAX_KEYS_AT_ONCE, NewValue, Outcome, Plan, RecordBody, RecordChange,
     Records,
 };
+pub use objects::changes::{ObjectChange, ObjectState};
 pub use objects::{Description, FoundObject, is_hex};
 pub use uploads::{Part, Upload, expired};
 
