@@ -64,7 +64,8 @@ describe("POST /admin/check", () => {
   test("checks many nodes page by page, each once, and keeps the findings of all pages", async () => {
     const names = Array.from({ length: 1_100 }, (_, at) => `N${String(at).padStart(4, "0")}`);
     await put({ "definitions/leaf": "name: leaf\nactions:\n- {action: add_config, attributes: {url: $own}}\n" });
-    for (const name of names) await worker.kv.put(`nodes/${name}/.node`, JSON.stringify({ serialnumber: name === "N1050" ? "other" : name }));
+    const facts = names.map((name) => [`nodes/${name}/.node`, JSON.stringify({ serialnumber: name === "N1050" ? "other" : name })]);
+    await worker.putAll(Object.fromEntries(facts));
     await worker.kv.put("nodes/N1051/attributes", "own: files/a\n");
     const pages = [await run()];
     while (pages.at(-1).cursor !== null) pages.push(await run(`?cursor=${encodeURIComponent(pages.at(-1).cursor)}`));
@@ -97,7 +98,7 @@ describe("POST /admin/check", () => {
 
 describe("the cron trigger", () => {
   test("checks all pages, and keeps the result", async () => {
-    await Promise.all(Array.from({ length: 600 }, (_, at) => worker.kv.put(`nodes/N${at}/site`, "berlin")));
+    await worker.putAll(Object.fromEntries(Array.from({ length: 600 }, (_, at) => [`nodes/N${at}/site`, "berlin"])));
     await put({ "definitions/broken": "actions: 1\n" });
     await worker.scheduled();
     const last = (await admin("GET", "/check")).json;

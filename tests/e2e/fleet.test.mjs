@@ -76,7 +76,8 @@ describe("GET /admin/nodes", () => {
 
   test("lists every node once when lists of keys end between the records of one", async () => {
     const names = Array.from({ length: 400 }, (_, at) => `N${String(at).padStart(3, "0")}`);
-    for (const name of names) await Promise.all(["definition", "pattern", ".node"].map((record) => worker.kv.put(`nodes/${name}/${record}`, "a")));
+    const keys = names.flatMap((name) => ["definition", "pattern", ".node"].map((record) => `nodes/${name}/${record}`));
+    await worker.putAll(Object.fromEntries(keys.map((key) => [key, "a"])));
     for (const limit of [500, 150]) {
       const found = [];
       let cursor = null;
