@@ -69,6 +69,12 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     advance,
     /** The time of this clock, in milliseconds since 1970. */
     now: () => Date.now() + advanced,
+    /** All keys and values of KV. */
+    async values() {
+      await settle();
+      const { keys } = await stores.ZTP_DATA.list();
+      return Promise.all(keys.map(async ({ name }) => [name, await stores.ZTP_DATA.get(name)]));
+    },
     /** Stores many values in KV at once: an object of keys and values. */
     async putAll(values) {
       await settle();
