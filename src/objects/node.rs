@@ -27,6 +27,7 @@ use worker::{
     console_warn, durable_object, wasm_bindgen,
 };
 use ztp_core::content::Metadata;
+use ztp_core::event::Logged;
 use ztp_core::history::{MAX_VERSIONS, Version};
 use ztp_core::key::{HISTORY, Record};
 use ztp_core::kv::{Seen, digest};
@@ -37,8 +38,7 @@ use crate::response::iso_time;
 use crate::storage::{Payload, Storage, now};
 use database::{Database, Stored, version_name};
 use protocol::{
-    Claim, Command, Commit, Contents, LoggedEvent, NewRecord, NodeRequest, RecordCopy, Reply,
-    State, Timeline,
+    Claim, Command, Commit, Contents, NewRecord, NodeRequest, RecordCopy, Reply, State, Timeline,
 };
 
 /// The pause before a retry of an alarm that could not read its own state, in milliseconds.
@@ -193,11 +193,12 @@ impl Node {
             };
             state.copies.insert(record, copy);
         }
-        let event = LoggedEvent {
+        let event = Logged {
             time: now,
-            event,
             site,
             by,
+            report: None,
+            event,
         };
         let (versions, forgotten) = self
             .stored()?
@@ -218,7 +219,7 @@ impl Node {
         Ok(Reply::Committed)
     }
 
-    fn events(&self) -> worker::Result<Vec<LoggedEvent>> {
+    fn events(&self) -> worker::Result<Vec<Logged>> {
         match self.stored()?.is_some() {
             true => self.database.events(),
             false => Ok(Vec::new()),

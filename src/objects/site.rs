@@ -65,6 +65,7 @@ impl Site {
                 Ok(Reply::Ended)
             }
             Command::Entries(query) => Ok(Reply::Entries(self.database.entries(&query)?)),
+            Command::Report(_) => Err("not built yet".into()),
             Command::Change(change) => self.change(*change).await,
             Command::SetItem(name, text) => {
                 self.database.set_item(&name, &text, now())?;

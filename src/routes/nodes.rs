@@ -181,7 +181,7 @@ async fn decide(
     let claim = claim.transpose()?;
     let unclaimed = claim.is_some() && records.get(Record::Site)?.is_none();
     let event = match (known, new_facts.is_some(), unclaimed) {
-        (false, ..) => Event::Registered,
+        (false, ..) => provision.event(),
         (true, true, _) => Event::FactsChanged,
         (true, false, true) => Event::Claimed,
         (true, false, false) => return Ok(Decision::Done { known }),
@@ -249,6 +249,10 @@ pub enum Provision {
     StartupConfig(String),
     /// The content of the matching pattern.
     Matched {
+        /// The name of the pattern.
+        name: String,
+        /// The name of its definition under `definitions/`.
+        definition_name: String,
         definition: Rc<String>,
         pattern: String,
         config_handler: Option<Rc<String>>,
@@ -256,6 +260,22 @@ pub enum Provision {
 }
 
 impl Provision {
+    /// The event of a new node.
+    fn event(&self) -> Event {
+        let (pattern, definition) = match self {
+            Self::None | Self::StartupConfig(_) => (None, None),
+            Self::Matched {
+                name,
+                definition_name,
+                ..
+            } => (Some(name.clone()), Some(definition_name.clone())),
+        };
+        Event::Registered {
+            pattern,
+            definition,
+        }
+    }
+
     /// The records to write. A startup-config is stored in the node's history first.
     async fn contents(
         self,
@@ -273,6 +293,7 @@ impl Provision {
                 definition,
                 pattern,
                 config_handler,
+                ..
             } => {
                 let mut contents = vec![
                     (Record::Definition, Contents::Text(definition.to_string())),
@@ -353,6 +374,8 @@ async fn load(storage: &Storage, entry: &Entry) -> Result<Provision, Error> {
     let definition = definition?.ok_or_else(|| missing(document))?;
     let config_handler = config_handler?;
     Ok(Provision::Matched {
+        name: entry.pattern.name.clone(),
+        definition_name: entry.definition.as_str().to_owned(),
         definition,
         pattern: entry.pattern.to_yaml(),
         config_handler,

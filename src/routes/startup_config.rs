@@ -90,7 +90,10 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
                 Err(_) => Seen::Unknown,
             },
         }],
-        event: Event::StartupConfigStored,
+        event: Event::StartupConfigStored {
+            sha1: Some(stored.sha1.clone()),
+            size: Some(stored.size),
+        },
         by: None,
         without_history: false,
     };

@@ -13,10 +13,10 @@ use std::cell::Cell;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use worker::{SqlStorage, SqlStorageValue};
-use ztp_core::event::MAX_EVENTS;
+use ztp_core::event::{Logged, MAX_EVENTS};
 use ztp_core::history::Version;
 
-use super::protocol::{LoggedEvent, State};
+use super::protocol::State;
 
 /// Maximum size of a part of the state, in bytes.
 const MAX_PART: usize = 1_000_000;
@@ -85,7 +85,7 @@ impl Database {
     pub fn commit(
         &self,
         stored: &Stored,
-        event: &LoggedEvent,
+        event: &Logged,
         version: Option<&Version>,
     ) -> worker::Result<()> {
         let revision = stored.state.revision;
@@ -137,7 +137,7 @@ impl Database {
     }
 
     /// All events, the oldest first.
-    pub fn events(&self) -> worker::Result<Vec<LoggedEvent>> {
+    pub fn events(&self) -> worker::Result<Vec<Logged>> {
         parse(&self.items("event/")?)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use worker::Stub;
-use ztp_core::event::Event;
+use ztp_core::event::{Event, Logged};
 use ztp_core::history::Version;
 use ztp_core::key::Record;
 use ztp_core::kv::Seen;
@@ -117,7 +117,7 @@ pub struct RecordCopy {
 /// The history of a node, the oldest first.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Timeline {
-    pub events: Vec<LoggedEvent>,
+    pub events: Vec<Logged>,
     pub versions: Vec<Version>,
 }
 
@@ -125,20 +125,6 @@ impl Timeline {
     pub fn is_empty(&self) -> bool {
         self.events.is_empty() && self.versions.is_empty()
     }
-}
-
-/// An event with its time.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct LoggedEvent {
-    /// In milliseconds since 1970.
-    pub time: u64,
-    pub event: Event,
-    /// The site of the request, if sites are configured.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub site: Option<String>,
-    /// The operator, if it was one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
 }
 
 impl NodeRequest {

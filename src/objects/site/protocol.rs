@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use worker::Stub;
 use ztp_core::audit::{Ending, Entry, Intent};
+use ztp_core::boot::Boot;
+use ztp_core::event::Logged;
 use ztp_core::node::Written;
 
 use crate::conditions::Preconditions;
@@ -25,12 +27,38 @@ pub enum Command {
     Change(Box<ValueChange>),
     /// Returns the value of a key that counts although KV may show another one.
     Written(String),
+    /// Where a node stands, and its new events.
+    Report(Box<Report>),
     /// Stores an item, which is deleted some days later: its name, and its text.
     SetItem(String, String),
     /// Returns the items with this name, or with names below it.
     Items(String),
     /// Deletes the items with this name, or with names below it.
     RemoveItems(String),
+}
+
+/// What a node's object tells the object of its site, after its events.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Report {
+    pub node: String,
+    /// The number of the node's last event. A report with a lower number is late, and changes no row.
+    pub number: u64,
+    /// `None`: the node does not belong to this site any more.
+    pub row: Option<Row>,
+    /// Events that the site may not have, each with its number in the node.
+    pub events: Vec<(u64, Logged)>,
+}
+
+/// Where a node stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Row {
+    pub boot: Boot,
+    pub model: Option<String>,
+    /// The version of EOS.
+    pub version: Option<String>,
+    /// The name of its definition; so for its pattern.
+    pub definition: Option<String>,
+    pub pattern: Option<String>,
 }
 
 /// A change of a value in KV. The target of the intent is its key.
@@ -107,6 +135,8 @@ pub enum Reply {
     /// The number of the entry.
     Begun(u64),
     Ended,
+    /// The report is stored.
+    Reported,
     Entries(Vec<Entry>),
     /// The value is changed: the number of the entry.
     Changed {

@@ -286,7 +286,7 @@ async fn change(
     };
     let changed = storage.audited(intent, async {
         let changed = match changes_records {
-            true => storage.change_records(edit, records, plan).await?,
+            true => storage.change_records(&edit, records, plan).await?,
             false => Vec::new(),
         };
         // Last: a node that is still known keeps its values.

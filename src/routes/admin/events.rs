@@ -25,13 +25,8 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
 
 pub fn display_events(timeline: &Timeline) -> Vec<Value> {
     let events = timeline.events.iter().map(|logged| {
-        let mut event = json!({ "time": iso_time(logged.time), "event": logged.event });
-        if let Some(site) = &logged.site {
-            event["site"] = json!(site);
-        }
-        if let Some(by) = &logged.by {
-            event["by"] = json!(by);
-        }
+        let mut event = json!(logged);
+        event["time"] = json!(iso_time(logged.time));
         event
     });
     events.collect()

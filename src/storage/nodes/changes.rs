@@ -54,7 +54,7 @@ pub struct ChangedRecord {
 }
 
 /// Who changes the records of a node, and how the node's history shows it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Edit<'a> {
     pub node: &'a NodeId,
     /// The name of the operator.
@@ -94,7 +94,7 @@ impl Storage {
     /// [`Error::Busy`] if the node changes again and again; [`Error::Storage`].
     pub async fn change_records(
         &self,
-        edit: Edit<'_>,
+        edit: &Edit<'_>,
         mut records: Records,
         plan: Plan<'_>,
     ) -> Result<Vec<ChangedRecord>, Error> {
@@ -128,7 +128,7 @@ impl Storage {
     /// Decides a change and commits it: what was changed, and whether that was committed; `None` on a conflict.
     async fn decide(
         &self,
-        edit: Edit<'_>,
+        edit: &Edit<'_>,
         records: &mut Records,
         plan: Plan<'_>,
         version: &mut Option<Version>,
@@ -155,7 +155,7 @@ impl Storage {
             base: Some(base),
             claim: None,
             records: new_records,
-            event: edit.event,
+            event: edit.event.clone(),
             by: Some(edit.by.to_owned()),
             without_history: edit.without_history,
         };
