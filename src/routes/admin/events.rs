@@ -1,6 +1,7 @@
 //! GET /admin/nodes/{id}/events: the history of a node, for operators.
 
 use serde_json::{Value, json};
+use ztp_core::event::Logged;
 use ztp_core::node::NodeId;
 
 use super::{Context, respond};
@@ -24,12 +25,27 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
 }
 
 pub fn display_events(timeline: &Timeline) -> Vec<Value> {
-    let events = timeline.events.iter().map(|logged| {
-        let mut event = json!(logged);
-        event["time"] = json!(iso_time(logged.time));
-        event
-    });
-    events.collect()
+    timeline.events.iter().map(display_event).collect()
+}
+
+/// An event: all of its fields in one object.
+pub fn display_event(logged: &Logged) -> Value {
+    display_stored_event(json!(logged))
+}
+
+/// [`display_event`] of its JSON.
+pub fn display_stored_event(mut logged: Value) -> Value {
+    let Value::Object(event) = &mut logged else {
+        return logged;
+    };
+    if let Some(time) = event.get("time").and_then(Value::as_u64) {
+        event.insert("time".to_owned(), iso_time(time).into());
+    }
+    // The boot, and the place of the report in it.
+    if let Some(Value::Object(report)) = event.remove("report") {
+        event.extend(report);
+    }
+    logged
 }
 
 pub fn display_versions(node: &NodeId, timeline: &Timeline) -> Vec<Value> {

@@ -25,12 +25,12 @@ const MAX_LISTS: u32 = 10;
 /// The stored records of a node.
 type Listed = (NodeId, Vec<Record>);
 
-/// GET /admin/nodes: the nodes with their records, by the order of their keys: those of one `site`, and whose id
+/// GET /admin/nodes?records=1: the nodes with their records, by the order of their keys: those of one `site`, and whose id
 /// contains `text`, in any case; at most `limit`. A page may have fewer; `cursor` is null after the last one. As every
 /// list of KV, it may miss the changes of the last minute.
 ///
 /// 400 if a parameter is invalid; 503 if storage fails.
-pub async fn list(context: Context<'_>) -> Result<Response, Error> {
+pub async fn list_records(context: Context<'_>) -> Result<Response, Error> {
     let query = |name| path::query_value(&context.request.url, name);
     let limit = match query("limit") {
         None => MAX_LISTED_NODES,
