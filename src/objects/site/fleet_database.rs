@@ -23,17 +23,17 @@ pub const MAX_SITES: u64 = 2_000;
 /// row again.
 const REMOVED_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// `state` is a place in [`State::ALL`], or null after the row was removed. `last` is 0 without an event.
+/// `state` is a place in [`State::ALL`], or null after the row was removed. `last` is 0 without an event. What lists show
+/// is in a table of its own: a search reads all rows of the other one, which is small.
 const TABLES: &str = "CREATE TABLE IF NOT EXISTS node (
     node TEXT PRIMARY KEY,
     number INTEGER NOT NULL,
     state INTEGER,
     last INTEGER NOT NULL,
-    text TEXT NOT NULL,
-    contents TEXT NOT NULL
-);
+    text TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS node_state ON node (state, last DESC, node);
-CREATE INDEX IF NOT EXISTS node_last ON node (last DESC, node);
+CREATE TABLE IF NOT EXISTS shown (node TEXT PRIMARY KEY, contents TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS event (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     node TEXT NOT NULL,
@@ -129,29 +129,33 @@ impl FleetDatabase {
             self.sql.exec(&create, vec![report.site.as_str().into()])?;
         }
         self.store_events(report)?;
-        let (state, last, text, contents) = match &report.row {
-            Some(row) => (
-                (rank(row.state) as f64).into(),
-                row.last,
-                row.text.as_str(),
-                row.contents.as_str(),
-            ),
-            None => (SqlStorageValue::Null, now, "", ""),
+        let (state, last, text) = match &report.row {
+            Some(row) => ((rank(row.state) as f64).into(), row.last, row.text.as_str()),
+            None => (SqlStorageValue::Null, now, ""),
         };
-        let insert =
-            "INSERT INTO node (node, number, state, last, text, contents) VALUES (?, ?, ?, ?, ?, ?)
+        let insert = "INSERT INTO node (node, number, state, last, text) VALUES (?, ?, ?, ?, ?)
             ON CONFLICT (node) DO UPDATE SET number = excluded.number, state = excluded.state,
-                last = excluded.last, text = excluded.text, contents = excluded.contents
-            WHERE excluded.number > node.number";
+                last = excluded.last, text = excluded.text
+            WHERE excluded.number > node.number RETURNING number";
         let values = vec![
             report.node.as_str().into(),
             (report.number as f64).into(),
             state,
             (last as f64).into(),
             text.into(),
-            contents.into(),
         ];
-        self.sql.exec(insert, values)?;
+        if self.rows(insert, values)?.is_empty() {
+            return Ok(());
+        }
+        let node = report.node.as_str().into();
+        let (statement, values) = match &report.row {
+            Some(row) => (
+                "INSERT OR REPLACE INTO shown (node, contents) VALUES (?, ?)",
+                vec![node, row.contents.as_str().into()],
+            ),
+            None => ("DELETE FROM shown WHERE node = ?", vec![node]),
+        };
+        self.sql.exec(statement, values)?;
         Ok(())
     }
 
@@ -190,10 +194,12 @@ impl FleetDatabase {
         let count = self.rows("SELECT count(*) AS number FROM node", Vec::new())?;
         let excess = count.first().map_or(0.0, |count| count.number) - MAX_SITE_NODES as f64;
         if excess > 0.0 {
-            let delete = "DELETE FROM node WHERE rowid IN (SELECT rowid FROM node
+            let delete = "DELETE FROM node WHERE node IN (SELECT node FROM node
                 ORDER BY state IS NULL DESC, state = ? DESC, last LIMIT ?)";
             let waiting = rank(State::Waiting) as f64;
             self.sql.exec(delete, vec![waiting.into(), excess.into()])?;
+            let others = "DELETE FROM shown WHERE node NOT IN (SELECT node FROM node)";
+            self.sql.exec(others, None)?;
         }
         Ok(())
     }
@@ -414,7 +420,9 @@ impl Select {
         limit: usize,
     ) -> worker::Result<Vec<Placed>> {
         let statement = format!(
-            "SELECT node AS name, state AS place, last AS time, contents AS text FROM node WHERE {} ORDER BY {order} LIMIT ?",
+            "SELECT node AS name, state AS place, last AS time, contents AS text FROM (
+                SELECT node, state, last FROM node WHERE {} ORDER BY {order} LIMIT ?
+            ) CROSS JOIN shown USING (node) ORDER BY {order}",
             self.condition
         );
         let mut values = self.values;

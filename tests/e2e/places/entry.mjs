@@ -32,6 +32,8 @@ for (const bucket of Object.values(env).filter((binding) => binding?.constructor
 /** The objects that ran here, by id: their namespace, and when their alarm rings, in simulated time. */
 const objects = new Map();
 const owners = new WeakMap();
+/** The ids of the objects that do not answer. */
+const down = new Set();
 let isPatched = false;
 
 /** Alarms follow the clock, too: the runtime's own know only real time. */
@@ -74,9 +76,13 @@ export function placed(Base, binding) {
       owners.set(context.storage, owner);
       objects.set(context.id.toString(), owner);
       super(context, bindings);
+      owners.set(this, { id: context.id.toString(), context });
     }
     async fetch(request) {
-      if (request.headers.get("X-Places") === "alarm") return rearm(new URL(request.url).pathname.slice(1));
+      const asked = request.headers.get("X-Places");
+      if (asked === "alarm") return rearm(new URL(request.url).pathname.slice(1));
+      if (asked === "abort") owners.get(this).context.abort("this object was ended");
+      if (down.has(owners.get(this).id)) throw new Error("this object is not reachable");
       counts.objectRequests += 1;
       return super.fetch(request);
     }
@@ -107,6 +113,12 @@ const CONTROLS = {
     await Promise.all(pending.map(call));
   },
   figures: () => counts,
+  /** Ends an object, and everything that it does. The next request starts it again, on its storage. */
+  async abort({ binding, name }) {
+    const object = env[binding].get(env[binding].idFromName(name));
+    await object.fetch("http://places/", { headers: { "X-Places": "abort" } }).catch(() => {});
+  },
+  down: ({ binding, name, isDown }) => void down[isDown ? "add" : "delete"](env[binding].idFromName(name).toString()),
 };
 
 const { fetch } = worker.prototype;
