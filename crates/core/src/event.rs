@@ -1,8 +1,15 @@
 //! The events of a node: requests of the switch, acts of operators, and reports of the client.
 
+mod report;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use report::{
+    Arrival, InvalidReport, MAX_REPORT, MAX_REPORT_NAME, MAX_REPORT_REASON, MAX_REPORTS, Reports,
+    parse as parse_report,
+};
 
 /// Maximum number of events that are kept for a node: the oldest are deleted.
 pub const MAX_EVENTS: u64 = 1_000;
