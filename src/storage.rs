@@ -7,6 +7,7 @@ mod history;
 mod nodes;
 mod objects;
 mod pools;
+mod sites;
 mod uploads;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -32,6 +33,7 @@ pub use nodes::{
     Records,
 };
 pub use objects::{Description, FoundObject, is_hex};
+pub use sites::{EventPage, NodePage};
 pub use uploads::{Part, Upload, expired};
 
 /// Storage operations of one request, for its log line.

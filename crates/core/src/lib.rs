@@ -3,7 +3,7 @@
 //! - [`node`], [`neighbordb`], [`pattern`]: the facts of a node, and the pattern that it matches.
 //! - [`definition`], [`plugin`], [`pool`], [`template`], [`bootstrap_conf`]: the content that a switch receives.
 //! - [`event`], [`boot`], [`history`]: what happened to a node, the state that follows from it, and the versions of its
-//!   startup-config.
+//!   startup-config; [`fleet`]: the nodes of a site by their states.
 //! - [`key`], [`path`]: storage keys and URL paths; [`record`]: the size of what is stored for a node; [`kv`]:
 //!   how long KV may be stale.
 //! - [`settings`], [`credentials`]: the operator's settings, and the callers that tokens identify.
@@ -23,6 +23,7 @@ pub mod content_name;
 pub mod credentials;
 pub mod definition;
 pub mod event;
+pub mod fleet;
 pub mod function;
 pub mod history;
 pub mod interface;

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use worker::Stub;
 use ztp_core::audit::{Ending, Entry, Intent};
-use ztp_core::boot::Boot;
+use ztp_core::boot::{Boot, State};
 use ztp_core::event::Logged;
+use ztp_core::fleet::{Counts, Place, Sort};
 use ztp_core::node::Written;
 
 use crate::conditions::Preconditions;
@@ -29,6 +30,14 @@ pub enum Command {
     Written(String),
     /// Where a node stands, and its new events.
     Report(Box<Report>),
+    /// Returns rows of nodes.
+    Nodes(NodeQuery),
+    /// Returns events of the site.
+    Events(EventQuery),
+    /// To the object that concerns all sites: the numbers of a site's nodes.
+    Counts(SiteCounts),
+    /// Returns what each site sent last as [`Command::Counts`].
+    Sites,
     /// Stores an item, which is deleted some days later: its name, and its text.
     SetItem(String, String),
     /// Returns the items with this name, or with names below it.
@@ -40,6 +49,8 @@ pub enum Command {
 /// What a node's object tells the object of its site, after its events.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
+    /// The name of the site's object: an object does not know its own name. See [`super::name_of`].
+    pub site: String,
     pub node: String,
     /// The number of the node's last event. A report with a lower number is late, and changes no row.
     pub number: u64,
@@ -59,6 +70,64 @@ pub struct Row {
     /// The name of its definition; so for its pattern.
     pub definition: Option<String>,
     pub pattern: Option<String>,
+}
+
+/// The numbers of a site's nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteCounts {
+    pub site: String,
+    /// When they were counted, in milliseconds since 1970. Later counts replace these.
+    pub time: u64,
+    pub counts: Counts,
+    /// The last event of a switch, in milliseconds since 1970.
+    pub last: Option<u64>,
+}
+
+impl SiteCounts {
+    /// The part that others see, to compare it.
+    pub fn shown(&self) -> String {
+        format!("{:?} {:?}", self.counts.0, self.last)
+    }
+}
+
+/// Which rows of nodes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NodeQuery {
+    /// Only nodes in one of these states.
+    pub states: Vec<State>,
+    /// Only nodes with this text in their name, model, version, definition, pattern or reason; in lower case.
+    pub text: Option<String>,
+    pub sort: Sort,
+    /// Only nodes after this place.
+    pub after: Option<Place>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A row with its place in the list.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Placed {
+    pub place: Place,
+    /// A [`Row`] as JSON: the object passes it on as it is stored.
+    pub row: String,
+}
+
+/// Which events of a site.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct EventQuery {
+    /// The events after this number, the oldest first; `None`: the last ones.
+    pub after: Option<u64>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// An event of a site.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SiteEvent {
+    /// Its number in the site.
+    pub number: u64,
+    pub node: String,
+    pub logged: Logged,
 }
 
 /// A change of a value in KV. The target of the intent is its key.
@@ -137,6 +206,24 @@ pub enum Reply {
     Ended,
     /// The report is stored.
     Reported,
+    Nodes {
+        /// In the order of the query.
+        rows: Vec<Placed>,
+        /// Whether there are more after them.
+        more: bool,
+        /// The number of all nodes that the query selects, before `after` and `limit`.
+        total: u64,
+    },
+    Events {
+        /// The oldest first.
+        events: Vec<SiteEvent>,
+        /// The number of the last one of these or, without any, of the last event of the site.
+        last: u64,
+        /// Whether there are more after them.
+        more: bool,
+    },
+    /// In the order of the names.
+    Sites(Vec<SiteCounts>),
     Entries(Vec<Entry>),
     /// The value is changed: the number of the entry.
     Changed {
@@ -167,6 +254,12 @@ impl Command {
     pub async fn send(&self, stub: Stub) -> Result<Reply, Error> {
         let (timeout, doing) = match self {
             Self::Change(change) => (MAX_CHANGE_MS, format!("writing {}", change.intent.target)),
+            Self::Report(_) | Self::Nodes(_) | Self::Events(_) => {
+                (MAX_CALL_MS, "calling the object of a site".to_owned())
+            }
+            Self::Counts(_) | Self::Sites => {
+                (MAX_CALL_MS, "calling the object of all sites".to_owned())
+            }
             _ => (MAX_CALL_MS, "calling the audit log".to_owned()),
         };
         match call_within(timeout, stub, self, &doing).await? {
