@@ -61,7 +61,7 @@ pub struct Report {
 }
 
 /// Where a node stands.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Row {
     pub boot: Boot,
     pub model: Option<String>,

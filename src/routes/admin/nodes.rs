@@ -13,6 +13,7 @@ use ztp_core::path;
 use super::events::{display_events, display_versions};
 use super::{Context, respond, unknown_node};
 use crate::error::Error;
+use crate::objects::node::protocol::SeenPost;
 use crate::objects::pool::protocol::Allocation;
 use crate::response::{Response, iso_time};
 use crate::storage::{MAX_KEYS_AT_ONCE, Records, Storage};
@@ -101,15 +102,31 @@ pub async fn show(mut context: Context<'_>) -> Result<Response, Error> {
             stored.push(json!({ "name": record.name(), "size": size, "sha1": sha1 }));
         }
     }
+    let seen = display_seen(timeline.seen.as_ref(), facts.as_ref());
     Ok(respond(&json!({
         "node": node.as_str(),
         "site": site,
+        "seen": seen,
         "facts": facts,
         "records": stored,
         "pools": display_values(&values),
-        "events": display_events(&timeline),
+        "events": display_events(&node, &timeline),
         "versions": display_versions(&node, &timeline),
     })))
+}
+
+/// The facts of the last POST with its time. `stored`: the record `.node`.
+fn display_seen(seen: Option<&SeenPost>, stored: Option<&Value>) -> Option<Value> {
+    let seen = seen?;
+    let facts = match &seen.facts {
+        Some(facts) => serde_json::from_str(facts).ok(),
+        None => stored.cloned(),
+    };
+    let mut shown = json!({ "time": iso_time(seen.time) });
+    if let (Some(shown), Some(Value::Object(facts))) = (shown.as_object_mut(), facts) {
+        shown.extend(facts);
+    }
+    Some(shown)
 }
 
 /// GET /admin/pools?node=ID: the values that a node holds, of all pools.

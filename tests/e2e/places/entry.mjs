@@ -64,6 +64,9 @@ function patch(storage) {
   };
 }
 
+/** How the objects of a namespace fail, by its binding: `throws` or `hangs`. */
+const down = new Map();
+
 /** The class of an object, with the clock and the counts; `binding` is that of its namespace. */
 export function placed(Base, binding) {
   const Placed = class extends Base {
@@ -78,6 +81,9 @@ export function placed(Base, binding) {
     async fetch(request) {
       if (request.headers.get("X-Places") === "alarm") return rearm(new URL(request.url).pathname.slice(1));
       counts.objectRequests += 1;
+      const how = down.get(binding);
+      if (how === "hangs") await scheduler.wait(3_600_000);
+      if (how) throw new Error("this object is not reachable");
       return super.fetch(request);
     }
   };
@@ -105,6 +111,10 @@ const CONTROLS = {
     clock.setClock(next);
     const call = ([key, { binding, id }]) => env[binding].get(id).fetch(`http://places/${key}`, { headers: { "X-Places": "alarm" } });
     await Promise.all(pending.map(call));
+  },
+  down({ binding, how }) {
+    if (how) down.set(binding, how);
+    else down.delete(binding);
   },
   figures: () => counts,
 };
