@@ -33,7 +33,6 @@ pub use nodes::{
     Records,
 };
 pub use objects::{Description, FoundObject, is_hex};
-pub use sites::{EventPage, NodePage};
 pub use uploads::{Part, Upload, expired};
 
 /// Storage operations of one request, for its log line.

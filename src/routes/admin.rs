@@ -6,6 +6,7 @@ pub mod changes;
 pub mod content;
 pub mod events;
 pub mod explain;
+pub mod fleet;
 pub mod nodes;
 pub mod pools;
 pub mod session;

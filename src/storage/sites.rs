@@ -33,6 +33,9 @@ impl Storage {
     /// As [`Storage::call_site_named`]. The report may be stored then: sending it again changes nothing.
     pub async fn report(&self, report: Report) -> Result<(), Error> {
         let site = report.site.clone();
+        let report = report.sent();
+        let report =
+            report.map_err(|cause| Error::storage("writing the report of a node", cause))?;
         let report = Command::Report(Box::new(report));
         match self.call_site_named(&site, report).await? {
             Reply::Reported => Ok(()),
@@ -94,7 +97,7 @@ impl Storage {
             .map_err(failed)?
             .get_stub()
             .map_err(failed)?;
-        command.send(stub).await
+        command.send(stub, object).await
     }
 }
 

@@ -45,11 +45,11 @@ async function boot(node) {
   assert.equal((await worker.request("PUT", `${BERLIN}/nodes/${node}/startup-config`, { body: "hostname a\n" })).status, 201);
 }
 
-describe("GET /admin/nodes", () => {
+describe("GET /admin/nodes?records=1", () => {
   test("lists nodes with their sites and records, by site and text, in pages", async () => {
     const values = { "nodes/SN2/definition": "a", "nodes/SN2/.node": "{}", "nodes/SN1/startup-config": "a", "nodes/SN1/site": "berlin\n", "nodes/sn3/site": "paris", "nodes/sn3/other": "a", "nodes/alone": "a", "nodes/SN1-b/pattern": "a" };
     for (const [key, value] of Object.entries(values)) await worker.kv.put(key, value);
-    const all = (await admin("GET", "/nodes")).json;
+    const all = (await admin("GET", "/nodes?records=1")).json;
     assert.deepEqual(all, {
       nodes: [
         { node: "SN1-b", site: null, records: ["pattern"] },
@@ -59,14 +59,14 @@ describe("GET /admin/nodes", () => {
       ],
       cursor: null,
     });
-    const named = async (query) => (await admin("GET", `/nodes?${query}`)).json.nodes.map(({ node }) => node);
+    const named = async (query) => (await admin("GET", `/nodes?records=1&${query}`)).json.nodes.map(({ node }) => node);
     assert.deepEqual(await named("site=paris"), ["sn3"]);
     assert.deepEqual(await named("text=SN3"), ["sn3"]);
     assert.deepEqual(await named("text=1&site=berlin"), ["SN1"]);
     assert.deepEqual(await named("text=nothing"), []);
     const paged = [];
     for (let cursor = ""; cursor !== null; ) {
-      const page = (await admin("GET", `/nodes?limit=1${cursor && `&cursor=${encodeURIComponent(cursor)}`}`)).json;
+      const page = (await admin("GET", `/nodes?records=1&limit=1${cursor && `&cursor=${encodeURIComponent(cursor)}`}`)).json;
       assert.ok(page.nodes.length <= 1);
       paged.push(...page.nodes.map(({ node }) => node));
       ({ cursor } = page);
@@ -81,7 +81,7 @@ describe("GET /admin/nodes", () => {
       const found = [];
       let cursor = null;
       do {
-        const page = (await admin("GET", `/nodes?limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`)).json;
+        const page = (await admin("GET", `/nodes?records=1&limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`)).json;
         found.push(...page.nodes);
         ({ cursor } = page);
       } while (cursor !== null);
@@ -91,8 +91,8 @@ describe("GET /admin/nodes", () => {
   });
 
   test("rejects a limit and a cursor that are not valid", async () => {
-    assertOperatorRefusal(await admin("GET", "/nodes?limit=x"), 400, /limit is "x", but must be a number/);
-    assertOperatorRefusal(await admin("GET", "/nodes?cursor=x"), 400, /the cursor is not valid/);
+    assertOperatorRefusal(await admin("GET", "/nodes?records=1&limit=x"), 400, /limit is "x", but must be a number/);
+    assertOperatorRefusal(await admin("GET", "/nodes?records=1&cursor=x"), 400, /the cursor is not valid/);
   });
 });
 

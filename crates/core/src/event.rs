@@ -38,6 +38,13 @@ pub struct Logged {
     pub event: Event,
 }
 
+impl Logged {
+    /// Whether the switch caused it: a request or a report.
+    pub fn is_of_switch(&self) -> bool {
+        self.by.is_none() && !matches!(self.event, Event::Edited { .. })
+    }
+}
+
 /// The place of a report in its boot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -393,6 +400,28 @@ mod tests {
             }
         }
         assert!(serde_json::from_str::<Event>(r#"{"event":"other"}"#).is_err());
+    }
+
+    #[test]
+    fn edits_and_acts_of_operators_are_not_of_the_switch() {
+        let edited = Event::Edited {
+            records: Vec::new(),
+        };
+        for (by, event, is_of_switch) in [
+            (None, Event::FactsPosted, true),
+            (None, Event::BootStarted, true),
+            (None, edited, false),
+            (Some("an operator"), Event::OperatorChanged, false),
+        ] {
+            let logged = Logged {
+                time: 7,
+                site: None,
+                by: by.map(str::to_owned),
+                report: None,
+                event,
+            };
+            assert_eq!(logged.is_of_switch(), is_of_switch, "{logged:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use worker::console_warn;
 use ztp_core::settings;
 
 use super::Site;
-use super::protocol::{Command, NodeQuery, Reply, Report, SiteCounts};
+use super::protocol::{Command, NodeQuery, Reply, SentReport, SiteCounts};
 use crate::error::Error;
 use crate::storage::{Storage, now};
 
@@ -35,7 +35,7 @@ pub struct Pushes {
 
 impl Site {
     /// Stores a report.
-    pub(super) async fn report(&self, report: &Report) -> worker::Result<Reply> {
+    pub(super) async fn report(&self, report: &SentReport) -> worker::Result<Reply> {
         self.fleet.store(report, now())?;
         self.pushes.reports.set(self.pushes.reports.get() + 1);
         // Also after a repeated report: after the first one, the alarm may have failed.

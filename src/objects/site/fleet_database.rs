@@ -6,18 +6,17 @@
 use std::cell::Cell;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use worker::{SqlStorage, SqlStorageValue};
 use ztp_core::boot::State;
 use ztp_core::fleet::{Counts, Place, Sort, rank};
 
-use super::protocol::{EventQuery, NodeQuery, Placed, Reply, Report, Row, SiteCounts, SiteEvent};
+use super::protocol::{EventQuery, NodeQuery, Placed, Reply, SentReport, SiteCounts, SiteEvent};
 
 /// Maximum number of nodes of a site. Of more, those that have waited for the longest time lose their rows, and then
 /// those whose last event is the oldest. A row returns with the next event of its node.
-pub const MAX_NODES: u64 = 20_000;
+pub const MAX_SITE_NODES: u64 = 20_000;
 /// Maximum number of events of a site: the oldest are deleted. The object of a node keeps those of the node.
-pub const MAX_EVENTS: u64 = 50_000;
+pub const MAX_SITE_EVENTS: u64 = 50_000;
 /// Maximum number of sites with counts. Of more, those whose counts are the oldest are deleted.
 pub const MAX_SITES: u64 = 2_000;
 /// How long the number of the last report of a removed node is kept, in milliseconds: a late report does not add the
@@ -40,7 +39,7 @@ CREATE TABLE IF NOT EXISTS event (
     node TEXT NOT NULL,
     of_node INTEGER NOT NULL,
     time INTEGER NOT NULL,
-    logged TEXT NOT NULL
+    contents TEXT NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS event_once ON event (node, of_node);
 CREATE TABLE IF NOT EXISTS fleet (name TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;";
@@ -57,37 +56,15 @@ pub struct FleetDatabase {
     exists: Cell<bool>,
 }
 
-#[derive(Deserialize)]
-struct Text {
+/// A row of a result: the columns that a statement selects.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Found {
+    name: String,
     text: String,
-}
-
-#[derive(Deserialize)]
-struct Number {
     number: f64,
-}
-
-#[derive(Deserialize)]
-struct FoundNode {
-    node: String,
-    state: f64,
-    last: f64,
-    contents: String,
-}
-
-#[derive(Deserialize)]
-struct FoundEvent {
-    number: f64,
-    node: String,
     time: f64,
-    logged: String,
-}
-
-#[derive(Deserialize)]
-struct Group {
-    state: f64,
-    nodes: f64,
-    last: f64,
+    place: f64,
 }
 
 impl FleetDatabase {
@@ -98,19 +75,14 @@ impl FleetDatabase {
         }
     }
 
-    fn rows<T: DeserializeOwned>(
-        &self,
-        statement: &str,
-        values: Vec<SqlStorageValue>,
-    ) -> worker::Result<Vec<T>> {
+    fn rows(&self, statement: &str, values: Vec<SqlStorageValue>) -> worker::Result<Vec<Found>> {
         self.sql.exec(statement, values)?.to_array()
     }
 
     /// Whether a table exists. A read does not create it: the object may be that of any name.
     fn has(&self, table: &str) -> worker::Result<bool> {
-        let select = "SELECT name AS text FROM sqlite_master WHERE type = 'table' AND name = ?";
-        let known: Vec<Text> = self.rows(select, vec![table.into()])?;
-        Ok(!known.is_empty())
+        let select = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?";
+        Ok(!self.rows(select, vec![table.into()])?.is_empty())
     }
 
     fn is_used(&self) -> worker::Result<bool> {
@@ -129,8 +101,8 @@ impl FleetDatabase {
         if !self.is_used()? {
             return Ok(None);
         }
-        let items: Vec<Text> =
-            self.rows("SELECT text FROM fleet WHERE name = ?", vec![name.into()])?;
+        let select = "SELECT text FROM fleet WHERE name = ?";
+        let items = self.rows(select, vec![name.into()])?;
         Ok(items.into_iter().next().map(|item| item.text))
     }
 
@@ -150,21 +122,21 @@ impl FleetDatabase {
     }
 
     /// Stores a report: its events that are not stored, and its row if no later report is stored.
-    pub fn store(&self, report: &Report, now: u64) -> worker::Result<()> {
+    pub fn store(&self, report: &SentReport, now: u64) -> worker::Result<()> {
         if !self.is_used()? {
-            self.sql.exec(TABLES, None)?;
-            self.set_item("site", &report.site)?;
+            // The values belong to the last statement.
+            let create = format!("{TABLES} INSERT INTO fleet (name, text) VALUES ('site', ?)");
+            self.sql.exec(&create, vec![report.site.as_str().into()])?;
         }
         self.store_events(report)?;
         let (state, last, text, contents) = match &report.row {
             Some(row) => (
-                // Without regard to time.
-                (rank(row.boot.state(0, u64::MAX)) as f64).into(),
-                row.boot.last.unwrap_or(0),
-                search_text(&report.node, row),
-                serde_json::to_string(row)?,
+                (rank(row.state) as f64).into(),
+                row.last,
+                row.text.as_str(),
+                row.contents.as_str(),
             ),
-            None => (SqlStorageValue::Null, now, String::new(), String::new()),
+            None => (SqlStorageValue::Null, now, "", ""),
         };
         let insert =
             "INSERT INTO node (node, number, state, last, text, contents) VALUES (?, ?, ?, ?, ?, ?)
@@ -183,31 +155,30 @@ impl FleetDatabase {
         Ok(())
     }
 
-    fn store_events(&self, report: &Report) -> worker::Result<()> {
+    fn store_events(&self, report: &SentReport) -> worker::Result<()> {
         if report.events.is_empty() {
             return Ok(());
         }
         // The oldest event that is kept. If events were deleted, a late one that is older may be one of them.
-        let first = "SELECT number, node, time, logged FROM event ORDER BY number LIMIT 1";
-        let first: Vec<FoundEvent> = self.rows(first, Vec::new())?;
+        let first = "SELECT number, time FROM event ORDER BY number LIMIT 1";
+        let first = self.rows(first, Vec::new())?;
         let oldest = first.first().filter(|first| first.number > 1.0);
         let oldest = oldest.map_or(0.0, |first| first.time);
         let insert =
-            "INSERT OR IGNORE INTO event (node, of_node, time, logged) VALUES (?, ?, ?, ?)";
-        for (number, logged) in &report.events {
-            if (logged.time as f64) < oldest {
-                continue;
-            }
+            "INSERT OR IGNORE INTO event (node, of_node, time, contents) VALUES (?, ?, ?, ?)";
+        let events = report.events.iter();
+        for event in events.filter(|event| event.time as f64 >= oldest) {
             let values = vec![
                 report.node.as_str().into(),
-                (*number as f64).into(),
-                (logged.time as f64).into(),
-                serde_json::to_string(logged)?.into(),
+                (event.number as f64).into(),
+                (event.time as f64).into(),
+                event.contents.as_str().into(),
             ];
             self.sql.exec(insert, values)?;
         }
         let delete = "DELETE FROM event WHERE number <= (SELECT max(number) FROM event) - ?";
-        self.sql.exec(delete, vec![(MAX_EVENTS as f64).into()])?;
+        self.sql
+            .exec(delete, vec![(MAX_SITE_EVENTS as f64).into()])?;
         Ok(())
     }
 
@@ -216,8 +187,8 @@ impl FleetDatabase {
         let removed = "DELETE FROM node WHERE state IS NULL AND last < ?";
         let before = now.saturating_sub(REMOVED_MS) as f64;
         self.sql.exec(removed, vec![before.into()])?;
-        let count: Vec<Number> = self.rows("SELECT count(*) AS number FROM node", Vec::new())?;
-        let excess = count.first().map_or(0.0, |count| count.number) - MAX_NODES as f64;
+        let count = self.rows("SELECT count(*) AS number FROM node", Vec::new())?;
+        let excess = count.first().map_or(0.0, |count| count.number) - MAX_SITE_NODES as f64;
         if excess > 0.0 {
             let delete = "DELETE FROM node WHERE rowid IN (SELECT rowid FROM node
                 ORDER BY state IS NULL DESC, state = ? DESC, last LIMIT ?)";
@@ -231,15 +202,15 @@ impl FleetDatabase {
     /// `stalled_before` is stalled; so below.
     pub fn counts(&self, stalled_before: u64) -> worker::Result<(Counts, Option<u64>)> {
         let select = format!(
-            "SELECT {} AS state, count(*) AS nodes, max(last) AS last FROM node WHERE state IS NOT NULL GROUP BY 1",
+            "SELECT {} AS place, count(*) AS number, max(last) AS time FROM node WHERE state IS NOT NULL GROUP BY 1",
             state_at("?1")
         );
-        let groups: Vec<Group> = self.rows(&select, vec![(stalled_before as f64).into()])?;
+        let groups = self.rows(&select, vec![(stalled_before as f64).into()])?;
         let mut counts = Counts::default();
         let mut last = 0.0_f64;
         for group in groups {
-            counts.add(state_of(group.state), group.nodes as u64);
-            last = last.max(group.last);
+            counts.add(state_of(group.place), group.number as u64);
+            last = last.max(group.time);
         }
         Ok((counts, Some(last as u64).filter(|last| *last > 0)))
     }
@@ -247,11 +218,11 @@ impl FleetDatabase {
     /// The last event of the boot that will be stalled next.
     pub fn oldest_boot(&self, stalled_before: u64) -> worker::Result<Option<u64>> {
         let select =
-            "SELECT last AS number FROM node WHERE state = ? AND last > ? ORDER BY last LIMIT 1";
+            "SELECT last AS time FROM node WHERE state = ? AND last > ? ORDER BY last LIMIT 1";
         let booting = rank(State::Booting) as f64;
         let values = vec![booting.into(), (stalled_before as f64).into()];
-        let found: Vec<Number> = self.rows(select, values)?;
-        Ok(found.first().map(|found| found.number as u64))
+        let found = self.rows(select, values)?;
+        Ok(found.first().map(|found| found.time as u64))
     }
 
     /// The rows that a query selects.
@@ -307,45 +278,41 @@ impl FleetDatabase {
 
     /// The events that a query selects.
     pub fn events(&self, query: EventQuery) -> worker::Result<Reply> {
+        let is_used = self.is_used()?;
+        let columns = "SELECT number, node AS name, contents AS text FROM event";
         let limit = query.limit as f64;
-        let found: Vec<FoundEvent> = match (self.is_used()?, query.after) {
-            (false, _) => Vec::new(),
-            (true, Some(after)) => self.rows(
-                "SELECT number, node, time, logged FROM event WHERE number > ? ORDER BY number LIMIT ?",
-                vec![(after as f64).into(), (limit + 1.0).into()],
-            )?,
-            (true, None) => {
-                let mut newest: Vec<FoundEvent> = self.rows(
-                    "SELECT number, node, time, logged FROM event ORDER BY number DESC LIMIT ?",
-                    vec![limit.into()],
-                )?;
-                newest.reverse();
-                newest
+        let mut found = match query.after {
+            _ if !is_used => Vec::new(),
+            Some(after) => {
+                let select = format!("{columns} WHERE number > ? ORDER BY number LIMIT ?");
+                self.rows(&select, vec![(after as f64).into(), (limit + 1.0).into()])?
+            }
+            None => {
+                let select = format!("{columns} ORDER BY number DESC LIMIT ?");
+                self.rows(&select, vec![limit.into()])?
             }
         };
-        let more = found.len() > query.limit;
-        let mut events = Vec::new();
-        for event in found.into_iter().take(query.limit) {
-            events.push(SiteEvent {
-                number: event.number as u64,
-                node: event.node,
-                logged: serde_json::from_str(&event.logged)?,
-            });
+        if query.after.is_none() {
+            found.reverse();
         }
+        let more = found.len() > query.limit;
+        found.truncate(query.limit);
+        let events = found.into_iter().map(|event| SiteEvent {
+            number: event.number as u64,
+            node: event.name,
+            contents: event.text,
+        });
+        let events: Vec<SiteEvent> = events.collect();
         let last = match events.last() {
             Some(event) => event.number,
-            None => self.last_event()?,
+            None if is_used => {
+                let last = "SELECT coalesce(max(number), 0) AS number FROM event";
+                let last = self.rows(last, Vec::new())?;
+                last.first().map_or(0, |last| last.number as u64)
+            }
+            None => 0,
         };
         Ok(Reply::Events { events, last, more })
-    }
-
-    fn last_event(&self) -> worker::Result<u64> {
-        if !self.is_used()? {
-            return Ok(0);
-        }
-        let select = "SELECT coalesce(max(number), 0) AS number FROM event";
-        let last: Vec<Number> = self.rows(select, Vec::new())?;
-        Ok(last.first().map_or(0, |last| last.number as u64))
     }
 
     /// Replaces the counts of a site by later ones. A site without nodes has none.
@@ -370,8 +337,7 @@ impl FleetDatabase {
         if !self.has("site")? {
             return Ok(Vec::new());
         }
-        let rows: Vec<Text> =
-            self.rows("SELECT counts AS text FROM site ORDER BY site", Vec::new())?;
+        let rows = self.rows("SELECT counts AS text FROM site ORDER BY site", Vec::new())?;
         let parsed = rows.iter().map(|row| serde_json::from_str(&row.text));
         Ok(parsed.collect::<Result<_, _>>()?)
     }
@@ -448,25 +414,25 @@ impl Select {
         limit: usize,
     ) -> worker::Result<Vec<Placed>> {
         let statement = format!(
-            "SELECT node, state, last, contents FROM node WHERE {} ORDER BY {order} LIMIT ?",
+            "SELECT node AS name, state AS place, last AS time, contents AS text FROM node WHERE {} ORDER BY {order} LIMIT ?",
             self.condition
         );
         let mut values = self.values;
         values.push((limit as f64).into());
-        let found: Vec<FoundNode> = database.rows(&statement, values)?;
+        let found = database.rows(&statement, values)?;
         let placed = found.into_iter().map(|found| {
-            let is_stalled = found.last <= self.stalled_before;
-            let state = match state_of(found.state) {
+            let is_stalled = found.time <= self.stalled_before;
+            let state = match state_of(found.place) {
                 State::Booting if is_stalled => State::Stalled,
                 state => state,
             };
             Placed {
                 place: Place {
                     state,
-                    last: found.last as u64,
-                    node: found.node,
+                    last: found.time as u64,
+                    node: found.name,
                 },
-                row: found.contents,
+                row: found.text,
             }
         });
         Ok(placed.collect())
@@ -477,7 +443,7 @@ impl Select {
             "SELECT count(*) AS number FROM node WHERE {}",
             self.condition
         );
-        let counted: Vec<Number> = database.rows(&statement, self.values)?;
+        let counted = database.rows(&statement, self.values)?;
         Ok(counted.first().map_or(0, |counted| counted.number as u64))
     }
 }
@@ -491,18 +457,4 @@ fn state_at(time: &str) -> String {
 fn state_of(rank: f64) -> State {
     let state = State::ALL.get(rank as usize).copied();
     state.unwrap_or(State::Planned)
-}
-
-/// The text that a search looks at, in lower case.
-fn search_text(node: &str, row: &Row) -> String {
-    let fields = [
-        Some(node),
-        row.model.as_deref(),
-        row.version.as_deref(),
-        row.definition.as_deref(),
-        row.pattern.as_deref(),
-        row.boot.reason(),
-    ];
-    let fields: Vec<&str> = fields.into_iter().flatten().collect();
-    fields.join("\n").to_lowercase()
 }

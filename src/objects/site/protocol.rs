@@ -1,6 +1,7 @@
 //! The requests and replies of a site's object.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use worker::Stub;
 use ztp_core::audit::{Ending, Entry, Intent};
 use ztp_core::boot::{Boot, State};
@@ -11,6 +12,7 @@ use ztp_core::node::Written;
 use crate::conditions::Preconditions;
 use crate::error::Error;
 use crate::objects::call::{MAX_CALL_MS, call_within};
+use crate::response::iso_time;
 
 /// The timeout of a change of a value, in milliseconds: it may wait for another one of the same key.
 const MAX_CHANGE_MS: u32 = 30_000;
@@ -29,7 +31,7 @@ pub enum Command {
     /// Returns the value of a key that counts although KV may show another one.
     Written(String),
     /// Where a node stands, and its new events.
-    Report(Box<Report>),
+    Report(Box<SentReport>),
     /// Returns rows of nodes.
     Nodes(NodeQuery),
     /// Returns events of the site.
@@ -47,7 +49,7 @@ pub enum Command {
 }
 
 /// What a node's object tells the object of its site, after its events.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Report {
     /// The name of the site's object: an object does not know its own name. See [`super::name_of`].
     pub site: String,
@@ -60,6 +62,64 @@ pub struct Report {
     pub events: Vec<(u64, Logged)>,
 }
 
+/// A [`Report`] on its way. Rows and events are JSON: the object stores them and passes them on.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SentReport {
+    pub site: String,
+    pub node: String,
+    pub number: u64,
+    pub row: Option<SentRow>,
+    pub events: Vec<SentEvent>,
+}
+
+/// A [`Row`], and what lists of nodes are sorted and searched by.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SentRow {
+    /// Without regard to time: never [`State::Stalled`].
+    pub state: State,
+    /// The time of the last event of the switch, in milliseconds since 1970; 0: none.
+    pub last: u64,
+    /// In lower case.
+    pub text: String,
+    /// What [`Row::display`] returns, as JSON.
+    pub contents: String,
+}
+
+/// An event of a node.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SentEvent {
+    /// Its number in the node.
+    pub number: u64,
+    /// In milliseconds since 1970.
+    pub time: u64,
+    /// A [`Logged`] as JSON.
+    pub contents: String,
+}
+
+impl Report {
+    /// The form in which it is sent.
+    ///
+    /// # Errors
+    /// An event cannot be written as JSON.
+    pub fn sent(self) -> Result<SentReport, serde_json::Error> {
+        let row = self.row.map(|row| row.sent(&self.node));
+        let events = self.events.into_iter().map(|(number, logged)| {
+            Ok(SentEvent {
+                number,
+                time: logged.time,
+                contents: serde_json::to_string(&logged)?,
+            })
+        });
+        Ok(SentReport {
+            events: events.collect::<Result<_, serde_json::Error>>()?,
+            row,
+            site: self.site,
+            node: self.node,
+            number: self.number,
+        })
+    }
+}
+
 /// Where a node stands.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Row {
@@ -70,6 +130,56 @@ pub struct Row {
     /// The name of its definition; so for its pattern.
     pub definition: Option<String>,
     pub pattern: Option<String>,
+}
+
+impl Row {
+    fn sent(&self, node: &str) -> SentRow {
+        let fields = [
+            Some(node),
+            self.model.as_deref(),
+            self.version.as_deref(),
+            self.definition.as_deref(),
+            self.pattern.as_deref(),
+            self.boot.reason(),
+        ];
+        let fields: Vec<&str> = fields.into_iter().flatten().collect();
+        SentRow {
+            state: self.boot.state(0, u64::MAX),
+            last: self.boot.last.unwrap_or(0),
+            text: fields.join("\n").to_lowercase(),
+            contents: self.display().to_string(),
+        }
+    }
+
+    /// The row as the API has it, without the name and the site of the node, and without regard to time.
+    pub fn display(&self) -> Value {
+        let boot = &self.boot;
+        let time = |time: Option<u64>| time.map(iso_time);
+        let state = boot.state(0, u64::MAX);
+        let client = match state {
+            _ if boot.reports() => Some("ztp-edge"),
+            // Before, it may report yet.
+            State::Served | State::BackedUp => Some("ztpserver"),
+            _ => None,
+        };
+        let steps = boot.steps.iter();
+        let steps = steps.map(|step| json!({ "step": step.step, "at": iso_time(step.at) }));
+        json!({
+            "state": state.name(),
+            "step": boot.step(),
+            "since": time(boot.since(0, u64::MAX)),
+            "last": time(boot.last),
+            "started": time(boot.started),
+            "ended": time(boot.ended()),
+            "steps": steps.collect::<Vec<_>>(),
+            "model": self.model,
+            "version": self.version,
+            "definition": self.definition,
+            "pattern": self.pattern,
+            "client": client,
+            "reason": boot.reason(),
+        })
+    }
 }
 
 /// The numbers of a site's nodes.
@@ -108,7 +218,7 @@ pub struct NodeQuery {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Placed {
     pub place: Place,
-    /// A [`Row`] as JSON: the object passes it on as it is stored.
+    /// What [`Row::display`] returned, as JSON.
     pub row: String,
 }
 
@@ -127,7 +237,8 @@ pub struct SiteEvent {
     /// Its number in the site.
     pub number: u64,
     pub node: String,
-    pub logged: Logged,
+    /// A [`Logged`] as JSON.
+    pub contents: String,
 }
 
 /// A change of a value in KV. The target of the intent is its key.
@@ -247,16 +358,17 @@ pub enum Reply {
 }
 
 impl Command {
-    /// Sends the command to the object of a site.
+    /// Sends the command to the object of the site `object`.
     ///
     /// # Errors
     /// [`Error::Storage`] if it fails or does not reply in time.
-    pub async fn send(&self, stub: Stub) -> Result<Reply, Error> {
+    pub async fn send(&self, stub: Stub, object: &str) -> Result<Reply, Error> {
         let (timeout, doing) = match self {
             Self::Change(change) => (MAX_CHANGE_MS, format!("writing {}", change.intent.target)),
-            Self::Report(_) | Self::Nodes(_) | Self::Events(_) => {
-                (MAX_CALL_MS, "calling the object of a site".to_owned())
-            }
+            Self::Report(_) | Self::Nodes(_) | Self::Events(_) => (
+                MAX_CALL_MS,
+                format!("calling the object of the site {object}"),
+            ),
             Self::Counts(_) | Self::Sites => {
                 (MAX_CALL_MS, "calling the object of all sites".to_owned())
             }

@@ -1,7 +1,6 @@
 //! GET /admin/nodes/{id}/events: the history of a node, for operators.
 
 use serde_json::{Value, json};
-use ztp_core::event::Logged;
 use ztp_core::node::NodeId;
 
 use super::{Context, respond};
@@ -25,7 +24,7 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
 
 pub fn display_events(node: &NodeId, timeline: &Timeline) -> Vec<Value> {
     let events = timeline.events.iter().map(|(number, logged)| {
-        let mut event = display_event(logged);
+        let mut event = display_stored_event(json!(logged));
         event["n"] = json!(number);
         event["node"] = json!(node.as_str());
         event
@@ -33,21 +32,22 @@ pub fn display_events(node: &NodeId, timeline: &Timeline) -> Vec<Value> {
     events.collect()
 }
 
-/// An event: all of its fields in one object.
-pub fn display_event(logged: &Logged) -> Value {
-    let mut event = json!(logged);
-    event["time"] = json!(iso_time(logged.time));
-    event["site"] = json!(logged.site);
-    event["by"] = json!(logged.by);
-    if let Some(report) = &logged.report {
-        if let Value::Object(fields) = &mut event {
-            fields.remove("report");
-        }
-        event["boot"] = json!(report.boot);
-        event["seq"] = json!(report.seq);
-        event["at"] = json!(report.at);
+/// An event, of its JSON: all of its fields in one object.
+pub fn display_stored_event(mut logged: Value) -> Value {
+    let Value::Object(event) = &mut logged else {
+        return logged;
+    };
+    if let Some(time) = event.get("time").and_then(Value::as_u64) {
+        event.insert("time".to_owned(), iso_time(time).into());
     }
-    event
+    for name in ["site", "by"] {
+        event.entry(name).or_insert(Value::Null);
+    }
+    // The boot, and the place of the report in it.
+    if let Some(Value::Object(report)) = event.remove("report") {
+        event.extend(report);
+    }
+    logged
 }
 
 pub fn display_versions(node: &NodeId, timeline: &Timeline) -> Vec<Value> {
