@@ -45,7 +45,7 @@ fn start() {
 async fn fetch(
     request: web_sys::Request,
     env: Env,
-    _context: Context,
+    context: Context,
 ) -> worker::Result<web_sys::Response> {
-    routes::respond(request::Request::new(request), env).await
+    routes::respond(request::Request::new(request), env, context).await
 }

@@ -9,7 +9,7 @@ use ztp_core::audit::Action;
 use ztp_core::check::{Finding, FindingKind};
 use ztp_core::credentials::is_site_name;
 use ztp_core::definition::{Attributes, Definition};
-use ztp_core::event::{Event, Logged};
+use ztp_core::event::Event;
 use ztp_core::key::Record;
 use ztp_core::node::NodeId;
 use ztp_core::pattern::Pattern;
@@ -143,7 +143,10 @@ async fn records_of_planned(
              startup-config"
         )));
     }
-    let made_request = timeline.events.iter().any(Logged::is_of_switch);
+    let made_request = timeline
+        .events
+        .iter()
+        .any(|(_, logged)| logged.is_of_switch());
     if made_request || records.get(Record::Facts)?.is_some() {
         return Err(Error::Conflict(format!(
             "the node {planned} is not only planned: it has made requests itself, so that its records are its own"

@@ -1,7 +1,6 @@
 //! GET /admin/nodes/{id}/events: the history of a node, for operators.
 
 use serde_json::{Value, json};
-use ztp_core::event::Logged;
 use ztp_core::node::NodeId;
 
 use super::{Context, respond};
@@ -9,8 +8,7 @@ use crate::error::Error;
 use crate::objects::node::protocol::Timeline;
 use crate::response::{Response, iso_time};
 
-/// The requests that changed the node, and the versions of its startup-config, the oldest first. Both are empty for an
-/// unknown node.
+/// The events of the node, and the versions of its startup-config, the oldest first. Both are empty for an unknown node.
 ///
 /// 400 if the id is invalid; 404 if the operator has sites, and the node belongs to none of them; 503 if the node's object fails.
 pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
@@ -18,28 +16,32 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
     let timeline = context.storage.timeline(&node).await?;
     let body = json!({
         "node": node.as_str(),
-        "events": display_events(&timeline),
+        "events": display_events(&node, &timeline),
         "versions": display_versions(&node, &timeline),
     });
     Ok(respond(&body))
 }
 
-pub fn display_events(timeline: &Timeline) -> Vec<Value> {
-    timeline.events.iter().map(display_event).collect()
+pub fn display_events(node: &NodeId, timeline: &Timeline) -> Vec<Value> {
+    let events = timeline.events.iter().map(|(number, logged)| {
+        let mut event = display_stored_event(json!(logged));
+        event["n"] = json!(number);
+        event["node"] = json!(node.as_str());
+        event
+    });
+    events.collect()
 }
 
-/// An event: all of its fields in one object.
-pub fn display_event(logged: &Logged) -> Value {
-    display_stored_event(json!(logged))
-}
-
-/// [`display_event`] of its JSON.
+/// An event, of its JSON: all of its fields in one object.
 pub fn display_stored_event(mut logged: Value) -> Value {
     let Value::Object(event) = &mut logged else {
         return logged;
     };
     if let Some(time) = event.get("time").and_then(Value::as_u64) {
         event.insert("time".to_owned(), iso_time(time).into());
+    }
+    for name in ["site", "by"] {
+        event.entry(name).or_insert(Value::Null);
     }
     // The boot, and the place of the report in it.
     if let Some(Value::Object(report)) = event.remove("report") {

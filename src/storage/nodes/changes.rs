@@ -185,6 +185,7 @@ impl Storage {
             claim: None,
             records: new_records,
             event: edit.event.clone(),
+            replaces: None,
             by: Some(edit.by.to_owned()),
             without_history: edit.without_history,
         };

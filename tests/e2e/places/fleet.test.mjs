@@ -94,9 +94,9 @@ test("a fleet boots while the object of its site ends again and again: no state 
     for (; ends < ENDS; ends += 1) {
       while (booted < (NODES * (ends + 0.5)) / ENDS) await sleep(20);
       if (ends % 3 === 2) {
-        await bench.setDown(SITES, "berlin", true);
+        await bench.breakObjects(SITES, "throws");
         await sleep(1_500);
-        await bench.setDown(SITES, "berlin", false);
+        await bench.breakObjects(SITES);
       } else await bench.end(SITES, "berlin");
     }
   };
@@ -143,17 +143,16 @@ test("a fleet boots while the object of its site ends again and again: no state 
 });
 
 test("without the object of the site, switches notice nothing, and operators receive a 503 that says so", async () => {
-  await bench.setDown(SITES, "paris", true);
+  await bench.breakObjects(SITES, "throws");
   const place = bench.places[0];
   assert.equal((await post(place, "DOWN1", { site: "paris" })).status, 201);
   assert.equal((await get(place, "DOWN1", "", "paris")).status, 200);
   assert.equal((await put(place, "DOWN1", "hostname a\n", "paris")).status, 201);
-  for (const path of ["/nodes?site=paris", "/nodes", "/events?site=paris"]) {
+  for (const [path, which] of [["/nodes?site=paris", "the site paris"], ["/nodes", "all sites"], ["/events?site=paris", "the site paris"], ["/sites", "all sites"]]) {
     const { status, json } = await admin(path);
-    assert.deepEqual([status, json.error], [503, "calling the object of the site paris failed; retry in a few seconds"], path);
+    assert.deepEqual([status, json.error], [503, `calling the object of ${which} failed; retry in a few seconds`], path);
   }
-  assert.equal((await admin("/sites")).status, 200);
-  await bench.setDown(SITES, "paris", false);
+  await bench.breakObjects(SITES);
   const states = async () => (await admin("/nodes?site=paris")).json.nodes.map(({ node, state }) => `${node} ${state}`);
   assert.ok(await eventually(async () => (await states()).join() === "DOWN1 backed-up"), `${await states()}`);
 });
