@@ -34,6 +34,8 @@ pub enum Error {
     RangeNotSatisfiable { size: u64 },
     /// Too many requests from one caller.
     RateLimited,
+    /// There is no place for more of this kind.
+    TooMany(String),
     /// Metadata of a resource that does not exist: the specification requires status 500.
     MetaNotFound(String),
     /// A binding or setting is wrong; the message says how to fix it.
@@ -85,6 +87,7 @@ impl fmt::Display for Error {
             | Self::NotFound(reason)
             | Self::TooLarge(reason)
             | Self::Busy(reason)
+            | Self::TooMany(reason)
             | Self::MetaNotFound(reason)
             | Self::Misconfigured(reason) => f.write_str(reason),
             Self::RangeNotSatisfiable { size } => {

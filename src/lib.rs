@@ -51,7 +51,7 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
 async fn fetch(
     request: web_sys::Request,
     env: Env,
-    _context: Context,
+    context: Context,
 ) -> worker::Result<web_sys::Response> {
-    routes::respond(request::Request::new(request), env).await
+    routes::respond(request::Request::new(request), env, context).await
 }

@@ -47,7 +47,8 @@ pub enum Body {
 }
 
 impl Body {
-    fn length(&self) -> Option<u64> {
+    /// In bytes, if it is known.
+    pub fn length(&self) -> Option<u64> {
         match self {
             Self::Bytes(bytes) => Some(bytes.len() as u64),
             Self::Buffer(buffer) => Some(buffer.len() as u64),
@@ -62,7 +63,7 @@ pub struct Response {
     pub status: u16,
     content_type: &'static str,
     headers: Vec<(&'static str, Cow<'static, str>)>,
-    body: Body,
+    pub body: Body,
     pub reason: Option<String>,
 }
 
@@ -217,6 +218,7 @@ impl From<Error> for Response {
                 Self::refusal(416, reason).with_header("Content-Range", format!("bytes */{size}"))
             }
             Error::RateLimited => Self::refusal(429, reason).with_header("Retry-After", "60"),
+            Error::TooMany(_) => Self::refusal(429, reason),
             Error::MetaNotFound(_) => Self::refusal_as_json(500, reason),
             Error::Misconfigured(_) => Self::refusal(500, reason),
             Error::Closed => Self::refusal(503, reason).with_header("Retry-After", "60"),

@@ -5,9 +5,11 @@ mod actions;
 mod admin;
 mod bootstrap;
 mod definition;
+mod events;
 mod files;
 mod meta;
 mod nodes;
+mod noted;
 mod openapi;
 #[cfg(feature = "panics")]
 mod panics;
@@ -32,6 +34,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::storage::{Storage, now};
 use Access::{Admin, SignIn, Switch};
+use noted::Noted;
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +83,7 @@ const ROUTES: &[Route] = &[
     route("GET", "/nodes/{id}", Switch, |context| Box::pin(definition::get(context))),
     route("GET", "/nodes/{id}/startup-config", Switch, |context| Box::pin(startup_config::get(context))),
     route("PUT", "/nodes/{id}/startup-config", Switch, |context| Box::pin(startup_config::put(context))),
+    route("POST", "/nodes/{id}/events", Switch, |context| Box::pin(events::report(context))),
     route("GET", "/actions/{name}", Switch, |context| Box::pin(actions::get(context))),
     route("GET", "/files/{*path}", Switch, |context| Box::pin(files::get(context))),
     route("GET", "/meta/actions/{*name}", Switch, |context| Box::pin(meta::action(context))),
@@ -90,7 +94,9 @@ const ROUTES: &[Route] = &[
     route("GET", "/admin/session", Admin(Role::Viewer), |context| Box::pin(admin::session::show(context))),
     route("POST", "/admin/session", SignIn, |context| Box::pin(admin::session::open(context))),
     route("DELETE", "/admin/session", Admin(Role::Viewer), |context| Box::pin(admin::session::close(context))),
-    route("GET", "/admin/nodes", Admin(Role::Viewer), |context| Box::pin(admin::nodes::list(context))),
+    route("GET", "/admin/sites", Admin(Role::Viewer), |context| Box::pin(admin::fleet::sites(context))),
+    route("GET", "/admin/events", Admin(Role::Viewer), |context| Box::pin(admin::fleet::events(context))),
+    route("GET", "/admin/nodes", Admin(Role::Viewer), |context| Box::pin(admin::fleet::nodes(context))),
     route("GET", "/admin/nodes/{id}", Admin(Role::Viewer), |context| Box::pin(admin::nodes::show(context))),
     route("POST", "/admin/nodes/{id}/assign", Admin(Role::Operator), |context| Box::pin(admin::changes::assign(context))),
     route("POST", "/admin/nodes/{id}/reprovision", Admin(Role::Operator), |context| Box::pin(admin::changes::reprovision(context))),
@@ -246,16 +252,22 @@ pub struct Context<'a> {
     /// Whether the method is HEAD: the handler need not read the body.
     pub head: bool,
     pub log: &'a mut log::RequestLog,
+    pub noted: &'a mut Noted,
 }
 
-/// Responds to a request, and logs it once.
-pub async fn respond(request: Request, env: Env) -> worker::Result<web_sys::Response> {
+/// Responds to a request, and logs it once. What it leaves in its node's object follows after the response.
+pub async fn respond(
+    request: Request,
+    env: Env,
+    context: worker::Context,
+) -> worker::Result<web_sys::Response> {
     let started = now();
+    let mut noted = Noted::default();
     let mut entry = log::RequestLog {
         method: request.method.clone(),
         ..log::RequestLog::default()
     };
-    let mut response = match handle(&request, &env, &mut entry).await {
+    let mut response = match handle(&request, &env, &mut entry, &mut noted).await {
         Ok(response) => response,
         Err(error) => {
             entry.expected = error.is_expected();
@@ -276,6 +288,16 @@ pub async fn respond(request: Request, env: Env) -> worker::Result<web_sys::Resp
     entry.reason = response.reason.take();
     entry.duration_ms = now().saturating_sub(started);
     entry.write();
+    // 409 of POST /nodes is a success.
+    let is_refused = entry.status >= 400 && entry.status != 409;
+    let refusal = is_refused.then(|| {
+        let route = entry.route.unwrap_or_default();
+        let request = format!("{} {route}", entry.method);
+        (request, entry.status, entry.reason.unwrap_or_default())
+    });
+    if let Some(follow_up) = noted.follow_up(refusal) {
+        context.wait_until(follow_up.send(env));
+    }
     Ok(response.into_web()?)
 }
 
@@ -316,13 +338,14 @@ async fn handle(
     request: &Request,
     env: &Env,
     log: &mut log::RequestLog,
+    noted: &mut Noted,
 ) -> Result<Response, Error> {
     let settings = settings(env)?;
     if settings.is_closed() {
         return Err(Error::Closed);
     }
     let storage = Storage::open(env)?;
-    let result = dispatch(request, &settings, &storage, log).await;
+    let result = dispatch(request, &settings, &storage, log, noted).await;
     let operations = storage.operations();
     log.kv_reads = operations.kv_reads;
     log.kv_writes = operations.kv_writes;
@@ -343,6 +366,7 @@ async fn dispatch(
     settings: &Settings,
     storage: &Storage,
     log: &mut log::RequestLog,
+    noted: &mut Noted,
 ) -> Result<Response, Error> {
     let prefix = settings.server_url.prefix();
     let path = path::of_url(&request.url);
@@ -407,6 +431,7 @@ async fn dispatch(
         base_url: &base_url,
         head: method == "HEAD",
         log,
+        noted,
     })
     .await
 }

@@ -9,6 +9,7 @@ mod kept;
 mod nodes;
 mod objects;
 mod pools;
+mod sites;
 mod uploads;
 
 use std::cell::{Cell, OnceCell, RefCell};

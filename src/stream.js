@@ -48,6 +48,19 @@ export async function ofLength(stream, size) {
   return readable;
 }
 
+/**
+ * A stream of a known length as another one, and a promise of whether the reader received all of it. The runtime moves the
+ * bytes.
+ */
+export function observed(stream, size) {
+  const { readable, writable } = new FixedLengthStream(size);
+  const complete = stream.pipeTo(writable).then(
+    () => true,
+    () => false,
+  );
+  return [readable, complete];
+}
+
 /** Whether a stream has ended: only its last read returns fewer bytes than it must. */
 function isLast(value, done, step) {
   return done || value.byteLength < step;

@@ -3,8 +3,9 @@
 
 use std::ops::Deref;
 
-use worker::js_sys::{self, Array, Uint8Array};
+use worker::js_sys::{self, Array, Promise, Uint8Array};
 use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{ReadableStream, Response};
 use ztp_core::hex;
 use ztp_core::kv::digest;
@@ -16,6 +17,9 @@ extern "C" {
 
     #[wasm_bindgen(catch, js_name = ofLength)]
     async fn js_of_length(stream: &ReadableStream, size: f64) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = observed)]
+    fn js_observed(stream: &ReadableStream, size: f64) -> Result<Array, JsValue>;
 
     #[wasm_bindgen(catch, js_name = readUpTo)]
     async fn js_read_up_to(stream: &ReadableStream, limit: f64) -> Result<JsValue, JsValue>;
@@ -52,6 +56,27 @@ pub async fn sha1(stream: &ReadableStream) -> worker::Result<(u64, Vec<u8>)> {
 /// The runtime cannot create it.
 pub async fn of_length(stream: &ReadableStream, size: u64) -> worker::Result<ReadableStream> {
     Ok(js_of_length(stream, size as f64).await?.unchecked_into())
+}
+
+/// A stream of a known length, in bytes, as another one, and the end of its transfer.
+///
+/// # Errors
+/// The runtime cannot create it.
+pub fn observed(stream: &ReadableStream, size: u64) -> worker::Result<(ReadableStream, Transfer)> {
+    let pair = js_observed(stream, size as f64)?;
+    let transfer = Transfer(pair.get(1).unchecked_into());
+    Ok((pair.get(0).unchecked_into(), transfer))
+}
+
+/// The transfer of a stream.
+pub struct Transfer(Promise);
+
+impl Transfer {
+    /// Waits until it ends. Whether the reader received all bytes.
+    pub async fn ends(self) -> bool {
+        let complete = JsFuture::from(self.0).await;
+        complete.is_ok_and(|complete| complete.is_truthy())
+    }
 }
 
 /// All bytes of a stream; `None` if it has more than `limit`.

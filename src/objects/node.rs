@@ -8,17 +8,24 @@
 //! a key within a second. A Durable Object is one thread with its own database: nothing awaits between the
 //! check of a commit and its write, and the runtime holds the reply until the write is durable.
 //!
+//! Each request of a switch leaves an event. That of a read is written after the reply, so that no switch waits for it
+//! (`notes`), and the object of the node's site receives all of them later (`outbox`).
+//!
 //! After a commit, an alarm copies the records to KV ([`Written::next_step`]). Until reads of KV cannot be stale any
 //! more, requests read both ([`Written::counts_over`]); then the copies are dropped, and KV alone has the records.
 
 mod database;
+mod journal;
+mod notes;
+mod outbox;
 pub mod protocol;
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, join, join_all, select};
 use worker::js_sys::{self, Function, Reflect};
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::web_sys::WorkerGlobalScope;
@@ -27,18 +34,21 @@ use worker::{
     console_warn, durable_object, wasm_bindgen,
 };
 use ztp_core::content::Metadata;
+use ztp_core::event::{Event, Logged};
 use ztp_core::history::{MAX_VERSIONS, Version};
 use ztp_core::key::{HISTORY, Record};
 use ztp_core::kv::{Seen, digest};
-use ztp_core::node::{Comparison, NodeId, Step, Written};
+use ztp_core::node::{Comparison, Known, NodeId, Step, Written};
 
 use crate::error::Error;
 use crate::response::iso_time;
 use crate::storage::{Payload, Storage, now};
-use database::{Database, Stored, version_name};
+use database::{Batch, Database, Numbered, Stored, version_name};
+use journal::Before;
+use outbox::Outbox;
 use protocol::{
-    Claim, Command, Commit, Contents, LoggedEvent, NewRecord, NodeRequest, RecordCopy, Reply,
-    State, Timeline,
+    Claim, Command, Commit, Contents, NewRecord, NodeRequest, RecordCopy, Reply, SeenPost, State,
+    Timeline,
 };
 
 /// The pause before a retry of an alarm that could not read its own state, in milliseconds.
@@ -57,59 +67,93 @@ const MAX_ALARM_MS: i32 = if cfg!(feature = "panics") {
 /// One node.
 #[durable_object]
 pub struct Node {
+    inner: Rc<Inner>,
+}
+
+/// Shared with what runs after a reply.
+struct Inner {
     object: ObjectState,
     env: Env,
     database: Database,
-    /// The contents of the database, once read: `None` if nothing was ever committed.
+    /// The contents of the database, once read: `None` if nothing is known of the node.
     stored: RefCell<Option<Option<Stored>>>,
+    /// Events that are not written yet.
+    unsaved: RefCell<Numbered>,
+    /// Facts that are not written yet.
+    unsaved_seen: RefCell<Option<String>>,
+    /// Whether they will be.
+    is_saving: Cell<bool>,
+    /// The journal before the event with this number, which its request may replace.
+    before: RefCell<Option<(u64, Before)>>,
+    outbox: Outbox,
+    /// When the alarm rings, in milliseconds since 1970, if that is known.
+    alarm: Cell<Option<u64>>,
+    is_in_alarm: Cell<bool>,
 }
 
 impl DurableObject for Node {
     fn new(object: ObjectState, env: Env) -> Self {
-        Self {
+        let inner = Inner {
             database: Database::new(object.storage().sql()),
             object,
             env,
             stored: RefCell::default(),
+            unsaved: RefCell::default(),
+            unsaved_seen: RefCell::default(),
+            is_saving: Cell::new(false),
+            before: RefCell::default(),
+            outbox: Outbox::default(),
+            alarm: Cell::new(None),
+            is_in_alarm: Cell::new(false),
+        };
+        Self {
+            inner: Rc::new(inner),
         }
     }
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         let request: NodeRequest = serde_json::from_str(&request.text().await?)?;
-        let reply = self.answer(request).await.unwrap_or_else(|cause| {
-            // Memory may differ from the database now: read the database again.
-            self.stored.take();
+        let reply = self.inner.answer(request).await.unwrap_or_else(|cause| {
+            self.inner.forget();
             Reply::Failed(cause.to_string())
         });
         Response::ok(serde_json::to_string(&reply)?)
     }
 
-    /// Copies pending records to KV, and drops copies that are not needed any more. The runtime gives up an
-    /// alarm that fails several times, so every failure schedules the next one.
+    /// Copies pending records to KV, drops copies that are not needed any more, and reports to the site's object. The
+    /// runtime gives up an alarm that fails several times, so every failure schedules the next one.
     async fn alarm(&self) -> worker::Result<Response> {
-        let _watchdog = Watchdog::start(&self.object)?;
-        let next = match self.maintain().await {
+        let inner = &self.inner;
+        let _watchdog = Watchdog::start(&inner.object)?;
+        inner.alarm.set(None);
+        inner.is_in_alarm.set(true);
+        let next = match inner.maintain().await {
             Ok(next) => next,
             Err(cause) => {
-                self.stored.take();
+                inner.forget();
                 console_error!("the alarm of a node failed: {cause}");
                 Some(now() + ALARM_RETRY_MS)
             }
         };
+        inner.is_in_alarm.set(false);
         if let Some(next) = next {
-            self.wake(next).await?;
+            inner.wake(next).await?;
         }
         Response::empty()
     }
 }
 
-impl Node {
-    async fn answer(&self, request: NodeRequest) -> worker::Result<Reply> {
+impl Inner {
+    async fn answer(self: &Rc<Self>, request: NodeRequest) -> worker::Result<Reply> {
         match request.command {
-            Command::Read(wanted) => {
+            Command::Read { records, notes } => {
+                let told = match notes {
+                    Some(notes) => self.read(&request.node, &records, *notes)?,
+                    None => Default::default(),
+                };
                 let mut state = self.fresh()?;
-                state.copies.retain(|record, _| wanted.contains(record));
-                Ok(Reply::State(state))
+                state.copies.retain(|record, _| records.contains(record));
+                Ok(Reply::State(state, told))
             }
             Command::Commit(commit) => {
                 let reply = self.commit(&request.node, commit)?;
@@ -118,13 +162,58 @@ impl Node {
                 }
                 Ok(reply)
             }
-            Command::Timeline => Ok(Reply::Timeline(Timeline {
-                events: self.events()?,
-                versions: self.versions()?,
-            })),
+            Command::Note(notes) => {
+                self.note(&request.node, *notes)?;
+                self.save_later();
+                Ok(Reply::Noted)
+            }
+            Command::Report {
+                site,
+                report,
+                event,
+            } => {
+                let reported = self.take_report(site, report, event)?;
+                self.save_events()?;
+                self.arm().await?;
+                Ok(Reply::Reported(reported))
+            }
+            Command::Timeline => self.timeline().map(Reply::Timeline),
             #[cfg(feature = "panics")]
             Command::Panic => panic!("in a node"),
         }
+    }
+
+    /// Forgets what is in memory after a failure: it may differ from the database now.
+    fn forget(&self) {
+        self.stored.take();
+        self.unsaved.take();
+        self.unsaved_seen.take();
+        self.before.take();
+    }
+
+    fn timeline(&self) -> worker::Result<Timeline> {
+        self.save_events()?;
+        if self.stored()?.is_none() {
+            return Ok(Timeline::default());
+        }
+        let events = self.database.events()?;
+        let versions = self.versions()?;
+        let stored = self.stored()?;
+        let journal = stored.as_ref().map(|stored| &stored.journal);
+        let facts = match journal {
+            Some(journal) if journal.has_seen => self.database.seen()?,
+            _ => None,
+        };
+        Ok(Timeline {
+            events,
+            versions,
+            row: journal
+                .filter(|journal| !journal.is_gone)
+                .map(|journal| journal.row.clone()),
+            seen: journal
+                .and_then(|journal| journal.posted)
+                .map(|time| SeenPost { time, facts }),
+        })
     }
 
     /// The state without copies that are not needed any more.
@@ -146,6 +235,7 @@ impl Node {
             claim,
             mut records,
             event,
+            replaces,
             by,
             without_history,
         } = commit;
@@ -168,8 +258,17 @@ impl Node {
                 }),
             }
         }
+        let mut stored = self.stored()?;
+        let stored = stored.get_or_insert_with(|| Stored::of(node));
+        if let Some(ticket) = replaces {
+            self.retract(&mut stored.journal, ticket)?;
+        }
+        if let Some(site) = &site {
+            stored.journal.own(Some(site.clone()));
+        }
         state.revision += 1;
         let mut new_version = None;
+        let mut edited = Vec::new();
         for NewRecord {
             record,
             contents,
@@ -185,6 +284,28 @@ impl Node {
                 Contents::Deleted => None,
             };
             let earlier = state.copies.get(&record).map(|copy| &copy.written);
+            let journal = &mut stored.journal;
+            let mut known = journal.known.remove(&record);
+            let shown = match &seen {
+                Seen::Unknown => None,
+                Seen::Missing => Some(None),
+                Seen::Value(sha1) => Some(Some(sha1.clone())),
+            };
+            if let (Some(known), Some(shown)) = (&mut known, shown)
+                && !earlier.is_some_and(|copy| copy.counts_over(shown.as_deref(), now))
+                && known.show(shown, now)
+            {
+                edited.push(record.name().to_owned());
+            }
+            let known = Known::write(known, sha1.clone(), &seen, now);
+            journal.known.insert(record, known);
+            journal.changed(record);
+            if record == Record::Site {
+                journal.own(match &contents {
+                    Contents::Text(site) => Some(site.clone()),
+                    Contents::Version(_) | Contents::Deleted => None,
+                });
+            }
             let copy = RecordCopy {
                 revision: state.revision,
                 contents,
@@ -193,36 +314,41 @@ impl Node {
             };
             state.copies.insert(record, copy);
         }
-        let event = LoggedEvent {
+        let logged = |event| Logged {
             time: now,
+            site: site.clone(),
+            by: by.clone(),
+            report: None,
             event,
-            site,
-            by,
         };
-        let (versions, forgotten) = self
-            .stored()?
-            .as_ref()
-            .map_or((0, 0), |stored| (stored.versions, stored.forgotten));
-        let stored = Stored {
-            node: node.to_owned(),
-            versions: versions + u64::from(new_version.is_some()),
-            forgotten: match without_history {
-                true => state.revision,
-                false => forgotten,
-            },
-            state,
-        };
-        self.database
-            .commit(&stored, &event, new_version.as_ref())?;
-        *self.stored.borrow_mut() = Some(Some(stored));
-        Ok(Reply::Committed)
-    }
-
-    fn events(&self) -> worker::Result<Vec<LoggedEvent>> {
-        match self.stored()?.is_some() {
-            true => self.database.events(),
-            false => Ok(Vec::new()),
+        if !edited.is_empty() {
+            self.add(
+                &mut stored.journal,
+                Logged {
+                    by: None,
+                    ..logged(Event::Edited { records: edited })
+                },
+            );
         }
+        self.add(&mut stored.journal, logged(event));
+        stored.state = state;
+        stored.versions += u64::from(new_version.is_some());
+        if without_history {
+            stored.forgotten = stored.state.revision;
+            self.unsaved.take();
+            self.database.remove_events()?;
+        }
+        let events = self.unsaved.take();
+        self.database.write(
+            stored,
+            Batch {
+                state: true,
+                events: &events,
+                seen: self.unsaved_seen.take(),
+                version: new_version.as_ref(),
+            },
+        )?;
+        Ok(Reply::Committed)
     }
 
     fn versions(&self) -> worker::Result<Vec<Version>> {
@@ -235,11 +361,30 @@ impl Node {
         Ok(kept.map(|(_, version)| version).collect())
     }
 
-    /// Copies what is due, and drops what has expired. Returns the time of the next alarm.
-    async fn maintain(&self) -> worker::Result<Option<u64>> {
-        let Some(node) = self.stored()?.as_ref().map(|stored| stored.node.clone()) else {
-            return Ok(None);
+    /// Copies and reports what is due, and drops what has expired. Returns the time of the next alarm.
+    async fn maintain(self: &Rc<Self>) -> worker::Result<Option<u64>> {
+        self.save_events()?;
+        let node = match self.stored()?.as_ref() {
+            Some(stored) => stored.journal.node.clone(),
+            None => return Ok(None),
         };
+        join(self.copy_all(&node), self.report(&node)).await.0?;
+        self.next_alarm()
+    }
+
+    /// Copies what is due to KV, and drops what has expired.
+    async fn copy_all(&self, node: &str) -> worker::Result<()> {
+        let now_ms = now();
+        let is_due =
+            |copy: &RecordCopy| copy.written.is_pending() || !copy.written.is_fresh(now_ms);
+        let has_work = |stored: &Stored| {
+            stored.state.copies.values().any(is_due)
+                || stored.versions > MAX_VERSIONS
+                || stored.forgotten > 0
+        };
+        if !self.stored()?.as_ref().is_some_and(has_work) {
+            return Ok(());
+        }
         let id: NodeId = node
             .parse()
             .map_err(|error| worker::Error::from(format!("{error}")))?;
@@ -270,28 +415,41 @@ impl Node {
                 )]
             }
         };
-        log(&node, &storage, &problems);
+        log(node, &storage, &problems);
         let state = self.fresh()?;
-        let now = now();
-        let next = state
-            .copies
-            .values()
-            .map(|copy| match copy.written.next_step(now) {
-                Step::None => copy.written.expires_at().unwrap_or(now),
-                Step::At(time) => time,
-                Step::Read | Step::Send => now,
-            });
-        let mut next = next.min();
         if let Some(stored) = self.stored()?.as_mut() {
-            if stored.forgotten > 0 {
-                // R2 failed.
-                let retry = now + ALARM_RETRY_MS;
-                next = Some(next.map_or(retry, |next| next.min(retry)));
-            }
             stored.state = state;
-            self.database.save(stored)?;
+            let events = self.unsaved.take();
+            self.database.write(
+                stored,
+                Batch {
+                    state: true,
+                    events: &events,
+                    seen: self.unsaved_seen.take(),
+                    version: None,
+                },
+            )?;
         }
-        Ok(next)
+        Ok(())
+    }
+
+    /// The time at which something is due.
+    fn next_alarm(&self) -> worker::Result<Option<u64>> {
+        let now = now();
+        let stored = self.stored()?;
+        let Some(stored) = stored.as_ref() else {
+            return Ok(None);
+        };
+        let copies = stored.state.copies.values();
+        let copies = copies.map(|copy| match copy.written.next_step(now) {
+            Step::None => copy.written.expires_at().unwrap_or(now),
+            Step::At(time) => time,
+            Step::Read | Step::Send => now,
+        });
+        // R2 failed.
+        let retry = (stored.forgotten > 0).then(|| now + ALARM_RETRY_MS);
+        let report = self.outbox.due(&stored.journal, now);
+        Ok(copies.chain(retry).chain(report).min())
     }
 
     /// Takes the steps of one record until it is stored or must wait. Returns a problem, if there is one. A
@@ -447,15 +605,35 @@ impl Node {
     fn stored(&self) -> worker::Result<RefMut<'_, Option<Stored>>> {
         let mut known = self.stored.borrow_mut();
         if known.is_none() {
-            *known = Some(self.database.load()?);
+            let stored = self.database.load()?;
+            let last = stored.as_ref().map_or(0, |stored| stored.journal.last);
+            self.outbox.sent.set(last);
+            *known = Some(stored);
         }
         Ok(RefMut::map(known, |known| known.get_or_insert_default()))
     }
 
+    /// Schedules the alarm, unless an earlier one is scheduled or its handler, which schedules the next one, runs.
+    async fn arm(&self) -> worker::Result<()> {
+        let next = self.next_alarm()?;
+        let Some(next) = next.filter(|_| !self.is_in_alarm.get()) else {
+            return Ok(());
+        };
+        match self.alarm.get() {
+            Some(alarm) if alarm <= next => Ok(()),
+            _ => self.wake(next).await,
+        }
+    }
+
     /// Schedules the alarm.
     async fn wake(&self, at: u64) -> worker::Result<()> {
+        self.alarm.set(Some(at));
         let pause = Duration::from_millis(at.saturating_sub(now()));
-        self.object.storage().set_alarm(pause).await
+        let set = self.object.storage().set_alarm(pause).await;
+        if set.is_err() {
+            self.alarm.set(None);
+        }
+        set
     }
 }
 

@@ -1,11 +1,14 @@
-//! The Durable Object of a site, and `*`, which concerns all sites: its audit log, and the values in KV that operators
-//! change.
+//! The Durable Object of a site: its nodes, and their events. And `*`, which concerns all sites: the audit log, the
+//! values in KV that operators change, and the numbers of nodes of each site.
 //!
-//! Invariant: a change that an operator made is in the log. Its entry is written before the change begins, and
-//! completed after it; an entry that is not complete says that the change may have been made.
+//! Invariants: a change that an operator made is in the log. Its entry is written before the change begins, and
+//! completed after it; an entry that is not complete says that the change may have been made. And a row of a node shows
+//! the last report of the node's object that arrived, by its number: late and repeated reports change nothing.
 
 mod content;
 mod database;
+mod fleet;
+mod fleet_database;
 mod keeper;
 pub mod protocol;
 
@@ -17,10 +20,19 @@ use ztp_core::audit::{Intent, KEPT_MS};
 use crate::storage::now;
 use content::Locks;
 use database::Database;
+use fleet::Pushes;
+use fleet_database::FleetDatabase;
 use protocol::{Command, Reply};
 
 /// The name of the object that concerns all sites.
 pub const ALL: &str = "*";
+/// The name of the object of nodes without a site. A configured site may have the same name: they share the object.
+pub const DEFAULT: &str = "default";
+
+/// The name of the object of a site; `None`: that of nodes without a site.
+pub fn name_of(site: Option<&str>) -> &str {
+    site.map_or(DEFAULT, str::trim)
+}
 
 /// One site, or all.
 #[durable_object]
@@ -29,15 +41,19 @@ pub struct Site {
     env: Env,
     database: Database,
     locks: Locks,
+    fleet: FleetDatabase,
+    pushes: Pushes,
 }
 
 impl DurableObject for Site {
     fn new(object: ObjectState, env: Env) -> Self {
         Self {
             database: Database::new(object.storage().sql()),
+            fleet: FleetDatabase::new(object.storage().sql()),
             object,
             env,
             locks: Locks::default(),
+            pushes: Pushes::default(),
         }
     }
 
@@ -48,9 +64,13 @@ impl DurableObject for Site {
         Response::ok(serde_json::to_string(&reply)?)
     }
 
-    /// Deletes what is not needed any more.
+    /// In the object of a site, sends its counts to the object of all sites. In that one, deletes what is not needed
+    /// any more.
     async fn alarm(&self) -> worker::Result<Response> {
-        self.clean().await?;
+        match self.fleet.site()? {
+            Some(site) => self.push(site).await?,
+            None => self.clean().await?,
+        }
         Response::empty()
     }
 }
@@ -65,6 +85,14 @@ impl Site {
                 Ok(Reply::Ended)
             }
             Command::Entries(query) => Ok(Reply::Entries(self.database.entries(&query)?)),
+            Command::Report(report) => self.report(&report).await,
+            Command::Nodes(query) => self.nodes(&query),
+            Command::Events(query) => self.fleet.events(query),
+            Command::Counts(counts) => {
+                self.fleet.set_counts(&counts)?;
+                Ok(Reply::Ended)
+            }
+            Command::Sites => Ok(Reply::Sites(self.fleet.sites()?)),
             Command::Change(change) => self.change(*change).await,
             Command::SetItem(name, text) => {
                 self.database.set_item(&name, &text, now())?;

@@ -1,6 +1,7 @@
 //! The access of callers to records of nodes.
 
 use ztp_core::credentials::Caller;
+use ztp_core::event::Event;
 use ztp_core::key::Record;
 use ztp_core::node::{Identifier, NodeId, normalize_mac};
 
@@ -82,7 +83,21 @@ impl Context<'_> {
         Ok(may_see)
     }
 
-    /// One record of a node, if it is stored and visible to this caller's site.
+    /// Notes that the request concerns a node to which the caller has access. A request with HEAD leaves no event.
+    pub fn note(&mut self, node: &NodeId) {
+        if !self.head {
+            self.noted.of(node, self.caller.site());
+        }
+    }
+
+    /// Notes that the request concerns the node of the URL, if that was made for one.
+    pub fn note_own(&mut self) {
+        if let Caller::Node { id, .. } = self.caller {
+            self.note(id);
+        }
+    }
+
+    /// One record of a node, if it is stored and visible to this caller's site. `event`: the one that the request leaves.
     ///
     /// # Errors
     /// As [`Storage::records`].
@@ -90,9 +105,15 @@ impl Context<'_> {
         &mut self,
         node: &NodeId,
         record: Record,
+        event: Option<Event>,
     ) -> Result<Option<RecordBody>, Error> {
         let wanted = self.with_site(&[]);
-        let (records, found) = self.storage.found(node, record, &wanted).await?;
+        let notes = event.and_then(|event| self.noted.for_read(event));
+        let (records, found) = self
+            .storage
+            .noted_found(node, record, &wanted, notes)
+            .await?;
+        self.noted.read(&records);
         match self.may_see(&records)? {
             true => self.storage.body(node, found).await,
             false => Ok(None),

@@ -11,16 +11,18 @@ use crate::response::{Response, content_type};
 /// action of that name.
 ///
 /// 304, 206 and 416 as [`files::object`]; 404 if neither exists; 503 if storage fails.
-pub async fn get(context: Context<'_>) -> Result<Response, Error> {
+pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
+    context.note_own();
     let name = context.parameters.get("name");
     if let Some(key) = ObjectKey::action(name) {
         let stock = assets::action(name);
-        let stored = files::object(&context, &key, content_type::PYTHON, stock.is_some());
+        let stored = files::object(&mut context, &key, content_type::PYTHON, stock.is_some());
         if let Some(response) = stored.await? {
             return Ok(response);
         }
         if let Some(text) = stock {
-            return Ok(Response::ok(content_type::PYTHON, text));
+            let response = Response::ok(content_type::PYTHON, text);
+            return context.noted.file(key.as_str(), response);
         }
     }
     Err(Error::NotFound(format!(

@@ -7,6 +7,7 @@ pub mod check;
 pub mod content;
 pub mod events;
 pub mod explain;
+pub mod fleet;
 pub mod nodes;
 pub mod pools;
 pub mod session;

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use ztp_core::assets;
 use ztp_core::bootstrap_conf;
 use ztp_core::credentials::Caller;
+use ztp_core::event::Event;
 use ztp_core::key::Document;
-use ztp_core::node::{Identifier, NodeId, normalize_mac};
+use ztp_core::node::{Identifier, MAX_FACT, NodeId, normalize_mac};
 
 use super::Context;
 use super::published::{BOOTSTRAP, BOOTSTRAP_CONF, Script};
@@ -29,7 +30,12 @@ thread_local! {
 /// 3. Substitute. A script without `$SERVER` is served as it is, with a warning in the log.
 ///
 /// 400 if the stored script is not UTF-8; 503 if storage fails.
-pub async fn script(context: Context<'_>) -> Result<Response, Error> {
+pub async fn script(mut context: Context<'_>) -> Result<Response, Error> {
+    let node = named_node(&context);
+    if let Some(node) = &node {
+        context.note(node);
+        context.noted.event(fetched(&context));
+    }
     let parse = |text| Ok(Script::parse(text));
     let stored = context
         .storage
@@ -43,7 +49,7 @@ pub async fn script(context: Context<'_>) -> Result<Response, Error> {
             "bootstrap/bootstrap does not contain $SERVER: clients will not receive this server's URL",
         );
     }
-    let body = match node_url(&context) {
+    let body = match node.and_then(|node| node_url(&context, &node)) {
         Some(url) => Body::Bytes(script.render(&url)),
         None => Body::Buffer(script.rendered(context.base_url)),
     };
@@ -51,20 +57,32 @@ pub async fn script(context: Context<'_>) -> Result<Response, Error> {
     Ok(Response::new(200, content_type::PYTHON, body).with_header("Cache-Control", "no-store"))
 }
 
-/// The URL for one switch only.
+/// The event of a switch that receives the script.
+fn fetched(context: &Context<'_>) -> Event {
+    let header = |name| {
+        let value = context.request.header(name)?;
+        let value = value.trim();
+        (!value.is_empty() && value.len() <= MAX_FACT).then(|| value.to_owned())
+    };
+    Event::ScriptFetched {
+        model: header("X-Arista-ModelName"),
+        version: header("X-Arista-SoftwareVersion"),
+    }
+}
+
+/// The node that the headers of the request name, or for which its URL was made.
 ///
 /// EOS sends `X-Arista-Serial` and `X-Arista-SystemMAC` only with its first request. vEOS may have no serial
 /// number: the client then sends the digits of its MAC address as its id.
-fn node_url(context: &Context<'_>) -> Option<String> {
-    let Caller::Site(site) = context.caller else {
-        return None;
-    };
-    let identifier = context.settings.identifier;
+fn named_node(context: &Context<'_>) -> Option<NodeId> {
+    if let Caller::Node { id, .. } = context.caller {
+        return Some((*id).clone());
+    }
     let mac = || {
         let mac = context.request.header("X-Arista-SystemMAC")?;
         Some(normalize_mac(mac.trim()))
     };
-    let id = match identifier {
+    let id = match context.settings.identifier {
         Identifier::SerialNumber => {
             let serial = context.request.header("X-Arista-Serial")?;
             match serial.trim() {
@@ -74,8 +92,15 @@ fn node_url(context: &Context<'_>) -> Option<String> {
         }
         Identifier::SystemMac => mac()?,
     };
-    let id = id.parse::<NodeId>().ok()?;
-    let credential = site.node_credential(identifier, &id);
+    id.parse().ok()
+}
+
+/// The URL for one switch only.
+fn node_url(context: &Context<'_>, node: &NodeId) -> Option<String> {
+    let Caller::Site(site) = context.caller else {
+        return None;
+    };
+    let credential = site.node_credential(context.settings.identifier, node);
     Some(base_url(context.server_url, Some(&credential)))
 }
 

@@ -12,10 +12,11 @@ use crate::storage::{Description, FoundObject};
 /// A file of any content, as `text/plain`.
 ///
 /// 304, 206 and 416 as [`object`]; 404 if it is not stored; 503 if storage fails.
-pub async fn get(context: Context<'_>) -> Result<Response, Error> {
+pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
+    context.note_own();
     let path = context.parameters.get("path");
     if let Some(key) = ObjectKey::file(path)
-        && let Some(response) = object(&context, &key, content_type::PLAIN, false).await?
+        && let Some(response) = object(&mut context, &key, content_type::PLAIN, false).await?
     {
         return Ok(response);
     }
@@ -24,7 +25,8 @@ pub async fn get(context: Context<'_>) -> Result<Response, Error> {
     )))
 }
 
-/// An R2 object, or the part of it that the request asks for; `None` if it is not stored.
+/// An R2 object, or the part of it that the request asks for; `None` if it is not stored. Under a node's own URL, the
+/// node's object learns whether the client received all of it, and in which time.
 ///
 /// 1. Without conditions: one read. A large body is passed through, a small one is cached.
 /// 2. With `If-None-Match` or `Range`: first the description, then 304, 416, or a part of the same upload.
@@ -32,6 +34,17 @@ pub async fn get(context: Context<'_>) -> Result<Response, Error> {
 ///
 /// `has_stock` is `cache_missing` of [`Storage::object`](crate::storage::Storage::object).
 pub async fn object(
+    context: &mut Context<'_>,
+    key: &ObjectKey,
+    content_type: &'static str,
+    has_stock: bool,
+) -> Result<Option<Response>, Error> {
+    let found = find(context, key, content_type, has_stock).await?;
+    let noted = found.map(|response| context.noted.file(key.as_str(), response));
+    noted.transpose()
+}
+
+async fn find(
     context: &Context<'_>,
     key: &ObjectKey,
     content_type: &'static str,

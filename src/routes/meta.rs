@@ -55,7 +55,7 @@ pub async fn record(mut context: Context<'_>) -> Result<Response, Error> {
     let record = Record::named(name)
         .filter(|record| *record != Record::Site)
         .ok_or_else(not_found)?;
-    let stored = context.record(&node, record).await?;
+    let stored = context.record(&node, record, None).await?;
     let hashed = match stored.ok_or_else(not_found)? {
         RecordBody::Buffer(bytes) => {
             let size = bytes.len() as u64;

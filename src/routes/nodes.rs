@@ -14,7 +14,7 @@ use ztp_core::printable::Printable;
 use super::published::{DEFINITIONS, NEIGHBORDB, SOURCES, SharedDefinition};
 use super::{Context, similar};
 use crate::error::Error;
-use crate::objects::node::protocol::{Commit, Contents, NewRecord};
+use crate::objects::node::protocol::{Commit, Contents, NewRecord, Notes};
 use crate::response::{Response, width_in_html};
 use crate::storage::{Outcome, Records, Storage, parse_once};
 use crate::stream::Buffer;
@@ -40,6 +40,7 @@ const MAX_DECISIONS: u32 = 5;
 /// 400 if the facts are invalid, no pattern matches, or required content is missing or invalid; 403 if
 /// this caller has no access; 413 over [`MAX_FACTS`]; 503 if storage or the node's object fails.
 pub async fn create(mut context: Context<'_>) -> Result<Response, Error> {
+    context.note_own();
     if let Err(refusal) = context.authorize_nodes() {
         return Err(context.request.refuse(refusal).await);
     }
@@ -50,19 +51,38 @@ pub async fn create(mut context: Context<'_>) -> Result<Response, Error> {
         .id(context.settings.identifier)
         .map_err(|error| Error::BadRequest(error.to_string()))?;
     context.authorize_node(&node)?;
+    context.note(&node);
+    let created = register(&mut context, &node, &post).await;
+    if created.is_err() {
+        context.noted.keep_facts(&post.facts);
+    }
+    created
+}
 
+async fn register(
+    context: &mut Context<'_>,
+    node: &NodeId,
+    post: &Post,
+) -> Result<Response, Error> {
     let storage = context.storage;
+    let notes = context.noted.for_read(Event::FactsPosted);
+    let notes = notes.map(|notes| Notes {
+        model: post.facts.model.clone(),
+        version: post.facts.version.clone(),
+        ..notes
+    });
     let wanted = context.with_site(&[Record::Facts, Record::Definition, Record::StartupConfig]);
     // neighbordb is read at the same time: a new node would wait for it next.
     let (records, neighbordb) = join(
-        storage.records(&node, &wanted),
+        storage.noted_records(node, &wanted, notes),
         neighbordb(storage, context.settings.identifier),
     )
     .await;
     let mut records = records?;
+    context.noted.read(&records);
     for _ in 0..MAX_DECISIONS {
-        match decide(&mut context, &node, &post, &mut records, &neighbordb).await? {
-            Decision::Done { known } => return Ok(respond(&context, &node, known)),
+        match decide(context, node, post, &mut records, &neighbordb).await? {
+            Decision::Done { known } => return Ok(respond(context, node, known)),
             Decision::Conflict => {}
         }
     }
@@ -147,6 +167,7 @@ pub async fn plan(
             return Err(refusal);
         }
         if new_facts.take().is_some() {
+            context.noted.keep_facts(&post.facts);
             context.log.warn(
                 "the facts of the node differ from the stored ones, and are not stored (READ_ONLY is set)",
             );
@@ -181,7 +202,7 @@ async fn decide(
     let claim = claim.transpose()?;
     let unclaimed = claim.is_some() && records.get(Record::Site)?.is_none();
     let event = match (known, new_facts.is_some(), unclaimed) {
-        (false, ..) => Event::Registered,
+        (false, ..) => provision.event(),
         (true, true, _) => Event::FactsChanged,
         (true, false, true) => Event::Claimed,
         (true, false, false) => return Ok(Decision::Done { known }),
@@ -204,6 +225,7 @@ async fn decide(
         claim,
         records: new_records.collect(),
         event,
+        replaces: context.noted.ticket(),
         by: None,
         without_history: false,
     };
@@ -212,7 +234,10 @@ async fn decide(
         context.storage.discard_version(node, &version).await;
     }
     match outcome {
-        Outcome::Committed => Ok(Decision::Done { known }),
+        Outcome::Committed => {
+            context.noted.committed();
+            Ok(Decision::Done { known })
+        }
         Outcome::Conflict => Ok(Decision::Conflict),
         Outcome::OtherSite => Err(unknown_node(node)),
     }
@@ -249,6 +274,10 @@ pub enum Provision {
     StartupConfig(String),
     /// The content of the matching pattern.
     Matched {
+        /// The name of the pattern.
+        name: String,
+        /// The name of its definition under `definitions/`.
+        definition_name: String,
         definition: Rc<String>,
         pattern: String,
         config_handler: Option<Rc<String>>,
@@ -256,6 +285,22 @@ pub enum Provision {
 }
 
 impl Provision {
+    /// The event of a new node.
+    fn event(&self) -> Event {
+        let (pattern, definition) = match self {
+            Self::None | Self::StartupConfig(_) => (None, None),
+            Self::Matched {
+                name,
+                definition_name,
+                ..
+            } => (Some(name.clone()), Some(definition_name.clone())),
+        };
+        Event::Registered {
+            pattern,
+            definition,
+        }
+    }
+
     /// The records to write. A startup-config is stored in the node's history first.
     async fn contents(
         self,
@@ -273,6 +318,7 @@ impl Provision {
                 definition,
                 pattern,
                 config_handler,
+                ..
             } => {
                 let mut contents = vec![
                     (Record::Definition, Contents::Text(definition.to_string())),
@@ -353,6 +399,8 @@ async fn load(storage: &Storage, entry: &Entry) -> Result<Provision, Error> {
     let definition = definition?.ok_or_else(|| missing(document))?;
     let config_handler = config_handler?;
     Ok(Provision::Matched {
+        name: entry.pattern.name.clone(),
+        definition_name: entry.definition.as_str().to_owned(),
         definition,
         pattern: entry.pattern.to_yaml(),
         config_handler,

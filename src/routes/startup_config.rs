@@ -25,7 +25,9 @@ pub const MAX_STARTUP_CONFIG_BYTES: usize = 8 << 20;
 /// access; 503 if storage fails.
 pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
     let node = context.node_in_path(context.parameters.get("id"))?;
-    let config = context.record(&node, Record::StartupConfig).await?;
+    context.note(&node);
+    let event = Some(Event::StartupConfigFetched);
+    let config = context.record(&node, Record::StartupConfig, event).await?;
     let config = config
         .ok_or_else(|| Error::BadRequest(format!("the node {node} has no startup-config here")))?;
     let body = match config {
@@ -90,7 +92,11 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
                 Err(_) => Seen::Unknown,
             },
         }],
-        event: Event::StartupConfigStored,
+        event: Event::StartupConfigStored {
+            sha1: Some(stored.sha1.clone()),
+            size: Some(stored.size),
+        },
+        replaces: None,
         by: None,
         without_history: false,
     };
@@ -111,6 +117,7 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
 /// The node whose startup-config this caller may store, its records, and the claim of the caller's site.
 async fn authorize(context: &mut Context<'_>) -> Result<(NodeId, Records, Option<Claim>), Error> {
     let node = context.node_in_path(context.parameters.get("id"))?;
+    context.note(&node);
     context.may_write()?;
     let Some(site) = context.caller.site() else {
         return Ok((node, Records::default(), None));

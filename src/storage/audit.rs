@@ -98,7 +98,7 @@ impl Storage {
     /// Changes a value in KV that is not a record of a node, through the object that concerns all sites.
     ///
     /// # Errors
-    /// As [`Storage::call_site`].
+    /// As [`Storage::call_site_named`].
     pub async fn call_site_to(&self, change: ValueChange) -> Result<Reply, Error> {
         self.call_site(Command::Change(Box::new(change))).await
     }
@@ -106,23 +106,9 @@ impl Storage {
     /// Calls the object that concerns all sites.
     ///
     /// # Errors
-    /// [`Error::Misconfigured`] if the binding is missing; [`Error::Storage`].
+    /// As [`Storage::call_site_named`].
     pub async fn call_site(&self, command: Command) -> Result<Reply, Error> {
-        let sites = self.bindings.sites.as_ref().ok_or_else(|| {
-            Error::Misconfigured(
-                "the binding ZTP_SITES is missing: the audit log needs the Durable Object class Site, bound and \
-                 migrated as in the repository's wrangler.toml"
-                    .to_owned(),
-            )
-        })?;
-        self.count(|n| n.object_calls += 1);
-        let failed = |cause| Error::storage("finding the audit log", cause);
-        let stub = sites
-            .id_from_name(ALL)
-            .map_err(failed)?
-            .get_stub()
-            .map_err(failed)?;
-        command.send(stub).await
+        self.call_site_named(ALL, command).await
     }
 }
 

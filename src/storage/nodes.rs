@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use futures_util::future::join3;
 use worker::web_sys::ReadableStream;
 use ztp_core::audit::Summary;
+use ztp_core::event::{Event, Report};
 use ztp_core::key::{Record, folder};
 use ztp_core::kv::digest;
 use ztp_core::node::NodeId;
@@ -15,7 +16,8 @@ use ztp_core::node::NodeId;
 use super::{Storage, message, now};
 use crate::error::Error;
 use crate::objects::node::protocol::{
-    Command, Commit, Contents, NodeRequest, RecordCopy, Reply, State, Timeline,
+    Command, Commit, Contents, NodeRequest, Notes, RecordCopy, Reply, Reported, State, Timeline,
+    Told,
 };
 use crate::stream::{self, Buffer};
 
@@ -62,6 +64,19 @@ impl Storage {
     /// # Errors
     /// [`Error::Storage`] if both fail; [`Error::BadRequest`] if the records are too large for KV.
     pub async fn records(&self, node: &NodeId, wanted: &[Record]) -> Result<Records, Error> {
+        self.noted_records(node, wanted, None).await
+    }
+
+    /// As [`Storage::records`], for the request of a switch: the object takes notes.
+    ///
+    /// # Errors
+    /// As [`Storage::records`].
+    pub async fn noted_records(
+        &self,
+        node: &NodeId,
+        wanted: &[Record],
+        notes: Option<Notes>,
+    ) -> Result<Records, Error> {
         let texts: Vec<Record> = wanted
             .iter()
             .copied()
@@ -81,7 +96,7 @@ impl Storage {
         let (texts, startup_config, state) = join3(
             self.texts(node, &texts),
             startup_config,
-            self.node_state(node, wanted),
+            self.node_state(node, wanted, notes),
         )
         .await;
         let mut records = self.merge(texts, startup_config, state)?;
@@ -102,7 +117,7 @@ impl Storage {
         let (texts, startup_config, state) = join3(
             self.texts(node, &texts),
             self.summary_of(&key),
-            self.node_state(node, &Record::ALL),
+            self.node_state(node, &Record::ALL, None),
         )
         .await;
         let startup_config =
@@ -134,11 +149,14 @@ impl Storage {
         &self,
         texts: Result<HashMap<Record, Option<String>>, Error>,
         startup_config: Result<StartupConfig, Error>,
-        state: Result<State, Error>,
+        state: Result<(State, Told), Error>,
     ) -> Result<Records, Error> {
         let mut records = Records::default();
         match state {
-            Ok(state) => records.state = state,
+            Ok((state, told)) => {
+                records.state = state;
+                records.told = told;
+            }
             Err(failure) => records.object_failure = Some(failure),
         }
         let texts = texts.map(|texts| records.in_kv = texts);
@@ -172,15 +190,31 @@ impl Storage {
         record: Record,
         wanted: &[Record],
     ) -> Result<(Records, FoundRecord), Error> {
+        self.noted_found(node, record, wanted, None).await
+    }
+
+    /// As [`Storage::found`], for the request of a switch: the object takes notes.
+    ///
+    /// # Errors
+    /// As [`Storage::records`].
+    pub async fn noted_found(
+        &self,
+        node: &NodeId,
+        record: Record,
+        wanted: &[Record],
+        notes: Option<Notes>,
+    ) -> Result<(Records, FoundRecord), Error> {
         let key = record.key(node);
         let copies: Vec<Record> = [record].into_iter().chain(wanted.iter().copied()).collect();
         let (in_kv, texts, mut state) = join3(
             self.kv_stream(&key),
             self.texts(node, wanted),
-            self.node_state(node, &copies),
+            self.node_state(node, &copies, notes),
         )
         .await;
-        let copy = state.as_mut().map(|state| state.copies.remove(&record));
+        let copy = state
+            .as_mut()
+            .map(|(state, _)| state.copies.remove(&record));
         let copy = copy.map_err(|failure| failure.clone());
         Ok((
             self.merge(texts, Ok(StartupConfig::Unread), state)?,
@@ -289,9 +323,51 @@ impl Storage {
         }
     }
 
-    async fn node_state(&self, node: &NodeId, wanted: &[Record]) -> Result<State, Error> {
-        match self.call_node(node, Command::Read(wanted.to_vec())).await? {
-            Reply::State(state) => Ok(state),
+    /// Tells the object of a node about the request of a switch, after its response.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn note(&self, node: &NodeId, notes: Notes) -> Result<(), Error> {
+        match self.call_node(node, Command::Note(Box::new(notes))).await? {
+            Reply::Noted => Ok(()),
+            _ => Err(unexpected(node)),
+        }
+    }
+
+    /// Sends a report of the client to the object of its node.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn report_of(
+        &self,
+        node: &NodeId,
+        site: Option<&str>,
+        report: Report,
+        event: Event,
+    ) -> Result<Reported, Error> {
+        let report = Command::Report {
+            site: site.map(str::to_owned),
+            report,
+            event,
+        };
+        match self.call_node(node, report).await? {
+            Reply::Reported(reported) => Ok(reported),
+            _ => Err(unexpected(node)),
+        }
+    }
+
+    async fn node_state(
+        &self,
+        node: &NodeId,
+        wanted: &[Record],
+        notes: Option<Notes>,
+    ) -> Result<(State, Told), Error> {
+        let read = Command::Read {
+            records: wanted.to_vec(),
+            notes: notes.map(Box::new),
+        };
+        match self.call_node(node, read).await? {
+            Reply::State(state, told) => Ok((state, told)),
             _ => Err(unexpected(node)),
         }
     }

@@ -33,6 +33,8 @@ const ROUTES = {
   "POST /admin/uploads/{upload}/complete": { role: "admin", path: `/admin/uploads/${UPLOAD_ID}/complete`, status: 400, elsewhere: 403, prepare: upload },
   "DELETE /admin/uploads/{upload}": { role: "admin", path: `/admin/uploads/${UPLOAD_ID}`, status: 200, elsewhere: 403, prepare: upload },
   "GET /admin/nodes/{id}/events": { role: "viewer", path: "/admin/nodes/JPE1/events", status: 200, elsewhere: 404 },
+  "GET /admin/sites": { role: "viewer", path: "/admin/sites", status: 200 },
+  "GET /admin/events": { role: "viewer", path: "/admin/events?site=amsterdam", status: 200, elsewhere: 404 },
   "GET /admin/nodes": { role: "viewer", path: "/admin/nodes", status: 200 },
   "GET /admin/nodes/{id}": { role: "viewer", path: "/admin/nodes/JPE1", status: 200, elsewhere: 404 },
   "POST /admin/nodes/{id}/assign": { role: "operator", path: "/admin/nodes/JPE1/assign", options: { body: '{"attributes":"a: 1"}' }, status: 200, elsewhere: 404 },

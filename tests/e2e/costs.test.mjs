@@ -111,6 +111,28 @@ describe("the storage operations of a request", () => {
     }
   });
 
+  test("an event costs the request nothing", async () => {
+    await worker.r2.put("files/a", "x");
+    const headers = { "X-Arista-Serial": "JPE1" };
+    assert.deepEqual(await cost("GET", "/bootstrap", { headers }), reads(1));
+    assert.deepEqual(await cost("GET", "/bootstrap", { headers }), reads(0));
+    // Refused, with the search for similar nodes.
+    await worker.kv.put("neighbordb", "patterns: []");
+    assert.deepEqual(await post("JPE1"), node(4, 1));
+    assert.deepEqual(await cost("GET", "/nodes/JPE1"), node(2, 1));
+    assert.deepEqual(await cost("GET", "/nodes/JPE1/startup-config"), node(1, 1));
+    await worker.kv.put("nodes/JPE1/definition", "actions:\n- {action: a, attributes: {x: allocate('net')}}\n");
+    await worker.kv.put("resources/net", "10.0.0.1: null\n");
+    // And the pool.
+    assert.deepEqual(await cost("GET", "/nodes/JPE1"), node(2, 2));
+  });
+
+  test("a report of the client is one call", async () => {
+    await post("JPE1");
+    const body = JSON.stringify({ boot: "abcdef01", seq: 1, at: 0, event: "boot-started" });
+    assert.deepEqual(await cost("POST", "/nodes/JPE1/events", { body }), node(0, 1));
+  });
+
   test("meta reads and hashes the body of an object once", async () => {
     await worker.r2.put("files/x.swi", Buffer.alloc(300_000, "x"));
     assert.deepEqual(await cost("GET", "/meta/files/x.swi"), reads(1, 2, 1), "the first time");
@@ -131,6 +153,27 @@ describe("the storage operations of a request", () => {
     }
     assert.equal((await worker.request("GET", "/meta/files/y")).json.sha1, sha1);
   });
+});
+
+test("requests of switches cost the same with and without /admin", async (t) => {
+  const sequence = async () => {
+    await worker.kv.put("neighbordb", NEIGHBORDB);
+    await worker.kv.put("definitions/leaf", "actions: []");
+    await worker.kv.put("config-handlers/archive", "#!/bin/sh");
+    const neighbors = { Ethernet1: [{ device: "spine1", port: "Ethernet1" }] };
+    const costs = [];
+    for (const ask of [() => cost("GET", "/bootstrap"), () => post("JPE2"), () => post("JPE1", { neighbors }), () => post("JPE1", { neighbors }), () => cost("GET", "/nodes/JPE1"), () => cost("PUT", "/nodes/JPE1/startup-config", { body: "one" }), () => cost("GET", "/nodes/JPE1/startup-config")]) costs.push(await ask());
+    return costs;
+  };
+  const closed = await sequence();
+  const first = worker;
+  worker = await startWorker({ bundle: "bundle-clock", secrets: { ZTP_ADMIN_TOKEN: "an-admin-token-of-enough-length" } });
+  const second = worker;
+  t.after(() => {
+    worker = first;
+    return second.stop();
+  });
+  assert.deepEqual(await sequence(), closed);
 });
 
 describe("the cache", () => {

@@ -45,11 +45,11 @@ async function boot(node) {
   assert.equal((await worker.request("PUT", `${BERLIN}/nodes/${node}/startup-config`, { body: "hostname a\n" })).status, 201);
 }
 
-describe("GET /admin/nodes", () => {
+describe("GET /admin/nodes?records=1", () => {
   test("lists nodes with their sites and records, by site and text, in pages", async () => {
     const values = { "nodes/SN2/definition": "a", "nodes/SN2/.node": "{}", "nodes/SN1/startup-config": "a", "nodes/SN1/site": "berlin\n", "nodes/sn3/site": "paris", "nodes/sn3/other": "a", "nodes/alone": "a", "nodes/SN1-b/pattern": "a" };
     for (const [key, value] of Object.entries(values)) await worker.kv.put(key, value);
-    const all = (await admin("GET", "/nodes")).json;
+    const all = (await admin("GET", "/nodes?records=1")).json;
     assert.deepEqual(all, {
       nodes: [
         { node: "SN1-b", site: null, records: ["pattern"] },
@@ -59,14 +59,14 @@ describe("GET /admin/nodes", () => {
       ],
       cursor: null,
     });
-    const named = async (query) => (await admin("GET", `/nodes?${query}`)).json.nodes.map(({ node }) => node);
+    const named = async (query) => (await admin("GET", `/nodes?records=1&${query}`)).json.nodes.map(({ node }) => node);
     assert.deepEqual(await named("site=paris"), ["sn3"]);
     assert.deepEqual(await named("text=SN3"), ["sn3"]);
     assert.deepEqual(await named("text=1&site=berlin"), ["SN1"]);
     assert.deepEqual(await named("text=nothing"), []);
     const paged = [];
     for (let cursor = ""; cursor !== null; ) {
-      const page = (await admin("GET", `/nodes?limit=1${cursor && `&cursor=${encodeURIComponent(cursor)}`}`)).json;
+      const page = (await admin("GET", `/nodes?records=1&limit=1${cursor && `&cursor=${encodeURIComponent(cursor)}`}`)).json;
       assert.ok(page.nodes.length <= 1);
       paged.push(...page.nodes.map(({ node }) => node));
       ({ cursor } = page);
@@ -82,7 +82,7 @@ describe("GET /admin/nodes", () => {
       const found = [];
       let cursor = null;
       do {
-        const page = (await admin("GET", `/nodes?limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`)).json;
+        const page = (await admin("GET", `/nodes?records=1&limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`)).json;
         found.push(...page.nodes);
         ({ cursor } = page);
       } while (cursor !== null);
@@ -92,8 +92,8 @@ describe("GET /admin/nodes", () => {
   });
 
   test("rejects a limit and a cursor that are not valid", async () => {
-    assertOperatorRefusal(await admin("GET", "/nodes?limit=x"), 400, /limit is "x", but must be a number/);
-    assertOperatorRefusal(await admin("GET", "/nodes?cursor=x"), 400, /the cursor is not valid/);
+    assertOperatorRefusal(await admin("GET", "/nodes?records=1&limit=x"), 400, /limit is "x", but must be a number/);
+    assertOperatorRefusal(await admin("GET", "/nodes?records=1&cursor=x"), 400, /the cursor is not valid/);
   });
 });
 
@@ -182,12 +182,63 @@ describe("POST /admin/nodes/{id}/assign", () => {
       ["{", /the request is not valid/],
       ['{"startup-config": "a"}', /"startup-config" is not a field of it; its fields are definition, startup_config/],
       ['{"definition": 1}', /the field "definition" must be a text, or null/],
+      ['{"as": 1}', /the field "as" must be the id of a planned node/],
+      ['{"as": null}', /the field "as" must be the id of a planned node/],
+      ['{"as": "a/b"}', /the field "as" .*a\/b/],
+      ['{"as": "SN1"}', /the field "as" names the node itself, SN1/],
+      ['{"as": "SN2", "pattern": null}', /the field "as" stands for all records/],
     ]) {
       const response = await worker.request("POST", "/admin/nodes/SN1/assign", { headers: { Authorization: `Bearer ${ADMIN}` }, body });
       assertOperatorRefusal(response, 400, reason);
     }
     assertOperatorRefusal(await act("SN1", "assign", { config_handler: "a".repeat((512 << 10) + 1) }), 413, /exceeds the limit of 524288/);
     assert.deepEqual(await keys(), []);
+  });
+});
+
+describe("POST /admin/nodes/{id}/assign with `as`", () => {
+  const PATTERN = "name: plan\ninterfaces: []\n";
+  const PLAN = { definition: DEFINITION, pattern: PATTERN, config_handler: "#!/bin/sh\n", attributes: "a: 1\n" };
+
+  test("gives a node the records of a planned one, which keeps them", async () => {
+    await stock();
+    await act("PLAN1", "assign", PLAN);
+    await act("SN1", "assign", { startup_config: "hostname old\n", attributes: "old: 1\n" });
+    const done = await act("SN1", "assign", { as: "PLAN1" });
+    assert.deepEqual(done.json, { node: "SN1", audit: 3, findings: [] });
+    assert.equal((await get("SN1")).json.name, "leaf");
+    const names = ["attributes", "config-handler", "definition", "pattern"];
+    assert.deepEqual(await keys(), ["PLAN1", "SN1"].flatMap((node) => names.map((name) => `nodes/${node}/${name}`)));
+    for (const name of names) assert.equal(await worker.kv.get(`nodes/SN1/${name}`), PLAN[name.replace("-", "_")], name);
+    const { action, target, detail } = await entry(3);
+    const short = (text) => sha1(text).slice(0, 8);
+    assert.deepEqual([action, target, detail], ["assign", "SN1", `the records of PLAN1: definition ${short(DEFINITION)}, no startup-config, attributes ${short("a: 1\n")}, pattern ${short(PATTERN)}, config-handler ${short("#!/bin/sh\n")}`]);
+    assert.deepEqual((await act("SN1", "assign", { as: "PLAN1" })).json, { node: "SN1", audit: null, findings: [] });
+  });
+
+  test("gives it a startup-config, of any size", async () => {
+    const config = `hostname ${"a".repeat(2 << 20)}\n`;
+    await worker.kv.put("nodes/PLAN1/startup-config", config);
+    assert.equal((await act("SN1", "assign", { as: "PLAN1" })).json.audit, 1);
+    assert.equal((await get("SN1", "/startup-config")).text, config);
+  });
+
+  test("refuses records that are not valid, unless it is forced", async () => {
+    await worker.kv.put("nodes/PLAN1/definition", "actions: 1\n");
+    assertOperatorRefusal(await act("SN1", "assign", { as: "PLAN1" }), 422, /nothing was changed for the node SN1/);
+    const forced = await admin("POST", "/nodes/SN1/assign?force=1", { as: "PLAN1" });
+    assert.deepEqual([forced.status, forced.json.findings.length], [200, 1]);
+  });
+
+  test("is 404 for a node without these records, and 409 for one that has made requests", async () => {
+    await stock();
+    assertOperatorRefusal(await act("SN1", "assign", { as: "PLAN1" }), 404, /nothing is planned for the node PLAN1: it has no definition/);
+    assert.equal((await post("SN2")).status, 201);
+    assertOperatorRefusal(await act("SN1", "assign", { as: "SN2" }), 409, /the node SN2 is not only planned: it has made requests itself/);
+    await worker.kv.put("nodes/PLAN2/definition", DEFINITION);
+    await worker.kv.put("nodes/PLAN2/.node", "{}");
+    assertOperatorRefusal(await act("SN1", "assign", { as: "PLAN2" }), 409, /PLAN2 is not only planned/);
+    assert.deepEqual(await log(), []);
   });
 });
 
@@ -327,7 +378,7 @@ describe("an operator with sites", () => {
 
   test("sees the nodes of these sites, and what they hold", async () => {
     for (const [value, node] of [["10.0.0.1", "SNB"], ["10.0.0.2", "SNP"], ["10.0.0.3", "SNX"]]) await admin("PUT", `/pools/net/${value}?node=${node}`);
-    assert.deepEqual((await paris("GET", "/nodes")).json.nodes.map(({ node }) => node), ["SNP"]);
+    assert.deepEqual((await paris("GET", "/nodes?records=1")).json.nodes.map(({ node }) => node), ["SNP"]);
     assert.equal((await paris("GET", "/nodes/SNP")).json.site, "paris");
     assert.deepEqual((await paris("GET", "/allocations")).json.allocations.map(({ node }) => node), ["SNP"]);
     assert.deepEqual((await paris("GET", "/pools?node=SNP")).json.values.map(({ value }) => value), ["10.0.0.2"]);
@@ -339,6 +390,7 @@ describe("an operator with sites", () => {
   test("changes them only, and moves them only between these sites", async () => {
     const changes = [["POST", "assign", { attributes: "a: 1\n" }], ["POST", "reprovision"], ["POST", "forget"], ["POST", "move", { site: "paris" }]];
     for (const node of ["SNB", "SNX", "missing"]) {
+      assertOperatorRefusal(await paris("POST", "/nodes/SNP/assign", { as: node }), 404, new RegExp(`^nothing is known of the node ${node}$`));
       for (const [method, action, body] of changes) assertOperatorRefusal(await paris(method, `/nodes/${node}/${action}`, body), 404, new RegExp(`^nothing is known of the node ${node}$`));
       assertOperatorRefusal(await paris("DELETE", `/pools?node=${node}`), 404, new RegExp(`^nothing is known of the node ${node}$`));
     }

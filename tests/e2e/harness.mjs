@@ -57,6 +57,12 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     get r2() {
       return stores.ZTP_FILES;
     },
+    /** Sends a command to the object of a site, and returns its reply. */
+    async callSite(name, command) {
+      const sites = stores.ZTP_SITES;
+      const response = await sites.get(sites.idFromName(name)).fetch("http://object/", { method: "POST", body: JSON.stringify(command) });
+      return response.json();
+    },
     /** Waits until the objects have copied their records to KV, if the bundle has a clock of its own. */
     settle,
     /** Sends one request, with `path` unchanged. */

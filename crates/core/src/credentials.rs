@@ -91,6 +91,11 @@ impl Sites {
         Ok((!sites.is_empty()).then_some(Self(sites)))
     }
 
+    /// The names of the sites: twice of one with two tokens.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(Site::name)
+    }
+
     /// A site by its name.
     pub fn site(&self, name: &str) -> Option<&Site> {
         self.0.iter().find(|site| site.name == name)

@@ -2,7 +2,8 @@
 //!
 //! - [`node`], [`neighbordb`], [`pattern`]: the facts of a node, and the pattern that it matches.
 //! - [`definition`], [`plugin`], [`pool`], [`template`], [`bootstrap_conf`]: the content that a switch receives.
-//! - [`event`], [`history`]: the requests that changed a node, and the versions of its startup-config.
+//! - [`event`], [`boot`], [`history`]: what happened to a node, the state that follows from it, and the versions of its
+//!   startup-config; [`fleet`]: the nodes of a site by their states.
 //! - [`key`], [`path`]: storage keys and URL paths; [`record`]: the size of what is stored for a node; [`kv`]:
 //!   how long KV may be stale.
 //! - [`settings`], [`credentials`]: the operator's settings, and the callers that tokens identify.
@@ -14,6 +15,7 @@
 pub mod access_token;
 pub mod assets;
 pub mod audit;
+pub mod boot;
 pub mod bootstrap_conf;
 pub mod check;
 pub mod content;
@@ -21,6 +23,7 @@ pub mod content_name;
 pub mod credentials;
 pub mod definition;
 pub mod event;
+pub mod fleet;
 pub mod function;
 pub mod history;
 pub mod interface;

@@ -3,6 +3,7 @@
 
 mod facts;
 mod id;
+mod known;
 mod similar;
 mod written;
 
@@ -11,6 +12,7 @@ pub use facts::{
     NodeFacts, Post,
 };
 pub use id::{Identifier, InvalidIdentifier, InvalidNodeId, MAX_NODE_ID, NodeId, normalize_mac};
+pub use known::{Known, UNHASHED, Value as KnownValue};
 pub use similar::{MAX_MAC_DISTANCE, Resemblance, id_prefixes};
 pub use written::{
     Comparison, MAX_RETRY_PAUSE_MS, MAX_SUPERSEDED, Step, WRITE_INTERVAL_MS, Written,

@@ -26,6 +26,11 @@ pub const RESERVED_ROOTS: [&str; 8] = [
     "admin",
 ];
 
+/// The default of `STALLED_MINUTES`.
+const DEFAULT_STALLED_MINUTES: u64 = 10;
+/// The largest value of `STALLED_MINUTES`: a week.
+const MAX_STALLED_MINUTES: u64 = 7 * 24 * 60;
+
 /// The length of an audience tag of Access, in characters.
 const AUDIENCE_LENGTH: usize = 64;
 
@@ -46,6 +51,8 @@ pub struct Settings {
     pub require_node_token: bool,
     /// `READ_ONLY`: clients cannot write.
     pub read_only: bool,
+    /// `STALLED_MINUTES`: a boot without an event for so long is stalled; in milliseconds.
+    pub stalled_ms: u64,
     /// Secret `ZTP_ADMIN_TOKEN`: gives access to /admin. Without it and `access`, /admin is not found.
     pub admin_token: Option<String>,
     /// `ACCESS_TEAM_DOMAIN` and `ACCESS_AUD`: the Access application whose tokens identify operators.
@@ -114,6 +121,7 @@ impl Settings {
             allow_anyone: flag("ALLOW_ANYONE")?,
             require_node_token: flag("REQUIRE_NODE_TOKEN")?,
             read_only: flag("READ_ONLY")?,
+            stalled_ms: stalled_ms(get("STALLED_MINUTES"))?,
             admin_token: admin_token(get("ZTP_ADMIN_TOKEN"))?,
             access: access(get("ACCESS_TEAM_DOMAIN"), get("ACCESS_AUD"))?,
         };
@@ -207,6 +215,24 @@ fn boolean(name: &'static str, value: Option<String>) -> Result<bool, SettingErr
         "yes" | "true" | "1" | "on" => Ok(true),
         "no" | "false" | "0" | "off" => Ok(false),
         _ => Err(SettingError::value(name, &value, "`True` or `False`")),
+    }
+}
+
+/// `STALLED_MINUTES` in milliseconds.
+///
+/// # Errors
+/// The value is not a number of minutes from 1 to [`MAX_STALLED_MINUTES`].
+pub fn stalled_ms(value: Option<String>) -> Result<u64, SettingError> {
+    let Some(value) = value else {
+        return Ok(DEFAULT_STALLED_MINUTES * 60_000);
+    };
+    match value.trim().parse() {
+        Ok(minutes @ 1..=MAX_STALLED_MINUTES) => Ok(minutes * 60_000),
+        _ => Err(SettingError::value(
+            "STALLED_MINUTES",
+            &value,
+            &format!("a number of minutes from 1 to {MAX_STALLED_MINUTES}"),
+        )),
     }
 }
 
@@ -340,12 +366,25 @@ mod tests {
             ("IDENTIFIER", "mac"),
             ("IDENTIFIER", ""),
             ("DISABLE_TOPOLOGY_VALIDATION", "maybe"),
+            ("STALLED_MINUTES", "0"),
+            ("STALLED_MINUTES", "10081"),
+            ("STALLED_MINUTES", "1.5"),
+            ("STALLED_MINUTES", ""),
         ] {
             let error = read(&[(name, value)]).unwrap_err().to_string();
             assert!(
                 error.contains(name) && error.contains(&format!("{value:?}")),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn a_boot_is_stalled_after_ten_minutes_by_default() {
+        assert_eq!(read(&[]).unwrap().stalled_ms, 600_000);
+        for (value, stalled_ms) in [("1", 60_000), (" 30", 1_800_000), ("10080", 604_800_000)] {
+            let settings = read(&[("STALLED_MINUTES", value)]).unwrap();
+            assert_eq!(settings.stalled_ms, stalled_ms, "{value}");
         }
     }
 

@@ -24,7 +24,7 @@ pub fn nodes(
     wanted: Option<&str>,
     json: bool,
 ) -> Result<u8, Failure> {
-    let filter = query(&[("site", site), ("text", wanted)]);
+    let filter = query(&[("records", Some("1")), ("site", site), ("text", wanted)]);
     let mut cursor = String::new();
     let mut count = 0;
     loop {

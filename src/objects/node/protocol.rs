@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use worker::Stub;
-use ztp_core::event::Event;
+use ztp_core::event::{Event, Logged, Report};
 use ztp_core::history::Version;
 use ztp_core::key::Record;
 use ztp_core::kv::Seen;
-use ztp_core::node::{NodeId, Written};
+use ztp_core::node::{KnownValue, NodeId, Written};
 
 use crate::error::Error;
 use crate::objects::call::call;
+use crate::objects::site::protocol::Row;
 
 /// A request to a node's object.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,14 +25,87 @@ pub struct NodeRequest {
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Command {
     /// Returns the [`State`] with the copies of these records.
-    Read(Vec<Record>),
+    Read {
+        records: Vec<Record>,
+        /// For the request of a switch: its event.
+        notes: Option<Box<Notes>>,
+    },
     /// Writes records: all of them or none.
     Commit(Commit),
-    /// Returns the events and the versions.
+    /// Takes notes of the request of a switch, after its response.
+    Note(Box<Notes>),
+    /// Takes a report of the client.
+    Report {
+        /// The site of the request.
+        site: Option<String>,
+        report: Report,
+        event: Event,
+    },
+    /// Returns the events, the versions, and where the node stands.
     Timeline,
     /// Panics, for the tests of panics.
     #[cfg(feature = "panics")]
     Panic,
+}
+
+/// What the request of a switch tells the object.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notes {
+    /// The site of the request, if sites are configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+    /// An event of the same request that ended differently.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Ticket>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Event>,
+    /// Of its facts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The version of EOS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The facts as JSON, if they are not stored as a record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<String>,
+    /// The values that KV showed, where they differ from those that the object knows.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shown: BTreeMap<Record, KnownValue>,
+    /// The record `site` that KV showed, if it is one of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+/// An event that its request may replace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// The number of the event.
+    pub number: u64,
+    /// Its time, in milliseconds since 1970. After a crash of the object, another event may have the number.
+    pub time: u64,
+}
+
+/// What the object tells the request of a switch, beside its state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The event that the object has noted for the request.
+    pub ticket: Option<Ticket>,
+    /// The values of the records that it knows: KV should show them.
+    pub known: BTreeMap<Record, KnownValue>,
+    /// Whether it knows the name of the node's definition.
+    pub has_name: bool,
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reported {
+    Stored,
+    /// The node has made no request.
+    Unknown,
+    OtherSite,
+    /// Its boot has too many.
+    TooMany,
 }
 
 /// Records to write, and what they depend on.
@@ -43,6 +117,9 @@ pub struct Commit {
     pub claim: Option<Claim>,
     pub records: Vec<NewRecord>,
     pub event: Event,
+    /// The event of the same request that this one replaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Ticket>,
     /// The operator who writes; `None`: a switch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -81,13 +158,15 @@ pub enum Contents {
 /// The reply of a node.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Reply {
-    State(State),
+    State(State, Told),
     /// The records are written. KV receives them next.
     Committed,
     /// Another commit came first: the state after it. Nothing was written.
     Conflict(State),
     /// The node belongs to another site. Nothing was written.
     OtherSite,
+    Noted,
+    Reported(Reported),
     Timeline(Timeline),
     /// Storage failed: the cause.
     Failed(String),
@@ -114,31 +193,30 @@ pub struct RecordCopy {
     pub by: Option<String>,
 }
 
-/// The history of a node, the oldest first.
+/// The history of a node, the oldest first, and where it stands.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Timeline {
-    pub events: Vec<LoggedEvent>,
+    /// With their numbers.
+    pub events: Vec<(u64, Logged)>,
     pub versions: Vec<Version>,
+    /// `None`: it has made no request since an operator deleted its records.
+    pub row: Option<Row>,
+    pub seen: Option<SeenPost>,
+}
+
+/// The last POST of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenPost {
+    /// In milliseconds since 1970.
+    pub time: u64,
+    /// Its facts as JSON; `None`: they are the record `.node`.
+    pub facts: Option<String>,
 }
 
 impl Timeline {
     pub fn is_empty(&self) -> bool {
         self.events.is_empty() && self.versions.is_empty()
     }
-}
-
-/// An event with its time.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct LoggedEvent {
-    /// In milliseconds since 1970.
-    pub time: u64,
-    pub event: Event,
-    /// The site of the request, if sites are configured.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub site: Option<String>,
-    /// The operator, if it was one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
 }
 
 impl NodeRequest {

@@ -1,13 +1,18 @@
 //! The requests and replies of a site's object.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use worker::Stub;
 use ztp_core::audit::{Ending, Entry, Intent};
+use ztp_core::boot::{Boot, State};
+use ztp_core::event::Logged;
+use ztp_core::fleet::{Counts, Place, Sort};
 use ztp_core::node::Written;
 
 use crate::conditions::Preconditions;
 use crate::error::Error;
 use crate::objects::call::{MAX_CALL_MS, call_within};
+use crate::response::iso_time;
 
 /// The timeout of a change of a value, in milliseconds: it may wait for another one of the same key.
 const MAX_CHANGE_MS: u32 = 30_000;
@@ -25,12 +30,215 @@ pub enum Command {
     Change(Box<ValueChange>),
     /// Returns the value of a key that counts although KV may show another one.
     Written(String),
+    /// Where a node stands, and its new events.
+    Report(Box<SentReport>),
+    /// Returns rows of nodes.
+    Nodes(NodeQuery),
+    /// Returns events of the site.
+    Events(EventQuery),
+    /// To the object that concerns all sites: the numbers of a site's nodes.
+    Counts(SiteCounts),
+    /// Returns what each site sent last as [`Command::Counts`].
+    Sites,
     /// Stores an item, which is deleted some days later: its name, and its text.
     SetItem(String, String),
     /// Returns the items with this name, or with names below it.
     Items(String),
     /// Deletes the items with this name, or with names below it.
     RemoveItems(String),
+}
+
+/// What a node's object tells the object of its site, after its events.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The name of the site's object: an object does not know its own name. See [`super::name_of`].
+    pub site: String,
+    pub node: String,
+    /// The number of the node's last event. A report with a lower number is late, and changes no row.
+    pub number: u64,
+    /// `None`: the node does not belong to this site any more.
+    pub row: Option<Row>,
+    /// Events that the site may not have, each with its number in the node.
+    pub events: Vec<(u64, Logged)>,
+}
+
+/// A [`Report`] on its way. Rows and events are JSON: the object stores them and passes them on.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SentReport {
+    pub site: String,
+    pub node: String,
+    pub number: u64,
+    pub row: Option<SentRow>,
+    pub events: Vec<SentEvent>,
+}
+
+/// A [`Row`], and what lists of nodes are sorted and searched by.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SentRow {
+    /// Without regard to time: never [`State::Stalled`].
+    pub state: State,
+    /// The time of the last event of the switch, in milliseconds since 1970; 0: none.
+    pub last: u64,
+    /// In lower case.
+    pub text: String,
+    /// What [`Row::display`] returns, as JSON.
+    pub contents: String,
+}
+
+/// An event of a node.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SentEvent {
+    /// Its number in the node.
+    pub number: u64,
+    /// In milliseconds since 1970.
+    pub time: u64,
+    /// A [`Logged`] as JSON.
+    pub contents: String,
+}
+
+impl Report {
+    /// The form in which it is sent.
+    ///
+    /// # Errors
+    /// An event cannot be written as JSON.
+    pub fn sent(self) -> Result<SentReport, serde_json::Error> {
+        let row = self.row.map(|row| row.sent(&self.node));
+        let events = self.events.into_iter().map(|(number, logged)| {
+            Ok(SentEvent {
+                number,
+                time: logged.time,
+                contents: serde_json::to_string(&logged)?,
+            })
+        });
+        Ok(SentReport {
+            events: events.collect::<Result<_, serde_json::Error>>()?,
+            row,
+            site: self.site,
+            node: self.node,
+            number: self.number,
+        })
+    }
+}
+
+/// Where a node stands.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Row {
+    pub boot: Boot,
+    pub model: Option<String>,
+    /// The version of EOS.
+    pub version: Option<String>,
+    /// The name of its definition; so for its pattern.
+    pub definition: Option<String>,
+    pub pattern: Option<String>,
+}
+
+impl Row {
+    fn sent(&self, node: &str) -> SentRow {
+        let fields = [
+            Some(node),
+            self.model.as_deref(),
+            self.version.as_deref(),
+            self.definition.as_deref(),
+            self.pattern.as_deref(),
+            self.boot.reason(),
+        ];
+        let fields: Vec<&str> = fields.into_iter().flatten().collect();
+        SentRow {
+            state: self.boot.state(0, u64::MAX),
+            last: self.boot.last.unwrap_or(0),
+            text: fields.join("\n").to_lowercase(),
+            contents: self.display().to_string(),
+        }
+    }
+
+    /// The row as the API has it, without the name and the site of the node, and without regard to time.
+    pub fn display(&self) -> Value {
+        let boot = &self.boot;
+        let time = |time: Option<u64>| time.map(iso_time);
+        let state = boot.state(0, u64::MAX);
+        let client = match state {
+            _ if boot.reports() => Some("ztp-edge"),
+            // Before, it may report yet.
+            State::Served | State::BackedUp => Some("ztpserver"),
+            _ => None,
+        };
+        let steps = boot.steps.iter();
+        let steps = steps.map(|step| json!({ "step": step.step, "at": iso_time(step.at) }));
+        json!({
+            "state": state.name(),
+            "step": boot.step(),
+            "since": time(boot.since(0, u64::MAX)),
+            "last": time(boot.last),
+            "started": time(boot.started),
+            "ended": time(boot.ended()),
+            "steps": steps.collect::<Vec<_>>(),
+            "model": self.model,
+            "version": self.version,
+            "definition": self.definition,
+            "pattern": self.pattern,
+            "client": client,
+            "reason": boot.reason(),
+        })
+    }
+}
+
+/// The numbers of a site's nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteCounts {
+    pub site: String,
+    /// When they were counted, in milliseconds since 1970. Later counts replace these.
+    pub time: u64,
+    pub counts: Counts,
+    /// The last event of a switch, in milliseconds since 1970.
+    pub last: Option<u64>,
+}
+
+impl SiteCounts {
+    /// The part that others see, to compare it.
+    pub fn shown(&self) -> String {
+        format!("{:?} {:?}", self.counts.0, self.last)
+    }
+}
+
+/// Which rows of nodes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NodeQuery {
+    /// Only nodes in one of these states.
+    pub states: Vec<State>,
+    /// Only nodes with this text in their name, model, version, definition, pattern or reason; in lower case.
+    pub text: Option<String>,
+    pub sort: Sort,
+    /// Only nodes after this place.
+    pub after: Option<Place>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A row with its place in the list.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Placed {
+    pub place: Place,
+    /// What [`Row::display`] returned, as JSON.
+    pub row: String,
+}
+
+/// Which events of a site.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct EventQuery {
+    /// The events after this number, the oldest first; `None`: the last ones.
+    pub after: Option<u64>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// An event of a site.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SiteEvent {
+    /// Its number in the site.
+    pub number: u64,
+    pub node: String,
+    /// A [`Logged`] as JSON.
+    pub contents: String,
 }
 
 /// A change of a value in KV. The target of the intent is its key.
@@ -107,6 +315,26 @@ pub enum Reply {
     /// The number of the entry.
     Begun(u64),
     Ended,
+    /// The report is stored.
+    Reported,
+    Nodes {
+        /// In the order of the query.
+        rows: Vec<Placed>,
+        /// Whether there are more after them.
+        more: bool,
+        /// The number of all nodes that the query selects, before `after` and `limit`.
+        total: u64,
+    },
+    Events {
+        /// The oldest first.
+        events: Vec<SiteEvent>,
+        /// The number of the last one of these or, without any, of the last event of the site.
+        last: u64,
+        /// Whether there are more after them.
+        more: bool,
+    },
+    /// In the order of the names.
+    Sites(Vec<SiteCounts>),
     Entries(Vec<Entry>),
     /// The value is changed: the number of the entry.
     Changed {
@@ -130,13 +358,20 @@ pub enum Reply {
 }
 
 impl Command {
-    /// Sends the command to the object of a site.
+    /// Sends the command to the object of the site `object`.
     ///
     /// # Errors
     /// [`Error::Storage`] if it fails or does not reply in time.
-    pub async fn send(&self, stub: Stub) -> Result<Reply, Error> {
+    pub async fn send(&self, stub: Stub, object: &str) -> Result<Reply, Error> {
         let (timeout, doing) = match self {
             Self::Change(change) => (MAX_CHANGE_MS, format!("writing {}", change.intent.target)),
+            Self::Report(_) | Self::Nodes(_) | Self::Events(_) => (
+                MAX_CALL_MS,
+                format!("calling the object of the site {object}"),
+            ),
+            Self::Counts(_) | Self::Sites => {
+                (MAX_CALL_MS, "calling the object of all sites".to_owned())
+            }
             _ => (MAX_CALL_MS, "calling the audit log".to_owned()),
         };
         match call_within(timeout, stub, self, &doing).await? {

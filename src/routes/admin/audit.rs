@@ -90,7 +90,7 @@ fn display(entry: &Entry) -> Value {
 }
 
 /// A query parameter that is a number.
-fn number(context: &Context<'_>, name: &str) -> Result<Option<u64>, Error> {
+pub fn number(context: &Context<'_>, name: &str) -> Result<Option<u64>, Error> {
     let Some(value) = path::query_value(&context.request.url, name) else {
         return Ok(None);
     };

@@ -3,6 +3,7 @@
 //! Changes go through the node's object, so that they count in every place at once. Each has an entry in the audit
 //! log. Without anything to change, nothing is written, and `audit` in the response is null.
 
+use futures_util::future::try_join;
 use serde_json::{Map, Value, json};
 use ztp_core::audit::Action;
 use ztp_core::check::{self, Finding};
@@ -28,33 +29,35 @@ const ASSIGNED: [(&str, Record); 5] = [
     ("config_handler", Record::ConfigHandler),
 ];
 
-/// POST /admin/nodes/{id}/assign: stores or deletes records of a node, known or not.
+/// The field of an assignment that names a planned node.
+const AS: &str = "as";
+
+/// POST /admin/nodes/{id}/assign: stores or deletes records of a node, known or not; with `as` these records become
+/// those of a planned node.
 ///
-/// 400 if the id or the body is invalid; 404 if this operator may not see the node; 413 if a record is too large; 422
-/// if one is invalid, with the findings, unless `?force=1`; 503 if storage fails.
+/// 400 if the id or the body is invalid; 404 if this operator may not see the node or the planned one, or that one has
+/// no records; 409 if that one has made requests itself; 413 if a record is too large; 422 if one is invalid, with the
+/// findings, unless `?force=1`; 503 if storage fails.
 pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
     let names = ASSIGNED.map(|(name, _)| name);
-    let body = fields(&context, &names).await?;
+    let known: Vec<&str> = names.into_iter().chain([AS]).collect();
+    let body = fields(&context, &known).await?;
     let (node, records) = visible(&mut context).await?;
-    let mut changes = Vec::new();
+    let planned = planned_node(&body, &node)?;
+    let changes = match &planned {
+        Some(planned) => records_of_planned(&context, planned).await?,
+        None => given_records(&body).await?,
+    };
     let mut findings = Vec::new();
-    for (name, record) in ASSIGNED {
-        let value = match body.get(name) {
-            None => continue,
-            Some(Value::Null) => None,
-            Some(Value::String(text)) => {
-                let key = record.key(&node);
-                let identifier = context.settings.identifier;
-                findings.extend(check::document(&key, text.as_bytes(), identifier));
-                Some(NewValue::new(Buffer::new(text.as_bytes())).await?)
-            }
-            Some(_) => {
-                return Err(Error::BadRequest(format!(
-                    "the field {name:?} must be a text, or null to delete the record"
-                )));
-            }
-        };
-        changes.push((record, value));
+    let identifier = context.settings.identifier;
+    for (record, value) in &changes {
+        if let Some(value) = value {
+            findings.extend(check::document(
+                &record.key(&node),
+                &value.to_vec(),
+                identifier,
+            ));
+        }
     }
     let forced = findings.iter().any(Finding::is_error);
     let findings: Vec<Value> = findings.iter().map(display_finding).collect();
@@ -70,6 +73,7 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
     }
     let request = Request {
         forced,
+        detail: planned.map(|planned| format!("the records of {planned}: {}", listed(&changes))),
         ..Request::new(Action::Assign, Event::OperatorChanged, &changes)
     };
     let done = change(&context, &node, records, request).await?;
@@ -78,6 +82,89 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
         "audit": done.audit,
         "findings": findings,
     })))
+}
+
+/// The records in the body of an assignment.
+async fn given_records(body: &Map<String, Value>) -> Result<Vec<RecordChange>, Error> {
+    let mut changes = Vec::new();
+    for (name, record) in ASSIGNED {
+        let value = match body.get(name) {
+            None => continue,
+            Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(NewValue::new(Buffer::new(text.as_bytes())).await?),
+            Some(_) => {
+                return Err(Error::BadRequest(format!(
+                    "the field {name:?} must be a text, or null to delete the record"
+                )));
+            }
+        };
+        changes.push((record, value));
+    }
+    Ok(changes)
+}
+
+/// The planned node that another one is to become.
+fn planned_node(body: &Map<String, Value>, node: &NodeId) -> Result<Option<NodeId>, Error> {
+    let invalid = |reason: String| Error::BadRequest(format!("the field {AS:?} {reason}"));
+    let planned: NodeId = match body.get(AS) {
+        None => return Ok(None),
+        Some(Value::String(id)) => id.parse().map_err(|error| invalid(format!("{error}")))?,
+        Some(_) => return Err(invalid("must be the id of a planned node".to_owned())),
+    };
+    if body.len() > 1 {
+        let reason = "stands for all records: leave the other fields out";
+        return Err(invalid(reason.to_owned()));
+    }
+    if planned == *node {
+        return Err(invalid(format!("names the node itself, {node}")));
+    }
+    Ok(Some(planned))
+}
+
+/// The records of a planned node, for another one; those that it does not have are deleted there.
+async fn records_of_planned(
+    context: &Context<'_>,
+    planned: &NodeId,
+) -> Result<Vec<RecordChange>, Error> {
+    let storage = context.storage;
+    let (records, timeline) =
+        try_join(storage.hashed_records(planned), storage.timeline(planned)).await?;
+    if !context.operator_may_see(records.get(Record::Site)?) {
+        return Err(unknown_node(planned));
+    }
+    let mut changes = Vec::new();
+    for (_, record) in ASSIGNED {
+        let value = match records.summary(record)? {
+            None => None,
+            Some(_) => storage.new_value_of(planned, record).await?,
+        };
+        changes.push((record, value));
+    }
+    if changes.iter().all(|(_, value)| value.is_none()) {
+        return Err(Error::NotFound(format!(
+            "nothing is planned for the node {planned}: it has no definition, pattern, config-handler, attributes or \
+             startup-config"
+        )));
+    }
+    let made_request = timeline
+        .events
+        .iter()
+        .any(|(_, logged)| logged.is_of_switch());
+    if made_request || records.get(Record::Facts)?.is_some() {
+        return Err(Error::Conflict(format!(
+            "the node {planned} is not only planned: it has made requests itself, so that its records are its own"
+        )));
+    }
+    Ok(changes)
+}
+
+/// Records by their hashes, for the audit log.
+fn listed(changes: &[RecordChange]) -> String {
+    let parts = changes.iter().map(|(record, value)| match value {
+        Some(value) => format!("{} {}", record.name(), short(&value.summary.sha1)),
+        None => format!("no {}", record.name()),
+    });
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// POST /admin/nodes/{id}/reprovision: deletes the definition, the pattern and the config-handler, so that the next
@@ -263,7 +350,7 @@ async fn change(
     };
     let changed = storage.audited(intent, async {
         let changed = match changes_records {
-            true => storage.change_records(edit, records, plan).await?,
+            true => storage.change_records(&edit, records, plan).await?,
             false => Vec::new(),
         };
         // Last: a node that is still known keeps its values.
@@ -309,9 +396,13 @@ fn described(
     parts.join(", ")
 }
 
+/// The start of a hash, for people.
+fn short(sha1: &str) -> &str {
+    sha1.get(..8).unwrap_or(sha1)
+}
+
 fn describe(changed: &ChangedRecord) -> String {
     let name = changed.record.name();
-    let short = |sha1: &str| sha1.get(..8).unwrap_or(sha1).to_owned();
     let before = changed.before.as_ref().map(|before| short(&before.sha1));
     let after = changed.after.as_ref().map(|after| short(&after.sha1));
     match (before, after) {

@@ -8,8 +8,7 @@ use crate::error::Error;
 use crate::objects::node::protocol::Timeline;
 use crate::response::{Response, iso_time};
 
-/// The requests that changed the node, and the versions of its startup-config, the oldest first. Both are empty for an
-/// unknown node.
+/// The events of the node, and the versions of its startup-config, the oldest first. Both are empty for an unknown node.
 ///
 /// 400 if the id is invalid; 404 if the operator has sites, and the node belongs to none of them; 503 if the node's object fails.
 pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
@@ -17,24 +16,38 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
     let timeline = context.storage.timeline(&node).await?;
     let body = json!({
         "node": node.as_str(),
-        "events": display_events(&timeline),
+        "events": display_events(&node, &timeline),
         "versions": display_versions(&node, &timeline),
     });
     Ok(respond(&body))
 }
 
-pub fn display_events(timeline: &Timeline) -> Vec<Value> {
-    let events = timeline.events.iter().map(|logged| {
-        let mut event = json!({ "time": iso_time(logged.time), "event": logged.event });
-        if let Some(site) = &logged.site {
-            event["site"] = json!(site);
-        }
-        if let Some(by) = &logged.by {
-            event["by"] = json!(by);
-        }
+pub fn display_events(node: &NodeId, timeline: &Timeline) -> Vec<Value> {
+    let events = timeline.events.iter().map(|(number, logged)| {
+        let mut event = display_stored_event(json!(logged));
+        event["n"] = json!(number);
+        event["node"] = json!(node.as_str());
         event
     });
     events.collect()
+}
+
+/// An event, of its JSON: all of its fields in one object.
+pub fn display_stored_event(mut logged: Value) -> Value {
+    let Value::Object(event) = &mut logged else {
+        return logged;
+    };
+    if let Some(time) = event.get("time").and_then(Value::as_u64) {
+        event.insert("time".to_owned(), iso_time(time).into());
+    }
+    for name in ["site", "by"] {
+        event.entry(name).or_insert(Value::Null);
+    }
+    // The boot, and the place of the report in it.
+    if let Some(Value::Object(report)) = event.remove("report") {
+        event.extend(report);
+    }
+    logged
 }
 
 pub fn display_versions(node: &NodeId, timeline: &Timeline) -> Vec<Value> {

@@ -11,8 +11,10 @@ use ztp_core::node::NodeId;
 use ztp_core::path;
 
 use super::events::{display_events, display_versions};
+use super::fleet::display_row;
 use super::{Context, respond, unknown_node};
 use crate::error::Error;
+use crate::objects::node::protocol::SeenPost;
 use crate::objects::pool::protocol::Allocation;
 use crate::response::{Response, iso_time};
 use crate::storage::{MAX_KEYS_AT_ONCE, Records, Storage};
@@ -25,12 +27,12 @@ const MAX_LISTS: u32 = 10;
 /// The stored records of a node.
 type Listed = (NodeId, Vec<Record>);
 
-/// GET /admin/nodes: the nodes with their records, by the order of their keys: those of one `site`, and whose id
+/// GET /admin/nodes?records=1: the nodes with their records, by the order of their keys: those of one `site`, and whose id
 /// contains `text`, in any case; at most `limit`. A page may have fewer; `cursor` is null after the last one. As every
 /// list of KV, it may miss the changes of the last minute.
 ///
 /// 400 if a parameter is invalid; 503 if storage fails.
-pub async fn list(context: Context<'_>) -> Result<Response, Error> {
+pub async fn list_records(context: Context<'_>) -> Result<Response, Error> {
     let query = |name| path::query_value(&context.request.url, name);
     let limit = match query("limit") {
         None => MAX_LISTED_NODES,
@@ -73,7 +75,7 @@ pub async fn list(context: Context<'_>) -> Result<Response, Error> {
     ))
 }
 
-/// GET /admin/nodes/{id}: its site, its facts, its records by their hashes, its values of pools, its events and the
+/// GET /admin/nodes/{id}: its site, its state, its facts and those of its last POST, its records by their hashes, its values of pools, its events and the
 /// versions of its startup-config.
 ///
 /// 400 if the id is invalid; 404 if nothing is known of it, or this operator may not see it; 503 if storage fails.
@@ -101,15 +103,36 @@ pub async fn show(mut context: Context<'_>) -> Result<Response, Error> {
             stored.push(json!({ "name": record.name(), "size": size, "sha1": sha1 }));
         }
     }
+    let status = timeline.row.as_ref().map(|row| {
+        let last = row.boot.last;
+        display_row(&context, node.as_str(), site, row.display(), last)
+    });
+    let seen = display_seen(timeline.seen.as_ref(), facts.as_ref());
     Ok(respond(&json!({
         "node": node.as_str(),
         "site": site,
+        "status": status,
+        "seen": seen,
         "facts": facts,
         "records": stored,
         "pools": display_values(&values),
-        "events": display_events(&timeline),
+        "events": display_events(&node, &timeline),
         "versions": display_versions(&node, &timeline),
     })))
+}
+
+/// The facts of the last POST with its time. `stored`: the record `.node`.
+fn display_seen(seen: Option<&SeenPost>, stored: Option<&Value>) -> Option<Value> {
+    let seen = seen?;
+    let facts = match &seen.facts {
+        Some(facts) => serde_json::from_str(facts).ok(),
+        None => stored.cloned(),
+    };
+    let mut shown = json!({ "time": iso_time(seen.time) });
+    if let (Some(shown), Some(Value::Object(facts))) = (shown.as_object_mut(), facts) {
+        shown.extend(facts);
+    }
+    Some(shown)
 }
 
 /// GET /admin/pools?node=ID: the values that a node holds, of all pools.

@@ -2,15 +2,16 @@
 //! count in every place at once.
 
 use ztp_core::audit::Summary;
+use ztp_core::content::Store;
 use ztp_core::event::Event;
 use ztp_core::history::Version;
 use ztp_core::key::Record;
 use ztp_core::node::NodeId;
 
-use super::{Outcome, Records, Storage};
+use super::{Outcome, RecordBody, Records, Storage};
 use crate::error::Error;
 use crate::objects::node::protocol::{Commit, Contents, NewRecord};
-use crate::stream::Buffer;
+use crate::stream::{self, Buffer};
 
 /// Maximum size of a record that an operator stores, in bytes, a startup-config aside: the node's object has it in
 /// memory.
@@ -35,6 +36,11 @@ impl NewValue {
         let summary = Summary { sha1, size };
         Ok(Self { bytes, summary })
     }
+
+    /// Its bytes.
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.bytes.to_vec()
+    }
 }
 
 /// A record with its new value; `None`: it is deleted.
@@ -54,7 +60,7 @@ pub struct ChangedRecord {
 }
 
 /// Who changes the records of a node, and how the node's history shows it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Edit<'a> {
     pub node: &'a NodeId,
     /// The name of the operator.
@@ -83,6 +89,29 @@ impl Records {
 }
 
 impl Storage {
+    /// A record of a node, as a new value for another one.
+    ///
+    /// # Errors
+    /// As [`Storage::records`].
+    pub async fn new_value_of(
+        &self,
+        node: &NodeId,
+        record: Record,
+    ) -> Result<Option<NewValue>, Error> {
+        let (_, found) = self.found(node, record, &[]).await?;
+        let bytes = match self.body(node, found).await? {
+            None => return Ok(None),
+            Some(RecordBody::Buffer(bytes)) => bytes,
+            Some(RecordBody::Stream(stream)) => {
+                let read = stream::read_up_to(&stream, Store::Kv.max_value_bytes() as usize).await;
+                let failed = |cause| Error::storage(format!("reading {}", record.key(node)), cause);
+                let too_large = || failed("it is too large".into());
+                read.map_err(failed)?.ok_or_else(too_large)?
+            }
+        };
+        NewValue::new(bytes).await.map(Some)
+    }
+
     /// Changes records of a node, all or none. `records` are from [`Storage::hashed_records`], and `plan` decides the
     /// changes by them: again with new ones if another request changed the node meanwhile, so that a change which
     /// depends on a value cannot overwrite another one. A startup-config is stored in the history in R2 first.
@@ -94,7 +123,7 @@ impl Storage {
     /// [`Error::Busy`] if the node changes again and again; [`Error::Storage`].
     pub async fn change_records(
         &self,
-        edit: Edit<'_>,
+        edit: &Edit<'_>,
         mut records: Records,
         plan: Plan<'_>,
     ) -> Result<Vec<ChangedRecord>, Error> {
@@ -128,7 +157,7 @@ impl Storage {
     /// Decides a change and commits it: what was changed, and whether that was committed; `None` on a conflict.
     async fn decide(
         &self,
-        edit: Edit<'_>,
+        edit: &Edit<'_>,
         records: &mut Records,
         plan: Plan<'_>,
         version: &mut Option<Version>,
@@ -155,7 +184,8 @@ impl Storage {
             base: Some(base),
             claim: None,
             records: new_records,
-            event: edit.event,
+            event: edit.event.clone(),
+            replaces: None,
             by: Some(edit.by.to_owned()),
             without_history: edit.without_history,
         };

@@ -1,13 +1,14 @@
 //! The records of a node as a request sees them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ztp_core::audit::Summary;
 use ztp_core::key::Record;
 use ztp_core::kv::{Seen, digest};
+use ztp_core::node::{KnownValue, UNHASHED};
 
 use crate::error::Error;
-use crate::objects::node::protocol::{Claim, Contents, State};
+use crate::objects::node::protocol::{Claim, Contents, State, Told};
 use crate::storage::now;
 
 /// The records of a node: of each the object's copy or the value in KV, whichever counts
@@ -20,6 +21,8 @@ pub struct Records {
     pub(super) kv_failure: Option<Error>,
     pub(super) object_failure: Option<Error>,
     pub(super) state: State,
+    /// For the request of a switch.
+    pub told: Told,
 }
 
 /// The startup-config in KV, which may be large: it is not read into memory.
@@ -160,6 +163,52 @@ impl Records {
         }
     }
 
+    /// The values in KV that differ from those that the object knows and from its copies. Another value may be an edit.
+    pub fn unknown_values(&self) -> BTreeMap<Record, KnownValue> {
+        let mut unknown = BTreeMap::new();
+        if self.object_failure.is_some() {
+            return unknown;
+        }
+        let mut compare = |record: Record, value: KnownValue| {
+            let known = self.told.known.get(&record).cloned().flatten();
+            let copy = self.state.copies.get(&record);
+            let is_stale =
+                || copy.is_some_and(|copy| copy.written.counts_over(value.as_deref(), now()));
+            if known != value && !is_stale() {
+                unknown.insert(record, value);
+            }
+        };
+        for (record, text) in &self.in_kv {
+            let copy = self.state.copies.get(record);
+            let is_copy =
+                |copy: &Contents, text| matches!(copy, Contents::Text(copy) if copy == text);
+            match text {
+                // Without a hash.
+                Some(text) if copy.is_some_and(|copy| is_copy(&copy.contents, text)) => {}
+                Some(text) => compare(*record, Some(digest(text.as_bytes()))),
+                None => compare(*record, None),
+            }
+        }
+        let known = self.told.known.get(&Record::StartupConfig);
+        let is_known = known.is_some_and(Option::is_some);
+        match &self.startup_config {
+            StartupConfig::Missing => compare(Record::StartupConfig, None),
+            StartupConfig::Stored if !is_known => {
+                compare(Record::StartupConfig, Some(UNHASHED.to_owned()));
+            }
+            StartupConfig::Hashed(value) => {
+                compare(Record::StartupConfig, Some(value.sha1.clone()));
+            }
+            StartupConfig::Stored | StartupConfig::Unread => {}
+        }
+        unknown
+    }
+
+    /// The record `site` in KV.
+    pub fn site_in_kv(&self) -> Option<String> {
+        self.in_kv.get(&Record::Site).cloned().flatten()
+    }
+
     /// The claim of a site that writes.
     ///
     /// # Errors
@@ -168,7 +217,7 @@ impl Records {
         self.get(Record::Site)?;
         Ok(Claim {
             site: site.to_owned(),
-            in_kv: self.in_kv.get(&Record::Site).cloned().flatten(),
+            in_kv: self.site_in_kv(),
         })
     }
 

@@ -25,6 +25,8 @@ const HERE = import.meta.dirname;
 const DATA = "ZTP_DATA";
 /** The binding of the objects of nodes. */
 export const NODES = "ZTP_NODES";
+/** The binding of the objects of sites. */
+export const SITES = "ZTP_SITES";
 /** The place of all objects. */
 const OBJECTS = "objects";
 /** Milliseconds in which a runtime starts again. */
@@ -115,6 +117,8 @@ export async function startPlaces({ places = 3, bindings = {}, kv: rules = {}, r
       const real = Date.now();
       await setClocks({ ...clock, real, simulated: clock.simulated + (real - clock.real) * clock.rate + milliseconds });
     },
+    /** The objects of a binding fail from now on: each `throws` or `hangs`; without `how`, they answer again. */
+    breakObjects: (binding, how) => ask(urls[0], "down", { binding, how }),
     /** Changes the rules of the KV service. */
     rules: (changed) => kv.control("rules", { rules: changed }),
     /** All that was logged since the last call: `{ place, level, message }`. */
@@ -147,6 +151,8 @@ export async function startPlaces({ places = 3, bindings = {}, kv: rules = {}, r
         }
       }
     },
+    /** Ends an object of a namespace, and everything that it does. It starts again with the next request. */
+    end: (binding, name) => ask(urls[0], "abort", { binding, name }),
     /** What was used so far, as Cloudflare bills it. A runtime that was killed counts from then on. */
     async figures() {
       const [stores, ...counts] = await Promise.all([kv.control("figures"), ...urls.map((url) => ask(url, "figures"))]);

@@ -64,6 +64,9 @@ function patch(storage) {
   };
 }
 
+/** How the objects of a namespace fail, by its binding: `throws` or `hangs`. */
+const down = new Map();
+
 /** The class of an object, with the clock and the counts; `binding` is that of its namespace. */
 export function placed(Base, binding) {
   const Placed = class extends Base {
@@ -74,10 +77,16 @@ export function placed(Base, binding) {
       owners.set(context.storage, owner);
       objects.set(context.id.toString(), owner);
       super(context, bindings);
+      owners.set(this, { context });
     }
     async fetch(request) {
-      if (request.headers.get("X-Places") === "alarm") return rearm(new URL(request.url).pathname.slice(1));
+      const asked = request.headers.get("X-Places");
+      if (asked === "alarm") return rearm(new URL(request.url).pathname.slice(1));
+      if (asked === "abort") owners.get(this).context.abort("this object was ended");
       counts.objectRequests += 1;
+      const how = down.get(binding);
+      if (how === "hangs") await scheduler.wait(3_600_000);
+      if (how) throw new Error("this object is not reachable");
       return super.fetch(request);
     }
   };
@@ -106,7 +115,16 @@ const CONTROLS = {
     const call = ([key, { binding, id }]) => env[binding].get(id).fetch(`http://places/${key}`, { headers: { "X-Places": "alarm" } });
     await Promise.all(pending.map(call));
   },
+  down({ binding, how }) {
+    if (how) down.set(binding, how);
+    else down.delete(binding);
+  },
   figures: () => counts,
+  /** Ends an object, and everything that it does. The next request starts it again, on its storage. */
+  async abort({ binding, name }) {
+    const object = env[binding].get(env[binding].idFromName(name));
+    await object.fetch("http://places/", { headers: { "X-Places": "abort" } }).catch(() => {});
+  },
 };
 
 const { fetch } = worker.prototype;

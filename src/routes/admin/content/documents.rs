@@ -90,7 +90,7 @@ pub async fn change_record(
             Some(before) => Some(storage.keep_record(node, record, before).await?),
             None => None,
         };
-        if let Err(error) = storage.change_records(edit, records, &plan).await {
+        if let Err(error) = storage.change_records(&edit, records, &plan).await {
             if let Some(kept) = &former {
                 storage.discard_unused(kept).await;
             }
