@@ -1,5 +1,6 @@
 //! Every KV, R2 and object call, without rules. This file: the bindings, and shared documents.
 
+mod assets;
 mod audit;
 mod cache;
 mod content;
@@ -17,13 +18,14 @@ use std::thread::LocalKey;
 use worker::kv::{KvError, KvStore};
 use worker::wasm_bindgen::JsCast;
 use worker::web_sys::ReadableStream;
-use worker::{Bucket, Date, Env, ObjectNamespace, RateLimiter};
+use worker::{Bucket, Date, Env, Fetcher, ObjectNamespace, RateLimiter};
 use ztp_core::content::Metadata;
 use ztp_core::key::Document;
 
 use crate::error::Error;
 use cache::{Cache, Cached, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PARSED_SIZE_FACTOR};
 
+pub use assets::Asset;
 pub use audit::Change;
 pub use cache::Flights;
 pub use content::{FoundValue, MAX_PAGE, ObjectChange, ObjectState, ValueBody};
@@ -66,6 +68,8 @@ struct Bindings {
     pools: Option<ObjectNamespace>,
     sites: Option<ObjectNamespace>,
     rate_limiter: Option<RateLimiter>,
+    /// The files of the console.
+    assets: Option<Fetcher>,
 }
 
 impl Bindings {
@@ -87,6 +91,7 @@ impl Bindings {
             pools: env.durable_object("ZTP_POOLS").ok(),
             sites: env.durable_object("ZTP_SITES").ok(),
             rate_limiter: rate_limiter(env)?,
+            assets: env.assets("ZTP_CONSOLE").ok(),
         })
     }
 }
