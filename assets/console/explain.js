@@ -38,7 +38,7 @@ export function candidate({ pattern, outcome, reason, line, definition, model, w
     h("summary", null, h("span", { class: `state is-${tone}` }, icon(tone), name(pattern)), h("span", { class: "outcome" }, words), line ? h("span", { class: "muted" }, `line ${line} of neighbordb`) : null, definition ? [h("span", { class: "muted" }, "definition "), mono(definition)] : null),
     reason ? h("pre", { class: "reason", tabindex: "0", "aria-label": "Reason" }, h("bdi", null, reason)) : null,
     hasLines
-      ? h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `The pattern ${pattern} beside the switch` }, h("table", { class: "wants" }, h("thead", null, h("tr", null, h("th", { scope: "col" }, "The pattern wants"), h("th", { scope: "col" }, h("span", { class: "sr" }, "Difference")), h("th", { scope: "col" }, "The switch has"))), h("tbody", null, lines)))
+      ? h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": `The pattern ${pattern} beside the switch` }, h("table", { class: "wants" }, h("thead", null, h("tr", null, h("th", { scope: "col" }, "The pattern wants"), h("th", { scope: "col" }, h("span", { class: "sr" }, "Difference")), h("th", { scope: "col" }, "The switch has"))), h("tbody", null, lines)))
       : null,
   );
 }
@@ -63,6 +63,6 @@ export function factsTable(facts) {
     h("dl", { class: "facts" }, known.map((fact) => h("div", null, h("dt", null, words[fact]), h("dd", null, facts[fact] === null || facts[fact] === undefined ? h("span", { class: "none" }, "unknown") : mono(facts[fact]))))),
     neighbors.length === 0
       ? h("p", { class: "muted" }, "It sees no LLDP neighbor.")
-      : h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "LLDP neighbors" }, h("table", { class: "neighbors" }, h("caption", { class: "sr" }, "LLDP neighbors"), h("thead", null, h("tr", null, ["Interface", "Neighbor", "Port"].map((word) => h("th", { scope: "col" }, word)))), h("tbody", null, neighbors.map(([interfaceName, one]) => h("tr", null, h("th", { scope: "row" }, mono(interfaceName)), h("td", null, mono(one.device ?? "?")), h("td", null, mono(one.port ?? one.remote_interface ?? "?"))))))),
+      : h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "LLDP neighbors" }, h("table", { class: "neighbors" }, h("caption", { class: "sr" }, "LLDP neighbors"), h("thead", null, h("tr", null, ["Interface", "Neighbor", "Port"].map((word) => h("th", { scope: "col" }, word)))), h("tbody", null, neighbors.map(([interfaceName, one]) => h("tr", null, h("th", { scope: "row" }, mono(interfaceName)), h("td", null, mono(one.device ?? "?")), h("td", null, mono(one.port ?? one.remote_interface ?? "?"))))))),
   ];
 }

@@ -59,9 +59,9 @@ async fn send(
         return Err(Error::unknown_path());
     }
     let known = context.request.header("If-None-Match");
-    let Asset { etag, body } = context.storage.asset(name, known.as_deref()).await?;
+    let Asset { etag, body, length } = context.storage.asset(name, known.as_deref()).await?;
     let mut response = match body {
-        Some(body) => Response::new(200, content_type, Body::Stream { body, length: None }),
+        Some(body) => Response::new(200, content_type, Body::Stream { body, length }),
         None => Response::new(304, content_type, Body::None),
     };
     for (header, value) in HEADERS {

@@ -11,6 +11,8 @@ pub struct Asset {
     pub etag: Option<String>,
     /// `None`: the client has the current version.
     pub body: Option<ReadableStream>,
+    /// In bytes, if it is known.
+    pub length: Option<u64>,
 }
 
 impl Storage {
@@ -41,14 +43,20 @@ impl Storage {
         let url = format!("https://assets.local/{name}");
         let found = assets.fetch(url, Some(init)).await.map_err(failed)?;
         let etag = found.headers().get("ETag").map_err(failed)?;
+        let length = found.headers().get("Content-Length").map_err(failed)?;
+        let length = length.and_then(|length| length.parse().ok());
         match found.status_code() {
             200 => {
                 let body = web_sys::Response::from(found).body();
                 let body = body.ok_or_else(|| missing(&format!("the text of {name}")))?;
                 let body = Some(body);
-                Ok(Asset { etag, body })
+                Ok(Asset { etag, body, length })
             }
-            304 => Ok(Asset { etag, body: None }),
+            304 => Ok(Asset {
+                etag,
+                body: None,
+                length: None,
+            }),
             404 => Err(missing(&format!("the file {name} of the console"))),
             status => Err(Error::Storage {
                 doing: format!("reading the file {name} of the console"),

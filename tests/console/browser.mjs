@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
+import { TOKEN, startServer, world } from "./server.mjs";
 
 const PLACES = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/snap/bin/chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"];
 const path = PLACES.filter(Boolean).find((place) => existsSync(place));
@@ -39,3 +40,34 @@ export async function openPage(browser, options = {}) {
   page.setDefaultTimeout(10_000);
   return page;
 }
+
+/** A server for one test. */
+export async function serve(t, made = world()) {
+  const server = await startServer(made);
+  t.after(() => server.stop());
+  return { world: made, url: server.url };
+}
+
+/** A page that is signed in. */
+export async function signedIn(t, browser, url, hash = "#/", options = {}) {
+  const page = await openPage(browser, options);
+  t.after(() => page.context().close());
+  await page.goto(`${url}/admin#token=${TOKEN}`);
+  await page.waitForSelector("header nav a");
+  await go(page, hash);
+  return page;
+}
+
+export async function go(page, hash) {
+  await page.evaluate((to) => (location.hash = to), hash);
+  await page.waitForSelector("main h1");
+}
+
+/** Waits until a page is shown as a whole. */
+export const settled = (page) => page.waitForFunction(() => !/Reading|Checking/.test(document.querySelector("main").innerText) && document.querySelector("main").innerText.length > 40).then(() => page.waitForTimeout(250));
+
+/** Each error of a page but the 404 of the session that is not open yet. */
+export const errorsOf = (page) => page.errors.filter((error) => !/404 \(Not Found\).*\/admin\/session/.test(error));
+
+/** A page of each kind, for checks of all of them. */
+export const PAGES = { sites: "#/", site: "#/site/berlin", filtered: "#/site/berlin?state=failed,stalled", empty: "#/site/oslo?q=nothing", failed: "#/node/JPE213130", refused: "#/node/JPE213179", booted: "#/node/JPE213018", planned: "#/node/PLAN-LEAF-41", unknown: "#/node/UNKNOWN", waiting: "#/waiting", content: "#/content", pools: "#/pools", pool: "#/pools/asn", audit: "#/audit" };

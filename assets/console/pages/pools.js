@@ -74,7 +74,7 @@ function onePool(context, pool, initial) {
   };
   return {
     title: `Pool ${pool}`,
-    element: [h("div", { class: "head" }, h("h1", { tabindex: "-1" }, h("a", { href: "#/pools" }, "Pools"), separator(), mono(pool)), summary), h("div", { class: "tools" }, search), shown, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values" }, table)],
+    element: [h("div", { class: "head" }, h("h1", { tabindex: "-1" }, h("a", { href: "#/pools" }, "Pools"), separator(), mono(pool)), summary), h("div", { class: "tools" }, search), shown, h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Values" }, table)],
     touch: () => (lastRead = 0),
     update() {},
     async poll() {

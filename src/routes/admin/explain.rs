@@ -7,6 +7,7 @@ use ztp_core::credentials::Caller;
 use ztp_core::key::Record;
 use ztp_core::neighbordb::{MAX_REFUSAL, Trace};
 use ztp_core::node::{NodeFacts, NodeId, Post};
+use ztp_core::pattern::{Mismatch, Pattern, Reason};
 
 use super::{Context, fields, unknown_node};
 use crate::error::Error;
@@ -116,7 +117,13 @@ pub async fn explain(mut context: Context<'_>) -> Result<Response, Error> {
         && post.config.is_none()
         && let Ok(Some(neighbordb)) = &neighbordb
     {
-        explanation.selection = display(&neighbordb.trace(&node, &post.facts));
+        explanation.selection = display(&neighbordb.trace(&node, &post.facts), &post.facts);
+    }
+    if explanation.known
+        && let Some(text) = records.get(Record::Pattern)?
+        && let Ok(pattern) = Pattern::parse_stored(text)
+    {
+        explanation.checked = checked(&pattern, &post.facts);
     }
     explanation.warnings = context.storage.warnings();
     for warning in &explanation.warnings {
@@ -200,19 +207,81 @@ fn reason(error: Error) -> Result<String, Error> {
     }
 }
 
-fn display(trace: &Trace<'_>) -> Value {
-    let candidates = trace.verdicts(MAX_REFUSAL).into_iter().map(|verdict| {
-        json!({
-            "pattern": verdict.pattern,
-            "outcome": verdict.outcome,
-            "reason": verdict.reason,
-        })
-    });
+/// The patterns that were checked, each with its lines beside what the switch sees as long as they fit.
+fn display(trace: &Trace<'_>, facts: &NodeFacts) -> Value {
+    let mut left = MAX_REFUSAL;
+    let verdicts = trace.verdicts(MAX_REFUSAL).into_iter();
+    let candidates = verdicts
+        .zip(trace.candidates())
+        .map(|(verdict, candidate)| {
+            let pattern = &candidate.entry.pattern;
+            let mismatch = candidate.outcome.as_ref().err();
+            json!({
+                "pattern": verdict.pattern,
+                "outcome": verdict.outcome,
+                "reason": verdict.reason,
+                "line": pattern.position.line,
+                "definition": candidate.entry.definition.to_string(),
+                "model": display_model(pattern, mismatch),
+                "wants": display_lines(pattern, facts, mismatch, &mut left),
+            })
+        });
     json!({
         "pattern": trace.chosen().map(|entry| &entry.pattern.name),
         "candidates": candidates.collect::<Vec<_>>(),
         "omitted": trace.omitted(),
     })
+}
+
+/// The stored pattern of a known node, in the form of a candidate.
+fn checked(pattern: &Pattern, facts: &NodeFacts) -> Value {
+    let outcome = pattern.check(facts);
+    let mismatch = outcome.as_ref().err();
+    json!({
+        "pattern": pattern.name,
+        "outcome": match mismatch {
+            None => "matches",
+            Some(mismatch) if mismatch.is_indeterminate() => "indeterminate",
+            Some(_) => "mismatch",
+        },
+        "reason": mismatch.map(ToString::to_string),
+        "line": null,
+        "definition": null,
+        "model": display_model(pattern, mismatch),
+        "wants": display_lines(pattern, facts, mismatch, &mut { MAX_REFUSAL }),
+    })
+}
+
+/// The expression for the model, if the pattern has one.
+fn display_model(pattern: &Pattern, mismatch: Option<&Mismatch<'_>>) -> Value {
+    let Some(model) = &pattern.model else {
+        return Value::Null;
+    };
+    let reason = mismatch.map(|mismatch| &mismatch.reason);
+    let differs = matches!(reason, Some(Reason::Model { .. }));
+    json!({ "line": model.as_str(), "differs": differs })
+}
+
+/// The lines of a pattern; null if they do not fit.
+fn display_lines<'a>(
+    pattern: &Pattern,
+    facts: &'a NodeFacts,
+    mismatch: Option<&Mismatch<'a>>,
+    left: &mut usize,
+) -> Value {
+    let Some(lines) = pattern.compare(facts, mismatch, left) else {
+        return Value::Null;
+    };
+    let lines = lines.into_iter().map(|line| {
+        let seen = line.saw.map(|saw| {
+            let saw = saw.into_iter().map(|(interface, saw)| {
+                json!({ "interface": interface, "device": saw.device, "port": saw.port })
+            });
+            saw.collect::<Vec<_>>()
+        });
+        json!({ "line": line.line, "differs": line.differs, "saw": seen })
+    });
+    lines.collect()
 }
 
 /// The response.
@@ -221,6 +290,8 @@ struct Explanation {
     node: Option<String>,
     known: bool,
     selection: Value,
+    /// The stored pattern of a known node.
+    checked: Value,
     /// Of POST /nodes.
     status: u16,
     error: Option<String>,
@@ -258,6 +329,7 @@ impl Explanation {
             "node": self.node,
             "known": self.known,
             "selection": self.selection,
+            "checked": self.checked,
             "status": self.status,
             "error": self.error,
             "definition_error": self.definition_error,
