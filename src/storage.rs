@@ -3,8 +3,10 @@
 mod assets;
 mod audit;
 mod cache;
+mod check;
 mod content;
 mod history;
+mod kept;
 mod nodes;
 mod objects;
 mod pools;
@@ -28,11 +30,13 @@ use cache::{Cache, Cached, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PA
 pub use assets::Asset;
 pub use audit::Change;
 pub use cache::Flights;
-pub use content::{FoundValue, MAX_PAGE, ObjectChange, ObjectState, ValueBody};
+pub use check::StoredContents;
+pub use content::{FoundValue, MAX_PAGE, ValueBody};
 pub use nodes::{
     ChangedRecord, Edit, MAX_KEYS_AT_ONCE, NewValue, Outcome, Plan, RecordBody, RecordChange,
     Records,
 };
+pub use objects::changes::{ObjectChange, ObjectState};
 pub use objects::{Description, FoundObject, is_hex};
 pub use uploads::{Part, Upload, expired};
 
@@ -45,6 +49,13 @@ pub struct Operations {
     pub r2_writes: u32,
     /// Calls of Durable Objects.
     pub object_calls: u32,
+}
+
+impl Operations {
+    /// All of them.
+    pub fn total(self) -> u32 {
+        self.kv_reads + self.kv_writes + self.r2_reads + self.r2_writes + self.object_calls
+    }
 }
 
 thread_local! {

@@ -18,8 +18,10 @@ function finding({ severity, line, column, text, message, help, kind }) {
 }
 
 function sourceLine(line, column, text) {
-  const at = Math.min(Math.max((column ?? 1) - 1, 0), text.length);
-  const marked = column ? [text.slice(0, at), h("mark", null, text.slice(at) || " ")] : text;
+  // A column counts characters, also those of two units.
+  const characters = [...text];
+  const at = Math.max((column ?? 1) - 1, 0);
+  const marked = column ? [characters.slice(0, at).join(""), h("mark", null, characters.slice(at).join("") || " ")] : text;
   return h("pre", { class: "source", tabindex: "0", "aria-label": `Line ${line}` }, h("span", { class: "line-number" }, line), h("bdi", null, marked));
 }
 

@@ -25,8 +25,8 @@ export function contentPage(context) {
       replace(list);
       return;
     }
-    const { time, findings, covered } = result;
-    replace(when, "Checked ", age(time), ` ago: ${covered.documents.toLocaleString()} documents, ${covered.nodes.toLocaleString()} nodes`, covered.complete ? "." : "; not all nodes yet.");
+    const { time, findings, covered, omitted } = result;
+    replace(when, "Checked ", age(time), ` ago: ${covered.documents.toLocaleString()} documents, ${covered.nodes.toLocaleString()} nodes`, covered.complete ? "." : "; not all nodes yet.", omitted > 0 ? ` ${omitted.toLocaleString()} more findings were not kept.` : "");
     const version = JSON.stringify(findings);
     if (version === shown) return;
     shown = version;
