@@ -94,7 +94,7 @@ impl Conditions {
 }
 
 /// Whether `If-None-Match` names this ETag, by weak comparison.
-fn lists(header: &str, etag: &str) -> bool {
+pub fn lists(header: &str, etag: &str) -> bool {
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     header.trim() == "*" || header.split(',').any(|tag| opaque(tag) == opaque(etag))
 }

@@ -15,7 +15,11 @@ export class ApiError extends Error {
 }
 
 /** The caller is not an operator (any more): every path is 404, as an unknown one. */
-export class SignedOut extends Error {}
+export class SignedOut extends Error {
+  constructor() {
+    super("The session has ended. Sign in again.");
+  }
+}
 
 /** The server did not answer. */
 export class Unreachable extends Error {}

@@ -61,11 +61,11 @@ const context = {
     context.sites = found.sites;
     return found;
   },
-  /** Whether there are sites with tokens. */
-  hasSites: () => context.siteNames().length > 0,
-  siteNames: () => [...new Set([...context.sites.map(({ site }) => site), ...(operator.sites ?? [])])].filter((site) => site !== null && site !== "default").sort(),
-  /** The site whose events concern a node; null if it is not known. */
-  feedOf: (site) => site ?? (context.hasSites() ? null : "default"),
+  /** Whether a node can be moved: there is another site. */
+  hasSites: () => context.siteNames().length > 1,
+  siteNames: () => [...new Set([...context.sites.map(({ site }) => site), ...(operator.sites ?? [])])].sort(),
+  /** The site whose events concern a node: those of nodes without a site are in `default`. */
+  feedOf: (site) => site ?? "default",
   go: (hash) => (location.hash = hash),
   /** Changes the parameters in the address, without a new page. */
   remember: (hash) => {
@@ -89,7 +89,7 @@ function parse() {
   } catch {
     argument = rest.join("/");
   }
-  return { kind: kind in PAGES ? kind : "", argument, parameters: Object.fromEntries(new URLSearchParams(search)) };
+  return { kind: Object.hasOwn(PAGES, kind) ? kind : "", argument, parameters: Object.fromEntries(new URLSearchParams(search)) };
 }
 
 function show() {

@@ -2,6 +2,7 @@
 //! data: the console reads all of it from the API, as the operator who is signed in.
 
 use super::Context;
+use crate::conditions::lists;
 use crate::error::Error;
 use crate::response::{Body, Response};
 use crate::storage::Asset;
@@ -58,11 +59,14 @@ async fn send(
     if settings.admin_token.is_none() && settings.access.is_none() {
         return Err(Error::unknown_path());
     }
+    let Asset { etag, body, length } = context.storage.asset(name).await?;
     let known = context.request.header("If-None-Match");
-    let Asset { etag, body, length } = context.storage.asset(name, known.as_deref()).await?;
+    let is_known = known
+        .zip(etag.as_deref())
+        .is_some_and(|(known, etag)| lists(&known, etag));
     let mut response = match body {
-        Some(body) => Response::new(200, content_type, Body::Stream { body, length }),
-        None => Response::new(304, content_type, Body::None),
+        Some(body) if !is_known => Response::new(200, content_type, Body::Stream { body, length }),
+        _ => Response::new(304, content_type, Body::None),
     };
     for (header, value) in HEADERS {
         response = response.with_header(header, value);

@@ -135,9 +135,7 @@ export function nodePage(context, node) {
       h("div", { class: "columns" }, h("div", null, panel("Timeline", timeline), panel("Definition as rendered", rendered)), h("div", null, panel("Why", why), panel("Facts and LLDP neighbors", facts), panel("Records", records), panel("Pool values", pools))),
     ],
     async poll() {
-      if (nextEvents === null || feedSite === null) {
-        if (context.sites.length === 0) await context.readSites();
-      }
+      if (context.sites.length === 0) await context.readSites();
       const happened = nextEvents ? (await nextEvents()).some((event) => event.node === node) : false;
       const pause = nextEvents ? REREAD_MS : WITHOUT_FEED_MS;
       if (!dirty && !happened && now() - lastRead < pause) return;
@@ -160,8 +158,10 @@ export function nodePage(context, node) {
       const site = context.feedOf(found.site ?? found.status?.site ?? null);
       if (site !== feedSite) {
         feedSite = site;
-        nextEvents = site === null ? null : feed(site);
-        if (nextEvents) await nextEvents();
+        nextEvents = feed(site);
+        await nextEvents();
+        // What happened before the feed began.
+        dirty = true;
       }
       drawHead(found);
       drawEvents(events);

@@ -76,7 +76,11 @@ function onePool(context, pool, initial) {
     title: `Pool ${pool}`,
     element: [h("div", { class: "head" }, h("h1", { tabindex: "-1" }, h("a", { href: "#/pools" }, "Pools"), separator(), mono(pool)), summary), h("div", { class: "tools" }, search), shown, h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Values" }, table)],
     touch: () => (lastRead = 0),
-    update() {},
+    update(parameters) {
+      text = parameters.q ?? "";
+      if (search.value.trim() !== text) search.value = text;
+      draw();
+    },
     async poll() {
       if (now() - lastRead < REREAD_MS) return;
       lastRead = now();

@@ -1,6 +1,6 @@
 // The waiting room: the switches that were refused, what they see, and why no pattern fits.
 
-import { ApiError, change, get, query, segment } from "../api.js";
+import { change, get, query, segment } from "../api.js";
 import { assign } from "../actions.js";
 import { h, mono, name, reconcile, replace } from "../dom.js";
 import { factsTable, selection } from "../explain.js";
@@ -18,7 +18,6 @@ async function explained(row, place) {
     const answer = await change("POST", "/explain", body);
     replace(place, h("div", { class: "columns" }, h("div", null, h("h3", null, "Why no pattern fits"), selection(answer, found.seen ?? found.facts)), h("div", null, h("h3", null, "What it sees"), factsTable(found.seen ?? found.facts))));
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
     replace(place, h("p", { class: "is-failed" }, h("bdi", null, error.message)));
   }
 }

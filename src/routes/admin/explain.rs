@@ -5,7 +5,7 @@ use futures_util::future::join;
 use serde_json::{Value, json};
 use ztp_core::credentials::Caller;
 use ztp_core::key::Record;
-use ztp_core::neighbordb::{MAX_REFUSAL, Trace};
+use ztp_core::neighbordb::{Entry, MAX_REFUSAL, Trace};
 use ztp_core::node::{NodeFacts, NodeId, Post};
 use ztp_core::pattern::{Mismatch, Pattern, Reason};
 
@@ -214,17 +214,18 @@ fn display(trace: &Trace<'_>, facts: &NodeFacts) -> Value {
     let candidates = verdicts
         .zip(trace.candidates())
         .map(|(verdict, candidate)| {
-            let pattern = &candidate.entry.pattern;
+            let Entry {
+                pattern,
+                definition,
+                ..
+            } = candidate.entry;
             let mismatch = candidate.outcome.as_ref().err();
-            json!({
-                "pattern": verdict.pattern,
-                "outcome": verdict.outcome,
-                "reason": verdict.reason,
-                "line": pattern.position.line,
-                "definition": candidate.entry.definition.to_string(),
-                "model": display_model(pattern, mismatch),
-                "wants": display_lines(pattern, facts, mismatch, &mut left),
-            })
+            let mut shown = beside(pattern, facts, mismatch, &mut left);
+            shown["outcome"] = verdict.outcome.into();
+            shown["reason"] = verdict.reason.into();
+            shown["line"] = pattern.position.line.into();
+            shown["definition"] = definition.to_string().into();
+            shown
         });
     json!({
         "pattern": trace.chosen().map(|entry| &entry.pattern.name),
@@ -237,51 +238,39 @@ fn display(trace: &Trace<'_>, facts: &NodeFacts) -> Value {
 fn checked(pattern: &Pattern, facts: &NodeFacts) -> Value {
     let outcome = pattern.check(facts);
     let mismatch = outcome.as_ref().err();
-    json!({
-        "pattern": pattern.name,
-        "outcome": match mismatch {
-            None => "matches",
-            Some(mismatch) if mismatch.is_indeterminate() => "indeterminate",
-            Some(_) => "mismatch",
-        },
-        "reason": mismatch.map(ToString::to_string),
-        "line": null,
-        "definition": null,
-        "model": display_model(pattern, mismatch),
-        "wants": display_lines(pattern, facts, mismatch, &mut { MAX_REFUSAL }),
-    })
+    let mut shown = beside(pattern, facts, mismatch, &mut { MAX_REFUSAL });
+    shown["outcome"] = match mismatch {
+        None => "matches",
+        Some(mismatch) if mismatch.is_indeterminate() => "indeterminate",
+        Some(_) => "mismatch",
+    }
+    .into();
+    shown["reason"] = mismatch.map(ToString::to_string).into();
+    shown
 }
 
-/// The expression for the model, if the pattern has one.
-fn display_model(pattern: &Pattern, mismatch: Option<&Mismatch<'_>>) -> Value {
-    let Some(model) = &pattern.model else {
-        return Value::Null;
-    };
-    let reason = mismatch.map(|mismatch| &mismatch.reason);
-    let differs = matches!(reason, Some(Reason::Model { .. }));
-    json!({ "line": model.as_str(), "differs": differs })
-}
-
-/// The lines of a pattern; null if they do not fit.
-fn display_lines<'a>(
+/// A pattern beside what the switch sees, as long as it fits; without its outcome.
+fn beside<'a>(
     pattern: &Pattern,
     facts: &'a NodeFacts,
     mismatch: Option<&Mismatch<'a>>,
     left: &mut usize,
 ) -> Value {
-    let Some(lines) = pattern.compare(facts, mismatch, left) else {
-        return Value::Null;
-    };
-    let lines = lines.into_iter().map(|line| {
-        let seen = line.saw.map(|saw| {
-            let saw = saw.into_iter().map(|(interface, saw)| {
-                json!({ "interface": interface, "device": saw.device, "port": saw.port })
-            });
-            saw.collect::<Vec<_>>()
-        });
-        json!({ "line": line.line, "differs": line.differs, "saw": seen })
-    });
-    lines.collect()
+    let differs = matches!(
+        mismatch,
+        Some(Mismatch {
+            reason: Reason::Model { .. },
+            ..
+        })
+    );
+    let model = pattern.model.as_ref();
+    json!({
+        "pattern": pattern.name,
+        "line": null,
+        "definition": null,
+        "model": model.map(|model| json!({ "line": model.as_str(), "differs": differs })),
+        "wants": pattern.compare(facts, mismatch, left),
+    })
 }
 
 /// The response.

@@ -1,5 +1,7 @@
 //! The lines of a pattern beside what a node sees, for the operator.
 
+use serde::Serialize;
+
 use super::mismatch::{Mismatch, Reason};
 use super::{Constraint, Pattern, Sense};
 use crate::interface::InterfaceName;
@@ -9,14 +11,22 @@ use crate::node::{Neighbor, NodeFacts};
 const FRAME: usize = 48;
 
 /// A line of a pattern beside the neighbors at its interfaces.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Compared<'a> {
     /// The line: `Ethernet1: spine1:any`.
     pub line: String,
     /// Whether this is the line that the node does not meet.
     pub differs: bool,
     /// Each neighbor with its interface; `None` if the line names no interface.
-    pub saw: Option<Vec<(&'a str, &'a Neighbor)>>,
+    pub saw: Option<Vec<Sight<'a>>>,
+}
+
+/// A neighbor and the interface at which it is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Sight<'a> {
+    pub interface: &'a str,
+    #[serde(flatten)]
+    pub neighbor: &'a Neighbor,
 }
 
 impl Pattern {
@@ -42,13 +52,17 @@ impl Pattern {
             let saw = match (&constraint.interfaces, reason) {
                 (Some(names), _) => Some(at(facts, names)),
                 (None, Some(Reason::Forbidden { interface, saw, .. })) if differs => {
-                    Some(vec![(*interface, *saw)])
+                    Some(vec![Sight {
+                        interface: *interface,
+                        neighbor: *saw,
+                    }])
                 }
                 (None, _) => None,
             };
             let seen = saw.iter().flatten();
-            let size = |(interface, saw): &(&str, &Neighbor)| {
-                interface.len() + saw.device.len() + saw.port.len() + FRAME
+            let size = |sight: &Sight<'_>| {
+                let Neighbor { device, port } = sight.neighbor;
+                sight.interface.len() + device.len() + port.len() + FRAME
             };
             rest = rest.checked_sub(line.len() + FRAME + seen.map(size).sum::<usize>())?;
             lines.push(Compared { line, differs, saw });
@@ -59,17 +73,18 @@ impl Pattern {
 }
 
 /// The neighbors at the named interfaces.
-fn at<'a>(facts: &'a NodeFacts, names: &[InterfaceName]) -> Vec<(&'a str, &'a Neighbor)> {
+fn at<'a>(facts: &'a NodeFacts, names: &[InterfaceName]) -> Vec<Sight<'a>> {
     let named = facts.neighbors.iter().filter(|(written, _)| {
         InterfaceName::from_switch(written).is_some_and(|name| names.binary_search(&name).is_ok())
     });
-    named
-        .flat_map(|(written, neighbors)| {
-            neighbors
-                .iter()
-                .map(|neighbor| (written.as_str(), neighbor))
-        })
-        .collect()
+    let sights = |(written, neighbors): &'a (String, Vec<Neighbor>)| {
+        let sight = |neighbor| Sight {
+            interface: written,
+            neighbor,
+        };
+        neighbors.iter().map(sight)
+    };
+    named.flat_map(sights).collect()
 }
 
 impl Constraint {
@@ -154,9 +169,12 @@ mod tests {
             .unwrap();
         let saw = |line: &Compared<'_>| {
             let saw = line.saw.as_ref()?;
-            let words = saw
-                .iter()
-                .map(|(interface, saw)| format!("{interface} {} {}", saw.device, saw.port));
+            let words = saw.iter().map(|sight| {
+                format!(
+                    "{} {} {}",
+                    sight.interface, sight.neighbor.device, sight.neighbor.port
+                )
+            });
             Some(words.collect::<Vec<_>>().join(", "))
         };
         let found: Vec<_> = compared
