@@ -22,7 +22,7 @@ extern "C" {
 /// A file of the assets.
 pub struct Asset {
     pub etag: Option<String>,
-    pub body: Option<ReadableStream>,
+    pub body: ReadableStream,
     /// In bytes, if it is known.
     pub length: Option<u64>,
 }
@@ -37,9 +37,8 @@ impl Storage {
             |cause: JsValue| Error::storage("reading a file of the console", format!("{cause:?}"));
         let missing = || {
             Error::Misconfigured(format!(
-                "the file {name} of the console is missing: add [assets] with binding = \"ZTP_CONSOLE\" and \
-                 directory = \"build/console\" to wrangler.toml and deploy again with `npm run deploy`, which builds \
-                 the console"
+                "the file {name} of the console is missing: `npm run deploy` builds and deploys it, if wrangler.toml has \
+                 [assets] with binding = \"ZTP_CONSOLE\""
             ))
         };
         let assets = self.bindings.assets.as_ref().ok_or_else(missing)?;
@@ -52,7 +51,7 @@ impl Storage {
             200 => Ok(Asset {
                 etag: header("ETag"),
                 length: header("Content-Length").and_then(|length| length.parse().ok()),
-                body: found.body(),
+                body: found.body().ok_or_else(missing)?,
             }),
             404 => Err(missing()),
             status => Err(failed(format!("its status is {status}").into())),
