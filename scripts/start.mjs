@@ -64,7 +64,11 @@ function sayWhatToTry(token) {
   const url = `http://localhost:${port}`;
   const other = port === "8787" ? "" : ` -- --url ${url}/bootstrap`;
   console.log(`
-The server will be at ${url}. In another terminal, try
+The server will be at ${url}. The console, signed in:
+
+  ${url}/admin#token=${token}
+
+In another terminal, try
 
   curl ${url}/bootstrap
       the script that a switch gets

@@ -9,7 +9,7 @@ import { root } from "./run.mjs";
  * Calls `use` with the storage in `state`, the folder of `--persist-to`: `{ kv, r2 }`.
  */
 export async function withStorage(state, use) {
-  const configPath = configWithout("durable_objects.bindings", "migrations");
+  const configPath = configWithout("durable_objects.bindings", "migrations", "assets");
   // wrangler stores local data in its own folder below --persist-to.
   const proxy = await getPlatformProxy({ configPath, persist: { path: join(state, "v3") } });
   try {
@@ -19,13 +19,13 @@ export async function withStorage(state, use) {
   }
 }
 
-/** The path of a copy of wrangler.toml without some of its arrays of tables. */
+/** The path of a copy of wrangler.toml without some of its tables, or arrays of tables. */
 export function configWithout(...tables) {
   const config = readFileSync(join(root, "wrangler.toml"), "utf8");
-  const isKept = (block) => !tables.some((table) => block.startsWith(`[[${table}]]`));
+  const isKept = (block) => !tables.some((table) => block.startsWith(`[[${table}]]`) || block.startsWith(`[${table}]`));
   const kept = config.split(/^(?=\[)/m).filter(isKept).join("");
   mkdirSync(join(root, "build"), { recursive: true });
   const path = join(root, "build", `without-${tables.join("-")}.toml`);
-  writeFileSync(path, kept.replace("build/index.js", "index.js"));
+  writeFileSync(path, kept.replaceAll('"build/', '"'));
   return path;
 }

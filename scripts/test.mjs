@@ -1,6 +1,6 @@
 // All tests: the rules and the command line on this machine, the built Worker on workerd, the client as a
-// process, and the Worker and its rules compared with ztpserver 2.1.0. The client's tests run beside the others;
-// their output follows at the end.
+// process, the console in Chromium, and the Worker and its rules compared with ztpserver 2.1.0. The client's tests
+// run beside the others; their output follows at the end.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,7 +8,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { attend, environment, npmBin, root, run } from "./run.mjs";
 
-const files = ["e2e", "e2e/places", "site", "ztp"].flatMap((folder) =>
+const files = ["e2e", "e2e/places", "site", "ztp", "console"].flatMap((folder) =>
   readdirSync(join(root, "tests", folder))
     .filter((name) => name.endsWith(".test.mjs"))
     .map((name) => join("tests", folder, name)),

@@ -4,6 +4,7 @@ mod access;
 mod actions;
 mod admin;
 mod bootstrap;
+mod console;
 mod definition;
 mod events;
 mod files;
@@ -33,7 +34,7 @@ use crate::log;
 use crate::request::Request;
 use crate::response::Response;
 use crate::storage::{Storage, now};
-use Access::{Admin, SignIn, Switch};
+use Access::{Admin, Open, SignIn, Switch};
 use noted::Noted;
 
 /// Who may call a route.
@@ -45,6 +46,8 @@ enum Access {
     Admin(Role),
     /// Anyone: the credential is in the body. Else the response is the 404 of unknown paths.
     SignIn,
+    /// Anyone, if there is a way to identify operators: static files.
+    Open,
 }
 
 /// Who calls: the routes of the others do not exist for it.
@@ -58,7 +61,7 @@ impl Access {
     fn area(self) -> Area {
         match self {
             Self::Switch => Area::Switches,
-            Self::Admin(_) | Self::SignIn => Area::Operators,
+            Self::Admin(_) | Self::SignIn | Self::Open => Area::Operators,
         }
     }
 }
@@ -90,6 +93,9 @@ const ROUTES: &[Route] = &[
     route("GET", "/meta/files/{*path}", Switch, |context| Box::pin(meta::file(context))),
     route("GET", "/meta/nodes/{id}/{*record?}", Switch, |context| Box::pin(meta::record(context))),
     route("GET", "/openapi.yaml", Switch, |context| Box::pin(openapi::get(context))),
+    route("GET", "/admin", Open, |context| Box::pin(console::get(context))),
+    route("GET", "/admin/", Open, |context| Box::pin(console::get(context))),
+    route("GET", "/admin/console/{*path}", Open, |context| Box::pin(console::get(context))),
     route("GET", "/admin/nodes/{id}/events", Admin(Role::Viewer), |context| Box::pin(admin::events::get(context))),
     route("GET", "/admin/session", Admin(Role::Viewer), |context| Box::pin(admin::session::show(context))),
     route("POST", "/admin/session", SignIn, |context| Box::pin(admin::session::open(context))),
@@ -386,8 +392,8 @@ async fn dispatch(
     let (found, operator, caller, credential, segments) = match segments.first() {
         Some(&"admin") => {
             let found = find(Area::Operators, method, &segments, log);
-            let signs_in = matches!(&found, Ok((route, _)) if route.access == SignIn);
-            let operator = match signs_in {
+            let is_open = matches!(&found, Ok((route, _)) if matches!(route.access, SignIn | Open));
+            let operator = match is_open {
                 true => None,
                 false => Some(operator(request, settings, storage, log).await?),
             };

@@ -1,5 +1,6 @@
 //! Every KV, R2 and object call, without rules. This file: the bindings, and shared documents.
 
+mod assets;
 mod audit;
 mod cache;
 mod check;
@@ -18,15 +19,17 @@ use std::rc::Rc;
 use std::thread::LocalKey;
 
 use worker::kv::{KvError, KvStore};
-use worker::wasm_bindgen::JsCast;
+use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::web_sys::ReadableStream;
 use worker::{Bucket, Date, Env, ObjectNamespace, RateLimiter};
 use ztp_core::content::Metadata;
 use ztp_core::key::Document;
 
 use crate::error::Error;
+use assets::Assets;
 use cache::{Cache, Cached, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PARSED_SIZE_FACTOR};
 
+pub use assets::Asset;
 pub use audit::Change;
 pub use cache::Flights;
 pub use check::StoredContents;
@@ -78,6 +81,8 @@ struct Bindings {
     pools: Option<ObjectNamespace>,
     sites: Option<ObjectNamespace>,
     rate_limiter: Option<RateLimiter>,
+    /// The files of the console.
+    assets: Option<Assets>,
 }
 
 impl Bindings {
@@ -99,6 +104,10 @@ impl Bindings {
             pools: env.durable_object("ZTP_POOLS").ok(),
             sites: env.durable_object("ZTP_SITES").ok(),
             rate_limiter: rate_limiter(env)?,
+            assets: env
+                .assets("ZTP_CONSOLE")
+                .ok()
+                .map(|assets| JsValue::from(assets).unchecked_into()),
         })
     }
 }

@@ -132,12 +132,36 @@ describe("POST /admin/explain", () => {
     assert.deepEqual(selection, {
       pattern: "rest",
       candidates: [
-        { pattern: "spine", outcome: "mismatch", reason: "pattern 'spine': requires model regex('DCS-75'), saw 'DCS-7050TX-64-F'" },
-        { pattern: "rest", outcome: "matches", reason: null },
+        { pattern: "spine", outcome: "mismatch", reason: "pattern 'spine': requires model regex('DCS-75'), saw 'DCS-7050TX-64-F'", line: 2, definition: "spine", model: { line: "DCS-75", differs: true }, wants: [] },
+        { pattern: "rest", outcome: "matches", reason: null, line: 3, definition: "leaf", model: null, wants: [] },
       ],
       omitted: 0,
     });
     assert.deepEqual(warnings, []);
+  });
+
+  test("has the lines of a pattern beside what the switch sees, also of the stored pattern of a known node", async () => {
+    await worker.kv.put("neighbordb", "patterns:\n- name: leaf\n  definition: leaf\n  interfaces:\n  - Ethernet1: spine1\n  - Ethernet2: any\n  - none: core1:any\n");
+    await worker.kv.put("definitions/leaf", "name: leaf\nactions: []\n");
+    const neighbors = { Ethernet1: [{ device: "spine1", port: "Ethernet7" }], Ethernet2: [{ device: "spine2", port: "Ethernet8" }] };
+    const { explain } = client(worker);
+    const lines = (differing, second = [{ interface: "Ethernet2", device: "spine2", port: "Ethernet8" }]) => [
+      { line: "Ethernet1: spine1", differs: differing === 0, saw: [{ interface: "Ethernet1", device: "spine1", port: "Ethernet7" }] },
+      { line: "Ethernet2: any", differs: differing === 1, saw: second },
+      { line: "none: core1:any", differs: differing === 2, saw: null },
+    ];
+    const { selection, checked } = (await explain({ facts: facts("SN1"), site: "berlin" })).json;
+    assert.equal(checked, null);
+    const [candidate] = selection.candidates;
+    assert.deepEqual([candidate.outcome, candidate.wants], ["mismatch", lines(1, [])]);
+
+    assert.equal((await worker.request("POST", "/t/berlin-token-0123456789/nodes", { body: JSON.stringify(facts("SN1", { neighbors })) })).status, 201);
+    const known = (await explain({ node: "SN1" })).json;
+    assert.equal(known.selection, null);
+    assert.deepEqual(known.checked, { pattern: "leaf", outcome: "matches", reason: null, line: null, definition: null, model: null, wants: lines() });
+    const moved = (await explain({ facts: facts("SN1") })).json;
+    assert.deepEqual([moved.checked.outcome, moved.checked.wants[1].differs], ["mismatch", true]);
+    assert.match(moved.checked.reason, /Ethernet2 requires a neighbor, saw no neighbor/);
   });
 
   test("explains a node by its id: with the facts of its last POST, or only its id", async () => {

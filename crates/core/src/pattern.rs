@@ -3,6 +3,7 @@
 //! [`Pattern::parse_stored`] parses `nodes/<id>/pattern`, [`neighbordb`](super::neighbordb) the patterns for all nodes.
 //! [`Pattern::check`] matches a node against a pattern.
 
+mod compare;
 mod constraint;
 mod matching;
 mod mismatch;
@@ -18,6 +19,7 @@ use super::pyregex::{Budget, PyRegex};
 use super::record;
 use super::yaml::{self, Diagnostic, Position};
 
+pub use compare::{Compared, Sight};
 pub use constraint::{Constraint, Sense};
 pub use mismatch::{MAX_HINT_STEPS, MAX_SEEN, Mismatch, NeighborConditions, Reason, Seen};
 

@@ -5,8 +5,9 @@ use futures_util::future::join;
 use serde_json::{Value, json};
 use ztp_core::credentials::Caller;
 use ztp_core::key::Record;
-use ztp_core::neighbordb::{MAX_REFUSAL, Trace};
+use ztp_core::neighbordb::{Entry, MAX_REFUSAL, Trace};
 use ztp_core::node::{NodeFacts, NodeId, Post};
+use ztp_core::pattern::{Mismatch, Pattern, Reason};
 
 use super::{Context, fields, unknown_node};
 use crate::error::Error;
@@ -116,7 +117,13 @@ pub async fn explain(mut context: Context<'_>) -> Result<Response, Error> {
         && post.config.is_none()
         && let Ok(Some(neighbordb)) = &neighbordb
     {
-        explanation.selection = display(&neighbordb.trace(&node, &post.facts));
+        explanation.selection = display(&neighbordb.trace(&node, &post.facts), &post.facts);
+    }
+    if explanation.known
+        && let Some(text) = records.get(Record::Pattern)?
+        && let Ok(pattern) = Pattern::parse_stored(text)
+    {
+        explanation.checked = checked(&pattern, &post.facts);
     }
     explanation.warnings = context.storage.warnings();
     for warning in &explanation.warnings {
@@ -200,18 +207,69 @@ fn reason(error: Error) -> Result<String, Error> {
     }
 }
 
-fn display(trace: &Trace<'_>) -> Value {
-    let candidates = trace.verdicts(MAX_REFUSAL).into_iter().map(|verdict| {
-        json!({
-            "pattern": verdict.pattern,
-            "outcome": verdict.outcome,
-            "reason": verdict.reason,
-        })
-    });
+/// The patterns that were checked, each with its lines beside what the switch sees as long as they fit.
+fn display(trace: &Trace<'_>, facts: &NodeFacts) -> Value {
+    let mut left = MAX_REFUSAL;
+    let verdicts = trace.verdicts(MAX_REFUSAL).into_iter();
+    let candidates = verdicts
+        .zip(trace.candidates())
+        .map(|(verdict, candidate)| {
+            let Entry {
+                pattern,
+                definition,
+                ..
+            } = candidate.entry;
+            let mismatch = candidate.outcome.as_ref().err();
+            let mut shown = beside(pattern, facts, mismatch, &mut left);
+            shown["outcome"] = verdict.outcome.into();
+            shown["reason"] = verdict.reason.into();
+            shown["line"] = pattern.position.line.into();
+            shown["definition"] = definition.to_string().into();
+            shown
+        });
     json!({
         "pattern": trace.chosen().map(|entry| &entry.pattern.name),
         "candidates": candidates.collect::<Vec<_>>(),
         "omitted": trace.omitted(),
+    })
+}
+
+/// The stored pattern of a known node, in the form of a candidate.
+fn checked(pattern: &Pattern, facts: &NodeFacts) -> Value {
+    let outcome = pattern.check(facts);
+    let mismatch = outcome.as_ref().err();
+    let mut shown = beside(pattern, facts, mismatch, &mut { MAX_REFUSAL });
+    shown["outcome"] = match mismatch {
+        None => "matches",
+        Some(mismatch) if mismatch.is_indeterminate() => "indeterminate",
+        Some(_) => "mismatch",
+    }
+    .into();
+    shown["reason"] = mismatch.map(ToString::to_string).into();
+    shown
+}
+
+/// A pattern beside what the switch sees, as long as it fits; without its outcome.
+fn beside<'a>(
+    pattern: &Pattern,
+    facts: &'a NodeFacts,
+    mismatch: Option<&Mismatch<'a>>,
+    left: &mut usize,
+) -> Value {
+    let differs = matches!(
+        mismatch,
+        Some(Mismatch {
+            reason: Reason::Model { .. },
+            ..
+        })
+    );
+    let model = pattern.model.as_ref();
+    json!({
+        "pattern": pattern.name,
+        "line": null,
+        "definition": null,
+        "model": model.map(|model| json!({ "line": model.as_str(), "differs": differs })),
+        "wants": pattern.compare(facts, mismatch, left),
     })
 }
 
@@ -221,6 +279,8 @@ struct Explanation {
     node: Option<String>,
     known: bool,
     selection: Value,
+    /// The stored pattern of a known node.
+    checked: Value,
     /// Of POST /nodes.
     status: u16,
     error: Option<String>,
@@ -258,6 +318,7 @@ impl Explanation {
             "node": self.node,
             "known": self.known,
             "selection": self.selection,
+            "checked": self.checked,
             "status": self.status,
             "error": self.error,
             "definition_error": self.definition_error,

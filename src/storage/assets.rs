@@ -1,0 +1,60 @@
+//! The static assets: the files of the console.
+
+use worker::js_sys::Promise;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::wasm_bindgen::{self, JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys::{ReadableStream, Response};
+
+use super::Storage;
+use crate::error::Error;
+
+#[wasm_bindgen]
+extern "C" {
+    /// The binding: `worker::Fetcher` would wrap each request and response, which is much code for three files.
+    #[derive(Clone)]
+    pub type Assets;
+
+    #[wasm_bindgen(method, catch)]
+    fn fetch(this: &Assets, url: &str) -> Result<Promise, JsValue>;
+}
+
+/// A file of the assets.
+pub struct Asset {
+    pub etag: Option<String>,
+    pub body: ReadableStream,
+    /// In bytes, if it is known.
+    pub length: Option<u64>,
+}
+
+impl Storage {
+    /// The file `name`.
+    ///
+    /// # Errors
+    /// [`Error::Misconfigured`] if the binding or the file is missing; [`Error::Storage`].
+    pub async fn asset(&self, name: &str) -> Result<Asset, Error> {
+        let failed =
+            |cause: JsValue| Error::storage("reading a file of the console", format!("{cause:?}"));
+        let missing = || {
+            Error::Misconfigured(format!(
+                "the file {name} of the console is missing: `npm run deploy` builds and deploys it, if wrangler.toml has \
+                 [assets] with binding = \"ZTP_CONSOLE\""
+            ))
+        };
+        let assets = self.bindings.assets.as_ref().ok_or_else(missing)?;
+        // The host has no meaning.
+        let promise = assets.fetch(&format!("https://assets.local/{name}"));
+        let found = JsFuture::from(promise.map_err(failed)?).await;
+        let found: Response = found.map_err(failed)?.unchecked_into();
+        let header = |name| found.headers().get(name).ok().flatten();
+        match found.status() {
+            200 => Ok(Asset {
+                etag: header("ETag"),
+                length: header("Content-Length").and_then(|length| length.parse().ok()),
+                body: found.body().ok_or_else(missing)?,
+            }),
+            404 => Err(missing()),
+            status => Err(failed(format!("its status is {status}").into())),
+        }
+    }
+}
