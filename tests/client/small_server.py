@@ -19,7 +19,9 @@ def bootstrap(url):
 class SmallServer:
     """Serves one definition, `files` and `actions` (name: bytes); `config` is the logging.
 
-    `on_request(path)` is called before each response, if it is set.
+    `on_request(path)` is called before each response, if it is set. `reports` has the bodies of
+    the client's reports, in bytes; `on_report(handler, report)` may respond in place of the server:
+    then it returns a true value. It gets the parsed body.
     """
 
     def __init__(self):
@@ -28,6 +30,8 @@ class SmallServer:
         self.files = {}
         self.actions = {}
         self.on_request = None
+        self.reports = []
+        self.on_report = None
         small = self
 
         class Handler(_Handler):
@@ -76,7 +80,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.reply(*self.server_of.response_to(path))
 
     def do_POST(self):  # noqa: N802
-        self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/nodes/SMALL/events":
+            self.server_of.reports.append(body)
+            on_report = self.server_of.on_report
+            if not on_report or not on_report(self, json.loads(body.decode("utf-8"))):
+                self.reply(204, "text/plain", b"")
+            return
         if self.server_of.on_request:
             self.server_of.on_request(self.path)
         self.reply(409, "text/html", b"known", {"Location": self.server_of.url + "/nodes/SMALL"})
