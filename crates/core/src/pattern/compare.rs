@@ -53,8 +53,8 @@ impl Pattern {
                 (Some(names), _) => Some(at(facts, names)),
                 (None, Some(Reason::Forbidden { interface, saw, .. })) if differs => {
                     Some(vec![Sight {
-                        interface: *interface,
-                        neighbor: *saw,
+                        interface: interface,
+                        neighbor: saw,
                     }])
                 }
                 (None, _) => None,
