@@ -247,7 +247,9 @@ class Fleet:
         self.began = time.monotonic()
         self.plan = self.planned(count)
         self.done = {}  # The number of a switch: (its state, seconds, reason).
-        self.problem = None  # Why no switch can boot.
+        self.processes = []
+        self.starting = threading.Lock()
+        self.problem = None  # Why no switch can boot, or no other one shall.
 
     @classmethod
     def planned(cls, count):
@@ -260,16 +262,25 @@ class Fleet:
         return plan
 
     def run(self):
-        """Power on all switches, and wait for them."""
-        threads = [threading.Thread(target=self.boot, args=(number,), daemon=True)
-                   for number in range(1, len(self.plan) + 1)]
-        for index, thread in enumerate(threads):
-            time.sleep(max(0, self.began + index * self.seconds / len(threads) - time.monotonic()))
-            if self.problem:
-                return
-            thread.start()
-        for thread in threads:
-            thread.join()
+        """Power on all switches, and wait for them. After Ctrl-C, wait for those that clean up."""
+        threads = []
+        try:
+            for index in range(len(self.plan)):
+                due = self.began + index * self.seconds / len(self.plan)
+                time.sleep(max(0, due - time.monotonic()))
+                if self.problem:
+                    break
+                threads.append(threading.Thread(target=self.boot, args=(index + 1,), daemon=True))
+                threads[-1].start()
+            for thread in threads:
+                thread.join()
+        except KeyboardInterrupt:
+            with self.starting:
+                self.problem = "interrupted"
+            for process in self.processes:
+                process.send_signal(signal.SIGINT)  # A terminal has sent it already.
+            for thread in threads:
+                thread.join()
 
     def switch(self, number):
         """A switch whose LLDP shows both uplinks only after some readings."""
@@ -293,15 +304,19 @@ class Fleet:
         try:
             fetch(made, self.url)
         except ConnectionError as error:
-            self.problem = error
+            self.problem = self.problem or error
             return
         environment = {"ZTP_WAIT_SCALE": str(self.scale)}
         if plan == "failed":
             (made.home / "sitecustomize.py").write_text(self.FULL)
             environment["PYTHONPATH"] = str(made.home)
+        with self.starting:
+            if self.problem:
+                return
+            process = made.start(environment=environment, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT)
+            self.processes.append(process)
         self.say(number, "powers on")
-        process = made.start(environment=environment, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT)
         state, reason = "failed", "the client ended without a reason"
         with process.stdout as log:
             for line in log:
@@ -344,13 +359,11 @@ def run_fleet(options):
         scale = min(1, FLEET_SCALE * options.seconds / FLEET_SECONDS)
     with tempfile.TemporaryDirectory(prefix="fleet-") as home:
         fleet = Fleet(home, options.url, options.fleet, options.seconds, scale)
-        try:
-            fleet.run()
-        except KeyboardInterrupt:
-            print("switch: interrupted")
+        fleet.run()
+        if fleet.done or not fleet.problem:
+            print("\n" + "\n".join(fleet.summary()), flush=True)
         if fleet.problem:
             sys.exit(f"switch: {fleet.problem}")
-        print("\n" + "\n".join(fleet.summary()), flush=True)
         return 0 if fleet.is_as_planned() else 1
 
 

@@ -1,9 +1,11 @@
 """The simulated switch as a command."""
 
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 import server
@@ -99,6 +101,20 @@ class SwitchCommand(unittest.TestCase):
         status, output = self.run_switch("--fleet", "40", url="http://127.0.0.1:9/bootstrap")
         self.assertEqual(status, 1, output)
         self.assertIn("is the server running?", output)
+
+    def test_an_interrupted_fleet_ends_with_its_summary(self):
+        self.put_sample()
+        process = subprocess.Popen(
+            [sys.executable, str(SWITCH), "--url", server.URL + "/bootstrap", "--fleet", "40"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.addCleanup(process.kill)
+        process.stdout.readline()
+        time.sleep(2)  # Until the client handles signals.
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 1, output)
+        self.assertRegex(output.decode(), "FLEET001  failed after .*: it was interrupted by signal")
+        self.assertTrue(output.endswith(b"\nswitch: interrupted\n"), output)
 
     def test_rejects_an_empty_fleet(self):
         for arguments in (("--fleet", "0"), ("--fleet", "4", "--seconds", "0")):
