@@ -1,14 +1,18 @@
 """The simulated switch as a command."""
 
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 import server
 
-SWITCH = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "switch.py"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SWITCH = ROOT / "scripts" / "switch.py"
+SAMPLE = ROOT / "assets" / "sample"
 
 
 class SwitchCommand(unittest.TestCase):
@@ -65,3 +69,55 @@ class SwitchCommand(unittest.TestCase):
         status, output = self.run_switch("--neighbor", "spine1")
         self.assertEqual(status, 2)
         self.assertIn("'spine1' is not LOCAL=DEVICE:PORT", output)
+
+    def put_sample(self):
+        for name in ("neighbordb", "definitions/leaf"):
+            server.put_kv(name, (SAMPLE / name).read_bytes())
+        server.put_file("templates/base.template",
+                        (SAMPLE / "files/templates/base.template").read_bytes())
+
+    def test_a_fleet_has_switches_that_are_refused_fail_and_stall(self):
+        self.put_sample()
+        status, output = self.run_switch("--fleet", "8", "--seconds", "2")
+        self.assertEqual(status, 0, output)
+        head, _, summary = output.partition("\nfleet: ")
+        first, *lines = summary.splitlines()
+        self.assertRegex(first, r"^8 switches in \d+ s: 5 booted, 1 refused, 1 failed, 1 stalled$")
+        self.assertEqual([line.split()[0] for line in lines],
+                         [f"FLEET00{number}" for number in range(1, 9)])
+        self.assertRegex(lines[1], "refused after .* s: the server refuses this node.*spine1")
+        self.assertRegex(lines[2], "failed after .*: no room for files/templates/base.template")
+        self.assertRegex(lines[3], "stalled after .*: its power was cut during its first action")
+        for number in range(1, 9):
+            self.assertIn(f"FLEET00{number} powers on", head)
+
+    def test_a_fleet_without_the_content_for_it_fails_and_says_what_each_did(self):
+        status, output = self.run_switch("--fleet", "2", "--seconds", "1")
+        self.assertEqual(status, 1, output)
+        self.assertIn("2 switches in", output)
+        self.assertIn("0 booted, 2 refused, 0 failed, 0 stalled", output)
+
+    def test_a_fleet_reports_a_server_that_does_not_respond(self):
+        status, output = self.run_switch("--fleet", "40", url="http://127.0.0.1:9/bootstrap")
+        self.assertEqual(status, 1, output)
+        self.assertIn("is the server running?", output)
+
+    def test_an_interrupted_fleet_ends_with_its_summary(self):
+        self.put_sample()
+        process = subprocess.Popen(
+            [sys.executable, str(SWITCH), "--url", server.URL + "/bootstrap", "--fleet", "40"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.addCleanup(process.kill)
+        process.stdout.readline()
+        time.sleep(2)  # Until the client handles signals.
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 1, output)
+        self.assertRegex(output.decode(), "FLEET001  failed after .*: it was interrupted by signal")
+        self.assertTrue(output.endswith(b"\nswitch: interrupted\n"), output)
+
+    def test_rejects_an_empty_fleet(self):
+        for arguments in (("--fleet", "0"), ("--fleet", "4", "--seconds", "0")):
+            status, output = self.run_switch(*arguments)
+            self.assertEqual(status, 2, output)
+            self.assertIn("'0' is not above 0", output)
