@@ -166,7 +166,8 @@ describe("a refusal", () => {
     const [{ n, request, status, reason }] = await until("SN1", 1);
     assert.deepEqual([n, request, status], [1, "POST /nodes", 400]);
     assert.match(reason, /no pattern matches it:\n.*rack/s);
-    const { seen, facts: stored, records } = await show("SN1");
+    const { status: row, seen, facts: stored, records } = await show("SN1");
+    assert.deepEqual([row.state, row.step, row.reason, row.model, row.site], ["waiting", "facts", reason, "DCS-7280", null]);
     const { time, ...sent } = seen;
     assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000);
     assert.deepEqual(sent, { ...facts("SN1", others), systemmac: "001c73010203" });
@@ -240,7 +241,8 @@ describe("strangers", () => {
     assert.equal((await post("SN1")).status, 201);
     assert.equal((await get("SN1")).status, 200);
     const before = await until("SN1", 3);
-    const { seen } = await show("SN1");
+    const { seen, status } = await show("SN1");
+    assert.equal(status.state, "served");
     assert.equal((await post("SN1", { at: PARIS, model: "foreign" })).status, 400);
     await until("SN1", 4);
     assert.equal((await get("SN1", "", PARIS)).status, 400);
@@ -250,7 +252,8 @@ describe("strangers", () => {
     const found = await settled("SN1");
     assert.deepEqual(found.slice(0, before.length), before);
     assert.deepEqual(found.slice(before.length).map(({ event, site }) => [event, site]), [["refused", "paris"], ["refused", "paris"]]);
-    assert.deepEqual((await show("SN1")).seen, seen);
+    const after = await show("SN1");
+    assert.deepEqual([after.seen, after.status], [seen, status]);
   });
 
   test("do not take a node whose site an operator wrote", async () => {

@@ -111,7 +111,14 @@ describe("GET /admin/nodes/{id}", () => {
     assert.deepEqual(shown.records.map(({ name }) => name), [".node", "definition", "pattern", "startup-config", "config-handler", "site"]);
     assert.deepEqual(shown.records.find(({ name }) => name === "definition"), { name: "definition", size: DEFINITION.length, sha1: sha1(DEFINITION) });
     assert.deepEqual(shown.records.find(({ name }) => name === "startup-config"), { name: "startup-config", size: 11, sha1: sha1("hostname a\n") });
-    assert.deepEqual(shown.events.map(({ event }) => event), ["registered", "startup-config-stored"]);
+    const { state, reason, model, definition, pattern, client } = shown.status;
+    assert.deepEqual([state, reason, model, definition, pattern, client], ["backed-up", null, "DCS-7050TX-64-F", "leaf", "leaf", "ztpserver"]);
+    const { time, ...seen } = shown.seen;
+    assert.deepEqual(seen, shown.facts);
+    assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000);
+    // That of the pool's value follows after its response.
+    const kinds = shown.events.map(({ event }) => event).filter((event) => event !== "pool-values-given");
+    assert.deepEqual(kinds, ["registered", "definition-fetched", "startup-config-stored"]);
     assert.equal(shown.versions.length, 1);
   });
 
@@ -143,7 +150,8 @@ describe("POST /admin/nodes/{id}/assign", () => {
     assert.deepEqual(await keys(), ["nodes/SN1/attributes", "nodes/SN1/definition"]);
     assert.equal(await worker.kv.get("nodes/SN1/attributes"), "a: 2\n");
     const { events, versions } = (await admin("GET", "/nodes/SN1/events")).json;
-    assert.deepEqual(events.map(({ event, by }) => [event, by]), Array(2).fill(["operator-changed", "admin token"]));
+    const acts = events.filter(({ by }) => by !== null);
+    assert.deepEqual(acts.map(({ event, by }) => [event, by]), Array(2).fill(["operator-changed", "admin token"]));
     assert.equal(versions.length, 1);
     const { action, target, detail } = await entry(2);
     const short = (text) => sha1(text).slice(0, 8);

@@ -220,7 +220,7 @@ describe("GET /admin/events", () => {
     for (let number = 1; number <= 250; number += 1) await report("berlin", "SN1", number, rowOf("booting"), [[number, "facts-posted"]]);
     const latest = await admin("/events?site=berlin");
     assert.deepEqual([latest.json.events.length, latest.json.events[0].n, latest.json.last, latest.json.more], [200, 51, 250, false]);
-    assert.deepEqual(Object.keys(latest.json.events[0]).sort(), ["event", "n", "node", "time"]);
+    assert.deepEqual(Object.keys(latest.json.events[0]).sort(), ["by", "event", "n", "node", "site", "time"]);
     const first = await admin("/events?site=berlin&after=0");
     assert.deepEqual([first.json.events.length, first.json.last, first.json.more], [200, 200, true]);
     const next = await admin("/events?site=berlin&after=200&limit=500");

@@ -78,10 +78,10 @@ test("nodes lists nodes, and node shows one", async () => {
   for (let waited = 0; (await settled()) < 2; waited += 1) assert.ok(waited < 20);
   const all = lines(await run(0, "nodes", "--json"));
   assert.deepEqual(all.map(({ node, site }) => [node, site]), [["JPE1", null], ["RACK2", "berlin"]]);
-  assert.match((await run(0, "nodes", "--site", "berlin")).printed, /^RACK2 +berlin +site startup-config\n1 nodes\n$/);
-  assert.match((await run(0, "nodes", "--text", "jpe")).printed, /^JPE1 [^]*1 nodes\n$/);
+  assert.match((await run(0, "nodes", "--site", "berlin")).printed, /^RACK2 +berlin +- +site startup-config\n1 nodes\n$/);
+  for (let waited = 0; !/^JPE1 +- +served +[^]*1 nodes\n$/.test((await run(0, "nodes", "--text", "jpe")).printed); waited += 1) assert.ok(waited < 20);
   const shown = (await run(0, "node", "JPE1")).printed;
-  assert.match(shown, /^node JPE1, site -\n {2}model +DCS-7050TX-64-F\n[^]* {2}Ethernet1 +spine1:Ethernet7\n[^]*record definition +\w{40} \d+ B\n[^]*pool mgmt +10\.0\.0\.1\/24 /);
+  assert.match(shown, /^node JPE1, site -\n {2}state +served\n {2}model +DCS-7050TX-64-F\n[^]* {2}Ethernet1 +spine1:Ethernet7\n[^]*record definition +\w{40} \d+ B\n[^]*pool mgmt +10\.0\.0\.1\/24 /);
   assert.equal((await run(0, "node", "JPE1", "--json")).json.facts.serialnumber, "JPE1");
   assert.match((await run(1, "node", "NOBODY")).printed, /error: reading the node NOBODY failed: /);
 });

@@ -1,5 +1,6 @@
 //! The commands on nodes, pools and the audit log: requests to the API, and its responses as text or JSON.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use indicatif::HumanBytes;
@@ -10,7 +11,7 @@ use ztp_core::path::encode_segment;
 
 use crate::api::{Api, Call};
 use crate::cli::AssignArgs;
-use crate::terminal::line;
+use crate::terminal::{self, line};
 use crate::{CLEAN, Failure, display, regular};
 
 /// The largest record of a node, in bytes: that of a KV value.
@@ -25,15 +26,22 @@ pub fn nodes(
     json: bool,
 ) -> Result<u8, Failure> {
     let filter = query(&[("records", Some("1")), ("site", site), ("text", wanted)]);
+    let states = states(api, site).unwrap_or_else(|failure| {
+        let problem = terminal::message(&failure.to_string());
+        anstream::eprintln!("the list has no states: {problem}");
+        HashMap::new()
+    });
     let mut cursor = String::new();
     let mut count = 0;
     loop {
         let call = Call::get("listing the nodes", format!("/nodes?{filter}{cursor}"));
-        let page = api.json(&call)?;
-        for node in entries(&page, "nodes") {
+        let mut page = api.json(&call)?;
+        for node in page["nodes"].as_array_mut().into_iter().flatten() {
             count += 1;
+            let state = node["node"].as_str().and_then(|node| states.get(node));
+            node["state"] = state.cloned().unwrap_or_default();
             let records: Vec<String> = entries(node, "records").map(text).collect();
-            let shown = columns(node, &["node", "site"]) + &records.join(" ");
+            let shown = columns(node, &["node", "site", "state"]) + &records.join(" ");
             print(json, node, &shown)?;
         }
         match page["cursor"].as_str() {
@@ -47,11 +55,45 @@ pub fn nodes(
     Ok(CLEAN)
 }
 
+/// The states of the nodes that have had an event, by node.
+fn states(api: &Api, site: Option<&str>) -> Result<HashMap<String, Json>, Failure> {
+    let filter = query(&[
+        ("sort", Some("node")),
+        ("limit", Some("1000")),
+        ("site", site),
+    ]);
+    let mut states = HashMap::new();
+    let mut cursor = String::new();
+    loop {
+        let call = Call::get(
+            "reading the states of nodes",
+            format!("/nodes?{filter}{cursor}"),
+        );
+        let reply = api.send(&call)?;
+        // The site has had no event.
+        if reply.status == 404 {
+            return Ok(states);
+        }
+        let page = reply.ok()?;
+        let rows = entries(&page, "nodes");
+        states.extend(rows.map(|row| (text(&row["node"]), row["state"].clone())));
+        match page["cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={}", encode_segment(next)),
+            None => return Ok(states),
+        }
+    }
+}
+
 /// `ztp node ID`.
 pub fn node(api: &Api, id: &str, json: bool) -> Result<u8, Failure> {
     let call = Call::get(format!("reading the node {id}"), node_path(id, ""));
     let node = api.json(&call)?;
     let mut shown = format!("node {}, site {}", text(&node["node"]), text(&node["site"]));
+    for name in ["state", "step", "reason"] {
+        if let Some(value) = node["status"].get(name).filter(|value| !value.is_null()) {
+            let _ = write!(shown, "\n  {name:14} {}", text(value));
+        }
+    }
     for (name, fact) in node["facts"].as_object().into_iter().flatten() {
         if name != "neighbors" {
             let _ = write!(shown, "\n  {:14} {}", line(name), text(fact));

@@ -52,6 +52,7 @@ async function timed(asking) {
   return answer;
 }
 
+const report = (place, node, fields) => place.request("POST", `/t/${CREDENTIALS.berlin}/nodes/${node}/events`, { body: JSON.stringify({ boot: "abcdef01", at: 0, ...fields }) });
 /** The requests of a boot, each answered in time. */
 async function boot(node, at = 0) {
   const place = () => places[(at += 1) % places.length];
@@ -60,15 +61,16 @@ async function boot(node, at = 0) {
     () => post(place(), node, { device: "unknown" }),
     () => post(place(), node),
     () => get(place(), node),
-    () => place().request("POST", `/t/${CREDENTIALS.berlin}/nodes/${node}/events`, { body: JSON.stringify({ boot: "abcdef01", seq: 1, at: 0, event: "boot-started" }) }),
+    () => report(place(), node, { seq: 1, event: "boot-started" }),
+    () => report(place(), node, { seq: 2, event: "boot-succeeded", seconds: 7 }),
     () => put(place(), node, `hostname ${node}\n`),
     () => get(place(), node, "/startup-config"),
   ]) {
     statuses.push((await timed(ask())).status);
   }
-  assert.deepEqual(statuses, [400, 201, 200, 204, 201, 200]);
+  assert.deepEqual(statuses, [400, 201, 200, 204, 204, 201, 200]);
 }
-const KINDS = ["refused", "registered", "definition-fetched", "boot-started", "startup-config-stored", "startup-config-fetched"];
+const KINDS = ["refused", "registered", "definition-fetched", "boot-started", "boot-succeeded", "startup-config-stored", "startup-config-fetched"];
 
 /** Asserts that the site's object has every event of the nodes once, and the state that follows from them. */
 async function assertComplete(nodes, site = "berlin") {
