@@ -134,7 +134,7 @@ describe("the console", { skip }, () => {
     }
     made.site("paris");
     const { url } = await serve(t, made);
-    const page = await signedIn(t, browser, url, "#/site/berlin", { viewport: { width: 1080, height: 720 } });
+    const page = await signedIn(t, browser, url, "#/site/berlin", { viewport: { width: 1200, height: 700 } });
     await page.waitForSelector(".boots [data-node]");
     await page.waitForTimeout(1200);
     const folder = join(root, "build", "screenshots");

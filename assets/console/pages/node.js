@@ -113,10 +113,12 @@ export function nodePage(context, node) {
       replace(why, h("p", { class: "is-failed" }, h("bdi", null, error.message)));
       return;
     }
-    const outcome = answer.error ?? answer.definition_error;
+    // The reason of each pattern is shown with the pattern.
+    const isExplained = answer.selection?.candidates.length > 0;
+    const outcome = isExplained && answer.error ? null : (answer.error ?? answer.definition_error);
     replace(
       why,
-      outcome ? h("pre", { class: "reason is-failed", tabindex: "0", "aria-label": "Refusal" }, h("bdi", null, outcome)) : h("p", null, answer.known ? "The next request for its definition succeeds." : ["The next POST registers it", answer.selection?.pattern ? [" by the pattern ", mono(answer.selection.pattern)] : null, "."]),
+      outcome ? h("pre", { class: "reason is-failed", tabindex: "0", "aria-label": "Refusal" }, h("bdi", null, outcome)) : answer.error ? h("p", null, "No pattern fits: the next POST is refused, too.") : h("p", null, answer.known ? "The next request for its definition succeeds." : ["The next POST registers it", answer.selection?.pattern ? [" by the pattern ", mono(answer.selection.pattern)] : null, "."]),
       selection(answer, found.seen ?? found.facts),
       answer.warnings.map((warning) => h("p", { class: "is-stalled" }, h("bdi", null, warning))),
     );

@@ -190,7 +190,15 @@ export function sitePage(context, site, initial) {
     touch: () => (dirty = true),
     async poll() {
       const isFirst = lastRead === 0;
-      const happened = await events();
+      // The first content does not wait for the feed; so what happens between both reads is read a second later.
+      const [happened] = await Promise.all([events(), isFirst ? readList() : null]);
+      if (isFirst) {
+        lastRead = now();
+        await Promise.all([readCounts(), readChart()]);
+        lastCounts = now();
+        if (context.sites.length === 0) await context.readSites();
+        return;
+      }
       if (happened.length > 0) {
         dirty = true;
         hotUntil = now() + SETTLE_MS;
@@ -207,7 +215,6 @@ export function sitePage(context, site, initial) {
         drawChart();
         lastCounts = now();
       }
-      if (isFirst && context.sites.length === 0) await context.readSites();
     },
   };
 }

@@ -19,7 +19,7 @@ use super::pyregex::{Budget, PyRegex};
 use super::record;
 use super::yaml::{self, Diagnostic, Position};
 
-pub use compare::{Compared, Sight};
+pub use compare::{Compared, Comparison, Sight};
 pub use constraint::{Constraint, Sense};
 pub use mismatch::{MAX_HINT_STEPS, MAX_SEEN, Mismatch, NeighborConditions, Reason, Seen};
 

@@ -7,7 +7,7 @@ use ztp_core::credentials::Caller;
 use ztp_core::key::Record;
 use ztp_core::neighbordb::{Entry, MAX_REFUSAL, Trace};
 use ztp_core::node::{NodeFacts, NodeId, Post};
-use ztp_core::pattern::{Mismatch, Pattern, Reason};
+use ztp_core::pattern::{Comparison, Mismatch, Pattern, Reason};
 
 use super::{Context, fields, unknown_node};
 use crate::error::Error;
@@ -209,7 +209,7 @@ fn reason(error: Error) -> Result<String, Error> {
 
 /// The patterns that were checked, each with its lines beside what the switch sees as long as they fit.
 fn display(trace: &Trace<'_>, facts: &NodeFacts) -> Value {
-    let mut left = MAX_REFUSAL;
+    let mut comparison = Comparison::of(facts, MAX_REFUSAL);
     let verdicts = trace.verdicts(MAX_REFUSAL).into_iter();
     let candidates = verdicts
         .zip(trace.candidates())
@@ -220,7 +220,7 @@ fn display(trace: &Trace<'_>, facts: &NodeFacts) -> Value {
                 ..
             } = candidate.entry;
             let mismatch = candidate.outcome.as_ref().err();
-            let mut shown = beside(pattern, facts, mismatch, &mut left);
+            let mut shown = beside(pattern, mismatch, &mut comparison);
             shown["outcome"] = verdict.outcome.into();
             shown["reason"] = verdict.reason.into();
             shown["line"] = pattern.position.line.into();
@@ -238,7 +238,8 @@ fn display(trace: &Trace<'_>, facts: &NodeFacts) -> Value {
 fn checked(pattern: &Pattern, facts: &NodeFacts) -> Value {
     let outcome = pattern.check(facts);
     let mismatch = outcome.as_ref().err();
-    let mut shown = beside(pattern, facts, mismatch, &mut { MAX_REFUSAL });
+    let mut comparison = Comparison::of(facts, MAX_REFUSAL);
+    let mut shown = beside(pattern, mismatch, &mut comparison);
     shown["outcome"] = match mismatch {
         None => "matches",
         Some(mismatch) if mismatch.is_indeterminate() => "indeterminate",
@@ -252,9 +253,8 @@ fn checked(pattern: &Pattern, facts: &NodeFacts) -> Value {
 /// A pattern beside what the switch sees, as long as it fits; without its outcome.
 fn beside<'a>(
     pattern: &Pattern,
-    facts: &'a NodeFacts,
     mismatch: Option<&Mismatch<'a>>,
-    left: &mut usize,
+    comparison: &mut Comparison<'a>,
 ) -> Value {
     let differs = matches!(
         mismatch,
@@ -269,7 +269,7 @@ fn beside<'a>(
         "line": null,
         "definition": null,
         "model": model.map(|model| json!({ "line": model.as_str(), "differs": differs })),
-        "wants": pattern.compare(facts, mismatch, left),
+        "wants": comparison.lines(pattern, mismatch),
     })
 }
 

@@ -2,13 +2,21 @@
 
 use serde::Serialize;
 
+use super::matching::NeighborTable;
 use super::mismatch::{Mismatch, Reason};
 use super::{Constraint, Pattern, Sense};
 use crate::interface::InterfaceName;
 use crate::node::{Neighbor, NodeFacts};
 
-/// The bytes that a neighbor takes in a comparison besides its names.
+/// The bytes that a line or a neighbor takes besides its names.
 const FRAME: usize = 48;
+
+/// What a node sees, to be compared with any number of patterns.
+pub struct Comparison<'a> {
+    table: NeighborTable<'a>,
+    /// The bytes that lines may still take.
+    left: usize,
+}
 
 /// A line of a pattern beside the neighbors at its interfaces.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -17,74 +25,97 @@ pub struct Compared<'a> {
     pub line: String,
     /// Whether this is the line that the node does not meet.
     pub differs: bool,
-    /// Each neighbor with its interface; `None` if the line names no interface.
+    /// The neighbors at its interfaces; `None` if the line names no interface.
     pub saw: Option<Vec<Sight<'a>>>,
 }
 
 /// A neighbor and the interface at which it is seen.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sight<'a> {
-    pub interface: &'a str,
-    #[serde(flatten)]
-    pub neighbor: &'a Neighbor,
+    pub interface: String,
+    pub device: &'a str,
+    pub port: &'a str,
 }
 
-impl Pattern {
-    /// The lines beside what the node sees. `mismatch`: that of [`Pattern::check`]; the line that it is about differs.
-    ///
-    /// `None` if they take more than `left` bytes; else `left` becomes what remains.
-    pub fn compare<'a>(
-        &self,
-        facts: &'a NodeFacts,
-        mismatch: Option<&Mismatch<'a>>,
-        left: &mut usize,
-    ) -> Option<Vec<Compared<'a>>> {
-        let reason = mismatch.map(|mismatch| &mismatch.reason);
-        let failed = self
-            .constraints
-            .iter()
-            .position(|constraint| reason.is_some_and(|reason| constraint.is_about(reason)));
-        let mut rest = *left;
-        let mut lines = Vec::new();
-        for (index, constraint) in self.constraints.iter().enumerate() {
-            let line = constraint.to_string();
-            let differs = failed == Some(index);
-            let saw = match (&constraint.interfaces, reason) {
-                (Some(names), _) => Some(at(facts, names)),
-                (None, Some(Reason::Forbidden { interface, saw, .. })) if differs => {
-                    Some(vec![Sight {
-                        interface: interface,
-                        neighbor: saw,
-                    }])
-                }
-                (None, _) => None,
-            };
-            let seen = saw.iter().flatten();
-            let size = |sight: &Sight<'_>| {
-                let Neighbor { device, port } = sight.neighbor;
-                sight.interface.len() + device.len() + port.len() + FRAME
-            };
-            rest = rest.checked_sub(line.len() + FRAME + seen.map(size).sum::<usize>())?;
-            lines.push(Compared { line, differs, saw });
+impl<'a> Sight<'a> {
+    fn new(interface: impl ToString, neighbor: &'a Neighbor) -> Self {
+        Sight {
+            interface: interface.to_string(),
+            device: &neighbor.device,
+            port: &neighbor.port,
         }
-        *left = rest;
-        Some(lines)
+    }
+
+    fn size(&self) -> usize {
+        self.interface.len() + self.device.len() + self.port.len() + FRAME
     }
 }
 
-/// The neighbors at the named interfaces.
-fn at<'a>(facts: &'a NodeFacts, names: &[InterfaceName]) -> Vec<Sight<'a>> {
-    let named = facts.neighbors.iter().filter(|(written, _)| {
-        InterfaceName::from_switch(written).is_some_and(|name| names.binary_search(&name).is_ok())
-    });
-    let sights = |(written, neighbors): &'a (String, Vec<Neighbor>)| {
-        let sight = |neighbor| Sight {
-            interface: written,
-            neighbor,
-        };
-        neighbors.iter().map(sight)
-    };
-    named.flat_map(sights).collect()
+impl<'a> Comparison<'a> {
+    /// A comparison in which the lines of all patterns take at most `max` bytes.
+    pub fn of(facts: &'a NodeFacts, max: usize) -> Self {
+        Comparison {
+            table: NeighborTable::of(facts),
+            left: max,
+        }
+    }
+
+    /// The lines of a pattern beside what the node sees. `mismatch`: that of [`Pattern::check`]; the line that it is about
+    /// differs.
+    ///
+    /// `None` if they do not fit, and for all patterns after that one.
+    pub fn lines(
+        &mut self,
+        pattern: &Pattern,
+        mismatch: Option<&Mismatch<'a>>,
+    ) -> Option<Vec<Compared<'a>>> {
+        let left = std::mem::take(&mut self.left);
+        let (lines, left) = self.fitting(pattern, mismatch, left)?;
+        self.left = left;
+        Some(lines)
+    }
+
+    /// The lines, and the bytes that are left.
+    fn fitting(
+        &self,
+        pattern: &Pattern,
+        mismatch: Option<&Mismatch<'a>>,
+        mut left: usize,
+    ) -> Option<(Vec<Compared<'a>>, usize)> {
+        let reason = mismatch.map(|mismatch| &mismatch.reason);
+        let mut lines: Vec<Compared<'a>> = Vec::new();
+        let mut found = false;
+        for constraint in &pattern.constraints {
+            let line = constraint.to_string();
+            left = left.checked_sub(line.len() + FRAME)?;
+            let differs = !found && reason.is_some_and(|reason| constraint.is_about(reason));
+            found |= differs;
+            let mut saw = constraint.interfaces.as_ref().map(|_| Vec::new());
+            for &name in constraint.interfaces.iter().flatten() {
+                for neighbor in self.table.at(name) {
+                    let sight = Sight::new(name, neighbor);
+                    left = left.checked_sub(sight.size())?;
+                    saw.get_or_insert_default().push(sight);
+                }
+            }
+            if let (
+                None,
+                true,
+                Some(Reason::Forbidden {
+                    interface,
+                    saw: one,
+                    ..
+                }),
+            ) = (&saw, differs, reason)
+            {
+                let sight = Sight::new(interface, one);
+                left = left.checked_sub(sight.size())?;
+                saw = Some(vec![sight]);
+            }
+            lines.push(Compared { line, differs, saw });
+        }
+        Some((lines, left))
+    }
 }
 
 impl Constraint {
@@ -149,8 +180,8 @@ mod tests {
         ] {
             let pattern = Pattern::parse_stored(&format!("name: p\ninterfaces:\n{lines}")).unwrap();
             let outcome = pattern.check(&facts);
-            let compared = pattern
-                .compare(&facts, outcome.as_ref().err(), &mut 10_000)
+            let compared = Comparison::of(&facts, 10_000)
+                .lines(&pattern, outcome.as_ref().err())
                 .unwrap();
             let found = compared.iter().position(|line| line.differs);
             assert_eq!(found, differs, "{lines}: {outcome:?}");
@@ -164,17 +195,14 @@ mod tests {
         let text = "name: p\ninterfaces:\n- Ethernet1-2: any\n- Ethernet3: none\n- any: any\n- none: core1:any\n";
         let pattern = Pattern::parse_stored(text).unwrap();
         let outcome = pattern.check(&facts);
-        let compared = pattern
-            .compare(&facts, outcome.as_ref().err(), &mut 10_000)
+        let compared = Comparison::of(&facts, 10_000)
+            .lines(&pattern, outcome.as_ref().err())
             .unwrap();
         let saw = |line: &Compared<'_>| {
             let saw = line.saw.as_ref()?;
-            let words = saw.iter().map(|sight| {
-                format!(
-                    "{} {} {}",
-                    sight.interface, sight.neighbor.device, sight.neighbor.port
-                )
-            });
+            let words = saw
+                .iter()
+                .map(|sight| format!("{} {} {}", sight.interface, sight.device, sight.port));
             Some(words.collect::<Vec<_>>().join(", "))
         };
         let found: Vec<_> = compared
@@ -198,14 +226,16 @@ mod tests {
         let pattern =
             Pattern::parse_stored("name: p\ninterfaces:\n- Ethernet1: any\n- Ethernet2: any\n")
                 .unwrap();
-        let mut left = 10_000;
-        pattern.compare(&facts, None, &mut left).unwrap();
-        let taken = 10_000 - left;
-        let mut exact = taken;
-        assert!(pattern.compare(&facts, None, &mut exact).is_some());
-        assert_eq!(exact, 0);
-        let mut short = taken - 1;
-        assert_eq!(pattern.compare(&facts, None, &mut short), None);
-        assert_eq!(short, taken - 1);
+        let taken = 2 * (14 + FRAME) + (9 + 5 + 9) + 2 * (9 + 6 + 9) + 3 * FRAME;
+        let mut exact = Comparison::of(&facts, taken);
+        assert_eq!(
+            exact.lines(&pattern, None).map(|lines| lines.len()),
+            Some(2)
+        );
+        assert_eq!(exact.lines(&pattern, None), None);
+        let mut short = Comparison::of(&facts, taken - 1);
+        assert_eq!(short.lines(&pattern, None), None);
+        let empty = Pattern::parse_stored("name: p\ninterfaces: []\n").unwrap();
+        assert_eq!(short.lines(&empty, None), Some(vec![]));
     }
 }

@@ -42,7 +42,7 @@ impl<'a> NeighborTable<'a> {
         }
     }
 
-    fn at(&self, name: InterfaceName) -> &'a [Neighbor] {
+    pub(super) fn at(&self, name: InterfaceName) -> &'a [Neighbor] {
         let found = self.by_name.binary_search_by_key(&name, |&(name, _)| name);
         let found = found.ok().and_then(|index| self.by_name.get(index));
         found.map_or(&[], |&(_, neighbors)| neighbors)
