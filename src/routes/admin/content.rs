@@ -34,6 +34,8 @@ pub const MAX_OBJECT_BYTES: u64 = 95 << 20;
 const MAX_REDACTED_BYTES: u64 = 1 << 20;
 /// Maximum size of the name of a program, in bytes.
 const MAX_VIA_BYTES: usize = 32;
+/// Maximum size of the kinds of findings that an operator allows, in bytes.
+const MAX_ALLOWED_BYTES: usize = 512;
 
 /// A key of content, by the way in which it is stored.
 #[derive(Debug, Clone)]
@@ -209,7 +211,7 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
             }
             let value = RecordValue::new(body.clone()).await?;
             let mut intent = context.intent(Action::Store, key.as_str(), None);
-            intent.forced = parameters.forced(&findings);
+            parameters.overrides(&mut intent, &findings);
             let value = Some(value);
             let conditions = &parameters.conditions;
             change_record(&mut context, intent, &node, record, value, conditions).await?
@@ -218,7 +220,7 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
             let kept = context.storage.keep_bytes(&body, &sha1).await?;
             drop(body);
             let mut intent = context.intent(Action::Store, key.as_str(), None);
-            intent.forced = parameters.forced(&findings);
+            parameters.overrides(&mut intent, &findings);
             let value = StoredValue {
                 kept: Some(kept.clone()),
                 sha1: sha1.clone(),
@@ -529,7 +531,8 @@ async fn put_object(
         let body = stored_json(key, "r2", size, sha1, &before.etag, None, &[]);
         return Ok(stored_response(false, &body));
     }
-    let intent = context.intent(Action::Store, key, None);
+    let mut intent = context.intent(Action::Store, key, None);
+    parameters.overrides(&mut intent, &[]);
     // The bytes in memory stay until R2 has them.
     let (body, sha1, _bytes) = match &parameters.sha1 {
         Some(sha1) => (request.stream()?, Some(sha1.clone()), None),
@@ -641,6 +644,8 @@ pub fn is_action(object: &ObjectKey) -> bool {
 pub struct Parameters {
     pub conditions: Preconditions,
     pub force: bool,
+    /// The kinds of findings that the operator allows.
+    pub allowed: Option<String>,
     pub via: Option<String>,
     pub sha1: Option<String>,
     pub sha256: Option<String>,
@@ -653,6 +658,7 @@ impl Parameters {
         Ok(Self {
             conditions: conditions(context),
             force: context.forces(),
+            allowed: allowed(context)?,
             via,
             sha1: hash("sha1", parameter("sha1"), 40)?,
             sha256: hash("sha256", parameter("sha256"), 64)?,
@@ -668,9 +674,40 @@ impl Parameters {
         }
     }
 
-    /// Whether findings are overridden.
-    fn forced(&self, findings: &[Finding]) -> bool {
-        self.force && findings.iter().any(Finding::is_error)
+    /// Marks a change that overrides findings: those of this document, or those that the operator allows.
+    fn overrides(&self, intent: &mut Intent, findings: &[Finding]) {
+        intent.forced = self.force && findings.iter().any(Finding::is_error);
+        allow(intent, self.allowed.as_deref());
+    }
+}
+
+/// Marks a change with the kinds of findings that its operator allows. Those that need other documents are known to the
+/// program only that sends the request.
+pub fn allow(intent: &mut Intent, allowed: Option<&str>) {
+    if let Some(allowed) = allowed {
+        intent.forced = true;
+        intent.detail = Some(format!("in spite of {allowed}"));
+    }
+}
+
+/// The kinds of findings that the operator of a request allows: their names, with commas.
+///
+/// # Errors
+/// [`Error::BadRequest`] if it is too long, or not a list of names.
+pub fn allowed(context: &Context<'_>) -> Result<Option<String>, Error> {
+    let allowed = path::query_value(&context.request.url, "allowed");
+    let is_name = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b',');
+    match allowed {
+        Some(kinds)
+            if kinds.is_empty()
+                || kinds.len() > MAX_ALLOWED_BYTES
+                || !kinds.bytes().all(is_name) =>
+        {
+            Err(Error::BadRequest(format!(
+                "allowed must be names of kinds of findings with commas, of at most {MAX_ALLOWED_BYTES} bytes"
+            )))
+        }
+        kinds => Ok(kinds),
     }
 }
 

@@ -11,3 +11,4 @@ mod server;
 mod servers;
 mod sites;
 mod special;
+mod store;
