@@ -13,15 +13,12 @@ pub fn has_line_ends_of_windows(text: &str) -> bool {
         .is_some_and(|first| first.len() < text.len() && first.ends_with('\r'))
 }
 
-/// The script without both. Python reads it as the same program.
+/// The script without the mark, and with the line ends of Unix, as ztpserver 2.1.0 sends them. Python reads the same
+/// program in both.
 pub fn runnable(text: String) -> String {
-    let text = match text.strip_prefix('\u{feff}') {
-        Some(rest) => rest.to_owned(),
-        None => text,
-    };
-    match has_line_ends_of_windows(&text) {
-        true => text.replace("\r\n", "\n"),
-        false => text,
+    match (text.strip_prefix('\u{feff}'), text.contains('\r')) {
+        (None, false) => text,
+        (rest, _) => rest.unwrap_or(&text).replace("\r\n", "\n"),
     }
 }
 
@@ -35,6 +32,7 @@ mod tests {
             ("#!/bin/sh\r\nx\r\n", "#!/bin/sh\nx\n"),
             ("\u{feff}#!/bin/sh\nx\n", "#!/bin/sh\nx\n"),
             ("\u{feff}#!/bin/sh\r\nx\r\n", "#!/bin/sh\nx\n"),
+            ("#!/bin/sh\nx\r\n", "#!/bin/sh\nx\n"),
         ] {
             assert_eq!(runnable(text.to_owned()), expected, "{text:?}");
         }
@@ -45,7 +43,7 @@ mod tests {
         for text in [
             "",
             "\r",
-            "#!/bin/sh\nprintf 'a\r\n'\r\n",
+            "#!/bin/sh\nprintf 'a\r'\n",
             "#!/bin/sh\n\u{feff}",
             "#!/bin/sh\r",
         ] {
