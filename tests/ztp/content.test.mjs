@@ -82,6 +82,11 @@ describe("a round trip", () => {
     const source = join(target, "usr", "share", "ztpserver");
     await roundTrip(t, source, "actions/add_config", ["--with-stock"]);
 
+    // The client of a release is stored, and the server says that its own is better.
+    const client = readFileSync(join(source, "bootstrap/bootstrap"));
+    const put = await worker.request("PUT", "/admin/content/bootstrap/bootstrap", { body: client, headers: { Authorization: `Bearer ${TOKEN}` } });
+    assert.deepEqual([put.status, JSON.parse(put.text).findings.map(({ kind, severity }) => [kind, severity])], [200, [["stock-client", "warning"]]]);
+
     // Without the option, only what is not part of a release is stored.
     await worker.reset();
     const plan = (await run(0, ["push", source, "--json"], { home: scratch(t) })).json;

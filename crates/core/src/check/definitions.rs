@@ -125,9 +125,10 @@ impl Check<'_> {
     }
 
     /// Finds mappings in the attributes of a node that replace one of its definition with more keys.
-    pub(super) fn replaced_attributes(&mut self, node: &str, definition: &str) {
+    /// `named`: the key of the definition.
+    pub(super) fn replaced_attributes(&mut self, node: &str, named: &str) {
         let (Some(own), Some(definition)) =
-            (self.attributes.get(node), self.definitions.get(definition))
+            (self.attributes.get(node), self.definitions.get(named))
         else {
             return;
         };
@@ -154,7 +155,7 @@ impl Check<'_> {
             .and_then(|text| yaml::parse(&text).ok());
         for (name, lost) in lost {
             let message = format!(
-                "'{name}' replaces that of the definition, which also has {lost}: the node does not get these"
+                "'{name}' replaces that of {named}, which also has {lost}: the node does not get these"
             );
             let kind = FindingKind::ReplacedAttributes;
             let finding = Finding::of_file(kind, key.as_str(), message);

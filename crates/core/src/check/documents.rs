@@ -31,20 +31,15 @@ impl Check<'_> {
 
     fn bootstrap(&mut self, key: &str) {
         let Some(text) = self.text(key) else { return };
-        for (kind, problem) in [
-            (
-                FindingKind::ByteOrderMark,
-                begins_with_mark(&text).then_some("begins with a byte order mark"),
-            ),
-            (
-                FindingKind::LineEnds,
-                has_line_ends_of_windows(&text).then_some("has line ends of Windows"),
-            ),
-        ] {
-            if let Some(problem) = problem {
-                let message = format!("the script {problem}: a switch cannot run it as it is");
-                self.add(Finding::of_file(kind, key, message));
-            }
+        if begins_with_mark(&text) {
+            let message = "a byte order mark is before the #! of the script, so a switch does not find its interpreter, \
+                           and cannot run it";
+            self.add(Finding::of_file(FindingKind::ByteOrderMark, key, message));
+        }
+        if has_line_ends_of_windows(&text) {
+            let message = "the first line ends with a carriage return, which becomes a part of the name of the \
+                           interpreter, so a switch cannot run the script";
+            self.add(Finding::of_file(FindingKind::LineEnds, key, message));
         }
         if stock::is_client(&hex(&Sha1::digest(&text))) {
             let message = "this is the client of a release of ZTPServer, unchanged";

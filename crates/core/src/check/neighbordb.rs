@@ -1,6 +1,6 @@
 //! neighbordb: whether its patterns are valid and can match, and whether the content that they name exists.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::key::Document;
 use crate::neighbordb::{self, Entry, Neighbordb};
@@ -34,6 +34,7 @@ impl Check<'_> {
         self.shadowed(entries);
         self.repeated_names(entries, &lines);
         self.known_nodes(entries, &lines);
+        self.unknown_nodes(entries);
         self.unused_variables(&root, entries);
     }
 
@@ -181,6 +182,27 @@ impl Check<'_> {
                     self.add(Finding::at(FindingKind::KnownNode, KEY, at, message));
                 }
                 None => self.static_definitions(node, entry),
+            }
+        }
+    }
+
+    /// Checks the attributes of nodes that are not registered with each definition that they may get.
+    fn unknown_nodes(&mut self, entries: &[Entry]) {
+        let has_pattern = |node: &String| {
+            let mut entries = entries.iter();
+            entries.any(|entry| entry.pattern.node.as_ref() == Some(node))
+        };
+        let nodes = self.attributes.keys();
+        let nodes = nodes.filter(|node| self.known_by(node).is_none() && !has_pattern(node));
+        let nodes: Vec<String> = nodes.cloned().collect();
+        let definitions: BTreeSet<String> = entries
+            .iter()
+            .filter(|entry| entry.pattern.node.is_none())
+            .map(|entry| content::definition_key(entry.definition.as_str()))
+            .collect();
+        for definition in &definitions {
+            for node in &nodes {
+                self.replaced_attributes(node, definition);
             }
         }
     }

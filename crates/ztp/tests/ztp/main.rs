@@ -4,6 +4,7 @@ mod broken;
 mod check_list;
 mod escapes;
 mod explain;
+mod field;
 mod formats;
 mod in_memory;
 mod scratch;
