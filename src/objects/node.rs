@@ -177,7 +177,9 @@ impl Inner {
                 self.arm().await?;
                 Ok(Reply::Reported(reported))
             }
-            Command::Timeline => self.timeline().map(Reply::Timeline),
+            Command::Timeline => self
+                .timeline()
+                .map(|timeline| Reply::Timeline(Box::new(timeline))),
             #[cfg(feature = "panics")]
             Command::Panic => panic!("in a node"),
         }

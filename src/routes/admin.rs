@@ -76,7 +76,7 @@ fn display_finding(finding: &Finding) -> Value {
     json!({
         "key": finding.key,
         "kind": finding.kind.id(),
-        "severity": finding.kind.severity().name(),
+        "severity": finding.severity.name(),
         "line": position.map(|position| position.line),
         "column": position.map(|position| position.column),
         "message": finding.message,

@@ -27,7 +27,8 @@ thread_local! {
 ///
 /// 1. Load `bootstrap/bootstrap`, else the stock script.
 /// 2. Under the token of a site, a switch that names itself receives a URL for itself alone.
-/// 3. Substitute. A script without `$SERVER` is served as it is, with a warning in the log.
+/// 3. Remove a byte order mark and the line ends of Windows, which keep a switch from running it.
+/// 4. Substitute. A script without `$SERVER` is served as it is, with a warning in the log.
 ///
 /// 400 if the stored script is not UTF-8; 503 if storage fails.
 pub async fn script(mut context: Context<'_>) -> Result<Response, Error> {

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use ztp_core::definition::{Attributes, Definition};
 use ztp_core::neighbordb::Neighbordb;
 use ztp_core::pattern::Pattern;
+use ztp_core::script::runnable;
 use ztp_core::template::Template;
 use ztp_core::yaml::Diagnostic;
 
@@ -37,9 +38,11 @@ pub struct Script {
 }
 
 impl Script {
+    /// Parses a stored script. What keeps a switch from running it is removed: a byte order mark, and the line ends of
+    /// Windows.
     pub fn parse(text: String) -> Self {
         Self {
-            template: Template::parse(text),
+            template: Template::parse(runnable(text)),
             rendered: RefCell::default(),
         }
     }

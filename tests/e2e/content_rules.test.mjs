@@ -136,6 +136,19 @@ describe("a document", () => {
     assertOperatorRefusal(await put("nodes/JPE1/startup-config", ""), 422, /startup-config is empty/);
   });
 
+  test("in spite of findings that its operator allows is marked in the audit log", async () => {
+    const stored = await put("definitions/a", "actions: []\n", {}, "?allowed=missing-file,no-main");
+    assert.equal(stored.status, 201);
+    await put("files/a", "x", {}, "?allowed=missing-file");
+    const [file, definition] = await entries();
+    assert.deepEqual([definition.forced, definition.detail], [true, "in spite of missing-file,no-main"]);
+    assert.deepEqual([file.forced, file.detail], [true, "in spite of missing-file"]);
+    for (const bad of ["", "a b", "A", "x".repeat(513)]) {
+      assertOperatorRefusal(await put("definitions/b", "actions: []\n", {}, `?allowed=${encodeURIComponent(bad)}`), 400, /allowed must be names of kinds/);
+    }
+    assert.equal((await put("definitions/b", "actions: []\n", {}, `?allowed=${"x".repeat(512)}`)).status, 201);
+  });
+
   test("with a warning is stored, and the response has it", async () => {
     const stored = await put("definitions/a", "actions: []\nattribute: {}\n");
     assert.deepEqual([stored.status, stored.json.findings.map(({ kind }) => kind)], [201, ["unknown-key"]]);

@@ -97,7 +97,7 @@ export const differences = [
   },
   {
     id: "bytes-kept",
-    text: "Startup-configs, actions and the bootstrap script are stored and sent byte for byte, with any line ends, encoding and `Content-Type`; ztpserver replaces CRLF by LF, sends 400 or 500 for text that is not UTF-8, and stores a startup-config of type JSON in quotes.",
+    text: "Startup-configs and actions are stored and sent byte for byte, with any line ends, encoding and `Content-Type`; ztpserver replaces CRLF by LF, sends 400 or 500 for text that is not UTF-8, and stores a startup-config of type JSON in quotes.",
     response: ({ field, reference, worker, request }) =>
       [200, 201].includes(worker.status) &&
       (reference.status === 500 ||
@@ -105,6 +105,12 @@ export const differences = [
         (field === "body" && /\r/.test(text(worker.bytes)) && text(worker.bytes).replace(/\r\n?/g, "\n") === text(reference.bytes)) ||
         (field === "body" && request.path.startsWith("/meta/"))),
     stored: isRecord("startup-config"),
+  },
+  {
+    id: "byte-order-mark",
+    text: "A byte order mark at the beginning of the bootstrap script is removed, so a switch can run it; ztpserver sends it.",
+    response: ({ field, reference, worker }) =>
+      field === "body" && Buffer.concat([Buffer.from("\ufeff"), Buffer.from(worker.bytes)]).equals(Buffer.from(reference.bytes)),
   },
   {
     id: "ranges",

@@ -55,6 +55,24 @@ export const selection = [
     stored: isProvisioned,
   },
   {
+    id: "host-function",
+    text: "`host('spine1')` matches a device in any case and with any domain; ztpserver has no such function, and no node matches.",
+    response: isAccepted,
+    stored: isProvisioned,
+  },
+  {
+    id: "short-ports",
+    text: "A port of a peer in the short form of EOS (`Et49/1`, `Ma0`, `Po1`) also matches the full name, which LLDP announces; in ztpserver it does not.",
+    response: isAccepted,
+    stored: isProvisioned,
+  },
+  {
+    id: "model-vendor",
+    text: "`Arista ` at the beginning of a `model:` is ignored, so the first line of `show version` can be copied; in ztpserver it is part of the expression, and no switch sends it.",
+    response: isAccepted,
+    stored: isProvisioned,
+  },
+  {
     id: "number-names",
     text: "A number as `node:`, `definition:`, `name:` or variable is used as its text; in ztpserver it matches no node, or stops all matching.",
     without: ({ neighbordb, facts }) => ({

@@ -49,17 +49,17 @@ const changes = (requests) => requests.filter((request) => !request.startsWith("
 
 describe("a round trip", () => {
   /** Validates, pushes, reads every key through the Worker, changes a file, pushes that one, pulls all. */
-  async function roundTrip(t, source, changed) {
+  async function roundTrip(t, source, changed, options = []) {
     const folder = join(scratch(t), "root");
     cpSync(source, folder, { recursive: true });
     await run(0, ["validate", folder]);
     const files = Object.fromEntries(Object.entries(contents(folder)).filter(([key]) => !key.startsWith("plugins/")));
-    const first = await run(0, ["push", folder]);
+    const first = await run(0, ["push", folder, ...options]);
     assert.match(first.printed, new RegExp(`stored ${Object.keys(files).length} \\(.*, deleted 0`), first.printed);
     for (const [key, bytes] of Object.entries(files)) await readable(key, bytes);
 
     appendFileSync(join(folder, changed), "\n# changed\n");
-    const second = await run(0, ["push", folder]);
+    const second = await run(0, ["push", folder, ...options]);
     assert.match(second.printed, new RegExp(`change +${changed} `), second.printed);
     assert.match(second.printed, /stored 1 .*, deleted 0/);
 
@@ -79,7 +79,19 @@ describe("a round trip", () => {
     const pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", "--target", target, "ztpserver==2.1.0"];
     const done = spawnSync("python3", pip, { encoding: "utf8" });
     assert.equal(done.status, 0, done.stderr);
-    await roundTrip(t, join(target, "usr", "share", "ztpserver"), "actions/add_config");
+    const source = join(target, "usr", "share", "ztpserver");
+    await roundTrip(t, source, "actions/add_config", ["--with-stock"]);
+
+    // The client of a release is stored, and the server says that its own is better.
+    const client = readFileSync(join(source, "bootstrap/bootstrap"));
+    const put = await worker.request("PUT", "/admin/content/bootstrap/bootstrap", { body: client, headers: { Authorization: `Bearer ${TOKEN}` } });
+    assert.deepEqual([put.status, JSON.parse(put.text).findings.map(({ kind, severity }) => [kind, severity])], [200, [["stock-client", "warning"]]]);
+
+    // Without the option, only what is not part of a release is stored.
+    await worker.reset();
+    const plan = (await run(0, ["push", source, "--json"], { home: scratch(t) })).json;
+    assert.deepEqual(plan.steps.map(({ key, step }) => [key, step]), [["bootstrap/bootstrap.conf", "add"], ["neighbordb", "add"]]);
+    assert.match((await run(0, ["push", source, "--dry-run"], { home: scratch(t) })).printed, /these files of ZTPServer are unchanged[^]*actions\/add_config  of 2\.0\.0/);
   });
 
   test("of names and bytes of every kind is equal, and a second push sends nothing", async (t) => {
@@ -109,13 +121,42 @@ describe("a round trip", () => {
 
 test("a push with errors stores nothing, and sends no request", async (t) => {
   const folder = dataRoot(t);
-  write(folder, "definitions/leaf", "actions:\n- action: nothing\n");
+  write(folder, "definitions/leaf", "actions: nothing\n");
   const through = await proxy(t, url);
   const done = await run(1, ["push", folder], { url: through.url });
-  assert.match(done.printed, /error\[missing-action\][^]*nothing is stored: correct the errors first, which `ztp validate` lists/);
+  assert.match(done.printed, /error\[bad-definition\][^]*nothing is stored: correct the errors first, which `ztp validate` lists/);
   assert.deepEqual(through.requests, []);
   // The error is not in the part that is pushed.
   await run(0, ["push", folder, "--only", "files"], { url: through.url });
+});
+
+test("a file that was put into the store by hand is not missing, and one that is in neither stops a push", async (t) => {
+  const folder = dataRoot(t);
+  write(folder, "definitions/leaf", "actions:\n- action: install_image\n  attributes: {url: files/images/EOS.swi, version: 4.31.1F}\n");
+  assert.match((await run(1, ["validate", folder])).printed, /warning\[missing-file\]/);
+  const through = await proxy(t, url);
+  const refused = await run(1, ["push", folder], { url: through.url });
+  assert.match(refused.printed, /error\[missing-file\][^]*nothing is stored/);
+  assert.deepEqual(changes(through.requests), []);
+  await worker.r2.put("files/images/EOS.swi", "an image");
+  assert.doesNotMatch((await run(0, ["push", folder])).printed, /missing-file/);
+  await run(0, ["push", folder, "--prune"]);
+  assert.notEqual(await worker.r2.head("files/images/EOS.swi"), null);
+});
+
+test("what was allowed is in the plan and in the audit log", async (t) => {
+  const folder = dataRoot(t);
+  write(folder, "definitions/leaf", "actions:\n- {action: nothing}\n- {action: copy_file, attributes: {src_url: files/nothing, dst_url: /mnt/flash/x}}\n");
+  write(folder, "definitions/old", "actions: 1\n");
+  write(folder, "validate.toml", "[[allow]]\nkinds = [\"missing-file\"]\npaths = [\"definitions\"]\n");
+  await run(1, ["push", folder]);
+  const done = await run(0, ["push", folder, "--allow", "missing-action"]);
+  assert.match(done.printed, /add +definitions\/leaf  \d+ B: allowed in spite of missing-action,missing-file\n/);
+  const entries = (await run(0, ["log", "--json"])).out.trim().split("\n").map((line) => JSON.parse(line));
+  const forced = entries.filter((entry) => entry.forced).map(({ target, detail }) => [target, detail]);
+  // No pattern names the other one, which the server finds broken: this is no reason to stop.
+  assert.deepEqual(forced.sort(), [["definitions/leaf", "in spite of missing-action,missing-file"], ["definitions/old", null]]);
+  assert.equal(await worker.kv.get("validate.toml"), null);
 });
 
 test("--only pushes and pulls a part, and a path that selects nothing is an error", async (t) => {

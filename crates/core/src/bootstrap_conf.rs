@@ -1,5 +1,7 @@
 //! `bootstrap/bootstrap.conf`: the log destinations of the client script, and its XMPP account.
 
+use std::net::Ipv6Addr;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::yaml::{self, Diagnostic, Node, Value};
@@ -70,13 +72,37 @@ fn check_logging_entry(entry: &Node) -> Result<(), Diagnostic> {
 }
 
 fn is_destination(text: &str) -> bool {
+    if let Some((_, port)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return port.is_empty() || is_port(port.strip_prefix(':'));
+    }
     match text.split_once(':') {
         Some(("file", path)) => !path.is_empty(),
         Some(_) => text
             .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()),
+            .is_some_and(|(host, port)| !host.is_empty() && is_port(Some(port))),
         None => !text.is_empty(),
     }
+}
+
+fn is_port(text: Option<&str>) -> bool {
+    text.is_some_and(|text| text.parse::<u16>().is_ok())
+}
+
+/// The spelling of a destination that clients understand, if this is another one: an address of IPv6 without brackets, or
+/// a URL. The reference sends both to its clients, and so does this server.
+pub fn corrected(text: &str) -> Option<String> {
+    if text.starts_with("file:") {
+        return None;
+    }
+    let host = match text.split_once("://") {
+        Some((_, rest)) => rest.split('/').next().unwrap_or(rest),
+        None => text,
+    };
+    let host = match host.parse::<Ipv6Addr>() {
+        Ok(_) => format!("[{host}]"),
+        Err(_) => host.to_owned(),
+    };
+    (host != text).then_some(host)
 }
 
 fn wrong(node: &Node, what: &str, expected: &str) -> Diagnostic {
@@ -88,7 +114,7 @@ fn wrong(node: &Node, what: &str, expected: &str) -> Diagnostic {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{corrected, parse};
 
     #[test]
     fn the_response_always_has_logging_and_xmpp() {
@@ -146,6 +172,26 @@ mod tests {
             ),
         ] {
             assert_eq!(parse(text).unwrap_err().to_string(), reason, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_destination_is_corrected_if_clients_do_not_understand_it() {
+        for (text, expected) in [
+            ("2001:db8::514", Some("[2001:db8::514]")),
+            ("udp://192.0.2.5:514", Some("192.0.2.5:514")),
+            ("tcp://[2001:db8::5]:514/", Some("[2001:db8::5]:514")),
+            ("192.0.2.5:514", None),
+            ("[2001:db8::514]", None),
+            ("[2001:db8::514]:514", None),
+            ("file:/tmp/a://b", None),
+            ("host", None),
+        ] {
+            assert_eq!(corrected(text).as_deref(), expected, "{text}");
+            if let Some(expected) = expected {
+                let entry = format!("logging: [{{destination: '{expected}', level: INFO}}]");
+                assert!(parse(&entry).is_ok(), "{expected}");
+            }
         }
     }
 }

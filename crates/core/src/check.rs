@@ -19,11 +19,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::content::ContentKind;
 use crate::definition::{Attributes, Definition};
+use crate::key::POOLS;
 use crate::node::Identifier;
 use crate::pool::Pool;
 use crate::yaml::{self, Node, Position};
 
-pub use contents::{Content, Contents, Index, Listed, PoolFile, SERVER_CONF};
+pub use contents::{Content, Contents, Elsewhere, Index, Listed, PoolFile, SERVER_CONF};
 pub use document::document;
 pub use finding::{Finding, FindingKind, Note, Severity};
 pub use keys::MAX_ACTION_BYTES;
@@ -69,6 +70,7 @@ pub fn check(contents: &dyn Contents, identifier: Identifier, site: Option<&str>
     check.neighbordb();
     check.definitions();
     check.pools();
+    check.settle();
     let mut validation = Validation {
         findings: Vec::new(),
         notes: check.notes,
@@ -92,6 +94,10 @@ struct Check<'c> {
     attributes: BTreeMap<String, Attributes>,
     /// Pool, with its site if it has one -> the nodes that are certain to call it.
     static_users: BTreeMap<String, BTreeSet<String>>,
+    /// The keys of the definitions that neighbordb names; `None` if it is not stored here, or not valid.
+    named: Option<BTreeSet<String>>,
+    /// The names of the pools that a definition calls, without sites.
+    called: BTreeSet<String>,
 }
 
 impl<'c> Check<'c> {
@@ -107,6 +113,8 @@ impl<'c> Check<'c> {
             pools: BTreeMap::new(),
             attributes: BTreeMap::new(),
             static_users: BTreeMap::new(),
+            named: None,
+            called: BTreeSet::new(),
         }
     }
 }
@@ -114,6 +122,49 @@ impl<'c> Check<'c> {
 impl Check<'_> {
     fn add(&mut self, finding: Finding) {
         self.findings.push(finding);
+    }
+
+    /// Adds a finding about content that is missing here, with a similar name if there is one. It is a warning as long as
+    /// nobody has looked elsewhere.
+    fn add_missing(&mut self, finding: Finding, found: Elsewhere, meant: Option<&str>) {
+        let meant = meant.map(|meant| format!("did you mean '{meant}'?"));
+        self.add(match found {
+            Elsewhere::Yes => return,
+            Elsewhere::No => Finding {
+                help: meant,
+                ..finding
+            },
+            Elsewhere::Unknown => {
+                let help = meant.unwrap_or_else(|| finding.kind.help().to_owned());
+                let help =
+                    format!("{help}; `ztp push` stops if the server does not have it, either");
+                finding.as_warning().with_help(help)
+            }
+        });
+    }
+
+    /// Makes warnings of the errors in definitions and pools that nothing names: no switch receives them.
+    fn settle(&mut self) {
+        let Some(named) = &self.named else { return };
+        let of_definition = |key: &str| key.starts_with("definitions/");
+        let is_whole = !self.findings.iter().any(|finding| {
+            finding.kind == FindingKind::BadDefinition
+                && (!of_definition(&finding.key) || named.contains(&finding.key))
+        });
+        let is_called = |pool: &str| {
+            let shared = pool.split_once('/').map(|(_, shared)| shared);
+            let mut names = [Some(pool), shared].into_iter().flatten();
+            !is_whole || names.any(|name| self.called.contains(name))
+        };
+        for finding in &mut self.findings {
+            let unused = match finding.key.strip_prefix(POOLS) {
+                Some(pool) => !is_called(pool),
+                None => of_definition(&finding.key) && !named.contains(&finding.key),
+            };
+            if unused {
+                finding.severity = Severity::Warning;
+            }
+        }
     }
 
     /// The text of a document; a finding if it is stored and cannot be read.

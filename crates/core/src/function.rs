@@ -1,4 +1,4 @@
-//! The functions that compare a neighbor's name in a pattern: `exact`, `regex`, `includes`, `excludes`.
+//! The functions that compare a neighbor's name in a pattern: `exact`, `host`, `regex`, `includes`, `excludes`.
 
 use std::fmt;
 
@@ -10,6 +10,13 @@ use super::pyregex::{Budget, Indeterminate, PyRegex};
 pub enum Function {
     /// The name equals the string. A plain value has this meaning.
     Exact(Box<str>),
+    /// The host of the name equals the string in any case. Which domain follows does not count.
+    Host(Box<str>),
+    /// A port in the short form that EOS prints, and its full name: `Et49/1`, which LLDP announces as `Ethernet49/1`.
+    Port {
+        short: Box<str>,
+        full: Box<str>,
+    },
     /// Python's `re.match` finds a match.
     Regex(PyRegex),
     Includes(Box<str>),
@@ -20,8 +27,12 @@ pub enum Function {
 type Constructor = fn(&str) -> Result<Function, String>;
 
 /// Every function with its name.
-const FUNCTIONS: [(&str, Constructor); 4] = [
+const FUNCTIONS: [(&str, Constructor); 5] = [
     ("exact", |argument| Ok(Function::Exact(argument.into()))),
+    ("host", |argument| match SystemName::of(argument).host {
+        "" => Err("has no host before the domain".to_owned()),
+        host => Ok(Function::Host(host.into())),
+    }),
     ("regex", |argument| {
         let regex = PyRegex::new(argument);
         let regex =
@@ -82,6 +93,20 @@ impl Function {
         make(argument).map_err(|reason| format!("'{shown}' {reason}"))
     }
 
+    /// As a condition on a port: a plain name in the short form of EOS means the interface of that name, too.
+    pub fn on_port(self) -> Function {
+        match self {
+            Function::Exact(short) => match full_name(&short) {
+                Some(full) => Function::Port {
+                    full: full.into(),
+                    short,
+                },
+                None => Function::Exact(short),
+            },
+            other => other,
+        }
+    }
+
     /// Whether a name satisfies the condition.
     ///
     /// # Errors
@@ -91,6 +116,8 @@ impl Function {
         budget.spend(1 + name.len() as u64 / 32)?;
         match self {
             Function::Exact(wanted) => Ok(**wanted == *name),
+            Function::Host(host) => Ok(SystemName::of(name).host.eq_ignore_ascii_case(host)),
+            Function::Port { short, full } => Ok(**short == *name || **full == *name),
             Function::Regex(regex) => regex.is_match(name, budget),
             Function::Includes(part) => Ok(name.contains(&**part)),
             Function::Excludes(part) => Ok(!name.contains(&**part)),
@@ -101,10 +128,57 @@ impl Function {
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Function::Exact(wanted) => write!(f, "'{}'", Expression(wanted)),
+            Function::Exact(wanted) | Function::Port { short: wanted, .. } => {
+                write!(f, "'{}'", Expression(wanted))
+            }
+            Function::Host(host) => write!(f, "host('{}')", Expression(host)),
             Function::Regex(regex) => write!(f, "regex('{}')", Expression(regex.as_str())),
             Function::Includes(part) => write!(f, "includes('{}')", Expression(part)),
             Function::Excludes(part) => write!(f, "excludes('{}')", Expression(part)),
+        }
+    }
+}
+
+/// The full name of an interface in the short form of `show` commands: `Et49/1`, `Ma0`, `Po1`.
+fn full_name(short: &str) -> Option<String> {
+    let kinds = [
+        ("Et", "Ethernet"),
+        ("Ma", "Management"),
+        ("Po", "Port-Channel"),
+    ];
+    let (numbers, kind) = kinds
+        .into_iter()
+        .find_map(|(short_kind, kind)| Some((short.strip_prefix(short_kind)?, kind)))?;
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    numbers
+        .split('/')
+        .all(is_number)
+        .then(|| format!("{kind}{numbers}"))
+}
+
+/// A system name in LLDP: a host, with or without its domain.
+pub(crate) struct SystemName<'a> {
+    pub host: &'a str,
+    pub domain: Option<&'a str>,
+}
+
+impl SystemName<'_> {
+    /// Splits off the domain. An IP address has no domain, although it has dots: the last label of a domain begins with a
+    /// letter (RFC 3696, 2).
+    pub fn of(name: &str) -> SystemName<'_> {
+        let parts = name.split_once('.').filter(|(_, domain)| {
+            let top = domain.trim_end_matches('.').rsplit('.').next();
+            top.is_some_and(|label| label.starts_with(|c: char| c.is_ascii_alphabetic()))
+        });
+        match parts {
+            Some((host, domain)) => SystemName {
+                host,
+                domain: Some(domain),
+            },
+            None => SystemName {
+                host: name,
+                domain: None,
+            },
         }
     }
 }
@@ -118,6 +192,8 @@ mod tests {
         for (text, expected) in [
             ("spine1", "'spine1'"),
             ("exact('spine1')", "'spine1'"),
+            ("host('spine1')", "host('spine1')"),
+            ("host('spine1.example.net')", "host('spine1')"),
             ("regex('spine\\d+')", "regex('spine\\d+')"),
             ("regex(\"a'b\")", "regex('a'b')"),
             ("regex('(a|b|)c')", "regex('(a|b|)c')"),
@@ -150,6 +226,7 @@ mod tests {
             "exact()",
             "regex('(')",
             "regex('a\")",
+            "host('.example.net')",
         ] {
             assert!(Function::parse(text).is_err(), "{text}");
         }
@@ -165,6 +242,12 @@ mod tests {
             ("includes('pine')", "spine10", true),
             ("excludes('pine')", "spine10", false),
             ("excludes('leaf')", "", true),
+            ("host('spine1')", "spine1", true),
+            ("host('spine1')", "SPINE1.dc1.example.net", true),
+            ("host('Spine1.example.net')", "spine1.example.org", true),
+            ("host('spine1')", "spine10", false),
+            ("host('spine1')", "spine", false),
+            ("host('192.0.2.1')", "192.0.2.2", false),
         ] {
             let function = Function::parse(function).unwrap();
             assert_eq!(
@@ -172,6 +255,26 @@ mod tests {
                 Ok(expected),
                 "{function} {name}"
             );
+        }
+    }
+
+    #[test]
+    fn a_port_in_the_short_form_of_eos_is_also_its_full_name() {
+        for (port, name, expected) in [
+            ("Et49/1", "Ethernet49/1", true),
+            ("Et49/1", "Et49/1", true),
+            ("Ma0", "Management0", true),
+            ("Po1", "Port-Channel1", true),
+            ("Et49/1", "Ethernet49", false),
+            ("Eth1", "Ethernet1", false),
+            ("et1", "Ethernet1", false),
+            ("Et", "Ethernet", false),
+            ("Ethernet1", "Et1", false),
+        ] {
+            let function = Function::parse(port).unwrap().on_port();
+            let accepts = function.accepts(name, &mut Budget::new(1000));
+            assert_eq!(accepts, Ok(expected), "{port} {name}");
+            assert_eq!(function.to_string(), format!("'{port}'"));
         }
     }
 }

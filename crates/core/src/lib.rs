@@ -37,9 +37,11 @@ pub mod pattern;
 pub mod plugin;
 pub mod pool;
 pub mod record;
+pub mod script;
 pub mod secrets;
 pub mod session;
 pub mod settings;
+pub mod stock;
 pub mod template;
 
 pub use pyregex;

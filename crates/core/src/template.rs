@@ -72,6 +72,22 @@ impl Template {
     }
 }
 
+/// The names of all placeholders in a text, each with the place of its `$` in bytes.
+pub fn names(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let dollar = at + text.get(at..)?.find('$')?;
+            let rest = text.get(dollar + 1..).unwrap_or_default();
+            if let Some(Placeholder { name, rest }) = placeholder(rest) {
+                at = text.len() - rest.len();
+                return Some((dollar, name));
+            }
+            at = dollar + 1 + usize::from(rest.starts_with('$'));
+        }
+    })
+}
+
 /// The name after a `$`, and the rest of the text.
 struct Placeholder<'a> {
     name: &'a str,
@@ -133,6 +149,12 @@ mod tests {
                 "{template}"
             );
         }
+    }
+
+    #[test]
+    fn the_names_of_all_placeholders_are_found() {
+        let found: Vec<_> = super::names("$a ${b}$c $$d $1 ${e $$$f").collect();
+        assert_eq!(found, [(0, "a"), (3, "b"), (7, "c"), (23, "f")]);
     }
 
     #[test]

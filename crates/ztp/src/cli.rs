@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use ztp_core::check::FindingKind;
 use ztp_core::credentials;
 use ztp_core::node::Identifier;
 use ztp_core::printable::Printable;
 
 use crate::report::Format;
+use crate::validate::allow;
 
 /// Zero-touch provisioning content as code: check it, push it, and see the definition that a switch would get.
 ///
@@ -183,8 +185,8 @@ Examples:
   ztp validate . --format github               in GitHub Actions: shown next to the changed lines
   ztp validate . --format json | jq '.findings[] | select(.severity == \"error\")'
 
-It changes no file and runs none: actions are compiled with this machine's python3,
-not executed. `ztp kinds` lists what can be found.";
+It changes no file and runs none. `ztp kinds` lists what can be found. Errors are what refuses a switch,
+or gives it what nobody wants; everything else is a warning.";
 
 #[derive(Debug, Args)]
 pub struct ValidateArgs {
@@ -201,6 +203,14 @@ pub struct ValidateArgs {
     /// before resources/POOL
     #[arg(long, value_parser = site_name)]
     pub site: Option<String>,
+    /// The server that DIR comes from, as HOST or URL: texts that name it are found [default: that of
+    /// ztpserver.conf in DIR]
+    #[arg(long, value_name = "HOST")]
+    pub old_server: Option<String>,
+    /// Allow findings of this kind, as `ztp kinds` names it; may be given many times. A file
+    /// validate.toml in DIR allows some for good
+    #[arg(long, value_name = "KIND", value_parser = allow::kind)]
+    pub allow: Vec<FindingKind>,
 }
 
 const EXPLAIN_EXAMPLES: &str = "\
@@ -250,9 +260,11 @@ Examples:
   ztp push . --dry-run                         show the plan, store nothing
   ztp push .                                   store what differs
   ztp push . --only definitions/leaf           store one file
+  ztp push . --allow missing-file              in spite of files that are missing
   ztp push . --prune                           and delete pushed keys that DIR no longer has
 
-A push begins with `ztp validate`, and stores nothing if that finds an error. It never changes
+A push begins with `ztp validate`, and stores nothing if that finds an error, unless it is allowed; content
+on the server counts as well. Warnings do not stop it. It never changes
 nodes/ID/.node, or a startup-config that the switch itself has stored since the last push. A value
 that somebody else has changed since the last push or pull of DIR stays, and the difference is shown.
 Run it again after an interruption: it resumes.";
@@ -291,6 +303,13 @@ pub struct ChangeArgs {
     /// Store nodes/ID/.node, too, as after moving to another account
     #[arg(long)]
     pub with_facts: bool,
+    /// Store the unchanged client, actions and packages of ZTPServer, too
+    #[arg(long)]
+    pub with_stock: bool,
+    /// Allow findings of this kind, as `ztp kinds` names it; may be given many times. A file
+    /// validate.toml in DIR allows some for good
+    #[arg(long, value_name = "KIND", value_parser = allow::kind)]
+    pub allow: Vec<FindingKind>,
 }
 
 #[derive(Debug, Args)]

@@ -1,13 +1,14 @@
 //! A data_root on disk: every file below DIR by its key. Symbolic links are followed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use ztp_core::check::{Contents, Finding, FindingKind, Listed, SERVER_CONF};
+use ztp_core::check::{Contents, Elsewhere, Finding, FindingKind, Listed, SERVER_CONF};
 use ztp_core::content::{ContentKind, NotContent, Store};
 
+use crate::validate::allow;
 use crate::{Failure, display_path, regular};
 
 /// The largest ztpserver.conf, in bytes; ZTPServer's own has 1 KB.
@@ -22,6 +23,12 @@ pub struct DataRoot {
     others: BTreeMap<String, u64>,
     /// The files and folders that are not uploaded.
     pub left_alone: Vec<LeftAlone>,
+    /// The keys of leftovers, which are not uploaded either.
+    pub leftovers: BTreeSet<String>,
+    /// The keys of stock files of ZTPServer, which are not uploaded either; with the releases that have them.
+    pub stock: BTreeMap<String, String>,
+    /// The keys that are on the server, and stay there; `None`: no server was asked.
+    pub stored: Option<BTreeSet<String>>,
     /// Problems of this file system: names that are not UTF-8, links, special files.
     pub findings: Vec<Finding>,
 }
@@ -62,6 +69,9 @@ impl DataRoot {
             files: BTreeMap::new(),
             others: BTreeMap::new(),
             left_alone: Vec::new(),
+            leftovers: BTreeSet::new(),
+            stock: BTreeMap::new(),
+            stored: None,
             findings: Vec::new(),
         };
         let walk = WalkDir::new(folder)
@@ -88,6 +98,11 @@ impl DataRoot {
     pub fn server_conf(&self) -> Option<Vec<u8>> {
         self.others.get(SERVER_CONF)?;
         self.read(SERVER_CONF).ok()
+    }
+
+    /// Whether DIR has a file for a key, although it is not uploaded.
+    pub fn is_set_aside(&self, key: &str) -> bool {
+        self.leftovers.contains(key) || self.stock.contains_key(key)
     }
 
     /// Whether the Worker reads no file in a folder. Then the folder is added to `left_alone`.
@@ -143,6 +158,7 @@ impl DataRoot {
                 self.files.insert(key, File { kind, path, size });
                 return;
             }
+            Err(NotContent::Foreign) if key == allow::FILE => None,
             Err(NotContent::Foreign) => Some("not part of a data_root"),
             Err(NotContent::ServerConf) => Some("settings are [vars] in wrangler.toml"),
             // The check reports it.
@@ -228,5 +244,13 @@ impl Contents for DataRoot {
             _ => Store::Kv.max_value_bytes(),
         };
         regular::read(&self.path.join(key), limit).map_err(|error| error.to_string())
+    }
+
+    fn elsewhere(&self, key: &str) -> Elsewhere {
+        match &self.stored {
+            None => Elsewhere::Unknown,
+            Some(stored) if stored.contains(key) => Elsewhere::Yes,
+            Some(_) => Elsewhere::No,
+        }
     }
 }

@@ -20,6 +20,7 @@ mod regular;
 mod report;
 mod seen;
 mod servers;
+mod set_aside;
 mod terminal;
 mod validate;
 
@@ -30,13 +31,16 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use serde_json::json;
 
-use ztp_core::check::{FindingKind, ServerConf, Validation};
+use ztp_core::check::{FindingKind, ServerConf};
 use ztp_core::node::Identifier;
 
 use cli::{Cli, Command};
 use data_root::DataRoot;
 use report::{Format, Report};
+use set_aside::Wanted;
 use terminal::display;
+use validate::Checked;
+use validate::allow::Allow;
 
 /// No findings, and everything was done.
 const CLEAN: u8 = 0;
@@ -96,15 +100,16 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     let api = || servers::connect(url);
     match command {
         Command::Validate(args) => {
-            let root = DataRoot::scan(&args.dir)?;
-            let validation = validate::validate(
-                &root,
-                identifier(args.identifier, &root)?,
-                args.site.as_deref(),
-            );
+            let allow = Allow::load(&args.dir, &args.allow)?;
+            let mut root = DataRoot::scan(&args.dir)?;
+            let identifier = identifier(args.identifier, &root)?;
+            root.set_aside(identifier, &Wanted::default());
+            let site = args.site.as_deref();
+            let old_server = args.old_server.as_deref();
+            let checked = validate::validate(&root, identifier, site, old_server, &allow);
             let format = if json { Format::Json } else { args.format };
-            terminal::write(&report(&root, &validation).render(format))?;
-            Ok(match validation.findings.is_empty() {
+            terminal::write(&report(&root, &checked).render(format))?;
+            Ok(match checked.validation.findings.is_empty() {
                 true => CLEAN,
                 false => FINDINGS,
             })
@@ -181,11 +186,12 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     }
 }
 
-fn report<'a>(root: &'a DataRoot, validation: &'a Validation) -> Report<'a> {
+fn report<'a>(root: &'a DataRoot, checked: &'a Checked) -> Report<'a> {
     Report {
         folder: &root.path,
-        findings: &validation.findings,
-        notes: &validation.notes,
+        findings: &checked.validation.findings,
+        allowed: &checked.allowed,
+        notes: &checked.validation.notes,
         files: root.files.len(),
     }
 }
@@ -206,8 +212,8 @@ fn identifier(given: Option<Identifier>, root: &DataRoot) -> Result<Identifier, 
 }
 
 /// Prints findings as text, for commands other than `validate`.
-fn display_findings(root: &DataRoot, validation: &Validation) -> Result<(), Failure> {
-    terminal::write(&report(root, validation).render(Format::Text))
+fn display_findings(root: &DataRoot, checked: &Checked) -> Result<(), Failure> {
+    terminal::write(&report(root, checked).render(Format::Text))
 }
 
 /// A path in a message.

@@ -1,14 +1,16 @@
 //! `ztp push`: validate, compare, show the plan, store the differences.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::{Value as Json, json};
 use ureq::http::Method;
 
+use ztp_core::check::{Finding, Severity};
 use ztp_core::content::{ContentKind, Store};
 use ztp_core::key::Record;
 use ztp_core::path::encode_segment;
+use ztp_core::stock;
 
 use crate::api::{Api, Call, Content, Reply, Stored, content_path, store_of};
 use crate::cli::{ChangeArgs, Only, PushArgs};
@@ -20,8 +22,10 @@ use crate::parallel::{self, AT_ONCE};
 use crate::plan::{Item, Plan, Step};
 use crate::seen::Seen;
 use crate::servers::connect;
+use crate::set_aside::Wanted;
 use crate::terminal::line;
-use crate::validate::validate;
+use crate::validate::allow::Allow;
+use crate::validate::{Checked, validate};
 use crate::{CLEAN, FINDINGS, Failure, display, display_findings, display_path, identifier};
 
 /// The size from which an object is uploaded in parts, in bytes: an interrupted upload resumes with the next part.
@@ -85,6 +89,71 @@ pub struct Push<'a> {
     seen: Seen,
     /// The content on the server when the push began.
     list: BTreeMap<String, Stored>,
+    /// The keys with problems that the server may refuse, and that do not stop this push. Each with the kinds that the
+    /// operator allows.
+    overrides: BTreeMap<String, BTreeSet<&'static str>>,
+}
+
+/// The checks of a push.
+struct Checks<'a> {
+    args: &'a ChangeArgs,
+    allow: Allow,
+}
+
+impl Checks<'_> {
+    /// Checks the data_root, with the content on the server if that is known.
+    fn run(&self, list: Option<&BTreeMap<String, Stored>>) -> Result<(DataRoot, Checked), Failure> {
+        let args = self.args;
+        let mut root = DataRoot::scan(&args.dir)?;
+        let identifier = identifier(args.identifier, &root)?;
+        root.stored = list.map(|list| {
+            let is_pruned = |stored: &&Stored| {
+                args.prune
+                    && stored.is_pushed()
+                    && args.only.includes(&stored.key)
+                    && !root.files.contains_key(&stored.key)
+            };
+            let stay = list.values().filter(|stored| !is_pruned(stored));
+            stay.map(|stored| stored.key.clone()).collect()
+        });
+        let client = list.and_then(|list| list.get("bootstrap/bootstrap"));
+        let sha1 = client.and_then(|client| client.sha1.as_deref());
+        let wanted = Wanted {
+            only: Some(&args.only),
+            stock: args.with_stock,
+            own_client: client.is_some() && !sha1.is_some_and(stock::is_client),
+        };
+        root.set_aside(identifier, &wanted);
+        let mut checked = validate(&root, identifier, args.site.as_deref(), None, &self.allow);
+        let is_selected = |finding: &Finding| args.only.includes(&finding.key);
+        checked.validation.findings.retain(is_selected);
+        checked.allowed.retain(is_selected);
+        Ok((root, checked))
+    }
+
+    fn refuse(&self, root: &DataRoot, checked: &Checked, json: bool) -> Result<(), Failure> {
+        if !json {
+            display_findings(root, checked)?;
+        }
+        Err(Failure::refused(
+            "nothing is stored: correct the errors first, which `ztp validate` lists, or allow them with --allow KIND",
+        ))
+    }
+}
+
+/// The keys whose findings are errors to the server, which sees one document at a time, but not to this push.
+fn overrides(checked: &Checked) -> BTreeMap<String, BTreeSet<&'static str>> {
+    let mut overrides: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
+    for finding in &checked.validation.findings {
+        if finding.kind.severity() == Severity::Error {
+            overrides.entry(finding.key.clone()).or_default();
+        }
+    }
+    for finding in checked.allowed.iter().filter(|finding| finding.is_error()) {
+        let kinds = overrides.entry(finding.key.clone()).or_default();
+        kinds.insert(finding.kind.id());
+    }
+    overrides
 }
 
 /// The result of a push.
@@ -103,28 +172,38 @@ impl<'a> Push<'a> {
     /// # Errors
     /// It has errors, which are displayed, or cannot be read, or the server fails.
     pub fn prepare(args: &'a ChangeArgs, url: Option<&str>, json: bool) -> Result<Self, Failure> {
-        let (root, only) = (DataRoot::scan(&args.dir)?, &args.only);
-        let identifier = identifier(args.identifier, &root)?;
-        let mut validation = validate(&root, identifier, args.site.as_deref());
-        let findings = &mut validation.findings;
-        findings.retain(|finding| only.includes(&finding.key));
-        if !findings.is_empty() && !json {
-            display_findings(&root, &validation)?;
-        }
-        if validation.has_errors() {
-            let problem = "nothing is stored: correct the errors first, which `ztp validate` lists";
-            return Err(Failure::refused(problem));
+        let only = &args.only;
+        let checks = Checks {
+            allow: Allow::load(&args.dir, &args.allow)?,
+            args,
+        };
+        // Before the server is asked: most errors do not depend on it.
+        let (root, checked) = checks.run(None)?;
+        if checked.has_errors() {
+            checks.refuse(&root, &checked, json)?;
         }
         let api = connect(url)?;
+        let list = api.list()?;
+        let (root, checked) = checks.run(Some(&list))?;
+        if checked.has_errors() {
+            checks.refuse(&root, &checked, json)?;
+        }
+        let is_clean = checked.validation.findings.is_empty()
+            && checked.allowed.is_empty()
+            && root.stock.is_empty();
         if !json {
+            if !is_clean {
+                display_findings(&root, &checked)?;
+            }
             let from = display_path(&root.path);
             display(&format!("from {from} to {}\n", api.url))?;
         }
         let mut push = Self {
             args,
             seen: Seen::load(&root.path, &api.url)?,
-            list: api.list()?,
+            list,
             plan: Plan::default(),
+            overrides: overrides(&checked),
             root,
             api,
         };
@@ -144,9 +223,15 @@ impl<'a> Push<'a> {
             .collect();
         files.sort_by_key(|(key, file)| (rank(&file.kind), *key));
         let items = parallel::map(files, AT_ONCE, |(key, file)| self.item(key, file))?;
-        for item in items.iter().filter(|item| item.step == Step::Unchanged) {
-            if let Some(file) = &item.file {
-                self.seen.set(&item.key, &file.sha1);
+        let mut items = items;
+        for item in &mut items {
+            match (item.step, &item.file) {
+                (Step::Unchanged, Some(file)) => self.seen.set(&item.key, &file.sha1),
+                (Step::Add | Step::Change, _) => {
+                    let allowed = self.allowed(&item.key);
+                    item.reason = allowed.map(|kinds| format!("allowed in spite of {kinds}"));
+                }
+                _ => {}
             }
         }
         self.plan.items = items;
@@ -189,6 +274,13 @@ impl<'a> Push<'a> {
         Ok(self.unless_changed(item))
     }
 
+    /// The kinds of findings that the operator allows for a key.
+    fn allowed(&self, key: &str) -> Option<String> {
+        let kinds = self.overrides.get(key).filter(|kinds| !kinds.is_empty())?;
+        let kinds: Vec<&str> = kinds.iter().copied().collect();
+        Some(kinds.join(","))
+    }
+
     /// A conflict instead, if somebody else has changed the value since the last push or pull.
     fn unless_changed(&self, mut item: Item) -> Item {
         if let Some(stored) = &item.stored
@@ -209,10 +301,11 @@ impl<'a> Push<'a> {
     /// Adds the stored keys without a file to the plan. It deletes only keys that a push has stored and
     /// that have not changed since.
     fn prune(&mut self) {
-        let gone = self
-            .list
-            .iter()
-            .filter(|(key, _)| self.args.only.includes(key) && !self.root.files.contains_key(*key));
+        let root = &self.root;
+        let gone = self.list.iter().filter(|(key, _)| {
+            let is_there = root.files.contains_key(*key) || root.is_set_aside(key);
+            self.args.only.includes(key) && !is_there
+        });
         let items = gone.map(|(key, stored)| {
             let mut item = Item::new(key, Step::Delete, None);
             item.stored = Some(stored.clone());
@@ -325,7 +418,12 @@ impl<'a> Push<'a> {
         };
         bar.set_message(line(&item.key));
         let doing = format!("storing {}", item.key);
-        let force = if self.args.force { "&force=1" } else { "" };
+        let allowed = self.allowed(&item.key);
+        let allowed = allowed.map(|kinds| format!("&allowed={kinds}"));
+        let mut options = allowed.unwrap_or_default();
+        if self.args.force || self.overrides.contains_key(&item.key) {
+            options += "&force=1";
+        }
         let (size, sha1, sha256) = (file.size, &file.sha1, &file.sha256);
         if is_large(item) {
             let body = json!({"key": item.key, "size": size, "sha1": sha1, "sha256": sha256});
@@ -337,7 +435,7 @@ impl<'a> Push<'a> {
             };
         }
         let path = content_path(&item.key);
-        let path = format!("{path}?via=push&sha1={sha1}&sha256={sha256}{force}");
+        let path = format!("{path}?via=push&sha1={sha1}&sha256={sha256}{options}");
         let content = Content::File(&local.path, 0, size, bar);
         let call = Call::new(doing, Method::PUT, path).content(content);
         self.outcome(item, self.api.send(&call.replacing(item.etag()))?)
@@ -375,7 +473,9 @@ impl<'a> Push<'a> {
             let content = Content::File(&local.path, from, length, bar);
             self.api.json(&call.content(content)).map(drop)
         })?;
-        let path = format!("{upload}/complete?via=push");
+        let allowed = self.allowed(&item.key);
+        let allowed = allowed.map(|kinds| format!("&allowed={kinds}"));
+        let path = format!("{upload}/complete?via=push{}", allowed.unwrap_or_default());
         let complete = Call::new(doing, Method::POST, path);
         self.outcome(item, self.api.send(&complete)?)
     }
@@ -503,6 +603,11 @@ impl Only {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         self.only.is_empty() || self.only.iter().any(below)
+    }
+
+    /// Whether a path is exactly this key.
+    pub fn names(&self, key: &str) -> bool {
+        self.only.iter().any(|path| path == key)
     }
 
     /// Checks that each path selects a key.

@@ -35,6 +35,8 @@ pub struct Report<'a> {
     /// The folder that the keys of findings are relative to.
     pub folder: &'a Path,
     pub findings: &'a [Finding],
+    /// The findings that the operator allows.
+    pub allowed: &'a [Finding],
     /// Notes, which are not findings: files left alone, settings to make.
     pub notes: &'a [Note],
     /// The number of files.
@@ -85,7 +87,7 @@ impl Report<'_> {
     }
 
     fn snippet(&self, finding: &Finding) -> String {
-        let level = match finding.kind.severity() {
+        let level = match finding.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
@@ -124,13 +126,12 @@ impl Report<'_> {
     }
 
     fn json(&self) -> String {
-        let findings: Vec<_> = self
-            .findings
-            .iter()
-            .map(|finding| {
+        let list = |findings: &[Finding]| -> Vec<_> {
+            let findings = findings.iter();
+            let findings = findings.map(|finding| {
                 json!({
                     "kind": finding.kind.id(),
-                    "severity": finding.kind.severity().name(),
+                    "severity": finding.severity.name(),
                     "file": finding.key,
                     "line": finding.position.map(|at| at.line),
                     "column": finding.position.map(|at| at.column),
@@ -138,14 +139,17 @@ impl Report<'_> {
                     "message": finding.message,
                     "help": finding.help(),
                 })
-            })
-            .collect();
+            });
+            findings.collect()
+        };
         let notes: Vec<_> = self
             .notes
             .iter()
             .map(|note| note.display(str::to_owned))
             .collect();
-        let report = json!({"files": self.files, "findings": findings, "notes": notes});
+        let (findings, allowed) = (list(self.findings), list(self.allowed));
+        let report =
+            json!({"files": self.files, "findings": findings, "allowed": allowed, "notes": notes});
         terminal::lines(&format!("{report:#}\n"))
     }
 
@@ -157,7 +161,7 @@ impl Report<'_> {
             let _ = write!(
                 out,
                 "::{} file={}",
-                finding.kind.severity().name(),
+                finding.severity.name(),
                 property(&file)
             );
             if let Some(at) = finding.position {
@@ -221,12 +225,13 @@ mod tests {
         let report = Report {
             folder: Path::new("root"),
             findings: &[finding],
+            allowed: &[],
             notes: &[],
             files: 1,
         };
         assert_eq!(
             report.render(Format::Github),
-            "::error file=root/files/a%2Cb,title=broken-link::100%25 of%0Ait; fix or remove the \
+            "::warning file=root/files/a%2Cb,title=broken-link::100%25 of%0Ait; fix or remove the \
              symbolic link\n"
         );
     }

@@ -1,22 +1,109 @@
-//! `ztp validate`: the rules of [`ztp_core::check`], and the checks that need this machine's files and programs.
+//! `ztp validate`: the rules of [`ztp_core::check`], and the checks that need this machine's files.
 
+pub mod allow;
+mod old_server;
+mod python;
+mod python2;
 mod scripts;
+mod templates;
 
-use ztp_core::check::{self, Note, Validation};
+use ztp_core::check::{self, Finding, FindingKind, Note, Validation};
 use ztp_core::node::Identifier;
 
 use crate::data_root::DataRoot;
+use allow::Allow;
 
-/// Checks a data_root. `site`: the site of all nodes without a file `nodes/ID/site`.
-pub fn validate(root: &DataRoot, identifier: Identifier, site: Option<&str>) -> Validation {
+/// The result of a check.
+pub struct Checked {
+    /// Without the findings that are allowed.
+    pub validation: Validation,
+    /// The findings that are allowed.
+    pub allowed: Vec<Finding>,
+}
+
+impl Checked {
+    pub fn has_errors(&self) -> bool {
+        self.validation.has_errors()
+    }
+}
+
+/// Checks a data_root. `site`: the site of all nodes without a file `nodes/ID/site`. `old_server`: the host of the server
+/// that the content comes from, if `ztpserver.conf` does not name it.
+pub fn validate(
+    root: &DataRoot,
+    identifier: Identifier,
+    site: Option<&str>,
+    old_server: Option<&str>,
+    allow: &Allow,
+) -> Checked {
     let mut validation = check::check(root, identifier, site);
     let left_alone = root
         .left_alone
         .iter()
         .map(|left| Note::from(format!("{} is left alone: {}", left.path, left.reason)));
-    validation.notes.splice(..0, left_alone);
-    let scripts = scripts::compile(root);
+    validation.notes.splice(..0, left_alone.chain(stock(root)));
+    let scripts = scripts::check(root);
     validation.notes.extend(scripts.notes);
-    validation.add(root.findings.iter().cloned().chain(scripts.findings));
-    validation
+    let found = root.findings.iter().cloned().chain(scripts.findings);
+    let found = found.chain(leftovers(root)).chain(templates::check(root));
+    validation.add(found.chain(old_server::check(root, old_server)));
+    let (allowed, findings) = std::mem::take(&mut validation.findings)
+        .into_iter()
+        .partition(|finding| allow.allows(finding));
+    validation.findings = findings;
+    let checked = Checked {
+        validation,
+        allowed,
+    };
+    checked.with_note()
+}
+
+/// One warning about all leftovers.
+fn leftovers(root: &DataRoot) -> Option<Finding> {
+    let (first, others) = (root.leftovers.first()?, root.leftovers.len() - 1);
+    let all: Vec<_> = root.leftovers.iter().map(String::as_str).collect();
+    let message = match others {
+        0 => "it looks like a leftover, nothing names it, and it is left alone".to_owned(),
+        _ => format!(
+            "{} files look like leftovers, nothing names them, and they are left alone: {}",
+            others + 1,
+            all.join(", ")
+        ),
+    };
+    Some(Finding::of_file(
+        FindingKind::Leftover,
+        first.as_str(),
+        message,
+    ))
+}
+
+/// One note about all stock files.
+fn stock(root: &DataRoot) -> Option<Note> {
+    let lines = root.stock.iter();
+    let lines = lines.map(|(key, releases)| format!("{key}  of {}", releases.replace(' ', ", ")));
+    (!root.stock.is_empty()).then(|| Note {
+        text: "these files of ZTPServer are unchanged, and are left alone, because the server has its own, which are \
+               better; `ztp push --with-stock` stores them:"
+            .to_owned(),
+        lines: lines.collect(),
+    })
+}
+
+impl Checked {
+    /// With one note about all findings that are allowed.
+    fn with_note(mut self) -> Self {
+        let lines = self.allowed.iter().map(|finding| {
+            let at = finding.position.map(|at| format!(":{}", at.line));
+            let (kind, at) = (finding.kind.id(), at.unwrap_or_default());
+            format!("{kind}  {}{at}: {}", finding.key, finding.message)
+        });
+        let lines: Vec<_> = lines.collect();
+        if !lines.is_empty() {
+            self.validation.notes.push(Note {
+                text: "these findings are allowed, by validate.toml or --allow:".to_owned(),
+                lines,
+            });
+        }
+        self
+    }
 }

@@ -167,7 +167,7 @@ pub enum Reply {
     OtherSite,
     Noted,
     Reported(Reported),
-    Timeline(Timeline),
+    Timeline(Box<Timeline>),
     /// Storage failed: the cause.
     Failed(String),
 }

@@ -28,7 +28,7 @@ use findings::{expect_site, findings};
 use objects::put_object;
 pub use objects::{store_object, summary_of};
 use parameters::Parameters;
-pub use parameters::{conditions, hash, via};
+pub use parameters::{allow, allowed, conditions, hash, via};
 use refusals::unexpected;
 pub use refusals::{expect_object, not_stored};
 use target::site_of;
@@ -207,7 +207,7 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
             }
             let value = RecordValue::new(body.clone()).await?;
             let mut intent = context.intent(Action::Store, key.as_str(), None);
-            intent.forced = parameters.forced(&findings);
+            parameters.overrides(&mut intent, &findings);
             let value = Some(value);
             let conditions = &parameters.conditions;
             change_record(&mut context, intent, &node, record, value, conditions).await?
@@ -216,7 +216,7 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
             let kept = context.storage.keep_bytes(&body, &sha1).await?;
             drop(body);
             let mut intent = context.intent(Action::Store, key.as_str(), None);
-            intent.forced = parameters.forced(&findings);
+            parameters.overrides(&mut intent, &findings);
             let value = StoredValue {
                 kept: Some(kept.clone()),
                 sha1: sha1.clone(),

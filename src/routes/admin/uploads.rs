@@ -188,9 +188,10 @@ pub async fn complete(context: Context<'_>) -> Result<Response, Error> {
             before.etag.clone(),
         ),
         None => {
+            let (via, allowed) = (content::via(&context)?, content::allowed(&context)?);
             let kept = storage.complete_parts(&upload, &received).await?;
-            let via = content::via(&context)?;
-            let intent = context.intent(Action::Store, upload.key.as_str(), None);
+            let mut intent = context.intent(Action::Store, upload.key.as_str(), None);
+            content::allow(&mut intent, allowed.as_deref());
             let change = ObjectChange {
                 body: kept.body()?,
                 sha1: Some(&upload.sha1),

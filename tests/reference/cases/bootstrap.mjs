@@ -22,8 +22,13 @@ export default [
   { name: "no bootstrap script", shows: ["built-in"], requests: [get("/bootstrap")] },
   {
     name: "a bootstrap script with CRLF line ends",
-    shows: ["bytes-kept"],
     content: script("a\r\nb $SERVER\r\n"),
+    requests: [get("/bootstrap")],
+  },
+  {
+    name: "a bootstrap script with a byte order mark",
+    shows: ["byte-order-mark"],
+    content: script("\ufeff#!/usr/bin/python\nb = '$SERVER'\n"),
     requests: [get("/bootstrap")],
   },
   {

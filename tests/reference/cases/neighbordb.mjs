@@ -159,6 +159,20 @@ export default [
     neighbordb: pattern(["Management0: oob1"]),
     seen: { n1: sees({ Management0: "oob1:Ethernet7" }), n2: sees({ Management1: "oob1:Ethernet7" }) },
   }),
+  matching("a device whatever its domain and case", {
+    shows: ["host-function"],
+    neighbordb: pattern(["Ethernet1: host('spine1')"]),
+    seen: { n1: sees({ Ethernet1: "SPINE1.example.net:Ethernet7" }), n2: sees({ Ethernet1: "spine2:Ethernet7" }) },
+  }),
+  matching("ports in the short form of EOS", {
+    shows: ["short-ports"],
+    neighbordb: pattern(["Ethernet1: spine1:Et49/1", "any: spine2:Po1"]),
+    seen: {
+      n1: sees({ Ethernet1: "spine1:Ethernet49/1", Ethernet2: "spine2:Port-Channel1" }),
+      n2: sees({ Ethernet1: "spine1:Et49/1", Ethernet2: "spine2:Po1" }),
+      n3: sees({ Ethernet1: "spine1:Ethernet49/2", Ethernet2: "spine2:Po1" }),
+    },
+  }),
   matching("a node without neighbors and one with", {
     neighbordb: "patterns:\n- {name: nothing connected, definition: leaf, interfaces: [none: 'none:none']}\n- {name: anything connected, definition: spine, interfaces: [any: 'any:any']}\n",
     seen: { n1: {}, n2: spines, n3: sees({ Ethernet1: "" }) },
@@ -198,6 +212,10 @@ export default [
   ...["DCS-7050", "DCS-7050TX-64-F$", "7050", ".*TX", "(?i)dcs", "vEOS"].map((model) =>
     matching(`the model ${model}`, { shows: model === "7050" || model === "vEOS" ? [] : ["usable-patterns"], neighbordb: `patterns:\n- {name: p, definition: leaf, model: '${model}'}\n` }),
   ),
+  matching("a model with its vendor", {
+    shows: ["model-vendor"],
+    neighbordb: pattern(["any: any"], "  model: Arista DCS-7050\n"),
+  }),
   matching("a model and interfaces", { neighbordb: pattern(["Ethernet1: spine1"], "  model: DCS\n"), seen: { n1: spines, n2: sees({ Ethernet1: "core1:x" }) } }),
   matching("a model, of a node that did not say its own", {
     shows: ["no-model"],

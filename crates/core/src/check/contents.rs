@@ -19,6 +19,20 @@ pub trait Contents {
     /// # Errors
     /// Why it cannot be read, for the operator.
     fn read(&self, key: &str) -> Result<Vec<u8>, String>;
+
+    /// Whether a key that is not listed is stored elsewhere, where the Worker finds it: a folder is often only a part.
+    fn elsewhere(&self, _key: &str) -> Elsewhere {
+        Elsewhere::No
+    }
+}
+
+/// Whether a key is stored where a check does not look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Elsewhere {
+    Yes,
+    No,
+    /// No server was asked.
+    Unknown,
 }
 
 /// A key that is stored.
@@ -79,6 +93,14 @@ impl<'c> Index<'c> {
 
     pub fn has(&self, key: &str) -> bool {
         self.content.contains_key(key)
+    }
+
+    /// Whether a key is stored here or elsewhere.
+    pub(super) fn find(&self, key: &str) -> Elsewhere {
+        match self.has(key) {
+            true => Elsewhere::Yes,
+            false => self.contents.elsewhere(key),
+        }
     }
 
     /// The text of a value, if it is stored, no larger than its store takes, and UTF-8.

@@ -1,17 +1,17 @@
 //! Definitions: whether they are valid, and whether the content that they name exists.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
 use crate::assets;
 use crate::definition::{Action, Attributes, Definition, KEYS, Rendered};
-use crate::key::{self, Record};
+use crate::key::{self, NODES, Record};
 use crate::path;
 use crate::plugin::{self, PLUGINS};
 use crate::yaml::{self, Node, Value};
 
-use super::contents::PoolFile;
+use super::contents::{Elsewhere, PoolFile};
 use super::finding::{Finding, FindingKind};
 use crate::content::{self, ContentKind};
 
@@ -75,7 +75,7 @@ impl Check<'_> {
     pub(super) fn definitions(&mut self) {
         let definitions = std::mem::take(&mut self.definitions);
         for (key, definition) in &definitions {
-            self.definition_alone(key);
+            let root = self.definition_alone(key);
             let (scope, site) = match ContentKind::of(key) {
                 Ok(ContentKind::Record(node, _)) => {
                     let own = self.attributes.get(&node).cloned().unwrap_or_default();
@@ -95,7 +95,8 @@ impl Check<'_> {
                     (all, self.site.map(str::to_owned))
                 }
             };
-            for action in definition.actions() {
+            let written = actions(root.as_ref());
+            for (action, written) in definition.actions().iter().zip(written) {
                 self.action_exists(key, action);
                 let walk = Walk {
                     key,
@@ -107,34 +108,83 @@ impl Check<'_> {
                 if let Some(attributes) = &action.attributes {
                     self.attributes_of(&walk, attributes);
                 }
+                self.action_alone(&walk, written);
             }
         }
         self.definitions = definitions;
     }
 
-    /// Finds keys of a definition and of its actions that no client reads.
-    pub(super) fn definition_alone(&mut self, key: &str) {
-        let Some(Ok(root)) = self.index.text(key).map(|text| yaml::parse(&text)) else {
-            return;
-        };
+    /// Finds keys of a definition and of its actions that no client reads. The result is the definition as written.
+    pub(super) fn definition_alone(&mut self, key: &str) -> Option<Node> {
+        let root = yaml::parse(&self.index.text(key)?).ok()?;
         self.unknown_keys_of(key, &root, "a definition", &KEYS);
-        let Some(Value::List(actions)) = root.get("actions").map(|actions| &actions.value) else {
+        for action in actions(Some(&root)) {
+            self.unknown_keys_of(key, action, "an action", &ACTION_KEYS);
+        }
+        Some(root)
+    }
+
+    /// Finds mappings in the attributes of a node that replace one of its definition with more keys.
+    /// `named`: the key of the definition.
+    pub(super) fn replaced_attributes(&mut self, node: &str, named: &str) {
+        let (Some(own), Some(definition)) =
+            (self.attributes.get(node), self.definitions.get(named))
+        else {
             return;
         };
-        for action in actions {
-            self.unknown_keys_of(key, action, "an action", &ACTION_KEYS);
+        let lost = |name: &str| {
+            let Json::Object(theirs) = definition.attributes().get(name)? else {
+                return None;
+            };
+            let own = own.get(name)?.as_object()?;
+            let lost = theirs.keys().filter(|key| !own.contains_key(*key));
+            let lost: Vec<String> = lost.map(|key| format!("'{key}'")).collect();
+            (!lost.is_empty()).then(|| lost.join(", "))
+        };
+        let lost = own
+            .names()
+            .filter_map(|name| Some((name.to_owned(), lost(name)?)));
+        let lost: Vec<(String, String)> = lost.collect();
+        if lost.is_empty() {
+            return;
+        }
+        let key = format!("{NODES}{node}/{}", Record::Attributes.name());
+        let root = self
+            .index
+            .text(&key)
+            .and_then(|text| yaml::parse(&text).ok());
+        for (name, lost) in lost {
+            let message = format!(
+                "'{name}' replaces that of {named}, which also has {lost}: the node does not get these"
+            );
+            let kind = FindingKind::ReplacedAttributes;
+            let finding = Finding::of_file(kind, key.as_str(), message);
+            let place = root.as_ref().and_then(|root| root.get(&name));
+            let position = place.map(|place| place.position);
+            self.add(Finding {
+                position,
+                ..finding
+            });
         }
     }
 
     fn action_exists(&mut self, key: &str, action: &Action) {
         let Some(at) = action.position else { return };
         let name = &action.action;
-        let message = match content::action_key(name) {
-            Some(object) if self.index.has(object.as_str()) => return,
+        let (found, message) = match content::action_key(name) {
             Some(_) if assets::action(name).is_some() => return,
-            Some(_) => format!("the action '{name}' is neither in actions/ nor built in"),
-            None => format!("'{name}' is not a valid name of an action"),
+            Some(object) => (
+                self.index.find(object.as_str()),
+                format!("the action '{name}' is neither in actions/ nor built in"),
+            ),
+            None => (
+                Elsewhere::No,
+                format!("'{name}' is not a valid name of an action"),
+            ),
         };
+        if found == Elsewhere::Yes {
+            return;
+        }
         let own = self.keys(|kind| match kind {
             ContentKind::Action(name) => Some(name.clone()),
             _ => None,
@@ -143,8 +193,60 @@ impl Check<'_> {
         let known: Vec<String> = own.into_iter().map(|(_, name)| name).chain(stock).collect();
         let meant = did_you_mean(name, known.iter().map(String::as_str));
         let finding = Finding::at(FindingKind::MissingAction, key, at, message);
-        let help = meant.map(|meant| format!("did you mean '{meant}'?"));
-        self.add(Finding { help, ..finding });
+        self.add_missing(finding, found, meant);
+    }
+
+    /// Finds what looks as if it had an effect: keys of an action among its attributes, a `$name` beside them, and two
+    /// variables with the same call.
+    fn action_alone(&mut self, walk: &Walk<'_>, action: &Node) {
+        for name in ["name", "action", "onstart", "onsuccess", "onfailure"] {
+            let value = action.get(name);
+            let text = value.and_then(Node::as_str);
+            if let (Some(value), Some(text)) = (value, text)
+                && text
+                    .strip_prefix('$')
+                    .is_some_and(|name| walk.defines(name))
+            {
+                self.not_looked_up(walk, value, text);
+            }
+        }
+        let Some(attributes) = action.get("attributes") else {
+            return;
+        };
+        for (name, _) in attributes.entries() {
+            let shown = name.as_name().unwrap_or_default();
+            if ["always_execute", "onstart", "onsuccess", "onfailure"].contains(&shown) {
+                let message = format!("'{shown}' is a key of the action, not of its attributes");
+                let kind = FindingKind::MisplacedKey;
+                self.add(Finding::at(kind, walk.key, name.position, message));
+            }
+        }
+        let mut first: BTreeMap<&str, &Node> = BTreeMap::new();
+        let nested = attributes
+            .entries()
+            .iter()
+            .flat_map(|(_, value)| value.entries());
+        for (name, value) in attributes.entries().iter().chain(nested) {
+            let Some(text) = value.as_str().map(str::trim) else {
+                continue;
+            };
+            let is_call = plugin::calls(text).any(|call| call.to_string() == text);
+            if let Some(other) = is_call.then(|| first.insert(text, name)).flatten() {
+                let message = format!(
+                    "{} and {} have the same value: each is {text}",
+                    other.shown(),
+                    name.shown()
+                );
+                let kind = FindingKind::RepeatedCall;
+                self.add(Finding::at(kind, walk.key, value.position, message));
+            }
+        }
+    }
+
+    fn not_looked_up(&mut self, walk: &Walk<'_>, value: &Node, text: &str) {
+        let message = format!("'{text}' is not looked up here");
+        let kind = FindingKind::NotLookedUp;
+        self.add(Finding::at(kind, walk.key, value.position, message));
     }
 
     /// Checks the attributes of an action. `$names` are replaced in values and in the values of mappings.
@@ -210,13 +312,7 @@ impl Check<'_> {
                     .strip_prefix('$')
                     .is_some_and(|name| walk.defines(name))
                 {
-                    let message = format!("'{text}' is not looked up here");
-                    self.add(Finding::at(
-                        FindingKind::NotLookedUp,
-                        walk.key,
-                        value.position,
-                        message,
-                    ));
+                    self.not_looked_up(walk, value, text);
                 }
                 self.calls_in(walk, value, text);
             }
@@ -247,66 +343,78 @@ impl Check<'_> {
         // A client encodes a '%' that is not an escape, so a path that cannot be decoded is taken as it is.
         let key = path::segments(&format!("/{relative}"))
             .map_or_else(|| relative.to_owned(), |segments| segments.join("/"));
-        let (kind, message) = match key.split_once('/') {
-            Some(("files", _)) if self.index.has(&key) => return,
-            Some(("files", _)) => (FindingKind::MissingFile, format!("{key} is not stored")),
-            Some(("actions", name)) if self.index.has(&key) || assets::action(name).is_some() => {
-                return;
-            }
-            Some(("actions", _)) => (FindingKind::MissingFile, format!("{key} is not stored")),
+        let missing = |key: &str| {
+            (
+                FindingKind::MissingFile,
+                self.index.find(key),
+                format!("{key} is not stored"),
+            )
+        };
+        let (kind, found, message) = match key.split_once('/') {
+            Some(("files", _)) => missing(&key),
+            Some(("actions", name)) if assets::action(name).is_some() => return,
+            Some(("actions", _)) => missing(&key),
             Some(("nodes" | "meta" | "bootstrap", _)) => return,
             _ => (
                 FindingKind::UnservedUrl,
+                Elsewhere::No,
                 format!("the server has no route for '{url}'"),
             ),
         };
+        if found == Elsewhere::Yes {
+            return;
+        }
         let finding = Finding::at(kind, walk.key, value.position, message);
         let wanted = match kind {
             FindingKind::UnservedUrl => format!("files/{key}"),
             _ => key,
         };
-        let files = self.index.iter();
+        let index = self.index;
+        let files = index.iter();
         let files = files.filter(|(_, content)| matches!(content.kind, ContentKind::File(_)));
         let meant = did_you_mean(&wanted, files.map(|(key, _)| key.as_str()));
-        let help = meant.map(|meant| format!("did you mean '{meant}'?"));
-        self.add(Finding { help, ..finding });
+        self.add_missing(finding, found, meant);
     }
 
     /// Checks the calls of plugins in a text, and text that looks like a call.
     fn calls_in(&mut self, walk: &Walk<'_>, value: &Node, text: &str) {
-        let mut find = |kind, message: String, help: Option<String>| {
-            let finding = Finding::at(kind, walk.key, value.position, message);
-            self.findings.push(Finding { help, ..finding });
-        };
+        let at = |kind, message| Finding::at(kind, walk.key, value.position, message);
         let mut calls = 0;
         for call in plugin::calls(text) {
             if !PLUGINS.contains(&call.plugin.as_str()) {
                 let message = format!("the plugin '{}' does not exist here", call.plugin);
-                find(FindingKind::UnknownPlugin, message, None);
+                self.add(at(FindingKind::UnknownPlugin, message));
                 continue;
             }
             calls += 1;
+            self.called.insert(call.pool.clone());
             if !key::is_pool_name(&call.pool) {
                 let message = format!("'{}' is not a valid name of a pool", call.pool);
-                find(FindingKind::MissingPool, message, None);
+                self.add(at(FindingKind::MissingPool, message));
             } else if let PoolFile::Missing(keys) = self.index.pool_file(&call.pool, walk.site) {
+                let found = keys.iter().map(|key| self.index.find(key));
+                let found = found.reduce(|a, b| match (a, b) {
+                    (Elsewhere::Yes, _) | (_, Elsewhere::Yes) => Elsewhere::Yes,
+                    (a, _) => a,
+                });
                 let missing = match keys.as_slice() {
                     [own, shared] => format!("neither {own} nor {shared}"),
                     keys => format!("no {}", keys.join(", ")),
                 };
                 let message = format!("{call} asks for a pool, and there is {missing}");
-                let pools = self.index.pool_names().map(|name| {
+                let index = self.index;
+                let pools = index.pool_names().map(|name| {
                     let own = walk.site.and_then(|site| name.strip_prefix(site));
                     own.and_then(|name| name.strip_prefix('/')).unwrap_or(name)
                 });
                 let meant = did_you_mean(&call.pool, pools);
-                let help = meant.map(|meant| format!("did you mean '{meant}'?"));
-                find(FindingKind::MissingPool, message, help);
+                let finding = at(FindingKind::MissingPool, message);
+                self.add_missing(finding, found.unwrap_or(Elsewhere::No), meant);
             }
         }
         if openings(text) > calls {
             let message = format!("'{text}' is not a valid call, and is sent unchanged");
-            find(FindingKind::MalformedCall, message, None);
+            self.add(at(FindingKind::MalformedCall, message));
         }
     }
 
@@ -373,6 +481,17 @@ impl Walk<'_> {
 
     fn defines(&self, name: &str) -> bool {
         !matches!(self.find(name), Lookup::Undefined)
+    }
+}
+
+/// The actions of a definition as written.
+fn actions(root: Option<&Node>) -> &[Node] {
+    match root
+        .and_then(|root| root.get("actions"))
+        .map(|actions| &actions.value)
+    {
+        Some(Value::List(actions)) => actions,
+        _ => &[],
     }
 }
 

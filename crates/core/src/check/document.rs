@@ -54,7 +54,7 @@ pub fn document(key: &str, bytes: &[u8], identifier: Identifier) -> Vec<Finding>
         ContentKind::Neighbordb => drop(check.neighbordb_alone()),
         ContentKind::Definition(_) => {
             check.read_definitions();
-            check.definition_alone(key);
+            drop(check.definition_alone(key));
         }
         ContentKind::Pool(_) => check.read_pools(),
         ContentKind::Action(_) | ContentKind::File(_) => {}
@@ -63,7 +63,7 @@ pub fn document(key: &str, bytes: &[u8], identifier: Identifier) -> Vec<Finding>
             match record {
                 Record::Definition => {
                     check.read_definitions();
-                    check.definition_alone(key);
+                    drop(check.definition_alone(key));
                 }
                 Record::Attributes => check.read_definitions(),
                 Record::Pattern => drop(check.pattern(&node)),
@@ -94,21 +94,18 @@ mod tests {
             ("nodes/JPE1/definition", "- a\n", "bad-definition"),
             ("nodes/JPE1/attributes", "- a\n", "bad-attributes"),
             ("nodes/JPE1/pattern", "- a\n", "bad-pattern"),
-            ("nodes/JPE1/.node", "{", "bad-facts"),
-            (
-                "nodes/JPE1/.node",
-                "{\"serialnumber\": \"JPE2\"}",
-                "facts-of-other-node",
-            ),
             ("nodes/JPE1/startup-config", "", "empty-startup-config"),
-            ("nodes/ JPE1/definition", "actions: []\n", "bad-node-id"),
             ("resources/a", "- b\n", "bad-pool"),
             ("operators", "- email: a\n", "bad-operators"),
-            ("bootstrap/bootstrap", "print(1)\n", "no-server"),
             (
                 "bootstrap/bootstrap.conf",
                 "logging: 1\n",
                 "bad-bootstrap-conf",
+            ),
+            (
+                "bootstrap/bootstrap.conf",
+                "logging:\n- {destination: 'udp://192.0.2.5:514', level: INFO}\n",
+                "bad-destination",
             ),
         ] {
             let findings = document(key, text.as_bytes(), Identifier::SerialNumber);
@@ -158,8 +155,28 @@ mod tests {
             ),
             ("resources/a", "a: null\na: null\n", "duplicate-key"),
             ("neighbordb", "pattern: []\npatterns: []\n", "unknown-key"),
+            // A node sends its facts anew with each POST.
+            ("nodes/JPE1/.node", "{", "bad-facts"),
+            (
+                "nodes/JPE1/.node",
+                "{\"serialnumber\": \"JPE2\"}",
+                "facts-of-other-node",
+            ),
+            ("nodes/ JPE1/definition", "actions: []\n", "bad-node-id"),
+            ("bootstrap/bootstrap", "print(1)\n", "no-server"),
+            (
+                "bootstrap/bootstrap",
+                "#!/bin/sh\r\necho $SERVER\r\n",
+                "line-ends",
+            ),
+            (
+                "bootstrap/bootstrap",
+                "\u{feff}#!/bin/sh\necho $SERVER\n",
+                "byte-order-mark",
+            ),
         ] {
             let findings = document(key, text.as_bytes(), Identifier::SerialNumber);
+            assert!(!findings.iter().any(Finding::is_error), "{key}");
             let kinds: Vec<_> = findings.iter().map(|finding| finding.kind.id()).collect();
             assert_eq!(kinds, [expected], "{key}");
         }

@@ -1,12 +1,15 @@
 //! The bootstrap script, bootstrap.conf, operators, and config-handlers.
 
-use crate::bootstrap_conf;
+use sha1::{Digest, Sha1};
+
 use crate::operators::Operators;
+use crate::script::{begins_with_mark, has_line_ends_of_windows};
 use crate::template::Template;
 use crate::yaml::{self, Value};
 
 use super::finding::{Finding, FindingKind};
 use crate::content::ContentKind;
+use crate::{bootstrap_conf, hex, stock};
 
 use super::Check;
 
@@ -28,6 +31,20 @@ impl Check<'_> {
 
     fn bootstrap(&mut self, key: &str) {
         let Some(text) = self.text(key) else { return };
+        if begins_with_mark(&text) {
+            let message = "a byte order mark is before the #! of the script, so a switch does not find its interpreter, \
+                           and cannot run it";
+            self.add(Finding::of_file(FindingKind::ByteOrderMark, key, message));
+        }
+        if has_line_ends_of_windows(&text) {
+            let message = "the first line ends with a carriage return, which becomes a part of the name of the \
+                           interpreter, so a switch cannot run the script";
+            self.add(Finding::of_file(FindingKind::LineEnds, key, message));
+        }
+        if stock::is_client(&hex(&Sha1::digest(&text))) {
+            let message = "this is the client of a release of ZTPServer, unchanged";
+            self.add(Finding::of_file(FindingKind::StockClient, key, message));
+        }
         if !Template::parse(text).has_server() {
             let message = "the script has no $SERVER";
             self.add(Finding::of_file(FindingKind::NoServer, key, message));
@@ -45,6 +62,15 @@ impl Check<'_> {
         let Some(Value::List(entries)) = root.get("logging").map(|logging| &logging.value) else {
             return;
         };
+        for destination in entries.iter().filter_map(|entry| entry.get("destination")) {
+            let text = destination.as_str().unwrap_or_default();
+            if let Some(corrected) = bootstrap_conf::corrected(text) {
+                let message = format!("clients do not understand the destination '{text}'");
+                let kind = FindingKind::BadDestination;
+                let finding = Finding::at(kind, key, destination.position, message);
+                self.add(finding.with_help(format!("write {corrected}")));
+            }
+        }
         for level in entries.iter().filter_map(|entry| entry.get("level")) {
             let known = level
                 .as_str()

@@ -5,9 +5,9 @@ use crate::yaml::{Diagnostic, Position};
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// A switch is refused, or receives something wrong. `ztp push` stops.
+    /// According to the content that was checked, a switch is refused, or receives what nobody wants. `ztp push` stops.
     Error,
-    /// Something has no effect, or another one than it seems to have.
+    /// Everything else: something has no effect, or another one than it seems to have, or an error that nothing uses.
     Warning,
 }
 
@@ -58,15 +58,15 @@ macro_rules! kinds {
 
 kinds! {
     // Names, sizes, files.
-    BadName "bad-name" Error "rename it: every part of a key must be UTF-8 without control characters, and not '.' or '..'",
+    BadName "bad-name" Warning "rename it: every part of a key must be UTF-8 without control characters, and not '.' or '..'",
     KeyTooLong "key-too-long" Error "shorten the path",
     TooLarge "too-large" Error "make it smaller, or serve it from another server",
-    BrokenLink "broken-link" Error "fix or remove the symbolic link",
+    BrokenLink "broken-link" Warning "fix or remove the symbolic link",
     Unreadable "unreadable" Error "make it readable for the user that runs this",
-    NotAFile "not-a-file" Error "remove it, or put a regular file in its place",
+    NotAFile "not-a-file" Warning "remove it, or put a regular file in its place",
     NotUtf8 "not-utf8" Error "store it again as UTF-8",
     Misplaced "misplaced" Warning "move or rename it; as it is, nothing reads it",
-    BadNodeId "bad-node-id" Error "rename the folder to the id that the switch sends",
+    BadNodeId "bad-node-id" Warning "rename the folder to the id that the switch sends",
 
     // Documents by themselves.
     DuplicateKey "duplicate-key" Warning "remove one: the last value is used, in the place of the first",
@@ -75,12 +75,13 @@ kinds! {
     BadDefinition "bad-definition" Error "correct it: every node that uses it is refused",
     BadAttributes "bad-attributes" Error "correct it: as it is, the node is refused",
     BadPool "bad-pool" Error "correct it: as it is, the pool allocates nothing; a key is one value (10.0.0.1/24, 10.1.0.0/24), but 10.0.0.1-10.0.0.9/24 and hosts(10.1.0.0/24) are every address in it",
-    BadFacts "bad-facts" Error "remove it: the node sends its facts again with its next POST",
+    BadFacts "bad-facts" Warning "remove it: the node sends its facts again with its next POST, and a push does not store the file",
     BadBootstrapConf "bad-bootstrap-conf" Error "correct it: until then clients receive no logging and XMPP configuration",
     BadOperators "bad-operators" Error "correct it: until then nobody can use /admin by Cloudflare Access",
-    BadServerConf "bad-server-conf" Error "correct it, or set the [vars] in wrangler.toml by hand",
+    BadServerConf "bad-server-conf" Warning "correct it, or set the [vars] in wrangler.toml by hand",
     UnknownKey "unknown-key" Warning "correct its spelling, or remove it: nothing reads it",
     UnknownLevel "unknown-level" Warning "use DEBUG, INFO, WARNING, ERROR or CRITICAL: with another level the client cannot log there",
+    BadDestination "bad-destination" Error "write file:PATH, HOST or HOST:PORT: as it is, clients log nothing there",
     RenamedFile "renamed-file" Warning "rename the file: its name cannot be configured here",
 
     // Matching.
@@ -99,6 +100,10 @@ kinds! {
     UndefinedName "undefined-name" Error "define it in the node's attributes or under 'attributes' of the definition: as it is, the switch gets null",
     NotLookedUp "not-looked-up" Warning "only the attributes of an action, and values one mapping down, are looked up, and only once",
     UnknownPlugin "unknown-plugin" Error "use allocate('pool') or sqlite('pool'): other plugins do not run here",
+    MisplacedKey "misplaced-key" Warning "move it out of 'attributes': it belongs beside 'action', and has no effect here",
+    RepeatedCall "repeated-call" Warning "name another pool if the values should differ: a node has one value of a pool, which every call returns",
+    ReplacedAttributes "replaced-attributes" Warning "repeat these keys in the node's attributes if they are still wanted: a mapping of the node replaces that of the definition as a whole",
+    UndefinedVariable "undefined-variable" Warning "add it to 'variables' of the action, or write $$ for a dollar sign: as it is, the text reaches the configuration unchanged",
     MalformedCall "malformed-call" Warning "write allocate('pool'), with the pool in quotes and a closing parenthesis",
 
     // Pools.
@@ -108,21 +113,32 @@ kinds! {
     DuplicateValue "duplicate-value" Warning "remove one: a value is allocated once",
 
     // Nodes.
-    FactsOfOtherNode "facts-of-other-node" Error "remove the file, or rename the folder to the node that sent these facts",
-    RefusedNode "refused-node" Error "correct the pattern or the cabling, or remove the node's pattern: as it is, the node is refused",
+    FactsOfOtherNode "facts-of-other-node" Warning "remove the file, or rename the folder to the node that sent these facts; a push does not store the file",
+    RefusedNode "refused-node" Warning "correct the pattern or the cabling, or remove the node's pattern: the node is refused as long as it sends these facts; those in the file may be old, and a push does not store them",
     UnreachablePattern "unreachable-pattern" Warning "add a definition or a startup-config: without one the first POST of the node replaces the pattern",
     EmptyStartupConfig "empty-startup-config" Error "remove it, or put the configuration there: as it is, the switch gets an empty one",
 
     // Scripts.
-    NoServer "no-server" Error "put $SERVER where the script needs the server's URL: clients have no other way to know it",
+    StockClient "stock-client" Warning "delete it: without it, switches receive the client of this server, which retries and logs more, and needs no package",
+    ByteOrderMark "byte-order-mark" Warning "store it without a byte order mark: the server removes it, but other servers do not",
+    LineEnds "line-ends" Warning "store it with the line ends of Unix: the server removes the carriage returns, but other servers do not",
+    NoServer "no-server" Warning "put $SERVER where the script needs the server's URL, unless the script has another way to know it",
     BadScript "bad-script" Error "correct it: the switch cannot run it",
+    Python2 "python-2-only" Warning "write it for Python 2.7 and 3: releases of EOS without Python 2 cannot run it",
+    NewPython "new-python" Warning "use older syntax if your switches run releases of EOS with an older Python",
     NoMain "no-main" Error "define main(attributes): that is what the client calls",
+
+    // Moving from another server.
+    Leftover "leftover" Warning "remove these, or push one with --only and its path",
+    OldServer "old-server" Warning "use a path on this server, or $SERVER in the bootstrap script: the old server will be gone",
 }
 
 /// One problem, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub kind: FindingKind,
+    /// That of the kind, unless the rest of the content shows that it is less.
+    pub severity: Severity,
     /// The key of the file, which is its path below DIR.
     pub key: String,
     /// `None`: it is about the file as a whole.
@@ -138,6 +154,7 @@ impl Finding {
     pub fn of_file(kind: FindingKind, key: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             kind,
+            severity: kind.severity(),
             key: key.into(),
             position: None,
             message: message.into(),
@@ -180,8 +197,14 @@ impl Finding {
         self.help.as_deref().unwrap_or(self.kind.help())
     }
 
+    /// As a warning: nothing that was checked shows that a switch is concerned.
+    pub fn as_warning(self) -> Self {
+        let severity = Severity::Warning;
+        Self { severity, ..self }
+    }
+
     pub fn is_error(&self) -> bool {
-        self.kind.severity() == Severity::Error
+        self.severity == Severity::Error
     }
 }
 

@@ -1,12 +1,13 @@
 //! neighbordb: whether its patterns are valid and can match, and whether the content that they name exists.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::key::Document;
 use crate::neighbordb::{self, Entry, Neighbordb};
 use crate::node::NodeId;
 use crate::yaml::{self, Node, Value};
 
+use super::contents::Elsewhere;
 use super::finding::{Finding, FindingKind};
 use crate::content::{self, ContentKind};
 
@@ -22,6 +23,10 @@ impl Check<'_> {
         };
         let lines = Lines::of(&root);
         let entries = neighbordb.entries();
+        let named = entries
+            .iter()
+            .map(|entry| content::definition_key(entry.definition.as_str()));
+        self.named = Some(named.collect());
         for entry in entries {
             self.named_content(entry, &lines);
             self.never_matches(entry);
@@ -29,6 +34,7 @@ impl Check<'_> {
         self.shadowed(entries);
         self.repeated_names(entries, &lines);
         self.known_nodes(entries, &lines);
+        self.unknown_nodes(entries);
         self.unused_variables(&root, entries);
     }
 
@@ -63,7 +69,8 @@ impl Check<'_> {
     fn named_content(&mut self, entry: &Entry, lines: &Lines<'_>) {
         let name = &entry.pattern.name;
         let definition = content::definition_key(entry.definition.as_str());
-        if !self.index.has(&definition) {
+        let found = self.index.find(&definition);
+        if found != Elsewhere::Yes {
             let message = format!("pattern '{name}' names {definition}, which is not stored");
             let at = lines.value(entry, &["definition"]);
             let finding = Finding::at(FindingKind::MissingDefinition, KEY, at, message);
@@ -72,27 +79,18 @@ impl Check<'_> {
                 _ => None,
             });
             let names = names.iter().map(|(_, name)| name.as_str());
-            let meant = did_you_mean(entry.definition.as_str(), names)
-                .map(|meant| format!("did you mean '{meant}'?"));
-            self.add(Finding {
-                help: meant,
-                ..finding
-            });
+            let meant = did_you_mean(entry.definition.as_str(), names);
+            self.add_missing(finding, found, meant);
         }
         let Some(handler) = &entry.config_handler else {
             return;
         };
         let key = Document::ConfigHandler(handler.as_str()).to_string();
-        if !self.index.has(&key) {
-            let message = format!("pattern '{name}' names {key}, which is not stored");
-            let at = lines.value(entry, &["config-handler", "config_handler"]);
-            self.add(Finding::at(
-                FindingKind::MissingConfigHandler,
-                KEY,
-                at,
-                message,
-            ));
-        }
+        let found = self.index.find(&key);
+        let message = format!("pattern '{name}' names {key}, which is not stored");
+        let at = lines.value(entry, &["config-handler", "config_handler"]);
+        let finding = Finding::at(FindingKind::MissingConfigHandler, KEY, at, message);
+        self.add_missing(finding, found, None);
     }
 
     fn never_matches(&mut self, entry: &Entry) {
@@ -188,6 +186,27 @@ impl Check<'_> {
         }
     }
 
+    /// Checks the attributes of nodes that are not registered with each definition that they may get.
+    fn unknown_nodes(&mut self, entries: &[Entry]) {
+        let has_pattern = |node: &String| {
+            let mut entries = entries.iter();
+            entries.any(|entry| entry.pattern.node.as_ref() == Some(node))
+        };
+        let nodes = self.attributes.keys();
+        let nodes = nodes.filter(|node| self.known_by(node).is_none() && !has_pattern(node));
+        let nodes: Vec<String> = nodes.cloned().collect();
+        let definitions: BTreeSet<String> = entries
+            .iter()
+            .filter(|entry| entry.pattern.node.is_none())
+            .map(|entry| content::definition_key(entry.definition.as_str()))
+            .collect();
+        for definition in &definitions {
+            for node in &nodes {
+                self.replaced_attributes(node, definition);
+            }
+        }
+    }
+
     /// Records the pools that the only node of a pattern calls.
     fn static_definitions(&mut self, node: &str, entry: &Entry) {
         let key = content::definition_key(entry.definition.as_str());
@@ -196,6 +215,7 @@ impl Check<'_> {
             let rendered = definition.render(&attributes);
             self.uses_pools(node, &key, rendered);
         }
+        self.replaced_attributes(node, &key);
     }
 
     fn unused_variables(&mut self, root: &Node, entries: &[Entry]) {

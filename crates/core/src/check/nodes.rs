@@ -40,6 +40,8 @@ impl Check<'_> {
             self.id_is_sent(&node);
             self.fits_its_pattern(&node);
             self.asks_pools(&node);
+            let definition = format!("nodes/{node}/{}", Record::Definition.name());
+            self.replaced_attributes(&node, &definition);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::node::Identifier;
-use crate::settings::{DEFAULT_SERVER_URL, Settings};
+use crate::settings::Settings;
 use crate::yaml::{Diagnostic, Position};
 
 use super::finding::{Finding, FindingKind, Note};
@@ -91,7 +91,21 @@ impl ServerConf {
     /// The fact that names a node, if the file has a valid value.
     pub fn identifier(&self) -> Option<Identifier> {
         let (_, value) = self.get("default", "identifier")?;
-        value.parse().ok()
+        meant("identifier", value).parse().ok()
+    }
+
+    /// The URL of the server.
+    pub fn server_url(&self) -> Option<&str> {
+        let (_, url) = self.get("default", "server_url")?;
+        Some(url.as_str())
+    }
+}
+
+/// A value as it was meant: ZTPServer 1.0.0 has `serialnum`, and so have settings that people keep.
+fn meant<'v>(option: &str, value: &'v str) -> &'v str {
+    match (option, value) {
+        ("identifier", "serialnum" | "serial" | "serial_number") => "serialnumber",
+        _ => value,
     }
 }
 
@@ -111,7 +125,8 @@ impl Check<'_> {
             let Some((position, value)) = conf.get("default", option) else {
                 continue;
             };
-            let read = Settings::read(|name| (name == var).then(|| value.clone()));
+            let value = meant(option, value);
+            let read = Settings::read(|name| (name == var).then(|| value.to_owned()));
             if let Err(error) = read {
                 // The rest of that sentence is how to fix a deployed Worker.
                 let error = error.to_string();
@@ -121,10 +136,12 @@ impl Check<'_> {
                 self.add(finding);
                 continue;
             }
-            vars.push(if var == "SERVER_URL" && value == DEFAULT_SERVER_URL {
-                format!("{var} = \"auto\"  # {value} is ZTPServer's default; auto is the URL that was requested")
-            } else {
-                format!("{var} = {}", serde_json::Value::from(value.as_str()))
+            vars.push(match var {
+                "SERVER_URL" => format!(
+                    "{var} = \"auto\"  # the URL that was requested; ZTPServer had {}",
+                    value.trim()
+                ),
+                _ => format!("{var} = {}", serde_json::Value::from(value)),
             });
         }
         for (section, usual) in [("bootstrap", "bootstrap"), ("neighbordb", "neighbordb")] {

@@ -83,6 +83,14 @@ impl Condition {
             text => Function::parse(text).map(Condition::Like),
         }
     }
+
+    /// As a condition on a port.
+    pub fn on_port(self) -> Condition {
+        match self {
+            Condition::Like(function) => Condition::Like(function.on_port()),
+            other => other,
+        }
+    }
 }
 
 /// The meaning of the three parts of a line together.

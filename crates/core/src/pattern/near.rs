@@ -7,7 +7,7 @@
 use std::fmt;
 
 use super::mismatch::{NeighborConditions, Seen};
-use crate::function::Function;
+use crate::function::{Function, SystemName};
 use crate::node::Neighbor;
 use crate::printable::{Expression, Printable};
 use crate::pyregex::{Budget, Indeterminate, PyRegex};
@@ -78,7 +78,10 @@ fn compare(
         return Ok(Comparison::Same);
     }
     let near = match function {
-        Function::Exact(required) => near_name(required, saw, is_device),
+        Function::Exact(required)
+        | Function::Port {
+            short: required, ..
+        } => near_name(required, saw, is_device),
         Function::Regex(regex) => near_expression(regex, saw, is_device, budget)?,
         // A part of a name is similar to none.
         _ => None,
@@ -87,25 +90,33 @@ fn compare(
 }
 
 fn near_name(required: &str, saw: &str, is_device: bool) -> Option<Suggestion> {
-    let suggestion = |name: &str, domain, case| Suggestion {
-        domain,
-        case,
-        expression: format!(
-            "regex('{}{}{}')",
-            if case { "(?i)" } else { "" },
-            escaped(name),
-            if domain { ANY_DOMAIN } else { "$" }
-        ),
-    };
+    let (host, other) = (SystemName::of(required), SystemName::of(saw));
+    let case = host.host != other.host;
+    let has_quote = required.contains(['\'', ':']);
     if required.eq_ignore_ascii_case(saw) {
-        return Some(suggestion(required, false, true));
+        // The function ignores the domain, too.
+        let expression = match is_device && host.domain.is_none() && !has_quote {
+            true => format!("host('{required}')"),
+            false => format!("regex('(?i){}$')", escaped(required)),
+        };
+        return Some(Suggestion {
+            domain: false,
+            case: true,
+            expression,
+        });
     }
-    let (required, saw) = (split(required), split(saw));
     let near = is_device
-        && required.domain != saw.domain
-        && !required.host.is_empty()
-        && required.host.eq_ignore_ascii_case(saw.host);
-    near.then(|| suggestion(required.host, true, required.host != saw.host))
+        && host.domain != other.domain
+        && !host.host.is_empty()
+        && host.host.eq_ignore_ascii_case(other.host);
+    near.then(|| Suggestion {
+        domain: true,
+        case,
+        expression: match has_quote {
+            false => format!("host('{}')", host.host),
+            true => format!("regex('(?i){}{ANY_DOMAIN}')", escaped(host.host)),
+        },
+    })
 }
 
 /// The end of an expression that matches a host name with and without a domain.
@@ -123,7 +134,7 @@ fn near_expression(
         .find_map(|end| regex.as_str().strip_suffix(end))
         .filter(|body| !body.ends_with('\\'));
     let with_domain = body
-        .filter(|_| is_device && split(saw).domain.is_some())
+        .filter(|_| is_device && SystemName::of(saw).domain.is_some())
         // Not `(?:...)`: in `<device>:<port>` an expression cannot have a ':'.
         .map(|body| match body.contains('|') {
             true => format!("({body}){ANY_DOMAIN}"),
@@ -150,31 +161,6 @@ fn near_expression(
         }
     }
     Ok(None)
-}
-
-/// A system name in LLDP: a host, with or without its domain.
-struct SystemName<'a> {
-    host: &'a str,
-    domain: Option<&'a str>,
-}
-
-/// Splits off the domain. An IP address has no domain, although it has dots: the last label of a domain begins with a
-/// letter (RFC 3696, 2).
-fn split(name: &str) -> SystemName<'_> {
-    let parts = name.split_once('.').filter(|(_, domain)| {
-        let top = domain.trim_end_matches('.').rsplit('.').next();
-        top.is_some_and(|label| label.starts_with(|c: char| c.is_ascii_alphabetic()))
-    });
-    match parts {
-        Some((host, domain)) => SystemName {
-            host,
-            domain: Some(domain),
-        },
-        None => SystemName {
-            host: name,
-            domain: None,
-        },
-    }
 }
 
 /// A regular expression that matches exactly a name.

@@ -195,6 +195,8 @@ impl<'y> Reader<'y> {
         let model = match self.name("model")? {
             None => None,
             Some(model) => {
+                // `show version` begins with the vendor; the model that a switch sends does not.
+                let model = model.strip_prefix("Arista ").unwrap_or(model);
                 let regex = PyRegex::new(model).map_err(|reason| {
                     self.at(
                         "model",
@@ -379,7 +381,7 @@ impl<'y> Reader<'y> {
             );
             return Err(PatternError::new(interface.position, message));
         }
-        let (device, port) = (wanted(&device)?, wanted(&port)?);
+        let (device, port) = (wanted(&device)?, wanted(&port)?.on_port());
         let Meaning {
             sense,
             interfaces,

@@ -42,7 +42,8 @@ pub(super) async fn put_object(
         let body = stored_json(key, "r2", size, sha1, &before.etag, None, &[]);
         return Ok(stored_response(false, &body));
     }
-    let intent = context.intent(Action::Store, key, None);
+    let mut intent = context.intent(Action::Store, key, None);
+    parameters.overrides(&mut intent, &[]);
     // The bytes in memory stay until R2 has them.
     let (body, sha1, _bytes) = match &parameters.sha1 {
         Some(sha1) => (request.stream()?, Some(sha1.clone()), None),

@@ -1,5 +1,6 @@
 //! The query parameters and conditions of a change.
 
+use ztp_core::audit::Intent;
 use ztp_core::check::Finding;
 use ztp_core::path;
 
@@ -10,11 +11,15 @@ use crate::storage::is_hex;
 
 /// Maximum size of the name of a program, in bytes.
 const MAX_VIA_BYTES: usize = 32;
+/// Maximum size of the kinds of findings that an operator allows, in bytes.
+const MAX_ALLOWED_BYTES: usize = 512;
 
 /// The query parameters and conditions of a change.
 pub struct Parameters {
     pub conditions: Preconditions,
     pub force: bool,
+    /// The kinds of findings that the operator allows.
+    pub allowed: Option<String>,
     pub via: Option<String>,
     pub sha1: Option<String>,
     pub sha256: Option<String>,
@@ -27,6 +32,7 @@ impl Parameters {
         Ok(Self {
             conditions: conditions(context),
             force: context.forces(),
+            allowed: allowed(context)?,
             via,
             sha1: hash("sha1", parameter("sha1"), 40)?,
             sha256: hash("sha256", parameter("sha256"), 64)?,
@@ -42,9 +48,40 @@ impl Parameters {
         }
     }
 
-    /// Whether findings are overridden.
-    pub(super) fn forced(&self, findings: &[Finding]) -> bool {
-        self.force && findings.iter().any(Finding::is_error)
+    /// Marks a change that overrides findings: those of this document, or those that the operator allows.
+    pub(super) fn overrides(&self, intent: &mut Intent, findings: &[Finding]) {
+        intent.forced = self.force && findings.iter().any(Finding::is_error);
+        allow(intent, self.allowed.as_deref());
+    }
+}
+
+/// Marks a change with the kinds of findings that its operator allows. Those that need other documents are known to the
+/// program only that sends the request.
+pub fn allow(intent: &mut Intent, allowed: Option<&str>) {
+    if let Some(allowed) = allowed {
+        intent.forced = true;
+        intent.detail = Some(format!("in spite of {allowed}"));
+    }
+}
+
+/// The kinds of findings that the operator of a request allows: their names, with commas.
+///
+/// # Errors
+/// [`Error::BadRequest`] if it is too long, or not a list of names.
+pub fn allowed(context: &Context<'_>) -> Result<Option<String>, Error> {
+    let allowed = path::query_value(&context.request.url, "allowed");
+    let is_name = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b',');
+    match allowed {
+        Some(kinds)
+            if kinds.is_empty()
+                || kinds.len() > MAX_ALLOWED_BYTES
+                || !kinds.bytes().all(is_name) =>
+        {
+            Err(Error::BadRequest(format!(
+                "allowed must be names of kinds of findings with commas, of at most {MAX_ALLOWED_BYTES} bytes"
+            )))
+        }
+        kinds => Ok(kinds),
     }
 }
 
