@@ -169,8 +169,8 @@ impl Inner {
         Some(number)
     }
 
-    /// Takes an event back whose request ended differently. If it was the last one and no site's object has it, the next
-    /// event has its number. Returns what was before it, if nothing came after it.
+    /// Takes an event back whose request ended differently, also from the site's object that may have it. If it was the
+    /// last one and no site's object has it, the next event has its number. Returns what was before it, if nothing came after it.
     pub(super) fn retract(
         &self,
         journal: &mut Journal,
@@ -183,10 +183,14 @@ impl Inner {
             Some(at) => drop(self.unsaved.borrow_mut().remove(at)),
             None => self.database.remove_event(ticket)?,
         }
+        let is_sent = self.outbox.sent.get() >= number;
+        if is_sent {
+            journal.withdraw(number);
+        }
         if journal.last != number {
             return Ok(None);
         }
-        if self.outbox.sent.get() < number {
+        if !is_sent {
             journal.last -= 1;
         }
         let before = self.before.take().filter(|(before, _)| *before == number);

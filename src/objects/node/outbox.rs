@@ -125,6 +125,7 @@ impl Inner {
                     number: journal.last,
                     row: None,
                     events: Vec::new(),
+                    withdrawn: Vec::new(),
                 };
                 storage
                     .report(report)
@@ -145,6 +146,8 @@ impl Inner {
                 self.update_journal(|now| {
                     if now.home == journal.home {
                         now.reported = now.reported.max(number);
+                        now.withdrawn
+                            .retain(|number| !journal.withdrawn.contains(number));
                     }
                 });
             });
@@ -175,7 +178,7 @@ impl Inner {
         let Some(home) = journal
             .home
             .clone()
-            .filter(|_| journal.reported < journal.last)
+            .filter(|_| journal.reported < journal.last || !journal.withdrawn.is_empty())
         else {
             return Ok(journal.last);
         };
@@ -194,6 +197,7 @@ impl Inner {
             number,
             row: (!journal.is_gone).then(|| journal.row.clone()),
             events,
+            withdrawn: journal.withdrawn.clone(),
         };
         storage.report(report).await?;
         Ok(number)
