@@ -54,13 +54,13 @@ pub async fn get(context: Context<'_>) -> Result<Response, Error> {
     let path = path.strip_prefix("admin").unwrap_or_default();
     let file = FILES.iter().find(|(wanted, ..)| *wanted == path);
     let (_, name, content_type) = file.ok_or_else(Error::unknown_path)?;
-    let Asset { etag, body, length } = context.storage.asset(name).await?;
+    let Asset { etag, body } = context.storage.asset(name).await?;
     let known = context.request.header("If-None-Match");
     let is_known = known
         .zip(etag.as_deref())
         .is_some_and(|(known, etag)| lists(&known, etag));
     let (status, body) = match is_known {
-        false => (200, Body::Stream { body, length }),
+        false => (200, Body::Stream { body, length: None }),
         true => (304, Body::None),
     };
     let mut response = Response::new(status, content_type, body);

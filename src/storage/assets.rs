@@ -23,8 +23,6 @@ extern "C" {
 pub struct Asset {
     pub etag: Option<String>,
     pub body: ReadableStream,
-    /// In bytes, if it is known.
-    pub length: Option<u64>,
 }
 
 impl Storage {
@@ -46,11 +44,9 @@ impl Storage {
         let promise = assets.fetch(&format!("https://assets.local/{name}"));
         let found = JsFuture::from(promise.map_err(failed)?).await;
         let found: Response = found.map_err(failed)?.unchecked_into();
-        let header = |name| found.headers().get(name).ok().flatten();
         match found.status() {
             200 => Ok(Asset {
-                etag: header("ETag"),
-                length: header("Content-Length").and_then(|length| length.parse().ok()),
+                etag: found.headers().get("ETag").ok().flatten(),
                 body: found.body().ok_or_else(missing)?,
             }),
             404 => Err(missing()),

@@ -156,6 +156,6 @@ describe("/admin with sites", () => {
     for (const path of [`/t/${AMSTERDAM}/admin/pools`, "/Admin/pools", "/admin%2fpools"]) {
       assertRefusal(await ask(path, ADMIN), 404, /nothing at this path/);
     }
-    for (const path of ["/admin", "/admin/", "/admin/other"]) assertOperatorRefusal(await ask(path, ADMIN), 404, /nothing at this path/);
+    for (const path of ["/admin/console", "/admin/other"]) assertOperatorRefusal(await ask(path, ADMIN), 404, /nothing at this path/);
   });
 });

@@ -24,8 +24,8 @@ const client = (worker) => {
 };
 /** The reason in a refusal to a switch. */
 const reasonIn = ({ text }) => text.replace(/\n$/, "").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&quot;", '"').replaceAll("&amp;", "&");
-/** The definition in the text of an explanation, as it is written there. */
-const definitionIn = ({ text }) => /,"definition":(.*)\}$/s.exec(text)[1];
+/** The definition in the text of an explanation, as it is written there: the last field. */
+const definitionIn = ({ text }) => /^.*,"definition":(.*)\}$/s.exec(text)[1];
 
 /** Definitions that are served, refused, or need pools. */
 const DEFINITIONS = [
