@@ -5,13 +5,11 @@
 
 use serde_json::{Map, Value, json};
 use ztp_core::audit::Action;
-use ztp_core::check::{Finding, FindingKind};
+use ztp_core::check::{self, Finding};
 use ztp_core::credentials::is_site_name;
-use ztp_core::definition::{Attributes, Definition};
 use ztp_core::event::Event;
 use ztp_core::key::Record;
 use ztp_core::node::NodeId;
-use ztp_core::pattern::Pattern;
 
 use super::nodes::visible;
 use super::{Context, display_finding, fields, flag, respond, unknown_node};
@@ -46,7 +44,8 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
             Some(Value::Null) => None,
             Some(Value::String(text)) => {
                 let key = record.key(&node);
-                findings.extend(problem(&key, record, text));
+                let identifier = context.settings.identifier;
+                findings.extend(check::document(&key, text.as_bytes(), identifier));
                 Some(NewValue::new(Buffer::new(text.as_bytes())).await?)
             }
             Some(_) => {
@@ -79,28 +78,6 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
         "audit": done.audit,
         "findings": findings,
     })))
-}
-
-/// Why a record is not valid by itself, as GET /nodes/{id} reads it.
-fn problem(key: &str, record: Record, text: &str) -> Option<Finding> {
-    let broken = |kind, error| Some(Finding::of_diagnostic(kind, key, error));
-    match record {
-        Record::Definition => broken(FindingKind::BadDefinition, Definition::parse(text).err()?),
-        Record::Attributes => broken(FindingKind::BadAttributes, Attributes::parse(text).err()?),
-        Record::Pattern => broken(
-            FindingKind::BadPattern,
-            Pattern::parse_stored(text).err()?.diagnostic,
-        ),
-        Record::StartupConfig if text.is_empty() => {
-            let message = "the startup-config is empty";
-            Some(Finding::of_file(
-                FindingKind::EmptyStartupConfig,
-                key,
-                message,
-            ))
-        }
-        _ => None,
-    }
 }
 
 /// POST /admin/nodes/{id}/reprovision: deletes the definition, the pattern and the config-handler, so that the next
