@@ -20,7 +20,7 @@ pub struct DataRoot {
     /// The files that the Worker reads, by key.
     pub files: BTreeMap<String, File>,
     /// The other regular files, by key: their sizes in bytes.
-    others: BTreeMap<String, u64>,
+    pub others: BTreeMap<String, u64>,
     /// The files and folders that are not uploaded.
     pub left_alone: Vec<LeftAlone>,
     /// The keys of leftovers, which are not uploaded either.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ztp_core::assets;
 use ztp_core::check::Contents;
-use ztp_core::content::ContentKind;
+use ztp_core::content::{ContentKind, NotContent};
 use ztp_core::key::{NODES, Record};
 use ztp_core::node::{Identifier, NodeFacts};
 
@@ -93,6 +93,13 @@ impl DataRoot {
         }
         self.files
             .retain(|key, _| !leftovers.contains(key) && !stock.contains_key(key));
+        // Beside content, where the Worker reads other names: a leftover is not misplaced.
+        let is_misplaced =
+            |key: &str| matches!(ContentKind::of(key), Err(NotContent::Misplaced(_)));
+        let others = self.others.keys();
+        let others = others.filter(|key| is_misplaced(key) && self.is_leftover(key, identifier));
+        leftovers.extend(others.cloned());
+        self.others.retain(|key, _| !leftovers.contains(key));
         self.leftovers = leftovers;
         self.stock = stock;
     }

@@ -163,6 +163,9 @@ fn implies(narrow: &Option<Function>, wide: &Option<Function>) -> bool {
         (_, None) => true,
         (None, Some(_)) => false,
         (Some(narrow), Some(wide)) if narrow == wide => true,
+        (Some(Function::Host(narrow)), Some(Function::Host(wide))) => {
+            narrow.eq_ignore_ascii_case(wide)
+        }
         (Some(Function::Exact(name)), Some(wide)) => wide
             .accepts(name, &mut Budget::new(MAX_STEPS))
             .unwrap_or(false),
@@ -193,6 +196,14 @@ mod tests {
     fn a_pattern_covers_patterns_with_all_its_conditions() {
         for (earlier, later) in [
             ("[]", "[Ethernet1: spine1]"),
+            (
+                "[Ethernet1: \"host('spine1')\"]",
+                "[Ethernet1: spine1.example.net]",
+            ),
+            (
+                "[Ethernet1: \"host('spine1')\"]",
+                "[Ethernet1: \"host('SPINE1')\"]",
+            ),
             ("[any: any]", "[Ethernet7: spine1]"),
             ("[Ethernet1: any]", "[Ethernet1-2: spine1]"),
             (

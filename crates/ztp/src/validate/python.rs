@@ -3,7 +3,7 @@
 //! The parser is that of Ruff. No Python is needed on this machine, and nothing of a script is run.
 
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{ExceptHandler, Expr, ExprContext, ModModule, PythonVersion, Stmt};
+use ruff_python_ast::{Expr, ExprContext, ModModule, PythonVersion, Stmt};
 use ruff_python_parser::{Mode, ParseOptions, Parsed, UnsupportedSyntaxErrorKind, parse_unchecked};
 use ruff_text_size::{Ranged, TextSize};
 
@@ -252,10 +252,6 @@ impl<'a> Visitor<'a> for OnlyPython3 {
             _ => {}
         }
         walk_expr(self, expr);
-    }
-
-    fn visit_except_handler(&mut self, handler: &'a ExceptHandler) {
-        ruff_python_ast::visitor::walk_except_handler(self, handler);
     }
 }
 
