@@ -198,7 +198,6 @@ describe("POST /admin/nodes/{id}/assign with `as`", () => {
     await act("SN1", "assign", { startup_config: "hostname old\n", attributes: "old: 1\n" });
     const done = await act("SN1", "assign", { as: "PLAN1" });
     assert.deepEqual(done.json, { node: "SN1", audit: 3, findings: [] });
-    assert.equal((await get("SN1")).json.name, "leaf");
     const names = ["attributes", "config-handler", "definition", "pattern"];
     assert.deepEqual(await keys(), ["PLAN1", "SN1"].flatMap((node) => names.map((name) => `nodes/${node}/${name}`)));
     for (const name of names) assert.equal(await worker.kv.get(`nodes/SN1/${name}`), PLAN[name.replace("-", "_")], name);
@@ -206,6 +205,8 @@ describe("POST /admin/nodes/{id}/assign with `as`", () => {
     const short = (text) => sha1(text).slice(0, 8);
     assert.deepEqual([action, target, detail], ["assign", "SN1", `the records of PLAN1: definition ${short(DEFINITION)}, no startup-config, attributes ${short("a: 1\n")}, pattern ${short(PATTERN)}, config-handler ${short("#!/bin/sh\n")}`]);
     assert.deepEqual((await act("SN1", "assign", { as: "PLAN1" })).json, { node: "SN1", audit: null, findings: [] });
+    assert.equal((await post("SN1")).status, 409);
+    assert.equal((await get("SN1")).json.name, "leaf");
   });
 
   test("gives it a startup-config, of any size", async () => {

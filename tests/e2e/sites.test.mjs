@@ -38,9 +38,9 @@ function rowOf(state, { last = Date.now(), text = "", ...others } = {}) {
   return { state, last, text, contents: JSON.stringify(contents) };
 }
 
-async function report(site, node, number, row, events = []) {
+async function report(site, node, number, row, events = [], withdrawn = []) {
   const sent = events.map(([of, event, time = Date.now()]) => ({ number: of, time, contents: JSON.stringify({ time, event }) }));
-  const reply = await worker.callSite(site, { Report: { site, node, number, row, events: sent } });
+  const reply = await worker.callSite(site, { Report: { site, node, number, row, events: sent, withdrawn } });
   assert.equal(reply, "Reported");
 }
 
@@ -77,6 +77,13 @@ describe("a report", () => {
     await report("berlin", "SN1", 1, rowOf("booting"), [[1, "boot-started"]]);
     assert.equal((await admin("/nodes?site=berlin")).json.nodes[0].state, "booted");
     assert.deepEqual((await admin("/events?site=berlin")).json.events.map(({ event }) => event), ["boot-succeeded", "boot-started"]);
+  });
+
+  test("takes events back that others replace", async () => {
+    await report("berlin", "SN1", 1, rowOf("booting"), [[1, "facts-posted"]]);
+    await report("berlin", "SN2", 1, rowOf("booting"), [[1, "facts-posted"]]);
+    await report("berlin", "SN1", 2, rowOf("waiting"), [[2, "refused"]], [1]);
+    assert.deepEqual((await admin("/events?site=berlin")).json.events.map(({ node, event }) => `${node} ${event}`), ["SN2 facts-posted", "SN1 refused"]);
   });
 
   test("without a row removes the node; a late report does not bring it back, and a newer one does", async () => {
@@ -259,6 +266,34 @@ test("an operator with sites sees these sites only", async () => {
   for (const site of ["berlin", "default", "rome"]) {
     for (const path of ["nodes", "events"]) assertOperatorRefusal(await paris(`/${path}?site=${site}`), 404, new RegExp(`^nothing is known of the site "${site}"`));
   }
+});
+
+test("a site has rows for so many nodes: of more, those that wait lose theirs first, then those with the oldest event", async (t) => {
+  // In this bundle, a site has 20 rows, and there are 20 sites.
+  const small = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: ADMIN }, bundle: "bundle-panicking" });
+  t.after(() => small.stop());
+  const now = Date.now();
+  const store = async (node, state, age) => {
+    const reply = await small.callSite("default", { Report: { site: "default", node, number: 1, row: rowOf(state, { last: now - age }), events: [], withdrawn: [] } });
+    assert.equal(reply, "Reported");
+  };
+  const shown = async () => (await small.request("GET", "/admin/nodes?sort=node", { headers: { Authorization: `Bearer ${ADMIN}` } })).json.nodes.map(({ node }) => node);
+  const names = (prefix, from, to) => Array.from({ length: to - from }, (_, at) => `${prefix}${from + at}`);
+  const eventually = async (wanted) => {
+    for (let tries = 0; tries < 80 && (await shown()).join() !== wanted.join(); tries += 1) await sleep(100);
+    assert.deepEqual(await shown(), wanted);
+  };
+  for (const [at, node] of names("B", 10, 28).entries()) await store(node, "booted", 1_000 * (18 - at));
+  for (const [at, node] of names("W", 1, 3).entries()) await store(node, "waiting", at);
+  await eventually([...names("B", 10, 28), ...names("W", 1, 3)]);
+  await store("X1", "failed", 0);
+  await eventually([...names("B", 10, 28), "W1", "X1"]);
+  for (const node of names("X", 2, 5)) await store(node, "failed", 0);
+  await eventually([...names("B", 12, 28), ...names("X", 1, 5)]);
+  const counts = Array(8).fill(1);
+  for (let at = 1; at <= 25; at += 1) await small.callSite("*", { Counts: { site: `site${at}`, time: 2 * now + at, counts, last: null } });
+  const { Sites: sites } = await small.callSite("*", "Sites");
+  assert.deepEqual(sites.map(({ site }) => site).sort(), names("site", 6, 26).sort());
 });
 
 test("a site has an event for each of its numbers, the newest 50,000", async () => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use ztp_core::credentials::is_site_name;
-use ztp_core::event::{Event, Logged, Reports};
+use ztp_core::event::{Event, Logged, MAX_EVENTS, Reports};
 use ztp_core::key::Record;
 use ztp_core::node::Known;
 
@@ -31,6 +31,8 @@ pub struct Journal {
     pub home: Option<String>,
     /// The number of the last event that it has received.
     pub reported: u64,
+    /// Events that were sent to it and then taken back.
+    pub withdrawn: Vec<u64>,
     /// The objects of sites that the node has left, which do not know it yet.
     pub left: Vec<String>,
     /// The records as KV should show them.
@@ -144,6 +146,14 @@ impl Journal {
         }
     }
 
+    /// An event that the site's object may have was taken back.
+    pub fn withdraw(&mut self, number: u64) {
+        self.withdrawn.push(number);
+        // While that object does not answer for long.
+        let oldest = self.last.saturating_sub(MAX_EVENTS);
+        self.withdrawn.retain(|number| *number > oldest);
+    }
+
     fn next_number(&mut self) -> u64 {
         self.last += 1;
         self.last
@@ -170,6 +180,6 @@ impl Journal {
 
     /// Whether an object of a site has to receive a report.
     pub fn has_news(&self) -> bool {
-        self.reported < self.last || !self.left.is_empty()
+        self.reported < self.last || !self.withdrawn.is_empty() || !self.left.is_empty()
     }
 }

@@ -234,8 +234,8 @@ impl Inner {
         Some(number)
     }
 
-    /// Takes an event back whose request ended differently. If it was the last one and no site's object has it, the next
-    /// event has its number.
+    /// Takes an event back whose request ended differently, also from the site's object that may have it. If it was the
+    /// last one and no site's object has it, the next event has its number.
     pub(super) fn retract(
         &self,
         journal: &mut Journal,
@@ -259,10 +259,14 @@ impl Inner {
             Some(at) => drop(self.unsaved.borrow_mut().remove(at)),
             None => self.database.remove_event(ticket)?,
         }
+        let is_sent = self.outbox.sent.get() >= number;
+        if is_sent {
+            journal.withdraw(number);
+        }
         if journal.last != number {
             return Ok(Retracted::default());
         }
-        if self.outbox.sent.get() < number {
+        if !is_sent {
             journal.last -= 1;
         }
         let before = self.before.take().filter(|(before, _)| *before == number);

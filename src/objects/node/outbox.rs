@@ -130,6 +130,7 @@ impl Inner {
                     number: journal.last,
                     row: None,
                     events: Vec::new(),
+                    withdrawn: Vec::new(),
                 };
                 storage
                     .report(report)
@@ -150,6 +151,8 @@ impl Inner {
                 self.update_journal(|now| {
                     if now.home == journal.home {
                         now.reported = now.reported.max(number);
+                        now.withdrawn
+                            .retain(|number| !journal.withdrawn.contains(number));
                     }
                 });
             });
@@ -180,7 +183,7 @@ impl Inner {
         let Some(home) = journal
             .home
             .clone()
-            .filter(|_| journal.reported < journal.last)
+            .filter(|_| journal.reported < journal.last || !journal.withdrawn.is_empty())
         else {
             return Ok(journal.last);
         };
@@ -199,6 +202,7 @@ impl Inner {
             number,
             row: (!journal.is_gone).then(|| journal.row.clone()),
             events,
+            withdrawn: journal.withdrawn.clone(),
         };
         storage.report(report).await?;
         Ok(number)

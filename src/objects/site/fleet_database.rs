@@ -14,17 +14,17 @@ use super::protocol::{EventQuery, NodeQuery, Placed, Reply, SentReport, SiteCoun
 
 /// Maximum number of nodes of a site. Of more, those that have waited for the longest time lose their rows, and then
 /// those whose last event is the oldest. A row returns with the next event of its node.
-pub const MAX_SITE_NODES: u64 = 20_000;
+pub const MAX_SITE_NODES: u64 = if cfg!(feature = "panics") { 20 } else { 20_000 };
 /// Maximum number of events of a site: the oldest are deleted. The object of a node keeps those of the node.
 pub const MAX_SITE_EVENTS: u64 = 50_000;
 /// Maximum number of sites with counts. Of more, those whose counts are the oldest are deleted.
-pub const MAX_SITES: u64 = 2_000;
+pub const MAX_SITES: u64 = if cfg!(feature = "panics") { 20 } else { 2_000 };
 /// How long the number of the last report of a removed node is kept, in milliseconds: a late report does not add the
 /// row again.
 const REMOVED_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// `state` is a place in [`State::ALL`], or null after the row was removed. `last` is 0 without an event. What lists show
-/// is in a table of its own: a search reads all rows of the other one, which is small.
+/// is in a table of its own: a search reads all of the index, which is small.
 const TABLES: &str = "CREATE TABLE IF NOT EXISTS node (
     node TEXT PRIMARY KEY,
     number INTEGER NOT NULL,
@@ -32,7 +32,7 @@ const TABLES: &str = "CREATE TABLE IF NOT EXISTS node (
     last INTEGER NOT NULL,
     text TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS node_state ON node (state, last DESC, node);
+CREATE INDEX IF NOT EXISTS node_state ON node (state, last DESC, node, text);
 CREATE TABLE IF NOT EXISTS shown (node TEXT PRIMARY KEY, contents TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS event (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -160,6 +160,11 @@ impl FleetDatabase {
     }
 
     fn store_events(&self, report: &SentReport) -> worker::Result<()> {
+        for number in &report.withdrawn {
+            let delete = "DELETE FROM event WHERE node = ? AND of_node = ?";
+            let values = vec![report.node.as_str().into(), (*number as f64).into()];
+            self.sql.exec(delete, values)?;
+        }
         if report.events.is_empty() {
             return Ok(());
         }

@@ -60,6 +60,8 @@ pub struct Report {
     pub row: Option<Row>,
     /// Events that the site may not have, each with its number in the node.
     pub events: Vec<(u64, Logged)>,
+    /// The numbers of events that the site may have, and that others replace: the request ended differently.
+    pub withdrawn: Vec<u64>,
 }
 
 /// A [`Report`] on its way. Rows and events are JSON: the object stores them and passes them on.
@@ -70,6 +72,7 @@ pub struct SentReport {
     pub number: u64,
     pub row: Option<SentRow>,
     pub events: Vec<SentEvent>,
+    pub withdrawn: Vec<u64>,
 }
 
 /// A [`Row`], and what lists of nodes are sorted and searched by.
@@ -116,6 +119,7 @@ impl Report {
             site: self.site,
             node: self.node,
             number: self.number,
+            withdrawn: self.withdrawn,
         })
     }
 }
