@@ -45,6 +45,7 @@ use crate::response::iso_time;
 use crate::storage::{Payload, Storage, now};
 use database::{Batch, Database, Numbered, Stored, version_name};
 use journal::Before;
+use notes::{MAX_AT_ONCE, Pending, is_post};
 use outbox::Outbox;
 use protocol::{
     Claim, Command, Commit, Contents, NewRecord, NodeRequest, RecordCopy, Reply, SeenPost, State,
@@ -77,6 +78,8 @@ struct Inner {
     database: Database,
     /// The contents of the database, once read: `None` if nothing is known of the node.
     stored: RefCell<Option<Option<Stored>>>,
+    /// The notes of reads that are not events yet.
+    pending: RefCell<Vec<Pending>>,
     /// Events that are not written yet.
     unsaved: RefCell<Numbered>,
     /// Facts that are not written yet.
@@ -98,6 +101,7 @@ impl DurableObject for Node {
             object,
             env,
             stored: RefCell::default(),
+            pending: RefCell::default(),
             unsaved: RefCell::default(),
             unsaved_seen: RefCell::default(),
             is_saving: Cell::new(false),
@@ -125,9 +129,9 @@ impl DurableObject for Node {
     async fn alarm(&self) -> worker::Result<Response> {
         let inner = &self.inner;
         let _watchdog = Watchdog::start(&inner.object)?;
-        inner.alarm.set(None);
+        let time = inner.alarm.take().unwrap_or_else(now);
         inner.is_in_alarm.set(true);
-        let next = match inner.maintain().await {
+        let next = match inner.maintain(time).await {
             Ok(next) => next,
             Err(cause) => {
                 inner.forget();
@@ -188,6 +192,7 @@ impl Inner {
     /// Forgets what is in memory after a failure: it may differ from the database now.
     fn forget(&self) {
         self.stored.take();
+        self.pending.take();
         self.unsaved.take();
         self.unsaved_seen.take();
         self.before.take();
@@ -263,8 +268,12 @@ impl Inner {
         let mut stored = self.stored()?;
         let stored = stored.get_or_insert_with(|| Stored::of(node));
         if let Some(ticket) = replaces {
-            self.retract(&mut stored.journal, ticket)?;
+            let (model, version) = self.retract(&mut stored.journal, ticket)?.facts;
+            let row = &mut stored.journal.row;
+            row.model = model.or(row.model.take());
+            row.version = version.or(row.version.take());
         }
+        self.take_pending(&mut stored.journal);
         if let Some(site) = &site {
             stored.journal.own(Some(site.clone()));
         }
@@ -332,6 +341,10 @@ impl Inner {
                 },
             );
         }
+        if is_post(&event) {
+            stored.journal.posted = Some(now);
+            stored.journal.has_seen = false;
+        }
         self.add(&mut stored.journal, logged(event));
         stored.state = state;
         stored.versions += u64::from(new_version.is_some());
@@ -340,6 +353,7 @@ impl Inner {
             self.unsaved.take();
             self.database.remove_events()?;
         }
+        self.write_events(stored, MAX_AT_ONCE)?;
         let events = self.unsaved.take();
         self.database.write(
             stored,
@@ -363,14 +377,17 @@ impl Inner {
         Ok(kept.map(|(_, version)| version).collect())
     }
 
-    /// Copies and reports what is due, and drops what has expired. Returns the time of the next alarm.
-    async fn maintain(self: &Rc<Self>) -> worker::Result<Option<u64>> {
+    /// Copies and reports what is due, and drops what has expired. `alarm`: the time for which the alarm was set. Returns
+    /// the time of the next one.
+    async fn maintain(self: &Rc<Self>, alarm: u64) -> worker::Result<Option<u64>> {
         self.save_events()?;
         let node = match self.stored()?.as_ref() {
             Some(stored) => stored.journal.node.clone(),
             None => return Ok(None),
         };
-        join(self.copy_all(&node), self.report(&node)).await.0?;
+        join(self.copy_all(&node), self.report(&node, alarm))
+            .await
+            .0?;
         self.next_alarm()
     }
 
@@ -421,16 +438,11 @@ impl Inner {
         let state = self.fresh()?;
         if let Some(stored) = self.stored()?.as_mut() {
             stored.state = state;
-            let events = self.unsaved.take();
-            self.database.write(
-                stored,
-                Batch {
-                    state: true,
-                    events: &events,
-                    seen: self.unsaved_seen.take(),
-                    version: None,
-                },
-            )?;
+            let batch = Batch {
+                state: true,
+                ..Batch::default()
+            };
+            self.database.write(stored, batch)?;
         }
         Ok(())
     }

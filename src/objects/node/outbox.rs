@@ -21,6 +21,8 @@ use crate::storage::{Storage, now};
 
 /// The pause between the first event that is not reported and the report, in milliseconds: it has the next ones, too.
 const PAUSE_MS: u64 = 200;
+/// The least time between two reports, in milliseconds.
+const MIN_BETWEEN_MS: u64 = 500;
 /// The longest time for which an alarm waits for a report, in milliseconds.
 const MAX_WAIT_MS: u64 = 300;
 /// The pause after the first failure, in milliseconds; it doubles with each one.
@@ -37,6 +39,8 @@ pub struct Outbox {
     pub sent: Cell<u64>,
     /// When the next report is due, in milliseconds since 1970, if one is.
     due: Cell<Option<u64>>,
+    /// When the last report was sent.
+    last: Cell<u64>,
     failures: Cell<u32>,
     is_sending: Cell<bool>,
 }
@@ -45,8 +49,9 @@ impl Outbox {
     /// There is an event to report.
     pub fn expect(&self, now: u64) {
         let is_due = |due: &u64| *due > now || self.failures.get() > 0;
+        let next = (now + PAUSE_MS).max(self.last.get() + MIN_BETWEEN_MS);
         let due = self.due.get().filter(is_due);
-        self.due.set(due.or(Some(now + PAUSE_MS)));
+        self.due.set(due.or(Some(next)));
     }
 
     /// When the alarm has to ring for a report, in milliseconds since 1970.
@@ -67,18 +72,17 @@ impl Outbox {
 }
 
 impl Inner {
-    /// Reports what is not reported, unless that failed just now.
-    pub(super) async fn report(self: &Rc<Self>, node: &str) {
+    /// Reports what is not reported, if that is due at the time for which the alarm was set.
+    pub(super) async fn report(self: &Rc<Self>, node: &str, alarm: u64) {
         let outbox = &self.outbox;
-        let is_backing_off =
-            outbox.failures.get() > 0 && outbox.due.get().is_some_and(|due| due > now());
+        let is_early = outbox.due.get().is_some_and(|due| due > alarm.max(now()));
         let has_news = match self.stored() {
             Ok(stored) => stored
                 .as_ref()
                 .is_some_and(|stored| stored.journal.has_news()),
             Err(_) => false,
         };
-        if !has_news || is_backing_off || outbox.is_sending.replace(true) {
+        if !has_news || is_early || outbox.is_sending.replace(true) {
             return;
         }
         let inner = Rc::clone(self);
@@ -113,6 +117,7 @@ impl Inner {
         let failed = |cause| Error::storage(format!("reporting the events of {node}"), cause);
         let storage = Storage::open(&self.env)?;
         self.outbox.due.set(None);
+        self.outbox.last.set(now());
         loop {
             self.save_events().map_err(failed)?;
             let Some(journal) = self.journal().map_err(failed)? else {

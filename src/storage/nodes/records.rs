@@ -169,12 +169,16 @@ impl Records {
         if self.object_failure.is_some() {
             return unknown;
         }
+        // What the object does not tell is its copy.
+        let known = |record: &Record| match self.told.known.get(record) {
+            Some(known) => known.as_deref(),
+            None => self.state.copies.get(record)?.written.sha1(),
+        };
         let mut compare = |record: Record, value: KnownValue| {
-            let known = self.told.known.get(&record).cloned().flatten();
             let copy = self.state.copies.get(&record);
             let is_stale =
                 || copy.is_some_and(|copy| copy.written.counts_over(value.as_deref(), now()));
-            if known != value && !is_stale() {
+            if known(&record) != value.as_deref() && !is_stale() {
                 unknown.insert(record, value);
             }
         };
@@ -189,11 +193,9 @@ impl Records {
                 None => compare(*record, None),
             }
         }
-        let known = self.told.known.get(&Record::StartupConfig);
-        let is_known = known.is_some_and(Option::is_some);
         match &self.startup_config {
             StartupConfig::Missing => compare(Record::StartupConfig, None),
-            StartupConfig::Stored if !is_known => {
+            StartupConfig::Stored if known(&Record::StartupConfig).is_none() => {
                 compare(Record::StartupConfig, Some(UNHASHED.to_owned()));
             }
             StartupConfig::Hashed(value) => {

@@ -1,6 +1,7 @@
 // Events delay and fail no boot, and none is lost, while the objects that keep them do not answer.
 
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, describe, test } from "node:test";
 import { SITES, startPlaces } from "./bench.mjs";
 import { CONTENT, SECOND, SHOWN, TOKENS, SITES as CREDENTIALS, each, eventually, get, post, put, shown } from "./requests.mjs";
@@ -110,6 +111,8 @@ test("events that no site has received survive the end of the runtime", async ()
   const nodes = Array.from({ length: 4 }, () => serial("KILLED"));
   await bench.breakObjects(SITES, "throws");
   await each(nodes.length, 4, (at) => boot(nodes[at], at));
+  // The event of a read is written a tenth of a second later.
+  await sleep(500);
   await bench.kill();
   await bench.advance(60 * SECOND);
   await assertComplete(nodes);

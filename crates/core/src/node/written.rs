@@ -99,6 +99,11 @@ impl Written {
         }
     }
 
+    /// The SHA-1 of the value; `None`: the record is deleted.
+    pub fn sha1(&self) -> Option<&str> {
+        self.sha1.as_deref()
+    }
+
     /// Whether KV has not accepted the value yet.
     pub fn is_pending(&self) -> bool {
         self.stored_at.is_none()
