@@ -49,6 +49,9 @@ describe("POST /admin/check", () => {
     ]);
     const { line, column, text, severity, message, help } = result.findings[1];
     assert.deepEqual([line, column, text, severity], [3, 3, "- action: nothing", "error"]);
+    // A definition that no pattern names, facts of a switch: no switch is concerned.
+    const warnings = result.findings.filter((finding) => finding.severity === "warning").map(({ key }) => key);
+    assert.deepEqual(warnings, ["definitions/broken", "nodes/SN2/.node", "resources/full"]);
     assert.match(message, /the action 'nothing' is neither in actions\/ nor built in/);
     assert.match(help, /add the file/);
     assert.deepEqual([result.covered, result.cursor], [{ documents: 6, nodes: 2, complete: true }, null]);

@@ -1,7 +1,5 @@
 //! `bootstrap/bootstrap.conf`: the log destinations of the client script, and its XMPP account.
 
-use std::net::Ipv6Addr;
-
 use serde_json::{Map, Value as Json, json};
 
 use super::yaml::{self, Diagnostic, Node, Value};
@@ -98,9 +96,14 @@ pub fn corrected(text: &str) -> Option<String> {
         Some((_, rest)) => rest.split('/').next().unwrap_or(rest),
         None => text,
     };
-    let host = match host.parse::<Ipv6Addr>() {
-        Ok(_) => format!("[{host}]"),
-        Err(_) => host.to_owned(),
+    // More than one colon without brackets: hexadecimal digits make it an address of IPv6.
+    let is_address = host.matches(':').count() > 1
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
+    let host = match is_address {
+        true => format!("[{host}]"),
+        false => host.to_owned(),
     };
     (host != text).then_some(host)
 }

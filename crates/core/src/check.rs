@@ -61,9 +61,6 @@ pub fn check(contents: &dyn Contents, identifier: Identifier, site: Option<&str>
     check.unread(&unread);
     check.keys_and_sizes();
     check.config_handlers();
-    if unread.iter().any(|(listed, _)| listed.key == SERVER_CONF) {
-        check.server_conf(contents.read(SERVER_CONF));
-    }
     check.documents();
     check.read_definitions();
     check.nodes();
@@ -71,12 +68,15 @@ pub fn check(contents: &dyn Contents, identifier: Identifier, site: Option<&str>
     check.definitions();
     check.pools();
     check.settle();
-    let mut validation = Validation {
-        findings: Vec::new(),
-        notes: check.notes,
-    };
-    validation.add(check.findings);
-    validation
+    check.done()
+}
+
+/// Checks `ztpserver.conf`, which only a folder has: notes the `[vars]` that mean the same.
+pub fn server_conf(contents: &dyn Contents) -> Validation {
+    let index = Index::of(contents);
+    let mut check = Check::new(&index, Identifier::default(), None);
+    check.server_conf(contents.read(SERVER_CONF));
+    check.done()
 }
 
 /// A check in progress.
@@ -120,6 +120,15 @@ impl<'c> Check<'c> {
 }
 
 impl Check<'_> {
+    fn done(self) -> Validation {
+        let mut validation = Validation {
+            findings: Vec::new(),
+            notes: self.notes,
+        };
+        validation.add(self.findings);
+        validation
+    }
+
     fn add(&mut self, finding: Finding) {
         self.findings.push(finding);
     }

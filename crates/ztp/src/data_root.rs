@@ -94,10 +94,15 @@ impl DataRoot {
         Ok(root)
     }
 
+    pub fn has_server_conf(&self) -> bool {
+        self.others.contains_key(SERVER_CONF)
+    }
+
     /// The bytes of ztpserver.conf, if there is one that can be read.
     pub fn server_conf(&self) -> Option<Vec<u8>> {
-        self.others.get(SERVER_CONF)?;
-        self.read(SERVER_CONF).ok()
+        self.read(SERVER_CONF)
+            .ok()
+            .filter(|_| self.has_server_conf())
     }
 
     /// Whether DIR has a file for a key, although it is not uploaded.

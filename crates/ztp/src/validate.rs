@@ -37,6 +37,11 @@ pub fn validate(
     allow: &Allow,
 ) -> Checked {
     let mut validation = check::check(root, identifier, site);
+    if root.has_server_conf() {
+        let settings = check::server_conf(root);
+        validation.notes.extend(settings.notes);
+        validation.add(settings.findings);
+    }
     let left_alone = root
         .left_alone
         .iter()

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
-use ztp_core::check::{Contents, Elsewhere, Finding, Listed, SERVER_CONF, ServerConf, check};
+use ztp_core::check::{
+    Contents, Elsewhere, Finding, Listed, SERVER_CONF, ServerConf, check, server_conf,
+};
 use ztp_core::content::{ContentKind, Store};
 use ztp_core::node::Identifier;
 
@@ -95,7 +97,10 @@ fn contents_in_memory_have_the_findings_of_the_same_files() {
         let root = scratch.path().join("root");
         copy(&fixture.join("root"), &root);
         let contents = InMemory::of(&root);
-        let validation = check(&contents, contents.identifier(), None);
+        let mut validation = check(&contents, contents.identifier(), None);
+        if contents.0.contains_key(SERVER_CONF) {
+            validation.add(server_conf(&contents).findings);
+        }
         let found: Vec<Json> = validation.findings.iter().map(as_json).collect();
 
         let (status, text) = scratch.ztp(&["validate", "root", "--format", "json"]);
@@ -186,8 +191,10 @@ fn a_value_that_cannot_be_read_is_a_finding() {
             Err("KV does not respond".to_owned())
         }
     }
-    let found = check(&Unreadable, Identifier::default(), None).findings;
-    let found: Vec<_> = found
+    let mut validation = check(&Unreadable, Identifier::default(), None);
+    validation.add(server_conf(&Unreadable).findings);
+    let found: Vec<_> = validation
+        .findings
         .iter()
         .map(|finding| (finding.kind.id(), finding.key.as_str(), &finding.message))
         .collect();
