@@ -103,15 +103,23 @@ function move(context, node, site) {
 
 /** Assigns a definition, a startup-config, or the records of a planned switch. */
 export function assign(context, node, site, first = "definition") {
-  const fields = h("div", { class: "fields" });
-  const problem = (error) => replace(fields, h("p", { class: "is-failed" }, error.message));
+  const fields = h("div");
   const kinds = {
     definition: ["A definition", definitionFields],
     startup_config: ["A startup-config", startupConfigFields],
     as: ["It is a switch of the plan", planFields],
   };
   const radio = (kind) => h("label", { class: "check" }, h("input", { type: "radio", name: "kind", value: kind, checked: kind === first, onchange: () => show(kind) }), kinds[kind][0]);
-  const show = (kind) => kinds[kind][1](fields, site).catch(problem);
+  // Each kind has a place of its own: what was read for another one does not appear in it.
+  const show = async (kind) => {
+    const place = h("div", { class: "fields" });
+    replace(fields, place);
+    try {
+      await kinds[kind][1](place, site);
+    } catch (error) {
+      replace(place, h("p", { class: "is-failed" }, error.message));
+    }
+  };
   show(first);
   return ask({
     title: h("span", null, "Assign to ", mono(node)),

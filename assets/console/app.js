@@ -67,8 +67,10 @@ const context = {
   /** The site whose events concern a node: those of nodes without a site are in `default`. */
   feedOf: (site) => site ?? "default",
   go: (hash) => (location.hash = hash),
-  /** Changes the parameters in the address, without a new page. */
+  /** Changes the parameters in the address, without a new page; not those of a page that was left meanwhile. */
   remember: (hash) => {
+    const [wanted, current] = [parse(hash), parse()];
+    if (wanted.kind !== current.kind || wanted.argument !== current.argument) return;
     history.replaceState(null, "", hash);
     place = parse();
   },
@@ -80,8 +82,8 @@ const context = {
 };
 
 /** The page and its parameters in the address: `#/site/berlin?state=failed`. */
-function parse() {
-  const [path, search = ""] = location.hash.replace(/^#\/?/, "").split("?");
+function parse(hash = location.hash) {
+  const [path, search = ""] = hash.replace(/^#\/?/, "").split("?");
   const [kind, ...rest] = path.split("/");
   let argument;
   try {

@@ -72,7 +72,7 @@ export function bytes(size) {
 
 /** A duration in seconds. */
 export function duration(seconds) {
-  if (seconds < 0.95) return `${seconds.toFixed(1)} s`;
+  if (seconds < 0.05) return "0 s";
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   if (seconds < 59.5) return `${Math.round(seconds)} s`;
   const minutes = Math.floor(Math.round(seconds) / 60);
@@ -141,7 +141,8 @@ export function tickAges() {
 /** What an event says: its words, and texts that need a block of their own. */
 export function eventWords(event) {
   const { event: kind } = event;
-  const rate = () => (event.seconds > 0 ? `, ${bytes(event.bytes / event.seconds)}/s` : "");
+  // The rate of a small file says nothing.
+  const rate = () => (event.seconds > 0 && event.bytes >= 1e6 ? `, ${bytes(event.bytes / event.seconds)}/s` : "");
   const transfer = () => [mono(event.path), ` ${bytes(event.bytes ?? 0)} in ${duration(event.seconds ?? 0)}${rate()}`];
   const action = () => mono(event.action);
   const optional = (label, value) => (value ? [` ${label} `, mono(value)] : null);
@@ -159,7 +160,7 @@ export function eventWords(event) {
     case "refused":
       return { tone: "failed", words: ["Refused: ", mono(`${event.request} ${event.status}`)], text: event.reason };
     case "definition-fetched":
-      return { words: ["Definition fetched", optional("", event.definition)] };
+      return { words: ["Definition fetched", event.definition ? [": ", mono(event.definition)] : null] };
     case "pool-values-given":
       return { words: ["Pool values given: ", (event.values ?? []).map(({ pool, value }, index) => [index > 0 ? ", " : "", mono(`${pool} ${value}`)])] };
     case "startup-config-fetched":

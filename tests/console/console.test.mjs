@@ -243,6 +243,20 @@ describe("the console", { skip }, () => {
       await page.waitForSelector("text=No switch matches the filters.");
     });
 
+    test("leaves the address of another page alone, if one typed until it was opened", async (t) => {
+      const { url } = await serve(t);
+      const page = await signedIn(t, browser, url, "#/site/berlin");
+      await page.waitForSelector("tbody tr");
+      await page.evaluate(() => {
+        const search = document.querySelector("input[type=search]");
+        search.value = "jpe";
+        search.dispatchEvent(new Event("input"));
+        location.hash = "#/pools";
+      });
+      await page.waitForTimeout(600);
+      assert.match(page.url(), /#\/pools$/);
+    });
+
     test("has a bar for each boot in the chart, which opens the switch", async (t) => {
       const { url } = await serve(t);
       const page = await signedIn(t, browser, url, "#/site/berlin");
@@ -384,6 +398,20 @@ describe("the console", { skip }, () => {
       await page.click("dialog button.primary");
       await page.waitForSelector(".message");
       assert.equal(made.nodes.get("JPE213179").records.get("attributes"), "hostname: [");
+    });
+
+    test("is assigned what was chosen last, however long the lists take", async (t) => {
+      const { url, world: made } = await serve(t);
+      const page = await signedIn(t, browser, url, "#/node/JPE213179");
+      await page.waitForSelector(".candidate");
+      made.delayMs = 400;
+      await page.click("text=Assign…");
+      await page.check("text=A startup-config");
+      await page.waitForTimeout(1000);
+      await page.fill("textarea[name=startup_config]", "hostname chosen");
+      await page.click("dialog button.primary");
+      await page.waitForSelector(".message:has-text('JPE213179 has the startup-config')");
+      assert.equal(made.nodes.get("JPE213179").records.get("startup-config"), "hostname chosen\n");
     });
 
     test("is moved, and moved back", async (t) => {

@@ -109,7 +109,7 @@ describe("the console on the Worker", { skip }, () => {
     await page.waitForSelector(".log");
     assert.equal(await page.locator(".log").textContent(), "first line\nlast line");
     const timeline = (await page.locator(".event-body > p").allTextContents()).join("; ");
-    assert.match(timeline, /Registered by the pattern leaf with the definition leaf; .*Boot started; .*Definition fetched leaf; .*Action add_config started; Action add_config failed; Boot failed$/);
+    assert.match(timeline, /Registered by the pattern leaf with the definition leaf; .*Boot started; .*Definition fetched: leaf; .*Action add_config started; Action add_config failed; Boot failed$/);
     await page.waitForSelector(".candidate:has-text('leaf'):has-text('matches')");
     await page.waitForSelector(".source:has-text('\"action\": \"add_config\"')");
     assert.deepEqual(errorsOf(page), []);
@@ -136,7 +136,7 @@ describe("the console on the Worker", { skip }, () => {
     await go(page, "#/node/THEIRS1");
     await page.waitForSelector(".node-head:has-text('Served')");
     const timeline = (await page.locator(".event-body > p").allTextContents()).join("; ");
-    for (const words of [/Script fetched/, /Refused: POST \/nodes 400/, /Records changed by admin token/, /Definition fetched leaf/]) assert.match(timeline, words);
+    for (const words of [/Script fetched/, /Refused: POST \/nodes 400/, /Records changed by admin token/, /Definition fetched: leaf/]) assert.match(timeline, words);
     assert.deepEqual(errorsOf(page), []);
   });
 
