@@ -42,7 +42,8 @@ variant("clock", clock("super.now() + advanced", "let advanced = 0;"), "advanced
  * that may answer a request.
  *
  * The runtime's alarms follow the real clock. A request with the header X-Settle gets 204 as soon as no object has an
- * alarm within the next minute or runs one: what was acknowledged is in KV then.
+ * alarm within the next minute or runs one: what was acknowledged is in KV then. One with the header X-Wipe gets 204 as
+ * soon as every object has lost its database and its memory, which takes milliseconds: a restart takes a second.
  */
 function variant(name, clock, offset, handle = () => "") {
   const folder = `${BUNDLE}-${name}`;
@@ -50,24 +51,40 @@ function variant(name, clock, offset, handle = () => "") {
   rmSync(folder, { recursive: true, force: true });
   cpSync(BUNDLE, folder, { recursive: true });
   const exported = (as) => readFileSync(main, "utf8").match(new RegExp(`([\\w$]+) as ${as}\\b`))[1];
-  const [entrypoint, ...objects] = ["default", "Node", "Site"].map(exported);
+  const [entrypoint, ...objects] = ["default", "Node", "Site", "ResourcePool"].map(exported);
   const code = `
     ${clock}
     const { fetch } = ${entrypoint}.prototype;
     ${entrypoint}.prototype.fetch = async function (request) {
       ${handle("request")}
-      if (request.headers.get("X-Settle") === null) return fetch.call(this, request);
+      const wipes = request.headers.get("X-Wipe") !== null;
+      if (!wipes && request.headers.get("X-Settle") === null) return fetch.call(this, request);
       while (alarms.size + running > 0) await scheduler.wait(5);
+      if (wipes) {
+        const { ZTP_NODES, ZTP_SITES, ZTP_POOLS } = this.env;
+        const namespaces = [ZTP_NODES, ZTP_SITES, ZTP_POOLS];
+        const wipe = async ([id, at]) => {
+          const stub = namespaces[at].get(namespaces[at].idFromString(id));
+          await stub.fetch("http://object/", { headers: { "X-Wipe": "" } });
+          // It never responds.
+          await stub.fetch("http://object/", { headers: { "X-Abort": "" } }).catch(() => {});
+        };
+        await Promise.all([...known].map(wipe));
+        known.clear();
+      }
       return new Response(null, { status: 204 });
     };
+    // The ids of objects that may have something in their databases, each with its place among the classes.
+    const known = new Map();
     // By the id of the object: the runtime evicts an idle one from memory, and its alarm stays.
     const alarms = new Set();
     const owners = new WeakMap();
     let running = 0;
     let setAlarm;
-    const observed = (Class) => class extends Class {
+    const observed = (Class, at) => class extends Class {
       constructor(context, env) {
         const id = String(context.id);
+        known.set(id, at);
         owners.set(context.storage, { id, site: Class.isSite });
         const storage = Object.getPrototypeOf(context.storage);
         if (setAlarm === undefined) {
@@ -82,7 +99,16 @@ function variant(name, clock, offset, handle = () => "") {
           };
         }
         const object = super(context, env);
-        const { alarm } = object;
+        const { alarm, fetch } = object;
+        object.fetch = async function (request) {
+          if (request.headers.get("X-Abort") !== null) context.abort("wiped");
+          if (request.headers.get("X-Wipe") === null) return fetch.call(object, request);
+          await context.storage.deleteAlarm();
+          await context.storage.deleteAll();
+          alarms.delete(id);
+          return new Response(null, { status: 204 });
+        };
+        if (alarm === undefined) return object;
         object.alarm = async function () {
           alarms.delete(id);
           running += 1;
@@ -91,7 +117,7 @@ function variant(name, clock, offset, handle = () => "") {
       }
     };
     ${objects[1]}.isSite = true;
-    ${objects.map((object) => `${object} = observed(${object});`).join("\n")}
+    ${objects.map((object, at) => `${object} = observed(${object}, ${at});`).join("\n")}
   `;
   appendFileSync(main, `\n{ ${code} }\n`);
 }

@@ -28,7 +28,7 @@ mod stream;
 
 use std::panic;
 
-use worker::{Context, Env, event, web_sys};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys};
 
 /// Logs the stack trace of a panic. The hook of `worker` marks the instance for replacement, so that
 /// the next request gets a new one: it has to run as well.
@@ -39,6 +39,12 @@ fn start() {
         console_error_panic_hook::hook(panic);
         replace_instance(panic);
     }));
+}
+
+/// Runs only if wrangler.toml has a cron trigger.
+#[event(scheduled)]
+async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    routes::check(env).await;
 }
 
 #[event(fetch)]

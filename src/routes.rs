@@ -105,6 +105,8 @@ const ROUTES: &[Route] = &[
     route("GET", "/admin/allocations", Admin(Role::Viewer), |context| Box::pin(admin::allocations::list(context))),
     route("PUT", "/admin/allocations", Admin(Role::Admin), |context| Box::pin(admin::allocations::import(context))),
     route("POST", "/admin/explain", Admin(Role::Viewer), |context| Box::pin(admin::explain::explain(context))),
+    route("GET", "/admin/check", Admin(Role::Viewer), |context| Box::pin(admin::check::last(context))),
+    route("POST", "/admin/check", Admin(Role::Operator), |context| Box::pin(admin::check::run(context))),
     route("GET", "/admin/audit", Admin(Role::Viewer), |context| Box::pin(admin::audit::list(context))),
     route("GET", "/admin/content", Admin(Role::Viewer), |context| Box::pin(admin::content::list(context))),
     route("GET", "/admin/content/{*key}", Admin(Role::Viewer), |context| Box::pin(admin::content::get(context))),
@@ -297,6 +299,17 @@ pub async fn respond(
         context.wait_until(follow_up.send(env));
     }
     Ok(response.into_web()?)
+}
+
+/// Checks the content: what the cron trigger of wrangler.toml runs.
+pub async fn check(env: Env) {
+    let checked = async {
+        let settings = settings(&env)?;
+        admin::check::scheduled(&Storage::open(&env)?, settings.identifier).await
+    };
+    if let Err(error) = checked.await {
+        console_error!("the scheduled check failed: {}", error.detail());
+    }
 }
 
 thread_local! {

@@ -2,8 +2,10 @@
 
 mod audit;
 mod cache;
+mod check;
 mod content;
 mod history;
+mod kept;
 mod nodes;
 mod objects;
 mod pools;
@@ -27,11 +29,13 @@ use cache::{Cache, Cached, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PA
 
 pub use audit::Change;
 pub use cache::Flights;
-pub use content::{FoundValue, MAX_PAGE, ObjectChange, ObjectState, ValueBody};
+pub use check::StoredContents;
+pub use content::{FoundValue, MAX_PAGE, ValueBody};
 pub use nodes::{
     ChangedRecord, Edit, MAX_KEYS_AT_ONCE, NewValue, Outcome, Plan, RecordBody, RecordChange,
     Records,
 };
+pub use objects::changes::{ObjectChange, ObjectState};
 pub use objects::{Description, FoundObject, is_hex};
 pub use uploads::{Part, Upload, expired};
 
@@ -44,6 +48,13 @@ pub struct Operations {
     pub r2_writes: u32,
     /// Calls of Durable Objects.
     pub object_calls: u32,
+}
+
+impl Operations {
+    /// All of them.
+    pub fn total(self) -> u32 {
+        self.kv_reads + self.kv_writes + self.r2_reads + self.r2_writes + self.object_calls
+    }
 }
 
 thread_local! {

@@ -3,6 +3,7 @@
 pub mod allocations;
 pub mod audit;
 pub mod changes;
+pub mod check;
 pub mod content;
 pub mod events;
 pub mod explain;

@@ -1,22 +1,17 @@
-//! Content as operators read and change it: values in KV, objects in R2, and what is kept for an undo.
-
-use std::collections::HashMap;
+//! Content as operators read it: lists of keys, and values in KV.
 
 use futures_util::future::join;
 use serde::Serialize;
-use worker::js_sys::Math;
+use worker::Include;
 use worker::web_sys::ReadableStream;
-use worker::{Conditional, Data, Include, Object};
-use ztp_core::audit::Summary;
 use ztp_core::content::{ContentKind, Metadata, Store};
-use ztp_core::key::{ObjectKey, Record, UNDO, kept};
+use ztp_core::key::Record;
 use ztp_core::node::NodeId;
 
-use super::objects::{body_of, of_uploader};
-use super::{Payload, RecordBody, Records, Storage, message, now};
+use super::objects::body_of;
+use super::{ObjectState, Payload, RecordBody, Records, Storage, message, now};
 use crate::error::Error;
 use crate::objects::site::protocol::{Command, Reply, StoredValue, WrittenValue};
-use crate::response::iso_time;
 use crate::stream::{self, Buffer};
 
 /// Maximum number of keys in a page: the most that KV and R2 list at once.
@@ -66,47 +61,6 @@ impl FoundValue {
 pub enum ValueBody {
     Buffer(Buffer),
     Stream(ReadableStream),
-}
-
-/// An object without its bytes.
-#[derive(Debug, Clone)]
-pub struct ObjectState {
-    /// With its quotes.
-    pub etag: String,
-    pub size: u64,
-    pub sha1: Option<String>,
-    pub sha256: Option<String>,
-    pub modified: String,
-    pub by: Option<String>,
-    pub via: Option<String>,
-}
-
-/// An object to write.
-pub struct ObjectChange<'a> {
-    pub body: ReadableStream,
-    /// R2 rejects other bytes. In hexadecimal, so also for the next one.
-    pub sha1: Option<&'a str>,
-    pub sha256: Option<&'a str>,
-    /// In bytes.
-    pub size: u64,
-    pub by: &'a str,
-    pub via: Option<&'a str>,
-}
-
-impl ObjectState {
-    pub(super) fn of(object: &Object) -> Self {
-        let (sha1, sha256) = of_uploader(object);
-        let mut metadata = object.custom_metadata().unwrap_or_default();
-        Self {
-            etag: object.http_etag(),
-            size: object.size(),
-            sha1,
-            sha256,
-            modified: iso_time(object.uploaded().as_millis()),
-            by: metadata.remove("by"),
-            via: metadata.remove("via"),
-        }
-    }
 }
 
 impl Storage {
@@ -274,29 +228,6 @@ impl Storage {
         Ok((records, value))
     }
 
-    /// Keeps the value of a record in R2, for an undo. Returns its key there.
-    ///
-    /// # Errors
-    /// [`Error::Storage`], also if the record has another value meanwhile.
-    pub async fn keep_record(
-        &self,
-        node: &NodeId,
-        record: Record,
-        value: &Summary,
-    ) -> Result<String, Error> {
-        let (_, found) = self.found(node, record, &[]).await?;
-        match self.body(node, found).await? {
-            Some(RecordBody::Buffer(bytes)) => self.keep_bytes(&bytes, &value.sha1).await,
-            Some(RecordBody::Stream(stream)) => {
-                self.keep_stream(&stream, &value.sha1, value.size).await
-            }
-            None => Err(Error::storage(
-                format!("keeping {}", record.key(node)),
-                "it was deleted",
-            )),
-        }
-    }
-
     async fn written_value(&self, key: &str) -> Result<Option<WrittenValue>, Error> {
         match self.call_site(Command::Written(key.to_owned())).await? {
             Reply::Written(written) => Ok(written),
@@ -353,237 +284,6 @@ impl Storage {
         let metadata = Metadata::new(sha1, value.size, modified, by, value.via.as_deref());
         self.put_described(key, payload, &metadata).await
     }
-
-    /// Keeps bytes in R2. Returns their key there.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub async fn keep_bytes(&self, bytes: &Buffer, sha1: &str) -> Result<String, Error> {
-        let stream = bytes.stream();
-        let stream = stream.map_err(|cause| Error::storage("keeping a value", cause))?;
-        self.keep(stream, sha1).await
-    }
-
-    /// Keeps the value of KV in R2, for an undo. Returns its key there.
-    ///
-    /// # Errors
-    /// [`Error::Storage`], also if KV has another value meanwhile.
-    pub async fn keep_value(&self, key: &str, sha1: &str, size: u64) -> Result<String, Error> {
-        let changed = || Error::storage(format!("keeping the value of {key}"), "it was deleted");
-        let stream = self.kv_stream(key).await?.ok_or_else(changed)?;
-        self.keep_stream(&stream, sha1, size).await
-    }
-
-    /// Keeps a stream of a known size in R2. Returns its key there.
-    ///
-    /// # Errors
-    /// [`Error::Storage`], also if the bytes have another SHA-1.
-    pub async fn keep_stream(
-        &self,
-        stream: &ReadableStream,
-        sha1: &str,
-        size: u64,
-    ) -> Result<String, Error> {
-        let stream = stream::of_length(stream, size).await;
-        let stream = stream.map_err(|cause| Error::storage("keeping a value", cause))?;
-        self.keep(stream, sha1).await
-    }
-
-    async fn keep(&self, stream: ReadableStream, sha1: &str) -> Result<String, Error> {
-        let key = kept_key(sha1);
-        self.count(|n| n.r2_writes += 1);
-        let put = self
-            .bindings
-            .files
-            .put(key.as_str(), Data::ReadableStream(stream));
-        let put = put.sha1(bytes_of(sha1)).execute().await;
-        put.map_err(|cause| Error::storage(format!("writing {key}"), cause))?;
-        Ok(key)
-    }
-
-    /// Deletes a kept value.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub async fn discard_kept(&self, key: &str) -> Result<(), Error> {
-        self.count(|n| n.r2_writes += 1);
-        let deleted = self.bindings.files.delete(key).await;
-        deleted.map_err(|cause| Error::storage(format!("deleting {key}"), cause))
-    }
-
-    /// Deletes a kept value that no change needs. If that fails, the log has a warning, and it is deleted after 30 days.
-    pub async fn discard_unused(&self, key: &str) {
-        if let Err(error) = self.discard_kept(key).await {
-            self.warn(error.detail());
-        }
-    }
-
-    /// The keys of kept values after a key, the oldest first, and whether there are more.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub async fn kept_keys(&self, after: Option<&str>) -> Result<(Vec<String>, bool), Error> {
-        self.count(|n| n.r2_reads += 1);
-        let mut list = self.bindings.files.list().prefix(UNDO);
-        if let Some(after) = after {
-            list = list.start_after(after);
-        }
-        let page = list.execute().await;
-        let page = page.map_err(|cause| Error::storage("listing kept values", cause))?;
-        let keys = page.objects().iter().map(Object::key).collect();
-        Ok((keys, page.truncated()))
-    }
-
-    /// A kept value.
-    ///
-    /// # Errors
-    /// [`Error::Storage`], also if it was deleted.
-    pub async fn kept_object(&self, key: &str) -> Result<Object, Error> {
-        self.count(|n| n.r2_reads += 1);
-        let failed = |cause: worker::Error| Error::storage(format!("reading {key}"), cause);
-        let object = self
-            .bindings
-            .files
-            .get(key)
-            .execute()
-            .await
-            .map_err(failed)?;
-        object.ok_or_else(|| failed("it was deleted".into()))
-    }
-
-    /// The state of an object, not cached.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub async fn object_state(&self, key: &ObjectKey) -> Result<Option<ObjectState>, Error> {
-        let head = self.head(key).await?;
-        Ok(head.map(|(object, _)| ObjectState::of(&object)))
-    }
-
-    /// An object with its bytes, not cached.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub async fn object_value(
-        &self,
-        key: &ObjectKey,
-    ) -> Result<Option<(ObjectState, ReadableStream)>, Error> {
-        let Some((object, _)) = self.get(key).await? else {
-            return Ok(None);
-        };
-        let body = body_of(key.as_str(), &object)?;
-        Ok(Some((ObjectState::of(&object), body)))
-    }
-
-    /// Adds the SHA-1 to the state of an object. It is hashed unless it is known.
-    ///
-    /// # Errors
-    /// [`Error::Storage`], also if the object has another state.
-    pub async fn complete_state(
-        &self,
-        key: &ObjectKey,
-        state: &mut ObjectState,
-    ) -> Result<(), Error> {
-        if state.sha1.is_none() {
-            let digest = self.object_digest(key, false).await?;
-            let changed = || Error::storage(format!("hashing {}", key.as_str()), "it was deleted");
-            state.sha1 = Some(digest.ok_or_else(changed)?.sha1.clone());
-        }
-        Ok(())
-    }
-
-    /// Copies an object, for an undo, if it still has this state. Returns the key of the copy.
-    ///
-    /// # Errors
-    /// [`Error::Storage`], also if the object has another state.
-    pub async fn keep_object(&self, key: &ObjectKey, state: &ObjectState) -> Result<String, Error> {
-        let changed = || Error::storage(format!("keeping {}", key.as_str()), "it was replaced");
-        let Some((object, _)) = self.get(key).await? else {
-            return Err(changed());
-        };
-        if object.http_etag() != state.etag {
-            return Err(changed());
-        }
-        let kept = kept_key(state.sha1.as_deref().unwrap_or_default());
-        let body = body_of(key.as_str(), &object)?;
-        self.count(|n| n.r2_writes += 1);
-        let put = self.bindings.files.put(kept.as_str(), body);
-        let put = put.custom_metadata(object.custom_metadata().unwrap_or_default());
-        let put = match state.sha1.as_deref() {
-            Some(sha1) => put.sha1(bytes_of(sha1)),
-            None => put,
-        };
-        let put = put.execute().await;
-        put.map_err(|cause| Error::storage(format!("writing {kept}"), cause))?;
-        Ok(kept)
-    }
-
-    /// Writes an object, if it still has the state `before`; `None` if it has another one.
-    ///
-    /// # Errors
-    /// [`Error::BadRequest`] if its bytes have another SHA-1 than the change says; [`Error::Storage`].
-    pub async fn put_object(
-        &self,
-        key: &ObjectKey,
-        before: Option<&ObjectState>,
-        change: ObjectChange<'_>,
-    ) -> Result<Option<ObjectState>, Error> {
-        let only_if = match before {
-            Some(state) => Conditional {
-                etag_matches: Some(state.etag.trim_matches('"').to_owned()),
-                ..Conditional::default()
-            },
-            None => Conditional {
-                etag_does_not_match: Some("*".to_owned()),
-                ..Conditional::default()
-            },
-        };
-        let mut metadata = HashMap::from([
-            ("by".to_owned(), change.by.to_owned()),
-            ("size".to_owned(), change.size.to_string()),
-        ]);
-        let others = [
-            ("sha1", change.sha1),
-            ("sha256", change.sha256),
-            ("via", change.via),
-        ];
-        for (name, value) in others {
-            metadata.extend(value.map(|value| (name.to_owned(), value.to_owned())));
-        }
-        self.count(|n| n.r2_writes += 1);
-        let put = self.bindings.files.put(key.as_str(), change.body);
-        let put = put.custom_metadata(metadata).only_if(only_if);
-        let put = match change.sha1 {
-            Some(sha1) => put.sha1(bytes_of(sha1)),
-            None => put,
-        };
-        let put = put.execute().await;
-        let put = put.map_err(|cause| match cause.to_string() {
-            cause if is_other_checksum(&cause) => Error::BadRequest(format!(
-                "the SHA-1 of the bytes is not {}: nothing was stored; send the same bytes that were hashed",
-                change.sha1.unwrap_or_default()
-            )),
-            cause => Error::storage(format!("writing {}", key.as_str()), cause),
-        })?;
-        self.forget_object(key);
-        Ok(put.map(|object| ObjectState {
-            sha1: change.sha1.map(str::to_owned),
-            sha256: change.sha256.map(str::to_owned),
-            ..ObjectState::of(&object)
-        }))
-    }
-
-    /// Deletes an object.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub async fn delete_object(&self, key: &ObjectKey) -> Result<(), Error> {
-        self.count(|n| n.r2_writes += 1);
-        let deleted = self.bindings.files.delete(key.as_str()).await;
-        deleted.map_err(|cause| Error::storage(format!("deleting {}", key.as_str()), cause))?;
-        self.forget_object(key);
-        Ok(())
-    }
 }
 
 fn is_content(key: &str, store: Store) -> bool {
@@ -594,22 +294,4 @@ fn invalid_cursor(cursor: &str) -> Error {
     Error::BadRequest(format!(
         "cursor is {cursor:?}, which no response contained: send the cursor of the page before, with the same prefix"
     ))
-}
-
-pub(super) fn kept_key(sha1: &str) -> String {
-    kept(now(), sha1, (Math::random() * f64::from(u32::MAX)) as u32)
-}
-
-/// The bytes of a hexadecimal number of a valid form.
-fn bytes_of(hex: &str) -> Vec<u8> {
-    let digit = |c: u8| char::from(c).to_digit(16).unwrap_or_default() as u8;
-    let pairs = hex.as_bytes().chunks(2);
-    pairs
-        .map(|pair| pair.iter().fold(0, |byte, c| byte << 4 | digit(*c)))
-        .collect()
-}
-
-/// R2's error 10037: the checksum that was given is not that of the bytes.
-fn is_other_checksum(cause: &str) -> bool {
-    cause.contains("10037") || cause.contains("checksum")
 }

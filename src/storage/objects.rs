@@ -1,5 +1,7 @@
 //! R2 objects: actions and files.
 
+pub mod changes;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 

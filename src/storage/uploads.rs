@@ -5,8 +5,9 @@ use serde_json::Value;
 use worker::web_sys::ReadableStream;
 use worker::{Data, Object, UploadedPart};
 
-use super::content::{ObjectState, kept_key};
+use super::kept::kept_key;
 use super::objects::body_of;
+use super::objects::changes::ObjectState;
 use super::{Storage, now};
 use crate::conditions::Preconditions;
 use crate::error::Error;

@@ -7,7 +7,7 @@ import { assertOperatorRefusal, startWorker } from "./harness.mjs";
 const ADMIN = "an-admin-token-0123";
 let worker;
 before(async () => {
-  worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: ADMIN } });
+  worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: ADMIN }, bundle: "bundle-clock" });
 });
 after(() => worker.stop());
 beforeEach(() => worker.reset());

@@ -76,7 +76,8 @@ describe("GET /admin/nodes?records=1", () => {
 
   test("lists every node once when lists of keys end between the records of one", async () => {
     const names = Array.from({ length: 400 }, (_, at) => `N${String(at).padStart(3, "0")}`);
-    for (const name of names) await Promise.all(["definition", "pattern", ".node"].map((record) => worker.kv.put(`nodes/${name}/${record}`, "a")));
+    const keys = names.flatMap((name) => ["definition", "pattern", ".node"].map((record) => `nodes/${name}/${record}`));
+    await worker.putAll(Object.fromEntries(keys.map((key) => [key, "a"])));
     for (const limit of [500, 150]) {
       const found = [];
       let cursor = null;
@@ -166,6 +167,21 @@ describe("POST /admin/nodes/{id}/assign", () => {
     assert.deepEqual([forced.status, forced.json.findings.length], [200, 1]);
     assert.equal((await entry(1)).forced, true);
     assert.equal(await worker.kv.get("nodes/SN1/definition"), "actions: 1\n");
+  });
+
+  test("has the warnings that the same document has under /admin/content", async () => {
+    const assigned = await act("SN1", "assign", { definition: "name: leaf\nactions: []\nattributs: {}\n" });
+    assert.equal(assigned.status, 200, assigned.text);
+    assert.deepEqual(assigned.json.findings.map(({ key, severity }) => [key, severity]), [["nodes/SN1/definition", "warning"]]);
+    const stored = await worker.request("PUT", "/admin/content/nodes/SN1/definition", { headers: { Authorization: `Bearer ${ADMIN}` }, body: "name: leaf\nactions: []\nattributs: {}\n" });
+    assert.deepEqual(stored.json.findings, assigned.json.findings);
+  });
+
+  test("reads 8 MiB of JSON, and refuses more", async () => {
+    const body = (size) => `{"pattern": null${" ".repeat(size - 17)}}`;
+    const send = (size) => worker.request("POST", "/admin/nodes/SN1/assign", { headers: { Authorization: `Bearer ${ADMIN}` }, body: body(size) });
+    assert.equal((await send(8 << 20)).status, 200);
+    assertOperatorRefusal(await send((8 << 20) + 1), 413, /the request exceeds the limit of 8388608 bytes/);
   });
 
   test("refuses a body that is not valid", async () => {

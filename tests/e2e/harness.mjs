@@ -33,6 +33,11 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     const { status } = await send(url, "GET", "/", { headers: { [header]: value } });
     assert.equal(status, 204, `the bundle ${prebuilt} does not know the header ${header}`);
   };
+  let advanced = 0;
+  const advance = async (milliseconds) => {
+    await control("X-Clock-Advance", String(milliseconds));
+    advanced += milliseconds;
+  };
   const hasClock = /-(clock|forgetful)$/.test(prebuilt);
   const logs = () => {
     const lines = harness.getLogs().map((entry) => entry.message);
@@ -67,21 +72,48 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
       return send(url, method, path, options);
     },
     /** Advances the clock of the bundle `bundle-clock`. */
-    advance: (milliseconds) => control("X-Clock-Advance", String(milliseconds)),
+    advance,
+    /** The time of this clock, in milliseconds since 1970. */
+    now: () => Date.now() + advanced,
+    /** All keys and values of KV. */
+    async values() {
+      await settle();
+      const { keys } = await stores.ZTP_DATA.list();
+      return Promise.all(keys.map(async ({ name }) => [name, await stores.ZTP_DATA.get(name)]));
+    },
+    /** Stores many values in KV at once: an object of keys and values. */
+    async putAll(values) {
+      await settle();
+      await Promise.all(Object.entries(values).map(([key, value]) => stores.ZTP_DATA.put(key, value)));
+    },
     /** All that was logged since the last call: by requests, by objects, and by the runtime itself. */
     logs,
     /** The log lines of requests since the last call to this or to `logs`, parsed. */
     requests: () => requestsOf(logs()),
+    /** Runs what a cron trigger runs. */
+    scheduled: () => harness.getWorker().scheduled({ cron: "*/15 * * * *", scheduledTime: new Date() }),
     /** Empties KV and R2 while the Worker runs. Its caches and the copies of its objects are expired then. */
     async clear() {
       assert.ok(hasClock, "this bundle remembers what it had");
       await settle();
-      if (prebuilt === "bundle-clock") await control("X-Clock-Advance", "3600000");
+      if (prebuilt === "bundle-clock") await advance(3_600_000);
       await empty(stores.ZTP_DATA, (page) => page.keys.map((entry) => entry.name));
       await empty(stores.ZTP_FILES, (page) => page.objects.map((entry) => entry.key));
     },
-    /** Empties all storage and restarts the Worker. */
+    /**
+     * Empties all storage. A bundle with a clock also advances it until the Worker's caches are expired; others are
+     * restarted.
+     */
     async reset() {
+      if (prebuilt === "bundle-clock") {
+        await control("X-Wipe", "");
+        await advance(15_000);
+        await Promise.all([
+          empty(stores.ZTP_DATA, (page) => page.keys.map((entry) => entry.name)),
+          empty(stores.ZTP_FILES, (page) => page.objects.map((entry) => entry.key)),
+        ]);
+        return;
+      }
       await harness.reset();
       ({ url } = await harness.listen());
       stores = await harness.getWorker().getEnv();

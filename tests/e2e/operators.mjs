@@ -68,7 +68,7 @@ export async function startTeam() {
     vars: { ACCESS_TEAM_DOMAIN: url, ACCESS_AUD: AUDIENCE },
     /** A valid token; `changed` claims and header fields replace those of a valid one. `now` in seconds. */
     token(person, { now = Date.now() / 1000, key = team.keys[0], claims = {}, header = {}, sign = rs256(key) } = {}) {
-      const valid = { iss: url, aud: [AUDIENCE], iat: Math.floor(now), nbf: Math.floor(now), exp: Math.floor(now) + 300, type: "app", ...PEOPLE[person] };
+      const valid = { iss: url, aud: [AUDIENCE], iat: Math.floor(now), nbf: Math.floor(now), exp: Math.floor(now) + 3600, type: "app", ...PEOPLE[person] };
       return tokenOf({ alg: "RS256", kid: key.kid, typ: "JWT", ...header }, { ...valid, ...claims }, sign);
     },
     stop: () => new Promise((resolve) => server.close(resolve)),

@@ -1,5 +1,5 @@
 // Memory of the built Worker while clients misbehave: uploads that are reset, slow ones, uploads in one-byte
-// chunks, and a large startup-config that an operator stored.
+// chunks, a large startup-config that an operator stored, and images that an operator pushes.
 //
 //   node tests/security/memory.mjs [--short]
 //
@@ -8,6 +8,7 @@
 // process is printed, too, and not asserted: the allocator keeps memory that the runtime has freed.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,6 +19,7 @@ import { facts } from "../e2e/harness.mjs";
 import { inspect, runtimePid } from "./inspector.mjs";
 
 const MIB = 1 << 20;
+const ADMIN = "an-admin-token-0123";
 const MAX_ABOVE_IDLE = 64 * MIB;
 const MAX_KEPT = 10 * MIB;
 /** The largest value in KV, and the largest startup-config from a switch, in bytes. */
@@ -29,7 +31,7 @@ const BOUND = 120_000;
 
 const short = process.argv.includes("--short");
 const inspectorPort = await freePort();
-const worker = await startFaulty({ inspectorPort, bindings: { ZTP_TOKENS: `amsterdam=${AMSTERDAM}` } });
+const worker = await startFaulty({ inspectorPort, bindings: { ZTP_TOKENS: `amsterdam=${AMSTERDAM}`, ZTP_ADMIN_TOKEN: ADMIN } });
 const site = `/t/${AMSTERDAM}`;
 const own = (node) => `/t/${nodeToken("amsterdam", AMSTERDAM, node)}/nodes/${node}/startup-config`;
 const wake = () => worker.request("HEAD", `${site}/openapi.yaml`);
@@ -50,6 +52,8 @@ else {
   await measure("25 MiB in one-byte chunks", () => tinyChunks(25 * MIB, 413));
 }
 await measure("a stored startup-config of 25 MiB", () => largeStored(short ? 1 : 10));
+await measure("an object of 90 MiB in one request", () => largeObject(90 * MIB));
+await measure("an image in parts", () => imageInParts(short ? 128 : 1024));
 inspector.close();
 await worker.stop();
 
@@ -183,6 +187,42 @@ async function largeStored(rounds) {
     }
   }
   return `${rounds * 4} requests of each of 5 kinds`;
+}
+
+/** Stores an object in one request, twice: the second time its former value is kept. */
+async function largeObject(size) {
+  const headers = { Authorization: `Bearer ${ADMIN}` };
+  for (const byte of ["a", "b"]) {
+    const body = Buffer.alloc(size, byte);
+    const stored = worker.request("PUT", `/admin/content/files/large.swi?sha1=${createHash("sha1").update(body).digest("hex")}`, { headers, body });
+    await look();
+    assert.ok([200, 201].includes((await stored).status), (await stored).text);
+  }
+  return "stored and replaced";
+}
+
+/** Uploads an image as `ztp push` does. */
+async function imageInParts(mib) {
+  const headers = { Authorization: `Bearer ${ADMIN}` };
+  const zeros = Buffer.alloc(MIB);
+  const [sha1, sha256] = ["sha1", "sha256"].map((name) => {
+    const hash = createHash(name);
+    for (let at = 0; at < mib; at += 1) hash.update(zeros);
+    return hash.digest("hex");
+  });
+  const call = async (method, path, body) => {
+    const response = await worker.request(method, `/admin/uploads${path}`, { headers, body });
+    assert.ok([200, 201].includes(response.status), response.text);
+    return response.json;
+  };
+  const { upload, part_size: partSize } = await call("POST", "", JSON.stringify({ key: "files/image.swi", size: mib * MIB, sha1, sha256 }));
+  for (let number = 1, left = mib * MIB; left > 0; number += 1, left -= partSize) {
+    await call("PUT", `/${upload}/${number}`, Buffer.alloc(Math.min(partSize, left)));
+    await look();
+  }
+  const { size } = await call("POST", `/${upload}/complete`);
+  assert.equal(size, mib * MIB);
+  return `${mib} MiB in parts of ${partSize / MIB} MiB`;
 }
 
 /** Sends the head of an upload and a part of its body, which has `length` bytes or is chunked. */

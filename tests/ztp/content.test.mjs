@@ -13,7 +13,7 @@ import { TOKEN, build, contents, hashes, killed, proxy, scratch, sparse, write, 
 let worker;
 before(async () => {
   build();
-  worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: TOKEN } });
+  worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: TOKEN }, bundle: "bundle-clock" });
 });
 after(() => worker.stop());
 beforeEach(() => worker.reset());

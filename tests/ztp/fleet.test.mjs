@@ -9,7 +9,7 @@ import { TOKEN, build, scratch, write, ztp } from "./run.mjs";
 let worker;
 before(async () => {
   build();
-  worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: TOKEN } });
+  worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: TOKEN }, bundle: "bundle-clock" });
 });
 after(() => worker.stop());
 beforeEach(async () => {

@@ -6,13 +6,11 @@
 use futures_util::future::try_join;
 use serde_json::{Map, Value, json};
 use ztp_core::audit::Action;
-use ztp_core::check::{Finding, FindingKind};
+use ztp_core::check::{self, Finding};
 use ztp_core::credentials::is_site_name;
-use ztp_core::definition::{Attributes, Definition};
 use ztp_core::event::Event;
 use ztp_core::key::Record;
 use ztp_core::node::NodeId;
-use ztp_core::pattern::Pattern;
 
 use super::nodes::visible;
 use super::{Context, display_finding, fields, flag, respond, unknown_node};
@@ -51,9 +49,11 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
         None => given_records(&body).await?,
     };
     let mut findings = Vec::new();
+    let identifier = context.settings.identifier;
     for (record, value) in &changes {
         if let Some(value) = value {
-            findings.extend(problem(&record.key(&node), *record, value));
+            let key = record.key(&node);
+            findings.extend(check::document(&key, &value.bytes(), identifier));
         }
     }
     let forced = findings.iter().any(Finding::is_error);
@@ -162,36 +162,6 @@ fn listed(changes: &[RecordChange]) -> String {
         None => format!("no {}", record.name()),
     });
     parts.collect::<Vec<_>>().join(", ")
-}
-
-/// Why a record is not valid by itself, as GET /nodes/{id} reads it.
-fn problem(key: &str, record: Record, value: &NewValue) -> Option<Finding> {
-    let broken = |kind, error| Some(Finding::of_diagnostic(kind, key, error));
-    // A change to a text that is not UTF-8 is refused by itself.
-    let text = || value.text().unwrap_or_default();
-    match record {
-        Record::Definition => broken(
-            FindingKind::BadDefinition,
-            Definition::parse(&text()).err()?,
-        ),
-        Record::Attributes => broken(
-            FindingKind::BadAttributes,
-            Attributes::parse(&text()).err()?,
-        ),
-        Record::Pattern => broken(
-            FindingKind::BadPattern,
-            Pattern::parse_stored(&text()).err()?.diagnostic,
-        ),
-        Record::StartupConfig if value.summary.size == 0 => {
-            let message = "the startup-config is empty";
-            Some(Finding::of_file(
-                FindingKind::EmptyStartupConfig,
-                key,
-                message,
-            ))
-        }
-        _ => None,
-    }
 }
 
 /// POST /admin/nodes/{id}/reprovision: deletes the definition, the pattern and the config-handler, so that the next

@@ -37,9 +37,9 @@ impl NewValue {
         Ok(Self { bytes, summary })
     }
 
-    /// `None` if it is not UTF-8.
-    pub fn text(&self) -> Option<String> {
-        String::from_utf8(self.bytes.to_vec()).ok()
+    /// A copy of the bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.bytes.to_vec()
     }
 }
 
