@@ -52,11 +52,8 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
     let identifier = context.settings.identifier;
     for (record, value) in &changes {
         if let Some(value) = value {
-            findings.extend(check::document(
-                &record.key(&node),
-                &value.to_vec(),
-                identifier,
-            ));
+            let key = record.key(&node);
+            findings.extend(check::document(&key, &value.bytes(), identifier));
         }
     }
     let forced = findings.iter().any(Finding::is_error);

@@ -37,8 +37,8 @@ impl NewValue {
         Ok(Self { bytes, summary })
     }
 
-    /// Its bytes.
-    pub fn to_vec(&self) -> Vec<u8> {
+    /// A copy of the bytes.
+    pub fn bytes(&self) -> Vec<u8> {
         self.bytes.to_vec()
     }
 }
