@@ -17,11 +17,12 @@ process.exit(Math.max(...(args.length > 0 ? [await test({}, "", args)] : await t
 /** Everything, on several Workers at once, since the tests mostly wait; one of them has sites. */
 async function testAll() {
   const modules = readdirSync(import.meta.dirname).filter((name) => /^test_.*\.py$/.test(name));
-  const others = modules.map((name) => name.replace(".py", "")).filter((name) => name !== "test_flash");
+  const long = ["test_flash", "test_reports"];
+  const others = modules.map((name) => name.replace(".py", "")).filter((name) => !long.includes(name));
   const third = (remainder) => test({}, "", others.filter((_, index) => index % 3 === remainder));
   const sites = () => test({ ZTP_TOKENS: `amsterdam=${SITE}` }, `/t/${SITE}`, ["sites"]);
   const last = async () => Math.max(await third(2), await sites());
-  return Promise.all([test({}, "", ["test_flash"]), third(0), third(1), last()]);
+  return Promise.all([...long.map((name) => test({}, "", [name])), third(0), third(1), last()]);
 }
 
 /** Runs run.py against a Worker with these secrets, whose paths are below `prefix`. */
