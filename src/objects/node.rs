@@ -181,7 +181,9 @@ impl Inner {
                 self.arm().await?;
                 Ok(Reply::Reported(reported))
             }
-            Command::Timeline => self.timeline().map(Reply::Timeline),
+            Command::Timeline => self
+                .timeline()
+                .map(|found| Reply::Timeline(Box::new(found))),
             #[cfg(feature = "panics")]
             Command::Panic => panic!("in a node"),
         }

@@ -318,7 +318,7 @@ impl Storage {
     /// [`Error::Storage`].
     pub async fn timeline(&self, node: &NodeId) -> Result<Timeline, Error> {
         match self.call_node(node, Command::Timeline).await? {
-            Reply::Timeline(timeline) => Ok(timeline),
+            Reply::Timeline(timeline) => Ok(*timeline),
             _ => Err(unexpected(node)),
         }
     }
