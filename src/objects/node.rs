@@ -183,7 +183,7 @@ impl Inner {
             }
             Command::Timeline => self
                 .timeline()
-                .map(|timeline| Reply::Timeline(Box::new(timeline))),
+                .map(|found| Reply::Timeline(Box::new(found))),
             #[cfg(feature = "panics")]
             Command::Panic => panic!("in a node"),
         }

@@ -28,6 +28,8 @@ pub struct Noted {
     /// The event that the object noted with a read.
     ticket: Option<Ticket>,
     values: Vec<PoolValue>,
+    /// Those that the node received before.
+    known_values: Vec<PoolValue>,
     download: Option<Download>,
 }
 
@@ -60,6 +62,7 @@ impl Noted {
     /// The object replied to a read.
     pub fn read(&mut self, records: &Records) {
         self.ticket = records.told.ticket;
+        self.known_values.clone_from(&records.told.values);
         self.notes.shown = records.unknown_values();
         if self.notes.shown.contains_key(&Record::Site) {
             self.notes.owner = records.site_in_kv();
@@ -142,11 +145,9 @@ impl Noted {
     pub fn follow_up(mut self, refusal: Option<(String, u16, String)>) -> Option<FollowUp> {
         let node = self.node?;
         let mut notes = self.notes;
-        let values = Event::PoolValuesGiven {
-            values: self.values,
-        };
-        if !matches!(&values, Event::PoolValuesGiven { values } if values.is_empty()) {
-            notes.events.push(values);
+        let values = self.values;
+        if !values.is_empty() && values != self.known_values {
+            notes.events.push(Event::PoolValuesGiven { values });
         }
         match refusal {
             Some((request, status, reason)) => {

@@ -68,15 +68,17 @@ describe("the requests of a boot", () => {
     assert.equal((await post("SN1", { at: own })).status, 201);
     assert.equal((await get("SN1", "", own)).status, 200);
     await until("SN1", 4);
-    assert.equal((await worker.request("GET", `${own}/actions/add_config`)).status, 200);
+    assert.equal((await get("SN1", "", own)).status, 200);
     await until("SN1", 5);
-    assert.equal((await worker.request("GET", `${own}/files/a`)).status, 200);
+    assert.equal((await worker.request("GET", `${own}/actions/add_config`)).status, 200);
     await until("SN1", 6);
-    assert.equal((await worker.request("GET", `${own}/files/large`)).bytes.length, 300_000);
+    assert.equal((await worker.request("GET", `${own}/files/a`)).status, 200);
     await until("SN1", 7);
+    assert.equal((await worker.request("GET", `${own}/files/large`)).bytes.length, 300_000);
+    await until("SN1", 8);
     assert.equal((await put("SN1", "hostname a\n", own)).status, 201);
     assert.equal((await get("SN1", "/startup-config", own)).status, 200);
-    const found = await until("SN1", 9);
+    const found = await until("SN1", 10);
     const bare = found.map(({ n, time, node, site, by, seconds, ...fields }) => fields);
     const size = (await worker.request("GET", `${BERLIN}/actions/add_config`)).bytes.length;
     assert.deepEqual(bare, [
@@ -84,14 +86,16 @@ describe("the requests of a boot", () => {
       { event: "registered", pattern: "rack", definition: "leaf" },
       { event: "definition-fetched", definition: "leaf" },
       { event: "pool-values-given", values: [{ pool: "net", value: "10.0.0.1" }] },
+      // With the same values.
+      { event: "definition-fetched", definition: "leaf" },
       { event: "file-fetched", path: "actions/add_config", bytes: size, complete: true },
       { event: "file-fetched", path: "files/a", bytes: 11, complete: true },
       { event: "file-fetched", path: "files/large", bytes: 300_000, complete: true },
       { event: "startup-config-stored", sha1: "dd8e29b6a5ac59b3a8d79d8e1b1d6e2e0e2b0f4c", size: 11 },
       { event: "startup-config-fetched" },
     ].map((event) => (event.sha1 ? { ...event, sha1: bare.find(({ sha1 }) => sha1).sha1 } : event)));
-    assert.match(bare[7].sha1, /^[0-9a-f]{40}$/);
-    assert.deepEqual(found.map(({ n }) => n), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert.match(bare[8].sha1, /^[0-9a-f]{40}$/);
+    assert.deepEqual(found.map(({ n }) => n), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     for (const { time, node, site, by } of found) {
       assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
       assert.deepEqual([node, site, by], ["SN1", "berlin", null]);

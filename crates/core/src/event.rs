@@ -95,7 +95,7 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         definition: Option<String>,
     },
-    /// The definition that was sent has values from pools.
+    /// The definition that was sent has values from pools, and other ones than the last definition with some.
     PoolValuesGiven { values: Vec<PoolValue> },
     /// The startup-config was sent.
     StartupConfigFetched,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use ztp_core::credentials::is_site_name;
-use ztp_core::event::{Event, Logged, MAX_EVENTS, Reports};
+use ztp_core::event::{Event, Logged, MAX_EVENTS, PoolValue, Reports};
 use ztp_core::key::Record;
 use ztp_core::node::Known;
 
@@ -39,6 +39,8 @@ pub struct Journal {
     pub known: BTreeMap<Record, Known>,
     /// The client's reports of the last boots.
     pub reports: Reports,
+    /// The values of pools that the node received last.
+    pub values: Vec<PoolValue>,
     /// The time of the last POST, in milliseconds since 1970.
     pub posted: Option<u64>,
     /// Whether its facts are in the item `seen`: they are not the record `.node`.
@@ -115,7 +117,9 @@ impl Journal {
             Event::DefinitionFetched {
                 definition: Some(name),
             } => row.definition = Some(name.clone()),
+            Event::PoolValuesGiven { values } => self.values.clone_from(values),
             Event::Forgotten => {
+                self.values = Vec::new();
                 *row = Row::default();
                 self.is_gone = true;
                 self.posted = None;

@@ -84,6 +84,7 @@ impl Inner {
             ticket: Some(ticket),
             known,
             has_name: journal.row.definition.is_some(),
+            values: journal.values.clone(),
         })
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use worker::Stub;
-use ztp_core::event::{Event, Logged, Report};
+use ztp_core::event::{Event, Logged, PoolValue, Report};
 use ztp_core::history::Version;
 use ztp_core::key::Record;
 use ztp_core::kv::Seen;
@@ -95,6 +95,8 @@ pub struct Told {
     pub known: BTreeMap<Record, KnownValue>,
     /// Whether it knows the name of the node's definition.
     pub has_name: bool,
+    /// The values of pools that the node received last.
+    pub values: Vec<PoolValue>,
 }
 
 /// What became of a report.
