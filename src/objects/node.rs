@@ -262,6 +262,7 @@ impl Inner {
                     seen: claim
                         .in_kv
                         .map_or(Seen::Missing, |site| Seen::Value(digest(site.as_bytes()))),
+                    via: None,
                 }),
             }
         }
@@ -284,6 +285,7 @@ impl Inner {
             record,
             contents,
             seen,
+            via,
         } in records
         {
             let sha1 = match &contents {
@@ -322,6 +324,7 @@ impl Inner {
                 contents,
                 written: Written::new(sha1, seen, earlier, now),
                 by: by.clone(),
+                via,
             };
             state.copies.insert(record, copy);
         }
@@ -540,7 +543,8 @@ impl Inner {
         copy: &RecordCopy,
     ) -> Result<bool, Error> {
         let by = copy.by.as_deref().unwrap_or("switch");
-        let describe = |sha1, size| Metadata::new(sha1, size, iso_time(now()), by, None);
+        let via = copy.via.as_deref();
+        let describe = |sha1, size| Metadata::new(sha1, size, iso_time(now()), by, via);
         match &copy.contents {
             Contents::Text(text) => {
                 let metadata = describe(digest(text.as_bytes()), text.len() as u64);

@@ -219,6 +219,7 @@ async fn decide(
         record,
         contents,
         seen: records.seen(record),
+        via: None,
     });
     let commit = Commit {
         base: Some(base),

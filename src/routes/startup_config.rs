@@ -91,6 +91,7 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
                 // The object reads it later.
                 Err(_) => Seen::Unknown,
             },
+            via: None,
         }],
         event: Event::StartupConfigStored {
             sha1: Some(stored.sha1.clone()),

@@ -212,17 +212,24 @@ test("a push stores facts only with --with-facts", async (t) => {
 
 test("--prune deletes only what a push has stored and nobody has changed since", async (t) => {
   const folder = dataRoot(t);
+  const records = ["nodes/OLD1/definition", "nodes/OLD1/startup-config"];
+  write(folder, records[0], "name: old\nactions: []\n");
+  write(folder, records[1], "hostname old\n");
   await run(0, ["push", folder]);
+  assert.equal((await worker.request("PUT", "/nodes/OLD1/startup-config", { body: "hostname new\n" })).status, 201);
+  await worker.settle();
   await worker.r2.put("files/EOS.swi", "uploaded in the dashboard");
   await worker.kv.put("definitions/by-hand", "actions: []\n");
   // An edit in the dashboard.
   await worker.kv.put("definitions/spine", "actions: []\n# edited\n");
-  for (const key of ["definitions/spine", "files/a+b"]) rmSync(join(folder, key), { recursive: true });
+  for (const key of ["definitions/spine", "files/a+b", ...records]) rmSync(join(folder, key), { recursive: true });
   assert.match((await run(0, ["push", folder])).printed, /0 to delete/);
   const done = await run(0, ["push", folder, "--prune"]);
   assert.match(done.printed, /delete +files\/a\+b\/ü#\?\.cfg\n/);
   assert.match(done.printed, /left alone +definitions\/spine: no push has stored it/);
-  assert.match(done.printed, /stored 0 \(0 B\), deleted 1\n/);
+  assert.match(done.printed, /delete +nodes\/OLD1\/definition\n/);
+  assert.match(done.printed, /left alone +nodes\/OLD1\/startup-config: /);
+  assert.match(done.printed, /stored 0 \(0 B\), deleted 2\n/);
   assert.notEqual(await worker.kv.get("definitions/by-hand"), null);
   assert.notEqual(await worker.r2.head("files/EOS.swi"), null);
 });

@@ -145,6 +145,9 @@ pub struct NewRecord {
     pub contents: Contents,
     /// The value that KV showed.
     pub seen: Seen,
+    /// The program that stores it; `None`: unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
 }
 
 /// The contents of a record.
@@ -193,6 +196,9 @@ pub struct RecordCopy {
     /// The operator who wrote it; `None`: a switch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// The program that stores it; `None`: unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
 }
 
 /// The history of a node, the oldest first, and where it stands.

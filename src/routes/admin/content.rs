@@ -205,7 +205,8 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
             if record == Record::Site {
                 expect_site(&context, &body)?;
             }
-            let value = RecordValue::new(body.clone()).await?;
+            let mut value = RecordValue::new(body.clone()).await?;
+            value.via.clone_from(&parameters.via);
             let mut intent = context.intent(Action::Store, key.as_str(), None);
             parameters.overrides(&mut intent, &findings);
             let value = Some(value);

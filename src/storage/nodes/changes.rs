@@ -24,6 +24,8 @@ const MAX_DECISIONS: u32 = 5;
 pub struct NewValue {
     bytes: Buffer,
     pub summary: Summary,
+    /// The program that stores it, if it has a name.
+    pub via: Option<String>,
 }
 
 impl NewValue {
@@ -34,7 +36,11 @@ impl NewValue {
         let sha1 = hashed.map_err(|cause| Error::storage("hashing the new value", cause))?;
         let size = bytes.len() as u64;
         let summary = Summary { sha1, size };
-        Ok(Self { bytes, summary })
+        Ok(Self {
+            bytes,
+            summary,
+            via: None,
+        })
     }
 
     /// A copy of the bytes.
@@ -173,6 +179,7 @@ impl Storage {
             });
             new_records.push(NewRecord {
                 record,
+                via: value.as_ref().and_then(|value| value.via.clone()),
                 contents: self.contents_of(edit.node, record, value, version).await?,
                 seen: records.seen(record),
             });
