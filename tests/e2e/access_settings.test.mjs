@@ -250,7 +250,7 @@ describe("the rate-limiting binding", () => {
     const example = /^# (\[\[ratelimits\]\])\n# (name = .*)\n# (namespace_id = .*)\n# simple = \{ limit = \d+, period = 60 \}$/m;
     assert.match(config, example);
     const path = join(root, "build", `with-limit-${limit}.toml`);
-    writeFileSync(path, config.replace(example, `$1\n$2\n$3\nsimple = { limit = ${limit}, period = 60 }`).replace("build/index.js", "index.js"));
+    writeFileSync(path, config.replace(example, `$1\n$2\n$3\nsimple = { limit = ${limit}, period = 60 }`).replace("build/index.js", "index.js").replace("build/console", "console"));
     return path;
   }
 
