@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { startPlaces } from "./bench.mjs";
 import { PROPAGATION, SECOND, SHOWN, STALE_WINDOW, TOKENS, get, shown } from "./requests.mjs";
 
@@ -52,11 +53,23 @@ test("a removed value is given to no node, also if the object moves to a place t
   assert.equal(await value(here), "10.0.0.3");
 });
 
+/** The number of rows that were written, when the objects of nodes and sites have stored and reported their events. */
+async function rowsAtRest() {
+  let rows = [];
+  for (let waits = 0; waits < 30; waits += 1) {
+    await bench.advance(SHOWN);
+    await sleep(1_000);
+    rows = [(await bench.figures()).rowsWritten, ...rows];
+    if (rows.length >= 3 && rows[0] === rows[2]) break;
+  }
+  return rows[0];
+}
+
 test("no row of a database is written while the file does not change", async () => {
   const read = () => bench.places[0].request("GET", "/admin/pools/berlin/net", { headers: { Authorization: `Bearer ${ADMIN}` } });
   const response = await read();
   assert.equal(response.status, 200, shown(response));
-  const { rowsWritten } = await bench.figures();
+  const rowsWritten = await rowsAtRest();
   for (let round = 0; round < 10; round += 1) {
     await bench.advance(SHOWN);
     assert.equal((await read()).json.size, 5);
