@@ -1,9 +1,9 @@
 // The built Worker directly on workerd's socket: it must receive hostile requests unchanged, and the proxy of
-// the dev server would respond to some of them.
+// the dev server, or its router for static assets, would respond to some of them.
 
-import { readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { Miniflare, convertV4MiniflareOptions } from "miniflare";
+import { Miniflare, Response, convertV4MiniflareOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { freePort, root } from "../../scripts/run.mjs";
 import { send } from "../e2e/harness.mjs";
@@ -14,7 +14,7 @@ const BUNDLE = join(root, "build", "bundle");
 /** Starts a Worker with empty storage; `bindings` (settings, secrets) are added to wrangler.toml's. */
 export async function startDirectly(bindings = {}) {
   const port = await freePort();
-  const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
+  const { assets, ...workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml")).workerOptions;
   const lines = [];
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -26,6 +26,7 @@ export async function startDirectly(bindings = {}) {
           name: "attacked",
           modules: modules(),
           bindings: { ...workerOptions.bindings, ...DEFAULTS, ...bindings },
+          serviceBindings: { ...workerOptions.serviceBindings, [assets.binding]: file },
           unsafeDirectSockets: [{ host: "127.0.0.1", port }],
         },
       ],
@@ -46,6 +47,12 @@ export async function startDirectly(bindings = {}) {
 
 /** The traces of a crash: no log may have one. */
 export const CRASH = /panicked|unreachable|RuntimeError|Uncaught|hung|code had/i;
+
+/** A file of the console, as the static assets have it. */
+function file({ url }) {
+  const path = join(root, "build", "console", new URL(url).pathname);
+  return existsSync(path) ? new Response(readFileSync(path)) : new Response(null, { status: 404 });
+}
 
 function modules() {
   const names = readdirSync(BUNDLE).filter((name) => name.endsWith(".wasm"));
