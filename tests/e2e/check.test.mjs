@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { assertOperatorRefusal, startWorker } from "./harness.mjs";
+import { OPERATORS, startTeam } from "./operators.mjs";
 
 const ADMIN = "an-admin-token-0123";
 let worker;
@@ -60,7 +61,7 @@ describe("POST /admin/check", () => {
 
   test("has no finding for empty storage, and writes no key", async () => {
     const { time: _, ...result } = await run();
-    assert.deepEqual(result, { findings: [], omitted: 0, covered: { documents: 0, nodes: 0, complete: true }, cursor: null });
+    assert.deepEqual(result, { findings: [], hidden: 0, omitted: 0, covered: { documents: 0, nodes: 0, complete: true }, cursor: null });
     assert.deepEqual((await worker.kv.list()).keys, []);
   });
 
@@ -99,6 +100,85 @@ describe("POST /admin/check", () => {
   });
 });
 
+describe("a check of several pages", () => {
+  const FINDINGS = ["definitions/broken bad-definition", ...Array.from({ length: 7 }, (_, at) => `nodes/N0${at}00/.node facts-of-other-node`)];
+  const next = (cursor) => run(`?cursor=${encodeURIComponent(cursor)}`);
+  const last = async () => (await admin("GET", "/check")).json;
+  const reject = async (cursor) => assertOperatorRefusal(await admin("POST", `/check?cursor=${encodeURIComponent(cursor)}`), 400, /the cursor is not valid: .*start again without a cursor/);
+  beforeEach(async () => {
+    const names = Array.from({ length: 702 }, (_, at) => `N${String(at).padStart(4, "0")}`);
+    await worker.putAll({ "definitions/broken": "actions: 1\n", ...Object.fromEntries(names.map((name, at) => [`nodes/${name}/.node`, JSON.stringify({ serialnumber: at % 100 === 0 && at < 700 ? "other" : name })])) });
+  });
+
+  test("keeps all of its findings while others are under way", async () => {
+    const first = [await run(), await run()];
+    await worker.scheduled();
+    assert.deepEqual(kinds(await last()), FINDINGS);
+    for (const { cursor } of first) {
+      assert.equal((await next(cursor)).cursor, null);
+      const result = await last();
+      assert.deepEqual([kinds(result), result.covered, result.under_way?.nodes], [FINDINGS, { documents: 1, nodes: 702, complete: true }, cursor === first[0].cursor ? first[1].covered.nodes : undefined]);
+    }
+  });
+
+  test("may be continued only where it ended", async () => {
+    const { cursor } = await run();
+    const [id] = cursor.split("~");
+    const wrong = [":zzzzzz", "~", "~:zzzzzz", "x~y", "scheduled~:zzzzzz", `${id}~:zzzzzz`, `${id}~`, cursor.slice(1), ""];
+    for (const one of wrong) await reject(one);
+    assert.equal((await next(cursor)).cursor, null);
+    for (const one of [...wrong, cursor]) await reject(one);
+    const result = await last();
+    assert.deepEqual([kinds(result), result.covered.nodes], [FINDINGS, 702]);
+  });
+
+  test("replaces a complete one only when it is complete itself", async () => {
+    const first = await run();
+    const partial = await last();
+    assert.deepEqual([kinds(partial), partial.covered, partial.under_way], [kinds(first), first.covered, { time: first.time, nodes: first.covered.nodes }]);
+    await next(first.cursor);
+    const second = await run();
+    const { under_way: underWay, ...result } = await last();
+    assert.deepEqual([kinds(result), result.covered.complete, underWay], [FINDINGS, true, { time: second.time, nodes: second.covered.nodes }]);
+    await worker.advance(3_600_000);
+    assert.equal((await last()).under_way, null);
+    assert.equal((await next(second.cursor)).cursor, null);
+  });
+
+  test("is forgotten when eight others have begun after it", async () => {
+    const cursors = [];
+    for (let begun = 0; begun < 9; begun += 1) {
+      cursors.push((await run()).cursor);
+      await worker.advance(1_000);
+    }
+    await reject(cursors[0]);
+    assert.equal((await next(cursors[1])).cursor, null);
+    const { Items: runs } = await worker.callSite("*", { Items: "checking" });
+    assert.equal(runs.length, 7);
+  });
+});
+
+test("an operator with sites sees no finding of a shared document that names nodes of any site", async (t) => {
+  const team = await startTeam();
+  t.after(() => team.stop());
+  const shared = await startWorker({ vars: team.vars, secrets: { ZTP_ADMIN_TOKEN: ADMIN }, bundle: "bundle-clock" });
+  t.after(() => shared.stop());
+  const definition = "name: a\nactions:\n- {action: add_config, attributes: {url: files/a, ip: allocate('net')}}\n";
+  const values = { operators: OPERATORS, neighbordb: "patterns:\n- {name: own, definition: leaf, node: BN1, interfaces: []}\n", "definitions/leaf": definition, "resources/net": "10.0.0.1: null\n" };
+  for (const node of ["BN1", "BN2", "PN1"]) Object.assign(values, { [`nodes/${node}/definition`]: definition, [`nodes/${node}/site`]: node.startsWith("B") ? "berlin" : "paris" });
+  await shared.putAll(values);
+  const as = async (method, headers) => (await shared.request(method, "/admin/check", { headers })).json;
+  const all = { Authorization: `Bearer ${ADMIN}` };
+  const paris = { "Cf-Access-Jwt-Assertion": team.token("paris") };
+  for (const method of ["POST", "GET"]) {
+    const full = await as(method, all);
+    assert.deepEqual([kinds(full), full.hidden], [["definitions/leaf missing-file", "neighbordb known-node", "nodes/BN1/definition missing-file", "nodes/BN2/definition missing-file", "nodes/PN1/definition missing-file", "resources/net exhausted-pool"], 0]);
+    const shown = await as(method, paris);
+    assert.deepEqual([kinds(shown), shown.hidden], [["definitions/leaf missing-file", "nodes/PN1/definition missing-file"], 2]);
+    assert.doesNotMatch(JSON.stringify(shown), /BN/);
+  }
+});
+
 describe("the cron trigger", () => {
   test("checks all pages, and keeps the result", async () => {
     await worker.putAll(Object.fromEntries(Array.from({ length: 600 }, (_, at) => [`nodes/N${at}/site`, "berlin"])));
@@ -115,8 +195,8 @@ describe("GET /admin/check", () => {
     await put({ "definitions/broken": "actions: 1\n" });
     const result = await run();
     await worker.advance(90_000);
-    const { age_s: age, ...last } = (await admin("GET", "/check")).json;
-    assert.deepEqual(last, result);
+    const { age_s: age, under_way: underWay, ...last } = (await admin("GET", "/check")).json;
+    assert.deepEqual([last, underWay], [result, null]);
     assert.ok(age >= 90 && age < 120, `${age} s`);
   });
 });

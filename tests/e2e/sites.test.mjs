@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { assertOperatorRefusal, startWorker } from "./harness.mjs";
+import { assertOperatorRefusal, facts, startWorker } from "./harness.mjs";
 import { OPERATORS, startTeam } from "./operators.mjs";
 
 const ADMIN = "an-admin-token-0123";
@@ -84,6 +84,14 @@ describe("a report", () => {
     await report("berlin", "SN2", 1, rowOf("booting"), [[1, "facts-posted"]]);
     await report("berlin", "SN1", 2, rowOf("waiting"), [[2, "refused"]], [1]);
     assert.deepEqual((await admin("/events?site=berlin")).json.events.map(({ node, event }) => `${node} ${event}`), ["SN2 facts-posted", "SN1 refused"]);
+  });
+
+  test("that is late adds its events also if younger ones were taken back", async () => {
+    const now = Date.now();
+    await report("berlin", "SN1", 1, rowOf("booting"), [[1, "facts-posted", now]]);
+    await report("berlin", "SN1", 2, rowOf("waiting"), [[2, "refused", now + 900]], [1]);
+    await report("berlin", "SN2", 1, rowOf("booting"), [[1, "registered", now + 500]]);
+    assert.deepEqual((await admin("/events?site=berlin")).json.events.map(({ node, event }) => `${node} ${event}`), ["SN1 refused", "SN2 registered"]);
   });
 
   test("without a row removes the node; a late report does not bring it back, and a newer one does", async () => {
@@ -198,6 +206,35 @@ describe("GET /admin/nodes", () => {
     }
   });
 
+  test("ends a page after 2 MiB of rows, and lists each node once", async () => {
+    const now = Date.now();
+    const sizes = { berlin: 30_000, paris: 60_000, oslo: 1_900_000 };
+    const wanted = [];
+    for (const [site, size] of Object.entries(sizes)) {
+      for (let at = 0; at < 5_700_000 / size; at += 1) {
+        await report(site, `${site}${at}`, 1, rowOf(at % 2 ? "failed" : "booted", { last: now - at * 7, reason: "x".repeat(size) }));
+        wanted.push(`${site}${at}`);
+      }
+    }
+    await counted({ berlin: { failed: 95, booted: 95 }, oslo: { failed: 1, booted: 2 }, paris: { failed: 47, booted: 48 } });
+    for (const query of ["", "&sort=node", "&sort=last", "&site=berlin", "&site=oslo", "&state=failed"]) {
+      const found = [];
+      let total;
+      for (let cursor = ""; cursor !== null; ) {
+        const page = await admin(`/nodes?limit=1000${query}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+        assert.ok(page.json.nodes.length === 1 || page.bytes.length < 2.2 * 2 ** 20, `${query} ${page.bytes.length}`);
+        assert.ok(page.json.nodes.length > 0);
+        found.push(...page.json.nodes);
+        ({ cursor, total } = page.json);
+      }
+      const of = query.startsWith("&site=") ? wanted.filter((node) => node.startsWith(query.slice(6))) : wanted;
+      const selected = query === "&state=failed" ? of.filter((node) => Number(/\d+/.exec(node)[0]) % 2) : of;
+      assert.deepEqual(found.map(({ node }) => node).sort(), [...selected].sort(), query);
+      assert.equal(total, selected.length);
+      if (query === "&sort=last") assert.deepEqual(found.map(({ last }) => last), found.map(({ last }) => last).sort().reverse());
+    }
+  });
+
   test("rejects parameters that are not valid, and an unknown site", async () => {
     for (const [query, reason] of [
       ["state=broken", /state is "broken", but must be one or more of failed, stalled, waiting/],
@@ -227,7 +264,7 @@ describe("GET /admin/events", () => {
     for (let number = 1; number <= 250; number += 1) await report("berlin", "SN1", number, rowOf("booting"), [[number, "facts-posted"]]);
     const latest = await admin("/events?site=berlin");
     assert.deepEqual([latest.json.events.length, latest.json.events[0].n, latest.json.last, latest.json.more], [200, 51, 250, false]);
-    assert.deepEqual(Object.keys(latest.json.events[0]).sort(), ["by", "event", "n", "node", "site", "time"]);
+    assert.deepEqual(Object.keys(latest.json.events[0]).sort(), ["by", "event", "n", "node", "node_n", "site", "time"]);
     const first = await admin("/events?site=berlin&after=0");
     assert.deepEqual([first.json.events.length, first.json.last, first.json.more], [200, 200, true]);
     const next = await admin("/events?site=berlin&after=200&limit=500");
@@ -241,8 +278,28 @@ describe("GET /admin/events", () => {
     }
     await report("berlin", "SN2", 1, rowOf("booting"), [[1, "registered"]]);
     const more = await admin("/events?site=berlin&after=250", unless(none));
-    assert.deepEqual(more.json.events.map(({ n, node, event }) => [n, node, event]), [[251, "SN2", "registered"]]);
+    assert.deepEqual(more.json.events.map(({ n, node_n: nodeN, node, event }) => [n, nodeN, node, event]), [[251, 1, "SN2", "registered"]]);
     assert.equal((await admin("/events?site=berlin", unless(latest))).status, 200);
+  });
+
+  test("ends a page after 2 MiB of events", async () => {
+    const long = "x".repeat(40_000);
+    for (let number = 1; number <= 120; number += 1) {
+      const contents = JSON.stringify({ time: Date.now(), event: "boot-failed", reason: number === 70 ? "x".repeat(1_900_000) : long });
+      await worker.callSite("berlin", { Report: { site: "berlin", node: "SN1", number, row: rowOf("failed"), events: [{ number, time: Date.now(), contents }], withdrawn: [] } });
+    }
+    const latest = await admin("/events?site=berlin");
+    assert.ok(latest.bytes.length < 2.2 * 2 ** 20, `${latest.bytes.length}`);
+    assert.deepEqual([latest.json.events.at(-1).n, latest.json.last, latest.json.more], [120, 120, false]);
+    assert.ok(latest.json.events.length >= 50);
+    const found = [];
+    for (let after = 0, more = true; more; ) {
+      const page = await admin(`/events?site=berlin&after=${after}`);
+      assert.ok(page.bytes.length < 2.2 * 2 ** 20, `${page.bytes.length}`);
+      found.push(...page.json.events.map(({ n }) => n));
+      ({ last: after, more } = page.json);
+    }
+    assert.deepEqual(found, Array.from({ length: 120 }, (_, at) => at + 1));
   });
 
   test("has an empty list for a site without events, and asks for a site", async () => {
@@ -296,11 +353,45 @@ test("a site has rows for so many nodes: of more, those that wait lose theirs fi
   assert.deepEqual(sites.map(({ site }) => site).sort(), names("site", 6, 26).sort());
 });
 
+test("switches that have only fetched the client script lose their rows before all others", async (t) => {
+  // In this bundle, a site has 20 rows.
+  const small = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: ADMIN, ZTP_TOKENS: "berlin=berlin-token-0123456789" }, bundle: "bundle-panicking" });
+  t.after(() => small.stop());
+  await small.kv.put("neighbordb", "patterns:\n- {name: rack, definition: leaf, interfaces: [{Ethernet1: spine1}]}\n");
+  const script = (node) => small.request("GET", "/t/berlin-token-0123456789/bootstrap", { headers: { "X-Arista-Serial": node } });
+  const shown = async () => (await small.request("GET", "/admin/nodes?sort=node&site=berlin", { headers: { Authorization: `Bearer ${ADMIN}` } })).json.nodes.map(({ node, state }) => `${node} ${state}`);
+  const eventually = async (isWanted) => {
+    let found;
+    for (let tries = 0; tries < 80; tries += 1) {
+      found = await shown();
+      if (isWanted(found)) return found;
+      await sleep(100);
+    }
+    assert.fail(found.join(", "));
+  };
+  const real = (state) => (node, at) => `REAL${at} ${at === 0 ? state : "waiting"}`;
+  for (let at = 0; at < 5; at += 1) {
+    await script(`REAL${at}`);
+    await small.request("POST", "/t/berlin-token-0123456789/nodes", { body: JSON.stringify(facts(`REAL${at}`, { neighbors: {} })) });
+  }
+  await eventually((found) => found.join() === Array.from({ length: 5 }, real("waiting")).join());
+  // It begins again: it is known by its request before.
+  await script("REAL0");
+  const reals = Array.from({ length: 5 }, real("booting"));
+  await eventually((found) => found.join() === reals.join());
+  for (let at = 10; at < 40; at += 1) await script(`FAKE${at}`);
+  const left = await eventually((found) => found.length === 20 && found.some((row) => row.startsWith("FAKE39")));
+  assert.deepEqual(left, [...Array.from({ length: 15 }, (_, at) => `FAKE${25 + at} booting`), ...reals]);
+});
+
 test("a site has an event for each of its numbers, the newest 50,000", async () => {
   const events = (from, to) => Array.from({ length: to - from }, (_, at) => [from + at, "facts-posted", 1_000_000 + from + at]);
   for (let from = 1; from <= 50_001; from += 5_000) await report("berlin", "SN1", from + 4_999, rowOf("booting"), events(from, Math.min(from + 5_000, 50_002)));
   assert.deepEqual((await admin("/events?site=berlin&after=0&limit=1")).json.events.map(({ n }) => n), [2]);
-  // The deleted one is not stored again.
-  await report("berlin", "SN1", 1, rowOf("booting"), events(1, 2));
+  // The deleted one is not stored again, also after the oldest event was taken back.
+  await report("berlin", "SN1", 1, rowOf("booting"), events(1, 2), [2, 3]);
   assert.equal((await admin("/events?site=berlin")).json.last, 50_001);
+  // Another node's late event is younger than the deleted one.
+  await report("berlin", "SN2", 1, rowOf("booting"), events(1, 2).map(([of, event, time]) => [of, event, time + 1]));
+  assert.equal((await admin("/events?site=berlin")).json.last, 50_002);
 });

@@ -12,8 +12,9 @@ use ztp_core::fleet::{Counts, Place, Sort, rank};
 
 use super::protocol::{EventQuery, NodeQuery, Placed, Reply, SentReport, SiteCounts, SiteEvent};
 
-/// Maximum number of nodes of a site. Of more, those that have waited for the longest time lose their rows, and then
-/// those whose last event is the oldest. A row returns with the next event of its node.
+/// Maximum number of nodes of a site. Of more, those that have only fetched the client script lose their rows first,
+/// as a request with any name makes one; then those that have waited for the longest time, and then those whose last
+/// event is the oldest. A row returns with the next event of its node.
 pub const MAX_SITE_NODES: u64 = if cfg!(feature = "panics") { 20 } else { 20_000 };
 /// Maximum number of events of a site: the oldest are deleted. The object of a node keeps those of the node.
 pub const MAX_SITE_EVENTS: u64 = 50_000;
@@ -22,6 +23,9 @@ pub const MAX_SITES: u64 = if cfg!(feature = "panics") { 20 } else { 2_000 };
 /// How long the number of the last report of a removed node is kept, in milliseconds: a late report does not add the
 /// row again.
 const REMOVED_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// The item with the time up to which events were deleted by age.
+const DELETED_TO: &str = "events-deleted-to";
 
 /// `state` is a place in [`State::ALL`], or null after the row was removed. `last` is 0 without an event. What lists show
 /// is in a table of its own: a search reads all of the index, which is small.
@@ -42,6 +46,7 @@ CREATE TABLE IF NOT EXISTS event (
     contents TEXT NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS event_once ON event (node, of_node);
+CREATE TABLE IF NOT EXISTS only_script (node TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fleet (name TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;";
 const SITES_TABLE: &str = "CREATE TABLE IF NOT EXISTS site (
     site TEXT PRIMARY KEY,
@@ -54,6 +59,8 @@ pub struct FleetDatabase {
     sql: SqlStorage,
     /// Whether the tables of a site exist.
     exists: Cell<bool>,
+    /// Whether this instance has created the tables that were missing.
+    is_complete: Cell<bool>,
 }
 
 /// A row of a result: the columns that a statement selects.
@@ -67,16 +74,60 @@ struct Found {
     place: f64,
 }
 
+/// The room of a page, in bytes. The first row always has some.
+struct Room {
+    bytes: usize,
+    is_empty: bool,
+    /// Whether a row had none.
+    is_full: bool,
+}
+
+impl Room {
+    fn new(bytes: usize) -> Self {
+        Self {
+            bytes,
+            is_empty: true,
+            is_full: false,
+        }
+    }
+
+    fn takes(&mut self, bytes: usize) -> bool {
+        self.is_full = bytes > self.bytes && !self.is_empty;
+        self.is_empty = false;
+        self.bytes = self.bytes.saturating_sub(bytes);
+        !self.is_full
+    }
+}
+
 impl FleetDatabase {
     pub fn new(sql: SqlStorage) -> Self {
         Self {
             sql,
             exists: Cell::new(false),
+            is_complete: Cell::new(false),
         }
     }
 
     fn rows(&self, statement: &str, values: Vec<SqlStorageValue>) -> worker::Result<Vec<Found>> {
         self.sql.exec(statement, values)?.to_array()
+    }
+
+    /// Rows until their texts have no room.
+    fn rows_within(
+        &self,
+        statement: &str,
+        values: Vec<SqlStorageValue>,
+        room: &mut Room,
+    ) -> worker::Result<Vec<Found>> {
+        let mut rows: Vec<Found> = Vec::new();
+        for row in self.sql.exec(statement, values)?.next() {
+            let row: Found = row?;
+            if !room.takes(row.text.len()) {
+                break;
+            }
+            rows.push(row);
+        }
+        Ok(rows)
     }
 
     /// Whether a table exists. A read does not create it: the object may be that of any name.
@@ -123,16 +174,19 @@ impl FleetDatabase {
 
     /// Stores a report: its events that are not stored, and its row if no later report is stored.
     pub fn store(&self, report: &SentReport, now: u64) -> worker::Result<()> {
-        if !self.is_used()? {
+        if !self.is_complete.get() {
             // The values belong to the last statement.
-            let create = format!("{TABLES} INSERT INTO fleet (name, text) VALUES ('site', ?)");
+            let create =
+                format!("{TABLES} INSERT OR IGNORE INTO fleet (name, text) VALUES ('site', ?)");
             self.sql.exec(&create, vec![report.site.as_str().into()])?;
+            self.is_complete.set(true);
         }
         self.store_events(report)?;
         let (state, last, text) = match &report.row {
             Some(row) => ((rank(row.state) as f64).into(), row.last, row.text.as_str()),
             None => (SqlStorageValue::Null, now, ""),
         };
+        let only_script = self.is_only_script(report)?;
         let insert = "INSERT INTO node (node, number, state, last, text) VALUES (?, ?, ?, ?, ?)
             ON CONFLICT (node) DO UPDATE SET number = excluded.number, state = excluded.state,
                 last = excluded.last, text = excluded.text
@@ -147,7 +201,12 @@ impl FleetDatabase {
         if self.rows(insert, values)?.is_empty() {
             return Ok(());
         }
-        let node = report.node.as_str().into();
+        let statement = match only_script {
+            true => "INSERT OR IGNORE INTO only_script (node) VALUES (?)",
+            false => "DELETE FROM only_script WHERE node = ?",
+        };
+        let node: SqlStorageValue = report.node.as_str().into();
+        self.sql.exec(statement, vec![node.clone()])?;
         let (statement, values) = match &report.row {
             Some(row) => (
                 "INSERT OR REPLACE INTO shown (node, contents) VALUES (?, ?)",
@@ -168,15 +227,13 @@ impl FleetDatabase {
         if report.events.is_empty() {
             return Ok(());
         }
-        // The oldest event that is kept. If events were deleted, a late one that is older may be one of them.
-        let first = "SELECT number, time FROM event ORDER BY number LIMIT 1";
-        let first = self.rows(first, Vec::new())?;
-        let oldest = first.first().filter(|first| first.number > 1.0);
-        let oldest = oldest.map_or(0.0, |first| first.time);
+        // Of the events up to this time, some were deleted by age: a late one may be one of them.
+        let deleted_to = self.item(DELETED_TO)?;
+        let deleted_to = deleted_to.and_then(|time| time.parse::<u64>().ok());
         let insert =
             "INSERT OR IGNORE INTO event (node, of_node, time, contents) VALUES (?, ?, ?, ?)";
         let events = report.events.iter();
-        for event in events.filter(|event| event.time as f64 >= oldest) {
+        for event in events.filter(|event| deleted_to.is_none_or(|time| event.time > time)) {
             let values = vec![
                 report.node.as_str().into(),
                 (event.number as f64).into(),
@@ -185,14 +242,39 @@ impl FleetDatabase {
             ];
             self.sql.exec(insert, values)?;
         }
-        let delete = "DELETE FROM event WHERE number <= (SELECT max(number) FROM event) - ?";
-        self.sql
-            .exec(delete, vec![(MAX_SITE_EVENTS as f64).into()])?;
+        let old = "WHERE number <= (SELECT max(number) FROM event) - ?";
+        let kept = || vec![(MAX_SITE_EVENTS as f64).into()];
+        let select =
+            format!("SELECT count(*) AS number, coalesce(max(time), 0) AS time FROM event {old}");
+        let found = self.rows(&select, kept())?;
+        if let Some(found) = found.first().filter(|found| found.number > 0.0) {
+            let time = (found.time as u64).max(deleted_to.unwrap_or(0));
+            if deleted_to != Some(time) {
+                self.set_item(DELETED_TO, &time.to_string())?;
+            }
+            self.sql.exec(&format!("DELETE FROM event {old}"), kept())?;
+        }
         Ok(())
+    }
+
+    /// Whether a report is of a node that is known by nothing but requests for the client script, also by its row
+    /// before.
+    fn is_only_script(&self, report: &SentReport) -> worker::Result<bool> {
+        if !report.row.as_ref().is_some_and(|row| row.only_script) {
+            return Ok(false);
+        }
+        let known = "SELECT node AS name FROM node WHERE node = ? AND state IS NOT NULL
+            AND node NOT IN (SELECT node FROM only_script)";
+        Ok(self
+            .rows(known, vec![report.node.as_str().into()])?
+            .is_empty())
     }
 
     /// Deletes rows that are too many, and the numbers of nodes that were removed long ago.
     pub fn trim(&self, now: u64) -> worker::Result<()> {
+        if !self.is_complete.replace(true) {
+            self.sql.exec(TABLES, None)?;
+        }
         let removed = "DELETE FROM node WHERE state IS NULL AND last < ?";
         let before = now.saturating_sub(REMOVED_MS) as f64;
         self.sql.exec(removed, vec![before.into()])?;
@@ -200,11 +282,14 @@ impl FleetDatabase {
         let excess = count.first().map_or(0.0, |count| count.number) - MAX_SITE_NODES as f64;
         if excess > 0.0 {
             let delete = "DELETE FROM node WHERE node IN (SELECT node FROM node
-                ORDER BY state IS NULL DESC, state = ? DESC, last LIMIT ?)";
+                ORDER BY node IN (SELECT node FROM only_script) DESC, state IS NULL DESC, state = ? DESC, last LIMIT ?)";
             let waiting = rank(State::Waiting) as f64;
             self.sql.exec(delete, vec![waiting.into(), excess.into()])?;
-            let others = "DELETE FROM shown WHERE node NOT IN (SELECT node FROM node)";
-            self.sql.exec(others, None)?;
+            for table in ["shown", "only_script"] {
+                let others =
+                    format!("DELETE FROM {table} WHERE node NOT IN (SELECT node FROM node)");
+                self.sql.exec(&others, None)?;
+            }
         }
         Ok(())
     }
@@ -248,6 +333,7 @@ impl FleetDatabase {
         let mut rows: Vec<Placed> = Vec::new();
         // One more than wanted shows whether there are more.
         let wanted = query.limit + 1;
+        let mut room = Room::new(query.bytes);
         match query.sort {
             Sort::State => {
                 let first = query.after.as_ref().map_or(0, |after| rank(after.state));
@@ -258,8 +344,8 @@ impl FleetDatabase {
                     select.in_state(state);
                     select.after_last(after);
                     let order = "last DESC, node";
-                    rows.extend(select.rows(self, order, wanted - rows.len())?);
-                    if rows.len() == wanted {
+                    rows.extend(select.rows(self, order, wanted - rows.len(), &mut room)?);
+                    if rows.len() == wanted || room.is_full {
                         break;
                     }
                 }
@@ -270,16 +356,16 @@ impl FleetDatabase {
                 if let Some(after) = &query.after {
                     select.and("node > ?", vec![after.node.as_str().into()]);
                 }
-                rows = select.rows(self, "node", wanted)?;
+                rows = select.rows(self, "node", wanted, &mut room)?;
             }
             Sort::Last => {
                 let mut select = Select::new(stalled_before, query);
                 select.in_states(&query.states);
                 select.after_last(query.after.as_ref());
-                rows = select.rows(self, "last DESC, node", wanted)?;
+                rows = select.rows(self, "last DESC, node", wanted, &mut room)?;
             }
         }
-        let more = rows.len() == wanted;
+        let more = rows.len() == wanted || room.is_full;
         rows.truncate(query.limit);
         let mut all = Select::new(stalled_before, query);
         all.in_states(&query.states);
@@ -290,26 +376,33 @@ impl FleetDatabase {
     /// The events that a query selects.
     pub fn events(&self, query: EventQuery) -> worker::Result<Reply> {
         let is_used = self.is_used()?;
-        let columns = "SELECT number, node AS name, contents AS text FROM event";
+        let columns = "SELECT number, node AS name, of_node AS place, contents AS text FROM event";
+        let mut room = Room::new(query.bytes);
         let limit = query.limit as f64;
         let mut found = match query.after {
             _ if !is_used => Vec::new(),
             Some(after) => {
                 let select = format!("{columns} WHERE number > ? ORDER BY number LIMIT ?");
-                self.rows(&select, vec![(after as f64).into(), (limit + 1.0).into()])?
+                self.rows_within(
+                    &select,
+                    vec![(after as f64).into(), (limit + 1.0).into()],
+                    &mut room,
+                )?
             }
             None => {
                 let select = format!("{columns} ORDER BY number DESC LIMIT ?");
-                self.rows(&select, vec![limit.into()])?
+                self.rows_within(&select, vec![limit.into()], &mut room)?
             }
         };
         if query.after.is_none() {
             found.reverse();
         }
-        let more = found.len() > query.limit;
+        // Without `after`, those that have no room are the oldest.
+        let more = query.after.is_some() && (found.len() > query.limit || room.is_full);
         found.truncate(query.limit);
         let events = found.into_iter().map(|event| SiteEvent {
             number: event.number as u64,
+            of_node: event.place as u64,
             node: event.name,
             contents: event.text,
         });
@@ -423,6 +516,7 @@ impl Select {
         database: &FleetDatabase,
         order: &str,
         limit: usize,
+        room: &mut Room,
     ) -> worker::Result<Vec<Placed>> {
         let statement = format!(
             "SELECT node AS name, state AS place, last AS time, contents AS text FROM (
@@ -432,7 +526,7 @@ impl Select {
         );
         let mut values = self.values;
         values.push((limit as f64).into());
-        let found = database.rows(&statement, values)?;
+        let found = database.rows_within(&statement, values, room)?;
         let placed = found.into_iter().map(|found| {
             let is_stalled = found.time <= self.stalled_before;
             let state = match state_of(found.place) {

@@ -86,6 +86,9 @@ pub struct SentRow {
     pub text: String,
     /// What [`Row::display`] returns, as JSON.
     pub contents: String,
+    /// Whether the node is known by nothing but its requests for the client script, which any name can make.
+    #[serde(default)]
+    pub only_script: bool,
 }
 
 /// An event of a node.
@@ -152,7 +155,18 @@ impl Row {
             last: self.boot.last.unwrap_or(0),
             text: fields.join("\n").to_lowercase(),
             contents: self.display().to_string(),
+            only_script: self.is_only_script(),
         }
+    }
+
+    /// Whether the last boot is a request for the client script without another one, and there is no definition.
+    fn is_only_script(&self) -> bool {
+        let mut steps = self.boot.steps.iter();
+        self.boot.state(0, u64::MAX) == State::Booting
+            && !self.boot.reports()
+            && self.definition.is_none()
+            && self.pattern.is_none()
+            && steps.all(|step| step.step == "script")
     }
 
     /// The row as the API has it, without the name and the site of the node, and without regard to time.
@@ -216,6 +230,8 @@ pub struct NodeQuery {
     pub after: Option<Place>,
     /// At most so many.
     pub limit: usize,
+    /// The maximum size of the rows as JSON, in bytes; one row may be larger.
+    pub bytes: usize,
 }
 
 /// A row with its place in the list.
@@ -233,6 +249,8 @@ pub struct EventQuery {
     pub after: Option<u64>,
     /// At most so many.
     pub limit: usize,
+    /// The maximum size of the events as JSON, in bytes; one event may be larger.
+    pub bytes: usize,
 }
 
 /// An event of a site.
@@ -240,6 +258,8 @@ pub struct EventQuery {
 pub struct SiteEvent {
     /// Its number in the site.
     pub number: u64,
+    /// Its number in the node.
+    pub of_node: u64,
     pub node: String,
     /// A [`Logged`] as JSON.
     pub contents: String,

@@ -2,8 +2,12 @@
 //!
 //! A request checks the shared documents and the first nodes, or, with a cursor, the next nodes. What a finding in a
 //! shared document says about all nodes is complete only if the first request covers all of them.
+//!
+//! The pages of a check are a run, whose cursors begin with its id: `<run>~<cursor>`. Runs at the same time do not
+//! change each other. A run becomes the result that is kept when it is complete.
 
 use serde_json::{Value, json};
+use worker::js_sys::Math;
 use ztp_core::check::{self, Finding, FindingKind};
 use ztp_core::content::Store;
 use ztp_core::key::{NODES, Record};
@@ -34,52 +38,130 @@ const MAX_LINE: usize = 256;
 const MAX_PAGE_OPERATIONS: u32 = 40;
 /// After so many a scheduled check leaves the next pages to the next one. The limit is 1,000 on the paid plan.
 const MAX_OPERATIONS: u32 = 300;
-/// The name under which the object of all sites keeps the result.
-const ITEM: &str = "check";
+/// The name under which the object of all sites keeps the result of the last complete run.
+const RESULT: &str = "check";
+/// The name above those of the runs that are not complete.
+const RUNS: &str = "checking";
+/// Maximum number of runs that are not complete: a new one replaces the oldest.
+const MAX_RUNS: usize = 8;
+/// A run without a page for so long is not continued by the cron trigger, and not shown as one in progress, in
+/// milliseconds.
+const RUN_MS: u64 = 60 * 60 * 1000;
+/// The id of the run of the cron trigger. It sorts after those of the others, so that they do not replace it.
+const SCHEDULED: &str = "scheduled";
+/// Kinds of findings in shared documents whose messages name nodes that the documents do not name.
+const NAMING_KINDS: [FindingKind; 2] = [FindingKind::ExhaustedPool, FindingKind::KnownNode];
+/// So the message of a finding begins that is about a shared definition with the values of one node.
+const FOR_NODE: &str = "for the node '";
 
 /// POST /admin/check: checks a page of the content, as KV shows it, and keeps the result. `cursor` in the response
 /// continues with the next nodes.
 ///
-/// 400 if the cursor is invalid; 413 if there is too much content; 503 if storage fails.
+/// 400 if the cursor is not the last one of a run; 413 if there is too much content; 503 if storage fails.
 pub async fn run(context: Context<'_>) -> Result<Response, Error> {
     let cursor = path::query_value(&context.request.url, "cursor");
     let identifier = context.settings.identifier;
-    let mut result = check_page(context.storage, identifier, cursor.as_deref()).await?;
-    keep(context.storage, &result, cursor.as_deref()).await?;
+    let random = (Math::random() * f64::from(u32::MAX)) as u32;
+    let new = format!("{:012x}{random:08x}", now());
+    let mut result = check_next(context.storage, identifier, cursor.as_deref(), &new).await?;
     hide(&context, &mut result).await?;
     Ok(respond(&result))
 }
 
-/// GET /admin/check: the last result, of all its pages, with its age in seconds. It is kept for seven days.
+/// GET /admin/check: the result of the last complete run, with its age in seconds, and `under_way`, the last page of a
+/// run in progress. Before the first complete run, it is what is known of the last one. It is kept for seven days.
 ///
 /// 404 if there is none; 503 if storage fails.
 pub async fn last(context: Context<'_>) -> Result<Response, Error> {
-    let Some(mut result) = kept(context.storage).await? else {
+    let result = kept(context.storage, RESULT).await?;
+    let runs = items(context.storage, RUNS).await?.into_iter();
+    let newest = runs.map(|(_, run)| run).max_by_key(at);
+    let under_way = newest.as_ref().filter(|run| is_under_way(run));
+    let under_way = under_way.map(
+        |run| json!({ "time": run["time"].clone(), "nodes": run["covered"]["nodes"].clone() }),
+    );
+    let Some(mut result) = result.or(newest) else {
         return Err(Error::NotFound(
             "the content was not checked yet: POST /admin/check checks it".to_owned(),
         ));
     };
-    let at = result["at"].as_u64().unwrap_or_default();
-    result["age_s"] = json!(now().saturating_sub(at) / 1_000);
+    result["age_s"] = json!(now().saturating_sub(at(&result)) / 1_000);
+    result["under_way"] = json!(under_way);
     hide(&context, &mut result).await?;
     Ok(respond(&result))
 }
 
-/// A check by the cron trigger: continues an incomplete one, or begins another.
+/// A check by the cron trigger: continues its own run if that is not complete, or begins another.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn scheduled(storage: &Storage, identifier: Identifier) -> Result<(), Error> {
-    let last = kept(storage).await?;
+    let last = kept(storage, &item_of(SCHEDULED)).await?;
+    let last = last.filter(is_under_way);
     let mut cursor = last.and_then(|last| last["cursor"].as_str().map(str::to_owned));
     loop {
-        let result = check_page(storage, identifier, cursor.as_deref()).await?;
-        keep(storage, &result, cursor.as_deref()).await?;
+        let result = check_next(storage, identifier, cursor.as_deref(), SCHEDULED).await?;
         cursor = result["cursor"].as_str().map(str::to_owned);
         if cursor.is_none() || storage.operations().total() > MAX_OPERATIONS {
             return Ok(());
         }
     }
+}
+
+/// Checks the first page of the run `new`, or the page of a cursor, and keeps the result.
+async fn check_next(
+    storage: &Storage,
+    identifier: Identifier,
+    cursor: Option<&str>,
+    new: &str,
+) -> Result<Value, Error> {
+    let (run, place) = match cursor {
+        None => (new, None),
+        Some(cursor) => {
+            let (run, place) = cursor.split_once('~').ok_or_else(unknown_cursor)?;
+            continued(storage, run, cursor).await?;
+            (run, Some(place))
+        }
+    };
+    let mut page = check_page(storage, identifier, place).await?;
+    if let Some(next) = page["cursor"].as_str() {
+        page["cursor"] = format!("{run}~{next}").into();
+    }
+    keep(storage, run, &page, cursor).await?;
+    Ok(page)
+}
+
+/// The result of the pages before a cursor.
+///
+/// # Errors
+/// [`Error::BadRequest`] if the run is unknown, or continues at another cursor.
+async fn continued(storage: &Storage, run: &str, cursor: &str) -> Result<Value, Error> {
+    let before = kept(storage, &item_of(run)).await?;
+    before
+        .filter(|before| before["cursor"] == cursor)
+        .ok_or_else(unknown_cursor)
+}
+
+fn unknown_cursor() -> Error {
+    Error::BadRequest(
+        "the cursor is not valid: use that of the last page of a check that is not complete, or start again without a \
+         cursor"
+            .to_owned(),
+    )
+}
+
+/// The name of the item of a run.
+fn item_of(run: &str) -> String {
+    format!("{RUNS}/{run}")
+}
+
+/// When the last page of a result was checked, in milliseconds since 1970.
+fn at(result: &Value) -> u64 {
+    result["at"].as_u64().unwrap_or_default()
+}
+
+fn is_under_way(run: &Value) -> bool {
+    at(run) + RUN_MS > now()
 }
 
 /// Checks one page.
@@ -188,13 +270,18 @@ fn display(finding: &Finding, contents: &StoredContents) -> Value {
     shown
 }
 
-/// Keeps the result of a page, with those of the pages before it.
-async fn keep(storage: &Storage, page: &Value, cursor: Option<&str>) -> Result<(), Error> {
+/// Keeps the result of a page, with those of the pages before it: as that of its run, or, if the run is complete, as the
+/// last result.
+async fn keep(
+    storage: &Storage,
+    run: &str,
+    page: &Value,
+    cursor: Option<&str>,
+) -> Result<(), Error> {
     let mut result = page.clone();
-    if let Some(cursor) = cursor
-        && let Some(before) = kept(storage).await?
-        && before["cursor"].as_str() == Some(cursor)
-    {
+    if let Some(cursor) = cursor {
+        // Read again: another request may have continued the run meanwhile.
+        let before = continued(storage, run, cursor).await?;
         let sum = |name: &str| {
             let count = |result: &Value| result["covered"][name].as_u64().unwrap_or_default();
             count(&before) + count(page)
@@ -220,35 +307,77 @@ async fn keep(storage: &Storage, page: &Value, cursor: Option<&str>) -> Result<(
         let omitted = omitted as u64 + result["omitted"].as_u64().unwrap_or_default();
         result["omitted"] = json!(omitted);
     }
-    let command = Command::SetItem(ITEM.to_owned(), result.to_string());
+    let text = result.to_string();
+    if !result["cursor"].is_null() {
+        if cursor.is_none() {
+            make_room(storage).await?;
+        }
+        return change(storage, Command::SetItem(item_of(run), text)).await;
+    }
+    change(storage, Command::SetItem(RESULT.to_owned(), text)).await?;
+    match cursor {
+        Some(_) => change(storage, Command::RemoveItems(item_of(run))).await,
+        None => Ok(()),
+    }
+}
+
+/// Deletes the oldest runs, so that there is room for one.
+async fn make_room(storage: &Storage) -> Result<(), Error> {
+    // In the order of their ids, which begin with their times.
+    let runs = items(storage, RUNS).await?;
+    let excess = (runs.len() + 1).saturating_sub(MAX_RUNS);
+    for (name, _) in runs.into_iter().take(excess) {
+        change(storage, Command::RemoveItems(name)).await?;
+    }
+    Ok(())
+}
+
+async fn change(storage: &Storage, command: Command) -> Result<(), Error> {
     match storage.call_site(command).await? {
         Reply::Ended => Ok(()),
         _ => Err(unexpected()),
     }
 }
 
-/// The result that is kept.
-async fn kept(storage: &Storage) -> Result<Option<Value>, Error> {
-    match storage.call_site(Command::Items(ITEM.to_owned())).await? {
+/// The result that is kept as an item.
+async fn kept(storage: &Storage, name: &str) -> Result<Option<Value>, Error> {
+    let found = items(storage, name).await?.into_iter();
+    Ok(found
+        .filter(|(found, _)| found == name)
+        .map(|(_, result)| result)
+        .next())
+}
+
+/// The results that are kept as items with a name, or with names below it, in the order of the names.
+async fn items(storage: &Storage, name: &str) -> Result<Vec<(String, Value)>, Error> {
+    match storage.call_site(Command::Items(name.to_owned())).await? {
         Reply::Items(items) => {
-            let text = items.into_iter().next().map(|(_, text)| text);
-            Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+            let parsed = items
+                .into_iter()
+                .map(|(name, text)| Ok((name, serde_json::from_str(&text)?)));
+            let parsed: Result<_, serde_json::Error> = parsed.collect();
+            parsed.map_err(|cause| Error::storage("reading the result of a check", cause))
         }
         _ => Err(unexpected()),
     }
 }
 
-/// Removes the findings of nodes that this operator may not see, and what is for the server only.
+/// Removes the findings of nodes that this operator may not see, and what is for the server only. An operator with sites
+/// does not see findings in shared documents that name nodes of any site: `hidden` is their number.
 async fn hide(context: &Context<'_>, result: &mut Value) -> Result<(), Error> {
     if let Some(result) = result.as_object_mut() {
         result.remove("at");
     }
+    result["hidden"] = json!(0);
     let all = context
         .operator
         .is_some_and(|operator| operator.sites.is_none());
     let Some(findings) = result["findings"].as_array_mut().filter(|_| !all) else {
         return Ok(());
     };
+    let found = findings.len();
+    findings.retain(|finding| !names_nodes(finding));
+    let hidden = found - findings.len();
     let node_of = |finding: &Value| {
         let key = finding["key"].as_str()?.strip_prefix(NODES)?;
         key.split('/').next()?.parse::<NodeId>().ok()
@@ -272,7 +401,17 @@ async fn hide(context: &Context<'_>, result: &mut Value) -> Result<(), Error> {
             .as_str()
             .is_some_and(|key| !key.starts_with(NODES)),
     });
+    result["hidden"] = json!(hidden);
     Ok(())
+}
+
+/// Whether a finding in a shared document names nodes that the document does not name.
+fn names_nodes(finding: &Value) -> bool {
+    let text = |name: &str| finding[name].as_str().unwrap_or_default();
+    let kind = text("kind");
+    !text("key").starts_with(NODES)
+        && (NAMING_KINDS.iter().any(|naming| naming.id() == kind)
+            || text("message").starts_with(FOR_NODE))
 }
 
 fn unexpected() -> Error {

@@ -25,6 +25,10 @@ pub const MAX_ROWS: usize = 1_000;
 const DEFAULT_ROWS: usize = 200;
 /// Maximum number of events in a response, and the number without `limit`.
 pub const MAX_EVENTS_LISTED: usize = 200;
+/// The size of the rows or events after which a page ends, in bytes. One row or event may be larger.
+pub const MAX_PAGE_BYTES: usize = 2 << 20;
+/// The same for the rows of each site, if a request lists several.
+const MAX_SITE_PAGE_BYTES: usize = 512 << 10;
 /// Maximum number of sites that one request asks: the free plan of Cloudflare allows 50 subrequests.
 pub const MAX_SITES_AT_ONCE: usize = 40;
 
@@ -58,8 +62,8 @@ pub async fn sites(context: Context<'_>) -> Result<Response, Error> {
 }
 
 /// GET /admin/nodes: the nodes with their states: of one `site`, in one of the states `state`, with `text` in what
-/// [`NodeQuery::text`] lists, in the order `sort`, at most `limit`, after `cursor`. With `records=1`:
-/// [`nodes::list_records`].
+/// [`NodeQuery::text`] lists, in the order `sort`, at most `limit` with [`MAX_PAGE_BYTES`], after `cursor`. With
+/// `records=1`: [`nodes::list_records`].
 ///
 /// 400 if a parameter is invalid, or without `site` if too many sites have such nodes; 404 if the site is unknown or
 /// not visible; 503 if the object of a site fails.
@@ -67,11 +71,14 @@ pub async fn nodes(context: Context<'_>) -> Result<Response, Error> {
     if parameter(&context, "records").is_some_and(|value| value == "1") {
         return nodes::list_records(context).await;
     }
-    let query = node_query(&context)?;
+    let mut query = node_query(&context)?;
     let objects = match parameter(&context, "site") {
         Some(site) => vec![visible_site(&context, site).await?],
         None => visible_sites(&context, &query.states).await?,
     };
+    if objects.len() > 1 {
+        query.bytes = MAX_SITE_PAGE_BYTES;
+    }
     let asked = objects
         .iter()
         .map(|object| context.storage.site_nodes(object, query.clone()));
@@ -80,22 +87,38 @@ pub async fn nodes(context: Context<'_>) -> Result<Response, Error> {
     let total: u64 = pages.iter().map(|page| page.total).sum();
     let mut shown = Vec::new();
     let mut last = None;
+    let mut bytes = 0;
     let pages = pages
         .into_iter()
-        .map(|page| page.rows.into_iter().peekable());
+        .map(|page| (page.rows.into_iter().peekable(), page.more));
     let mut lists: Vec<_> = objects.iter().zip(pages).collect();
     while shown.len() < query.limit {
+        // The next row of a list that ended early may be the first.
+        if lists
+            .iter_mut()
+            .any(|(_, (rows, more))| *more && rows.peek().is_none())
+        {
+            break;
+        }
         // The list with the first of the next rows.
         let mut first: Option<(usize, &Place)> = None;
-        for (at, (_, rows)) in lists.iter_mut().enumerate() {
+        let mut size = 0;
+        for (at, (_, (rows, _))) in lists.iter_mut().enumerate() {
             if let Some(row) = rows.peek()
                 && first.is_none_or(|(_, place)| row.place.compare(place, query.sort).is_lt())
             {
                 first = Some((at, &row.place));
+                size = row.row.len();
             }
         }
+        bytes += size;
+        if bytes > MAX_PAGE_BYTES && !shown.is_empty() {
+            break;
+        }
         let next = first.map(|(at, _)| at).and_then(|at| lists.get_mut(at));
-        let Some((object, rows)) = next else { break };
+        let Some((object, (rows, _))) = next else {
+            break;
+        };
         if let Some(Placed { place, row }) = rows.next() {
             let row = serde_json::from_str(&row);
             let row = row.map_err(|cause| Error::storage("reading the row of a node", cause))?;
@@ -105,7 +128,7 @@ pub async fn nodes(context: Context<'_>) -> Result<Response, Error> {
             last = Some(place);
         }
     }
-    let more = more || lists.iter_mut().any(|(_, rows)| rows.peek().is_some());
+    let more = more || lists.iter_mut().any(|(_, (rows, _))| rows.peek().is_some());
     let cursor = last.filter(|_| more).map(|last| last.to_string());
     Ok(respond(
         &json!({ "nodes": shown, "cursor": cursor, "total": total }),
@@ -141,11 +164,12 @@ fn node_query(context: &Context<'_>) -> Result<NodeQuery, Error> {
         sort,
         after,
         limit: limit(context, DEFAULT_ROWS, MAX_ROWS)?,
+        bytes: MAX_PAGE_BYTES,
     })
 }
 
-/// GET /admin/events: the events of a `site`, the oldest first: at most `limit` after the number `after`, or the last
-/// ones. A client that asks again with `If-None-Match` receives 304 until there are others.
+/// GET /admin/events: the events of a `site`, the oldest first: at most `limit`, with [`MAX_PAGE_BYTES`], after the
+/// number `after`, or the last ones. `n` is the number of an event in the site, `node_n` that in its node. A client that asks again with `If-None-Match` receives 304 until there are others.
 ///
 /// 400 if a parameter is invalid or `site` is missing; 404 if the site is unknown or not visible; 503 if its object
 /// fails.
@@ -153,6 +177,7 @@ pub async fn events(context: Context<'_>) -> Result<Response, Error> {
     let query = EventQuery {
         after: number(&context, "after")?,
         limit: limit(&context, MAX_EVENTS_LISTED, MAX_EVENTS_LISTED)?,
+        bytes: MAX_PAGE_BYTES,
     };
     let object = match parameter(&context, "site") {
         Some(site) => visible_site(&context, site).await?,
@@ -188,6 +213,7 @@ fn display_site_event(event: &SiteEvent) -> Result<Value, Error> {
     let logged = logged.map_err(|cause| Error::storage("reading an event", cause))?;
     let mut shown = display_stored_event(logged);
     shown["n"] = json!(event.number);
+    shown["node_n"] = json!(event.of_node);
     shown["node"] = json!(event.node);
     Ok(shown)
 }
