@@ -15,16 +15,22 @@ async function snapshot(node, records) {
   return Promise.all(records.map(async (record) => ({ key: keyOf(node, record), record, value: await content(keyOf(node, record)) })));
 }
 
+/** Whether two values have the same bytes. Those without an ETag are not known, and compared as texts. */
+function isSame(value, now) {
+  if (!value || !now) return value === now;
+  return value.etag && now.etag ? value.etag === now.etag : value.text === now.text;
+}
+
 /**
  * An undo of a change of records: it stores the former ones, each only if nothing changed it since. Undefined if a former
  * one is not known: whoever may not see secrets does not have it.
  */
 async function undoOf(node, before) {
   const after = await snapshot(node, before.map(({ record }) => record));
-  const changed = before.map((one, index) => ({ ...one, now: after[index].value })).filter(({ value, now }) => (value?.text ?? null) !== (now?.text ?? null));
+  const changed = before.map((one, index) => ({ ...one, now: after[index].value })).filter(({ value, now }) => !isSame(value, now));
   if (changed.length === 0 || changed.some(({ value, now }) => (value && !value.etag) || (now && !now.etag))) return undefined;
   return async () => {
-    for (const { key, value, now } of changed) await storeIf(key, value?.text ?? null, now?.etag ?? "*");
+    for (const { key, value, now } of changed) await storeIf(key, value?.bytes ?? null, now?.etag ?? "*");
     return h("span", null, "Undone: ", mono(node), ` has its former ${changed.map(({ record }) => record).join(", ")} again.`);
   };
 }
@@ -139,6 +145,7 @@ export function assign(context, node, site, first = "definition") {
       const key = required(data.get("definition"), "Choose a definition.");
       const stored = await content(key);
       if (!stored) throw new Error(`${key} does not exist any more.`);
+      if (stored.text.includes("\uFFFD")) throw new Error(`${key} is not UTF-8 text: store it again as UTF-8.`);
       const body = { definition: stored.text };
       if (data.get("attributes").trim()) body.attributes = data.get("attributes");
       return act(context, node, `has the definition ${key.slice("definitions/".length)}`, Object.keys(body), () => post(body));

@@ -66,11 +66,13 @@ export async function change(method, path, body) {
   return response.status === 204 ? null : response.json();
 }
 
-/** A value of the content: its text and ETag; null if there is none. */
+/** A value of the content: its bytes, these as text, and its ETag; null if there is none. */
 export async function content(key) {
   try {
     const response = await send("GET", `/content/${keyPath(key)}`);
-    return { text: await response.text(), etag: response.headers.get("ETag") };
+    const bytes = await response.arrayBuffer();
+    // A text has no byte order mark, and other characters in place of bytes that are not UTF-8.
+    return { bytes, text: new TextDecoder().decode(bytes), etag: response.headers.get("ETag") };
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return null;
     throw error;
@@ -78,10 +80,10 @@ export async function content(key) {
 }
 
 /** Stores or deletes (null) a value, if it is still the one with this ETag; `*` in place of it: if there is none. */
-export function storeIf(key, text, etag) {
+export function storeIf(key, bytes, etag) {
   const headers = etag === "*" ? { "If-None-Match": "*" } : { "If-Match": etag };
   const path = `/content/${keyPath(key)}?via=console`;
-  return send(text === null ? "DELETE" : "PUT", text === null ? path.split("?")[0] : path, { body: text ?? undefined, headers });
+  return send(bytes === null ? "DELETE" : "PUT", bytes === null ? path.split("?")[0] : path, { body: bytes ?? undefined, headers });
 }
 
 /** Opens a session; false if the token is wrong. */

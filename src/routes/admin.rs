@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod nodes;
 pub mod pools;
 pub mod session;
+pub mod sight;
 pub mod undo;
 pub mod uploads;
 
@@ -60,6 +61,20 @@ async fn fields(context: &Context<'_>, known: &[&str]) -> Result<Map<String, Val
     }
 }
 
+/// The query parameter `limit`, from 1 to `max`; `default` if it is missing.
+fn limit(context: &Context<'_>, default: u32, max: u32) -> Result<u32, Error> {
+    let Some(limit) = path::query_value(&context.request.url, "limit") else {
+        return Ok(default);
+    };
+    let parsed = limit.parse().ok();
+    let valid = parsed.filter(|limit| (1..=max).contains(limit));
+    valid.ok_or_else(|| {
+        Error::BadRequest(format!(
+            "limit is {limit:?}, but must be a number from 1 to {max}"
+        ))
+    })
+}
+
 /// A field that is true or false; false if it is missing.
 fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, Error> {
     match fields.get(name) {
@@ -85,7 +100,7 @@ fn display_finding(finding: &Finding) -> Value {
 }
 
 impl Context<'_> {
-    /// Whether the operator may see nodes of a site; `None`: nodes that belong to no site.
+    /// Whether the operator may see nodes of a site; `None`: nodes that belong to no site and were seen at none.
     pub fn operator_may_see(&self, site: Option<&str>) -> bool {
         self.operator.is_some_and(|operator| operator.may_see(site))
     }
@@ -105,22 +120,19 @@ impl Context<'_> {
         }
     }
 
-    /// Checks that the operator may see a node. Its site is read only if the operator has sites.
+    /// Checks that the operator may see a node. Its site is read, and returned, only if the operator has sites.
     ///
     /// # Errors
     /// [`Error::NotFound`], the same for an unknown node and for one of another site; as [`crate::storage::Storage::records`].
-    pub async fn check_visible(&self, node: &NodeId) -> Result<(), Error> {
+    pub async fn check_visible(&self, node: &NodeId) -> Result<Option<String>, Error> {
         if self
             .operator
             .is_some_and(|operator| operator.sites.is_none())
         {
-            return Ok(());
+            return Ok(None);
         }
         let records = self.storage.records(node, &[Record::Site]).await?;
-        match self.operator_may_see(records.get(Record::Site)?) {
-            true => Ok(()),
-            false => Err(unknown_node(node)),
-        }
+        self.expect_visible(node, records.get(Record::Site)?).await
     }
 
     /// The node in a path, if the operator may see it. Its id goes into the log.

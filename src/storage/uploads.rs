@@ -195,12 +195,21 @@ impl Storage {
         kept.ok_or_else(|| failed("it was deleted".into()))
     }
 
-    /// Deletes an upload with its parts, also if it is complete.
+    /// Deletes an upload with its parts, also if it is complete. Its entry is deleted first: a request that R2 refuses
+    /// then finds that there is no upload.
     ///
     /// # Errors
     /// [`Error::Storage`].
     pub async fn forget_upload(&self, id: &str, upload: &Upload) -> Result<(), Error> {
-        self.discard_parts(upload).await?;
+        self.remove_upload(id).await?;
+        self.discard_parts(upload).await
+    }
+
+    /// Deletes the entry of an upload, and those of its parts.
+    ///
+    /// # Errors
+    /// As [`Storage::call_site`].
+    pub async fn remove_upload(&self, id: &str) -> Result<(), Error> {
         match self.call_site(Command::RemoveItems(name_of(id))).await? {
             Reply::Ended => Ok(()),
             _ => Err(unexpected()),

@@ -359,6 +359,26 @@ describe("the console", { skip }, () => {
       assert.equal(records.size, 0);
     });
 
+    test("has the same bytes again after undo, also those that are not UTF-8", async (t) => {
+      const { url, world: made } = await serve(t);
+      const { records } = made.nodes.get("JPE213018");
+      const former = { latin1: Buffer.from("hostname caf\u00e9\n", "latin1"), "byte order mark": Buffer.from("\ufeffhostname a\n") };
+      const page = await signedIn(t, browser, url, "#/node/JPE213018");
+      for (const [name, bytes] of Object.entries(former)) {
+        records.set("startup-config", bytes);
+        await page.click("text=Assign…");
+        await page.click("text=A startup-config");
+        await page.fill("textarea[name=startup_config]", "hostname other\n");
+        await page.click("dialog button.primary");
+        await page.waitForSelector(".message:has-text('has the startup-config')");
+        assert.equal(records.get("startup-config"), "hostname other\n");
+        await page.click(".message >> text=Undo");
+        await page.waitForSelector(".message:has-text('Undone')");
+        assert.deepEqual(Buffer.from(records.get("startup-config")), bytes, name);
+        await page.click(".message [aria-label=Dismiss]");
+      }
+    });
+
     test("is not changed by an undo if someone changed it since", async (t) => {
       const { url, world: made } = await serve(t);
       const page = await signedIn(t, browser, url, "#/node/JPE213018");

@@ -14,7 +14,7 @@ export const TOKEN = "console";
 const COOKIE = "__Host-ztp-session=open";
 const ORDER = ["failed", "stalled", "waiting", "booting", "served", null, "booted", "backed-up"];
 const iso = (at) => new Date(at).toISOString();
-const sha1 = (text) => [...text].reduce((hash, one) => (hash * 31 + one.codePointAt(0)) >>> 0, 7).toString(16).padStart(8, "0").repeat(5);
+const sha1 = (value) => [...(Buffer.isBuffer(value) ? value.toString("latin1") : value)].reduce((hash, one) => (hash * 31 + one.codePointAt(0)) >>> 0, 7).toString(16).padStart(8, "0").repeat(5);
 
 /** The headers of the console's files, as the Worker sends them. */
 function consoleHeaders() {
@@ -434,11 +434,11 @@ function api(world) {
       const text = id ? found(id)?.records.get(record) : world.content.get(key);
       return text === undefined ? refuse(404, `${key} is not stored`) : [200, text, { ETag: `"${sha1(text)}"`, "Content-Type": "text/plain" }];
     }],
-    ["PUT", /^\/content\/nodes\/([^/]+)\/([^/]+)$/, ([id, record], _, { headers }, __, text) => {
+    ["PUT", /^\/content\/nodes\/([^/]+)\/([^/]+)$/, ([id, record], _, { headers, bytes }, __, text) => {
       const before = found(id).records.get(record);
       const holds = headers["if-none-match"] === "*" ? before === undefined : headers["if-match"] === `"${sha1(before ?? "")}"`;
       if (!holds) return refuse(412, "nothing was changed: it has another value");
-      found(id).records.set(record, text);
+      found(id).records.set(record, Buffer.from(text).equals(bytes) ? text : bytes);
       return [200, { key: `nodes/${id}/${record}`, audit: world.audit("store", `nodes/${id}/${record}`) }];
     }],
     ["DELETE", /^\/content\/nodes\/([^/]+)\/([^/]+)$/, ([id, record], _, { headers }) => {
@@ -483,7 +483,8 @@ export async function startServer(world, { port = 0 } = {}) {
     const url = new URL(request.url, "http://localhost");
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
-    const body = Buffer.concat(chunks).toString();
+    request.bytes = Buffer.concat(chunks);
+    const body = request.bytes.toString();
     world.requests.push(`${request.method} ${request.url}`);
     const send = (status, type, text, others) => response.writeHead(status, { "Content-Type": type, "X-Content-Type-Options": "nosniff", ...others }).end(text);
     const stranger = () => send(404, "text/html; charset=UTF-8", "there is nothing at this path\n", { "Cache-Control": "no-store" });
@@ -499,7 +500,7 @@ export async function startServer(world, { port = 0 } = {}) {
     if (world.operator === null || !(request.headers.cookie ?? "").includes(COOKIE)) return stranger();
     if (request.method === "DELETE" && path === "/session") return cookie("", 0);
     const [status, result, others] = answer(request.method, path, url.searchParams, request, body);
-    const text = typeof result === "string" ? result : result === null ? undefined : JSON.stringify(result);
+    const text = typeof result === "string" || Buffer.isBuffer(result) ? result : result === null ? undefined : JSON.stringify(result);
     return send(status, "application/json", text, { "Cache-Control": "no-store", ...others });
   });
   await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));

@@ -45,6 +45,11 @@ describe("the audit log", () => {
   test("is read by pages, by target and by operator", async () => {
     await worker.kv.put("resources/net", "10.0.0.1: null\n10.0.0.2: null\n");
     for (const [pool, node] of [["net", "JPE1"], ["net", "JPE2"], ["other", "JPE3"]]) await admin("DELETE", `/pools/${pool}?node=${node}`);
+    for (const limit of ["0", "201", "-1", ""]) {
+      const response = await admin("GET", `/audit?limit=${limit}`);
+      assert.equal(response.status, 400);
+      assert.match(response.json.error, /must be a number from 1 to 200/);
+    }
     const page = await entries("?limit=2");
     assert.deepEqual([page.entries.map(({ n }) => n), page.more, page.next], [[3, 2], true, 2]);
     const last = await entries(`?limit=2&before=${page.next}`);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { assertOperatorRefusal, startWorker } from "./harness.mjs";
 
@@ -143,10 +144,12 @@ describe("a document", () => {
     const [file, definition] = await entries();
     assert.deepEqual([definition.forced, definition.detail], [true, "in spite of missing-file,no-main"]);
     assert.deepEqual([file.forced, file.detail], [true, "in spite of missing-file"]);
-    for (const bad of ["", "a b", "A", "x".repeat(513)]) {
+    for (const bad of ["", "a b", "A", ",", "missing-file,", "no-such-kind", "missing-file,no-such-kind", "x".repeat(512)]) {
       assertOperatorRefusal(await put("definitions/b", "actions: []\n", {}, `?allowed=${encodeURIComponent(bad)}`), 400, /allowed must be names of kinds/);
     }
-    assert.equal((await put("definitions/b", "actions: []\n", {}, `?allowed=${"x".repeat(512)}`)).status, 201);
+    assert.equal((await entries()).length, 2);
+    await put("definitions/b", "actions: []\n", {}, "?allowed=missing-file,missing-file");
+    assert.equal((await entries())[0].detail, "in spite of missing-file");
   });
 
   test("with a warning is stored, and the response has it", async () => {
@@ -287,6 +290,21 @@ describe("an upload", () => {
     assertOperatorRefusal(await send("other", 1, "x"), 404, /there is no upload/);
     assert.equal((await admin("DELETE", `/uploads/${upload}`)).status, 200);
     assertOperatorRefusal(await complete(upload), 404, /there is no upload/);
+  });
+
+  test("that is aborted during its completion is not there any more", async () => {
+    const seen = new Set();
+    for (let tries = 0; tries < 40; tries += 1) {
+      const bytes = Buffer.from(`image ${tries}`);
+      const { upload } = (await begin({ key: `files/image-${tries}`, size: bytes.length, sha1: sha1(bytes), sha256: undefined })).json;
+      await send(upload, 1, bytes);
+      const aborted = () => admin("DELETE", `/uploads/${upload}`);
+      const [done, abort] = await Promise.all([complete(upload), sleep(tries % 5).then(aborted)]);
+      assert.ok([200, 201, 404].includes(done.status), `${done.status}: ${done.text}`);
+      assert.ok([200, 404].includes(abort.status), `${abort.status}: ${abort.text}`);
+      seen.add(done.status);
+    }
+    assert.ok(seen.has(404), [...seen].join(" "));
   });
 
   test("that is not completed within 7 days is deleted", async () => {

@@ -93,6 +93,7 @@ describe("GET /admin/nodes?records=1", () => {
 
   test("rejects a limit and a cursor that are not valid", async () => {
     assertOperatorRefusal(await admin("GET", "/nodes?records=1&limit=x"), 400, /limit is "x", but must be a number/);
+    for (const limit of [0, 501, -1]) assertOperatorRefusal(await admin("GET", `/nodes?records=1&limit=${limit}`), 400, /must be a number from 1 to 500/);
     assertOperatorRefusal(await admin("GET", "/nodes?records=1&cursor=x"), 400, /the cursor is not valid/);
   });
 });
@@ -361,6 +362,9 @@ describe("allocations", () => {
     assert.deepEqual(refused.map(({ pool, value }) => [pool, value]).sort(), [["missing", "1"], ["net", "10.0.0.2"], ["net", "10.0.0.9"]]);
     assert.match(refused.find(({ value }) => value === "10.0.0.2").error, /held by the node SN2/);
     assert.match(refused.find(({ pool }) => pool === "missing").error, /is not found/);
+    const twice = [allocation("as", "65001", "SN1"), allocation("net", "10.0.0.1", "SN4"), allocation("net", "10.0.0.1", "SN4")];
+    assert.deepEqual((await admin("PUT", "/allocations", { allocations: twice })).json, { assigned: 1, unchanged: 1, refused: [], audit: 6 });
+    assert.equal((await entry(6)).detail, "1 assigned, 0 refused");
   });
 
   test("are refused if the request is not valid", async () => {
@@ -397,9 +401,11 @@ describe("an operator with sites", () => {
   });
 
   test("changes them only, and moves them only between these sites", async () => {
-    const changes = [["POST", "assign", { attributes: "a: 1\n" }], ["POST", "reprovision"], ["POST", "forget"], ["POST", "move", { site: "paris" }]];
+    const others = [["POST", "reprovision"], ["POST", "forget"], ["POST", "move", { site: "paris" }]];
     for (const node of ["SNB", "SNX", "missing"]) {
       assertOperatorRefusal(await paris("POST", "/nodes/SNP/assign", { as: node }), 404, new RegExp(`^nothing is known of the node ${node}$`));
+      // An unknown one can be planned.
+      const changes = node === "missing" ? others : [...others, ["POST", "assign", { attributes: "a: 1\n" }]];
       for (const [method, action, body] of changes) assertOperatorRefusal(await paris(method, `/nodes/${node}/${action}`, body), 404, new RegExp(`^nothing is known of the node ${node}$`));
       assertOperatorRefusal(await paris("DELETE", `/pools?node=${node}`), 404, new RegExp(`^nothing is known of the node ${node}$`));
     }
@@ -421,5 +427,101 @@ describe("an operator with sites", () => {
     const { status, definition, error } = await explain({ facts: facts("SNB"), site: "paris" });
     assert.deepEqual([status, definition], [400, null]);
     assert.match(error, /the node SNB is not known here/);
+  });
+
+  test("is not shown the stored facts of a node of another site by a `site` of its own", async () => {
+    await post("SNF", { neighbors: { Ethernet1: [{ device: "core-of-berlin", port: "Ethernet9" }] } });
+    for (const node of ["SNF", "SNB", "SNX"]) {
+      const response = await paris("POST", "/explain", { node, site: "paris" });
+      assertOperatorRefusal(response, 404, new RegExp(`^nothing is known of the node ${node}$`));
+      assert.doesNotMatch(response.text, /core-of-berlin/);
+    }
+    assert.equal((await admin("POST", "/explain", { node: "SNF", site: "paris" })).json.status, 400);
+  });
+
+  const put = (send, key, body) => worker.request("PUT", `/admin/content/${key}`, { headers: { "Cf-Access-Jwt-Assertion": team.token(send) }, body });
+  const elsewhere = (method, path, body) => worker.request(method, `/admin${path}`, { headers: { "Cf-Access-Jwt-Assertion": team.token("elsewhere") }, body: body === undefined ? undefined : JSON.stringify(body) });
+  const unknown = (node) => new RegExp(`^nothing is known of the node ${node}$`);
+  /** A switch that was refused at a site: no pattern matches. */
+  async function refused(node, site) {
+    await worker.kv.delete("neighbordb");
+    await worker.advance(20_000);
+    assert.equal((await post(node, { site })).status, 400);
+    await worker.settle();
+  }
+
+  test("assigns to a switch that was refused at its site, which is a node of this site then", async () => {
+    await refused("PW1", PARIS);
+    assert.equal((await paris("GET", "/nodes/PW1")).json.status.state, "waiting");
+    assert.deepEqual((await paris("GET", "/nodes/PW1/events")).json.events.map(({ event }) => event), ["refused"]);
+    assert.equal((await paris("POST", "/nodes/PW1/assign", { startup_config: "hostname a\n" })).json.audit, 1);
+    assert.deepEqual([(await paris("GET", "/nodes/PW1")).json.site, (await entry(1)).site], ["paris", "paris"]);
+    assert.equal((await post("PW1", { site: PARIS })).status, 409);
+    assert.equal((await get("PW1", "", PARIS)).status, 200);
+    assert.equal((await get("PW1", "", BERLIN)).status, 400);
+    assert.deepEqual((await paris("GET", "/audit?target=PW1")).json.entries.map(({ action }) => action), ["assign"]);
+    await refused("PW2", PARIS);
+    assert.equal((await put("paris", "nodes/PW2/startup-config", "hostname b\n")).status, 201);
+    assert.equal((await elsewhere("GET", "/nodes/PW2")).json.site, "paris");
+    await refused("PW3", PARIS);
+    assert.equal((await elsewhere("POST", "/nodes/PW3/assign", { attributes: "a: 1\n" })).status, 200);
+    assert.equal((await paris("GET", "/nodes/PW3")).json.site, "paris");
+  });
+
+  test("does not see a switch that was refused at another site", async () => {
+    await refused("BW1", BERLIN);
+    for (const send of [paris, elsewhere]) {
+      assertOperatorRefusal(await send("GET", "/nodes/BW1"), 404, unknown("BW1"));
+      assertOperatorRefusal(await send("GET", "/nodes/BW1/events"), 404, unknown("BW1"));
+      assertOperatorRefusal(await send("POST", "/nodes/BW1/assign", { startup_config: "hostname a\n" }), 404, unknown("BW1"));
+    }
+    assertOperatorRefusal(await put("paris", "nodes/BW1/startup-config", "hostname a\n"), 404, /is not stored/);
+    // A refusal of another site does not count if the node was released later.
+    await post("SNP", { site: BERLIN });
+    await worker.settle();
+    await act("SNP", "move", { site: null });
+    assertOperatorRefusal(await paris("GET", "/nodes/SNP"), 404, unknown("SNP"));
+    assert.equal((await admin("GET", "/nodes/BW1")).json.site, null);
+  });
+
+  test("plans a switch that nobody has seen, for its only site", async () => {
+    assert.equal((await paris("POST", "/nodes/PN1/assign", { attributes: "a: 1\n" })).json.audit, 1);
+    assert.equal((await paris("GET", "/nodes/PN1")).json.site, "paris");
+    assert.equal((await get("PN1", "", BERLIN)).status, 400);
+    assert.equal((await put("paris", "nodes/PN2/startup-config", "hostname b\n")).status, 201);
+    assert.equal((await paris("GET", "/nodes/PN2")).json.site, "paris");
+    // Which site is not clear.
+    assertOperatorRefusal(await elsewhere("POST", "/nodes/PN3/assign", { attributes: "a: 1\n" }), 404, unknown("PN3"));
+    // An operator without sites assigns no site.
+    assert.equal((await act("PN4", "assign", { attributes: "a: 1\n" })).status, 200);
+    assert.equal((await admin("GET", "/nodes/PN4")).json.site, null);
+    assertOperatorRefusal(await paris("POST", "/nodes/PN4/assign", { attributes: "a: 2\n" }), 404, unknown("PN4"));
+  });
+
+  test("cannot release a node or give it away by its record `site`", async () => {
+    const remove = (send, node) => worker.request("DELETE", `/admin/content/nodes/${node}/site`, { headers: { "Cf-Access-Jwt-Assertion": team.token(send) } });
+    assertOperatorRefusal(await remove("paris", "SNP"), 403, /may assign nodes only to its own sites/);
+    assertOperatorRefusal(await put("paris", "nodes/SNP/site", "berlin"), 403, /may assign nodes only to its own sites/);
+    assertOperatorRefusal(await remove("paris", "SNB"), 404, /is not stored/);
+    // As `move`: no switch of it could receive the records.
+    assertOperatorRefusal(await put("elsewhere", "nodes/SNP/site", "rome"), 400, /the site rome has no token in ZTP_TOKENS/);
+    assertOperatorRefusal(await put("admin", "nodes/SNP/site", "rome"), 400, /the site rome has no token in ZTP_TOKENS/);
+    assert.equal((await paris("GET", "/nodes/SNP")).json.site, "paris");
+    assert.deepEqual(await log(), []);
+    assert.equal((await put("admin", "nodes/SNP/site", "berlin")).status, 200);
+    assert.equal((await remove("admin", "SNP")).status, 200);
+    assert.deepEqual((await admin("GET", "/nodes/SNP/events")).json.events.map(({ event }) => event), ["moved", "moved"]);
+  });
+
+  test("does not read the nodes of other sites in entries about pools", async () => {
+    await admin("PUT", "/pools/net/10.0.0.1?node=SNB");
+    await paris("PUT", "/pools/net/10.0.0.2?node=SNP");
+    assert.equal((await paris("PUT", "/pools/net/10.0.0.1?node=SNP")).status, 409);
+    await paris("DELETE", "/pools/net/10.0.0.2");
+    await admin("DELETE", "/pools/net?node=SNB");
+    const { entries } = (await paris("GET", "/audit")).json;
+    assert.doesNotMatch(JSON.stringify(entries.filter(({ who }) => who === "admin token")), /SNB/);
+    assert.deepEqual(entries.map(({ action, site, detail }) => [action, site, detail?.slice(0, 15) ?? null]), [["release", null, null], ["release", "paris", "10.0.0.2 of SNP"], ["allocate", "paris", entries[2].detail.slice(0, 15)], ["allocate", "paris", "10.0.0.2 to SNP"], ["allocate", null, null]]);
+    assert.equal((await entry(1)).detail, "10.0.0.1 to SNB");
   });
 });

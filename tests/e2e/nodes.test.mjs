@@ -312,4 +312,17 @@ describe("IDENTIFIER=systemmac", () => {
     const response = await other.request("POST", "/nodes", { body: JSON.stringify(facts("JPE1", { systemmac: "" })) });
     assertRefusal(response, 400, /no systemmac/);
   });
+
+  test("names a planned node by its MAC address in every spelling", async (t) => {
+    const other = await startWorker({ vars: { IDENTIFIER: "systemmac" }, secrets: { ZTP_ADMIN_TOKEN: "an-admin-token-0123" } });
+    t.after(() => other.stop());
+    const send = (method, path, body) => other.request(method, `/admin${path}`, { headers: { Authorization: "Bearer an-admin-token-0123" }, body: JSON.stringify(body) });
+    assert.equal((await send("POST", "/nodes/00:1C:73:AA:BB:C0/assign", { attributes: "a: 1\n" })).status, 200);
+    for (const [index, planned] of ["00:1C:73:AA:BB:C0", "001c.73aa.bbc0", "001c73aabbc0"].entries()) {
+      const assigned = await send("POST", `/nodes/001c73aabbd${index}/assign`, { as: planned });
+      assert.equal(assigned.status, 200, assigned.text);
+    }
+    const itself = await send("POST", "/nodes/001c73aabbc0/assign", { as: "00:1C:73:AA:BB:C0" });
+    assert.deepEqual([itself.status, /names the node itself/.test(itself.text)], [400, true]);
+  });
 });

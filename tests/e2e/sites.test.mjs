@@ -240,6 +240,8 @@ describe("GET /admin/nodes", () => {
       ["state=broken", /state is "broken", but must be one or more of failed, stalled, waiting/],
       ["sort=age", /sort is "age", but must be state, node or last/],
       ["limit=x", /limit is "x", but must be a number/],
+      ["limit=0", /limit is "0", but must be a number from 1 to 1000/],
+      ["limit=1001", /limit is "1001", but must be a number from 1 to 1000/],
       ["cursor=x", /the cursor is not valid/],
     ]) {
       assertOperatorRefusal(await admin(`/nodes?${query}`), 400, reason);
@@ -267,7 +269,7 @@ describe("GET /admin/events", () => {
     assert.deepEqual(Object.keys(latest.json.events[0]).sort(), ["by", "event", "n", "node", "node_n", "site", "time"]);
     const first = await admin("/events?site=berlin&after=0");
     assert.deepEqual([first.json.events.length, first.json.last, first.json.more], [200, 200, true]);
-    const next = await admin("/events?site=berlin&after=200&limit=500");
+    const next = await admin("/events?site=berlin&after=200&limit=200");
     assert.deepEqual([next.json.events.map(({ n }) => n).at(0), next.json.last, next.json.more], [201, 250, false]);
     const none = await admin("/events?site=berlin&after=250");
     assert.deepEqual(none.json, { events: [], last: 250, more: false });
@@ -304,6 +306,7 @@ describe("GET /admin/events", () => {
 
   test("has an empty list for a site without events, and asks for a site", async () => {
     assert.deepEqual((await admin("/events?site=paris")).json, { events: [], last: 0, more: false });
+    for (const limit of [0, 201]) assertOperatorRefusal(await admin(`/events?site=paris&limit=${limit}`), 400, /must be a number from 1 to 200/);
     assertOperatorRefusal(await admin("/events"), 400, /missing parameter `site`/);
     assertOperatorRefusal(await admin("/events?site=berlin&after=x"), 400, /after is "x", but must be a number/);
   });

@@ -1,11 +1,11 @@
 //! /admin/allocations: the values of all pools that nodes hold, to export and import.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Value, json};
 use ztp_core::audit::Action;
 use ztp_core::key::is_pool_name;
-use ztp_core::node::NodeId;
+use ztp_core::node::{Identifier, NodeId};
 
 use super::{Context, fields, respond};
 use crate::error::Error;
@@ -58,17 +58,17 @@ pub async fn list(context: Context<'_>) -> Result<Response, Error> {
 pub async fn import(context: Context<'_>) -> Result<Response, Error> {
     context.check_all_sites()?;
     let body = fields(&context, &["allocations"]).await?;
-    let wanted = read(body.get("allocations"))?;
+    let identifier = context.settings.identifier;
+    let wanted = read(body.get("allocations"), identifier)?;
     let total: usize = wanted.values().map(Vec::len).sum();
     let storage = context.storage;
     let mut missing = BTreeMap::new();
     for (pool, pairs) in wanted {
         let held = storage.allocations_of(&pool).await?.into_iter();
         let held: HashMap<String, String> = held.map(|held| (held.value, held.node)).collect();
-        let identifier = context.settings.identifier;
         let pairs = pairs.into_iter().filter(|(value, node)| {
             let holder = held.get(value);
-            holder.is_none_or(|holder| *holder != identifier.canonical(node))
+            holder.is_none_or(|holder| holder != node)
         });
         missing.insert(pool, pairs.collect::<Vec<_>>());
     }
@@ -121,8 +121,11 @@ pub async fn import(context: Context<'_>) -> Result<Response, Error> {
     Ok(respond(&result))
 }
 
-/// Values and their nodes, by pool.
-fn read(allocations: Option<&Value>) -> Result<BTreeMap<String, Vec<(String, String)>>, Error> {
+/// Values and their nodes, by pool, each once.
+fn read(
+    allocations: Option<&Value>,
+    identifier: Identifier,
+) -> Result<BTreeMap<String, Vec<(String, String)>>, Error> {
     let Some(Value::Array(allocations)) = allocations else {
         return Err(Error::BadRequest(
             "missing field `allocations`: a list of {\"pool\", \"value\", \"node\"}".to_owned(),
@@ -134,6 +137,7 @@ fn read(allocations: Option<&Value>) -> Result<BTreeMap<String, Vec<(String, Str
             allocations.len()
         )));
     }
+    let mut known = HashSet::new();
     let mut by_pool: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
     for (index, allocation) in allocations.iter().enumerate() {
         let text = |name: &str| {
@@ -150,9 +154,12 @@ fn read(allocations: Option<&Value>) -> Result<BTreeMap<String, Vec<(String, Str
                 "{pool:?}, the pool of the allocation {index}, is not a valid pool name"
             )));
         }
+        let node = identifier.canonical(&node);
         node.parse::<NodeId>()
             .map_err(|error| Error::BadRequest(format!("the allocation {index}: {error}")))?;
-        by_pool.entry(pool).or_default().push((value, node));
+        if known.insert((pool.clone(), value.clone(), node.clone())) {
+            by_pool.entry(pool).or_default().push((value, node));
+        }
     }
     Ok(by_pool)
 }

@@ -5,7 +5,7 @@ use ztp_core::audit::{Action, Entry, Intent};
 use ztp_core::key::NODES;
 use ztp_core::path;
 
-use super::{Context, respond};
+use super::{Context, limit, respond};
 use crate::error::Error;
 use crate::objects::site::protocol::Query;
 use crate::response::{Response, iso_time};
@@ -19,9 +19,7 @@ pub const MAX_ENTRIES: u32 = 200;
 ///
 /// 400 if a parameter is invalid; 503 if storage fails.
 pub async fn list(context: Context<'_>) -> Result<Response, Error> {
-    let limit = number(&context, "limit")?.map_or(MAX_ENTRIES, |limit| {
-        u32::try_from(limit).unwrap_or(MAX_ENTRIES).min(MAX_ENTRIES)
-    });
+    let limit = limit(&context, MAX_ENTRIES, MAX_ENTRIES)?;
     let query = Query {
         before: number(&context, "before")?,
         after: None,
@@ -34,7 +32,7 @@ pub async fn list(context: Context<'_>) -> Result<Response, Error> {
     entries.truncate(limit as usize);
     let visible = entries.iter().filter(|entry| may_see(&context, entry));
     let body = json!({
-        "entries": visible.map(display).collect::<Vec<_>>(),
+        "entries": visible.map(|entry| display(&context, entry)).collect::<Vec<_>>(),
         "more": more,
         // For the next page, also if the operator may not see the last entries of this one.
         "next": entries.last().filter(|_| more).map(|entry| entry.number),
@@ -49,6 +47,16 @@ pub fn may_see(context: &Context<'_>, entry: &Entry) -> bool {
         .is_some_and(|operator| of_content || operator.may_see(entry.intent.site.as_deref()))
 }
 
+/// Whether the operator may see the details of an entry, which it may see. Those of values of pools name a node, and an
+/// operator without sites leaves the node's site out.
+fn may_see_detail(context: &Context<'_>, entry: &Entry) -> bool {
+    let of_pool = matches!(
+        entry.intent.action,
+        Action::Allocate | Action::Release | Action::Import
+    );
+    !of_pool || context.operator_may_see(entry.intent.site.as_deref())
+}
+
 /// Whether the target is a node, or a record of one.
 fn concerns_node(entry: &Entry) -> bool {
     match entry.intent.action {
@@ -58,7 +66,7 @@ fn concerns_node(entry: &Entry) -> bool {
     }
 }
 
-fn display(entry: &Entry) -> Value {
+fn display(context: &Context<'_>, entry: &Entry) -> Value {
     let Intent {
         who,
         from,
@@ -70,6 +78,10 @@ fn display(entry: &Entry) -> Value {
         undo_of,
     } = &entry.intent;
     let ending = entry.ending.as_ref();
+    let detail = ending
+        .and_then(|ending| ending.detail.as_ref())
+        .or(detail.as_ref())
+        .filter(|_| may_see_detail(context, entry));
     let undoable = entry.undo(&[], now()).is_ok();
     json!({
         "n": entry.number,
@@ -81,7 +93,7 @@ fn display(entry: &Entry) -> Value {
         "site": site,
         "before": ending.and_then(|ending| ending.before.as_ref()),
         "after": ending.and_then(|ending| ending.after.as_ref()),
-        "detail": ending.and_then(|ending| ending.detail.as_ref()).or(detail.as_ref()),
+        "detail": detail,
         "outcome": entry.outcome(),
         "forced": forced,
         "undoable": undoable,

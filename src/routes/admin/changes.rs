@@ -10,9 +10,10 @@ use ztp_core::check::{self, Finding};
 use ztp_core::credentials::is_site_name;
 use ztp_core::event::Event;
 use ztp_core::key::Record;
-use ztp_core::node::NodeId;
+use ztp_core::node::{Identifier, NodeId};
 
 use super::nodes::visible;
+use super::sight::Claim;
 use super::{Context, display_finding, fields, flag, respond, unknown_node};
 use crate::error::Error;
 use crate::objects::pool::protocol::Allocation;
@@ -42,14 +43,16 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
     let names = ASSIGNED.map(|(name, _)| name);
     let known: Vec<&str> = names.into_iter().chain([AS]).collect();
     let body = fields(&context, &known).await?;
-    let (node, records) = visible(&mut context).await?;
-    let planned = planned_node(&body, &node)?;
+    let node = context.node_in_path(context.parameters.get("id"))?;
+    let records = context.storage.hashed_records(&node).await?;
+    let claim = context.expect_assignable(&node, &records).await?;
+    let identifier = context.settings.identifier;
+    let planned = planned_node(&body, &node, identifier)?;
     let changes = match &planned {
         Some(planned) => records_of_planned(&context, planned).await?,
         None => given_records(&body).await?,
     };
     let mut findings = Vec::new();
-    let identifier = context.settings.identifier;
     for (record, value) in &changes {
         if let Some(value) = value {
             let key = record.key(&node);
@@ -70,6 +73,7 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
     }
     let request = Request {
         forced,
+        claim,
         detail: planned.map(|planned| format!("the records of {planned}: {}", listed(&changes))),
         ..Request::new(Action::Assign, Event::OperatorChanged, &changes)
     };
@@ -101,11 +105,18 @@ async fn given_records(body: &Map<String, Value>) -> Result<Vec<RecordChange>, E
 }
 
 /// The planned node that another one is to become.
-fn planned_node(body: &Map<String, Value>, node: &NodeId) -> Result<Option<NodeId>, Error> {
+fn planned_node(
+    body: &Map<String, Value>,
+    node: &NodeId,
+    identifier: Identifier,
+) -> Result<Option<NodeId>, Error> {
     let invalid = |reason: String| Error::BadRequest(format!("the field {AS:?} {reason}"));
     let planned: NodeId = match body.get(AS) {
         None => return Ok(None),
-        Some(Value::String(id)) => id.parse().map_err(|error| invalid(format!("{error}")))?,
+        Some(Value::String(id)) => {
+            let id = identifier.canonical(id).parse();
+            id.map_err(|error| invalid(format!("{error}")))?
+        }
         Some(_) => return Err(invalid("must be the id of a planned node".to_owned())),
     };
     if body.len() > 1 {
@@ -126,7 +137,7 @@ async fn records_of_planned(
     let storage = context.storage;
     let (records, timeline) =
         try_join(storage.hashed_records(planned), storage.timeline(planned)).await?;
-    if !context.operator_may_see(records.get(Record::Site)?) {
+    if !context.may_see_node(records.get(Record::Site)?, &timeline) {
         return Err(unknown_node(planned));
     }
     let mut changes = Vec::new();
@@ -227,21 +238,11 @@ pub async fn to_site(mut context: Context<'_>) -> Result<Response, Error> {
             ));
         }
     };
-    let sites = &context.settings.sites;
-    if let (Some(sites), Some(site)) = (sites, &site)
-        && sites.site(site).is_none()
-    {
-        return Err(Error::BadRequest(format!(
-            "the site {site} has no token in ZTP_TOKENS: no switch of it could receive the node's records"
-        )));
+    if let Some(site) = &site {
+        context.expect_token_of(site)?;
     }
     let (node, records) = visible(&mut context).await?;
-    if !context.operator_may_see(site.as_deref()) {
-        return Err(Error::Forbidden(format!(
-            "{} may assign nodes only to its own sites, which the document `operators` names",
-            context.operator_name()
-        )));
-    }
+    context.expect_own_site(site.as_deref())?;
     let value = match &site {
         Some(site) => Some(NewValue::new(Buffer::new(site.as_bytes())).await?),
         None => None,
@@ -271,9 +272,8 @@ pub async fn to_site(mut context: Context<'_>) -> Result<Response, Error> {
 /// 400 if the id is invalid or missing; 404 if this operator may not see the node; 503 if storage fails.
 pub async fn release(context: &Context<'_>, node: &NodeId) -> Result<Response, Error> {
     let records = context.storage.records(node, &[Record::Site]).await?;
-    if !context.operator_may_see(records.get(Record::Site)?) {
-        return Err(unknown_node(node));
-    }
+    let owner = records.get(Record::Site)?;
+    context.expect_visible(node, owner).await?;
     let request = Request {
         held: context.storage.values_of(node).await?,
         ..Request::new(Action::Release, Event::OperatorChanged, &[])
@@ -296,6 +296,8 @@ struct Request<'a> {
     /// Whether events and versions are deleted.
     without_history: bool,
     forced: bool,
+    /// The site that the change assigns the node to.
+    claim: Option<Claim>,
     /// What changes, for the audit log; `None`: the records by their hashes.
     detail: Option<String>,
 }
@@ -309,6 +311,7 @@ impl<'a> Request<'a> {
             held: Vec::new(),
             without_history: false,
             forced: false,
+            claim: None,
             detail: None,
         }
     }
@@ -330,12 +333,24 @@ async fn change(
     request: Request<'_>,
 ) -> Result<Done, Error> {
     let storage = context.storage;
-    let plan: Plan<'_> = &|records| records.differing(request.changes);
+    let plan: Plan<'_> = &|records| {
+        // Another request may have given it to another site meanwhile.
+        let owner = records.get(Record::Site)?;
+        if owner.is_some() && !context.operator_may_see(owner) {
+            return Err(unknown_node(node));
+        }
+        let changes = records.differing(request.changes)?;
+        match &request.claim {
+            Some(claim) => claim.with_site(node, records, changes),
+            None => Ok(changes),
+        }
+    };
     let changes_records = request.without_history || !plan(&records)?.is_empty();
     if !changes_records && request.held.is_empty() {
         return Ok(Done::default());
     }
-    let site = records.get(Record::Site)?;
+    let claimed = request.claim.as_ref().map(|claim| claim.site.as_str());
+    let site = records.get(Record::Site)?.or(claimed);
     let mut intent = context.intent(request.action, node.as_str(), site);
     intent.detail.clone_from(&request.detail);
     intent.forced = request.forced;

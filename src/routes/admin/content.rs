@@ -16,7 +16,7 @@ use ztp_core::operators::Role;
 use ztp_core::path;
 use ztp_core::secrets::without_secrets;
 
-use super::{Context, display_finding, respond};
+use super::{Context, display_finding, limit, respond};
 use crate::conditions::Preconditions;
 use crate::error::Error;
 use crate::objects::site::protocol::{StoredValue, ValueChange, etag};
@@ -30,7 +30,7 @@ pub use objects::{store_object, summary_of};
 use parameters::Parameters;
 pub use parameters::{allow, allowed, conditions, hash, via};
 use refusals::unexpected;
-pub use refusals::{expect_object, not_stored};
+pub use refusals::{expect_object, not_stored, without_node};
 use target::site_of;
 pub use target::{Target, is_action, may_change, operator, target};
 
@@ -48,17 +48,7 @@ const MAX_REDACTED_BYTES: u64 = 1 << 20;
 /// 400 if a parameter is invalid; 503 if storage fails.
 pub async fn list(context: Context<'_>) -> Result<Response, Error> {
     let parameter = |name| path::query_value(&context.request.url, name);
-    let limit = match parameter("limit") {
-        None => MAX_PAGE,
-        Some(limit) => match limit.parse() {
-            Ok(limit) if (1..=MAX_PAGE).contains(&limit) => limit,
-            _ => {
-                return Err(Error::BadRequest(format!(
-                    "limit is {limit:?}, but must be a number from 1 to {MAX_PAGE}"
-                )));
-            }
-        },
-    };
+    let limit = limit(&context, MAX_PAGE, MAX_PAGE)?;
     let prefix = parameter("prefix").unwrap_or_default();
     let cursor = parameter("cursor").filter(|cursor| !cursor.is_empty());
     let listed = context
@@ -128,7 +118,9 @@ pub async fn get(context: Context<'_>) -> Result<Response, Error> {
         Target::Record(node, record) => {
             context.log.node = Some(node.to_string());
             let (records, found) = context.storage.record_value(node, *record).await?;
-            site_of(operator(&context)?, &key, *record, &records, found.as_ref())?;
+            let site = site_of(*record, &records, found.as_ref())?;
+            let visible = context.expect_visible(node, site.as_deref()).await;
+            visible.map_err(|error| without_node(&key, error))?;
             found
         }
         _ => context.storage.document_value(&key).await?,
@@ -203,7 +195,7 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
     let stored = match target {
         Target::Record(node, record) => {
             if record == Record::Site {
-                expect_site(&context, &body)?;
+                expect_site(&body)?;
             }
             let mut value = RecordValue::new(body.clone()).await?;
             value.via.clone_from(&parameters.via);

@@ -9,7 +9,7 @@ use ztp_core::neighbordb::{Entry, MAX_REFUSAL, Trace};
 use ztp_core::node::{NodeFacts, NodeId, Post};
 use ztp_core::pattern::{Comparison, Mismatch, Pattern, Reason};
 
-use super::{Context, fields, unknown_node};
+use super::{Context, fields};
 use crate::error::Error;
 use crate::log::RequestLog;
 use crate::response::{Body, Response, content_type};
@@ -66,7 +66,7 @@ pub async fn explain(mut context: Context<'_>) -> Result<Response, Error> {
     )
     .await;
     let mut records = records?;
-    let caller = caller(&context, &node, site, &records)?;
+    let caller = caller(&context, &node, site, &records, post.is_none()).await?;
     let mut log = RequestLog::default();
     let mut explanation = Explanation::default();
     let post = match post {
@@ -133,12 +133,13 @@ pub async fn explain(mut context: Context<'_>) -> Result<Response, Error> {
     Ok(explanation.respond())
 }
 
-/// The switch that sends the requests.
-fn caller<'a>(
+/// The switch that sends the requests. `shows_facts`: the answer has stored facts of the node.
+async fn caller<'a>(
     context: &Context<'a>,
     node: &NodeId,
     site: Option<&str>,
     records: &Records,
+    shows_facts: bool,
 ) -> Result<Caller<'a>, Error> {
     let owner = records.get(Record::Site)?.map(str::trim);
     let own = context
@@ -150,9 +151,9 @@ fn caller<'a>(
             context.operator_name()
         )));
     }
-    // A node that another site has is unknown to the switches of the given one, as it is to a POST.
-    if site.is_none() && own.is_some() && records.any()? && !context.operator_may_see(owner) {
-        return Err(unknown_node(node));
+    // To the switches of the given site, a node that another site has is unknown, but its stored facts are shown.
+    if own.is_some() && (site.is_none() || shows_facts) && records.any()? {
+        context.expect_visible(node, owner).await?;
     }
     let Some(sites) = &context.settings.sites else {
         return match site {

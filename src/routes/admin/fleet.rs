@@ -11,7 +11,7 @@ use ztp_core::path;
 
 use super::audit::number;
 use super::events::display_stored_event;
-use super::{Context, nodes, respond};
+use super::{Context, limit, nodes, respond};
 use crate::conditions::lists;
 use crate::error::Error;
 use crate::objects::site::DEFAULT;
@@ -20,11 +20,11 @@ use crate::response::{Response, iso_time};
 use crate::storage::now;
 
 /// Maximum number of nodes in a page.
-pub const MAX_ROWS: usize = 1_000;
+pub const MAX_ROWS: u32 = 1_000;
 /// The number of nodes in a page without `limit`.
-const DEFAULT_ROWS: usize = 200;
+const DEFAULT_ROWS: u32 = 200;
 /// Maximum number of events in a response, and the number without `limit`.
-pub const MAX_EVENTS_LISTED: usize = 200;
+pub const MAX_EVENTS_LISTED: u32 = 200;
 /// The size of the rows or events after which a page ends, in bytes. One row or event may be larger.
 pub const MAX_PAGE_BYTES: usize = 2 << 20;
 /// The same for the rows of each site, if a request lists several.
@@ -163,7 +163,7 @@ fn node_query(context: &Context<'_>) -> Result<NodeQuery, Error> {
         text: text.filter(|text| !text.is_empty()),
         sort,
         after,
-        limit: limit(context, DEFAULT_ROWS, MAX_ROWS)?,
+        limit: limit(context, DEFAULT_ROWS, MAX_ROWS)? as usize,
         bytes: MAX_PAGE_BYTES,
     })
 }
@@ -176,7 +176,7 @@ fn node_query(context: &Context<'_>) -> Result<NodeQuery, Error> {
 pub async fn events(context: Context<'_>) -> Result<Response, Error> {
     let query = EventQuery {
         after: number(&context, "after")?,
-        limit: limit(&context, MAX_EVENTS_LISTED, MAX_EVENTS_LISTED)?,
+        limit: limit(&context, MAX_EVENTS_LISTED, MAX_EVENTS_LISTED)? as usize,
         bytes: MAX_PAGE_BYTES,
     };
     let object = match parameter(&context, "site") {
@@ -251,11 +251,6 @@ fn time(milliseconds: Option<u64>) -> Option<String> {
 
 fn parameter(context: &Context<'_>, name: &str) -> Option<String> {
     path::query_value(&context.request.url, name)
-}
-
-fn limit(context: &Context<'_>, default: usize, max: usize) -> Result<usize, Error> {
-    let limit = number(context, "limit")?.map_or(default, |limit| limit.min(max as u64) as usize);
-    Ok(limit.max(1))
 }
 
 /// The names of the sites with tokens; without any, that of the nodes without a site.

@@ -12,7 +12,7 @@ use ztp_core::path;
 
 use super::events::{display_events, display_versions};
 use super::fleet::display_row;
-use super::{Context, respond, unknown_node};
+use super::{Context, limit, respond, unknown_node};
 use crate::error::Error;
 use crate::objects::node::protocol::SeenPost;
 use crate::objects::pool::protocol::Allocation;
@@ -20,7 +20,7 @@ use crate::response::{Response, iso_time};
 use crate::storage::{MAX_KEYS_AT_ONCE, Records, Storage};
 
 /// Maximum number of nodes in a page, and the number without `limit`.
-pub const MAX_LISTED_NODES: usize = 500;
+pub const MAX_LISTED_NODES: u32 = 500;
 /// How many lists of keys one request reads at most: a filter may select few nodes.
 const MAX_LISTS: u32 = 10;
 
@@ -34,13 +34,7 @@ type Listed = (NodeId, Vec<Record>);
 /// 400 if a parameter is invalid; 503 if storage fails.
 pub async fn list_records(context: Context<'_>) -> Result<Response, Error> {
     let query = |name| path::query_value(&context.request.url, name);
-    let limit = match query("limit") {
-        None => MAX_LISTED_NODES,
-        Some(limit) => limit
-            .parse()
-            .map_err(|_| Error::BadRequest(format!("limit is {limit:?}, but must be a number")))?,
-    };
-    let limit = limit.clamp(1, MAX_LISTED_NODES);
+    let limit = limit(&context, MAX_LISTED_NODES, MAX_LISTED_NODES)? as usize;
     let wanted_site = query("site");
     let text = query("text").map(|text| text.to_lowercase());
     let has_text = |node: &NodeId| {
@@ -91,7 +85,7 @@ pub async fn show(mut context: Context<'_>) -> Result<Response, Error> {
     let (records, timeline, values) = (records?, timeline?, values?);
     let site = records.get(Record::Site)?.map(str::trim);
     let is_known = records.any()? || !timeline.is_empty() || !values.is_empty();
-    if !is_known || !context.operator_may_see(site) {
+    if !is_known || !context.may_see_node(site, &timeline) {
         return Err(unknown_node(&node));
     }
     let facts = records.get(Record::Facts)?;
@@ -139,10 +133,7 @@ fn display_seen(seen: Option<&SeenPost>, stored: Option<&Value>) -> Option<Value
 ///
 /// 404 if this operator may not see the node; 503 if storage fails.
 pub async fn values(context: &Context<'_>, node: &NodeId) -> Result<Response, Error> {
-    let records = context.storage.records(node, &[Record::Site]).await?;
-    if !context.operator_may_see(records.get(Record::Site)?) {
-        return Err(unknown_node(node));
-    }
+    context.check_visible(node).await?;
     let values = context.storage.values_of(node).await?;
     Ok(respond(
         &json!({ "node": node.as_str(), "values": display_values(&values) }),
@@ -259,10 +250,9 @@ fn folder(node: &str) -> String {
 pub async fn visible(context: &mut Context<'_>) -> Result<(NodeId, Records), Error> {
     let node = context.node_in_path(context.parameters.get("id"))?;
     let records = context.storage.hashed_records(&node).await?;
-    match context.operator_may_see(records.get(Record::Site)?) {
-        true => Ok((node, records)),
-        false => Err(unknown_node(&node)),
-    }
+    let owner = records.get(Record::Site)?;
+    context.expect_visible(&node, owner).await?;
+    Ok((node, records))
 }
 
 /// Values of pools.

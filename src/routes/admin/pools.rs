@@ -18,7 +18,7 @@ use crate::storage::Change;
 /// GET /admin/pools: the names of all pools; with `?node=ID`, [the values of a node](nodes::values). 503 if storage fails.
 pub async fn list(mut context: Context<'_>) -> Result<Response, Error> {
     if path::query_value(&context.request.url, "node").is_some() {
-        let node = node_parameter(&mut context).await?;
+        let (node, _) = node_parameter(&mut context).await?;
         return nodes::values(&context, &node).await;
     }
     let pools = context.storage.pool_names().await?;
@@ -51,9 +51,10 @@ pub async fn show(context: Context<'_>) -> Result<Response, Error> {
 ///
 /// 400 if the pool is invalid or `node` is missing; 404 if the operator may not see the node; 409 if the value is not free; 503 if storage fails.
 pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
-    let node = node_parameter(&mut context).await?.to_string();
+    let (node, site) = node_parameter(&mut context).await?;
+    let node = node.to_string();
     let (pool, value) = split(&context).await?;
-    let mut intent = context.intent(Action::Allocate, &pool, None);
+    let mut intent = context.intent(Action::Allocate, &pool, site.as_deref());
     intent.detail = Some(format!("{value} to {node}"));
     let command = Command::Assign {
         value,
@@ -85,27 +86,35 @@ pub async fn release_value(context: Context<'_>) -> Result<Response, Error> {
         return release_node(context).await;
     }
     let (pool, value) = split(&context).await?;
-    check_holder(&context, &pool, &value).await?;
-    release(context, &pool, Command::ReleaseValue { value }).await
+    let site = check_holder(&context, &pool, &value).await?;
+    let command = Command::ReleaseValue { value };
+    release(context, &pool, site.as_deref(), command).await
 }
 
 /// DELETE /admin/pools/{pool}?node=ID: releases the value of a node.
 ///
 /// 400 if the pool is invalid or `node` is missing; 404 if the node has no value, or the operator may not see it; 503 if storage fails.
 pub async fn release_node(mut context: Context<'_>) -> Result<Response, Error> {
-    let node = node_parameter(&mut context).await?.to_string();
+    let (node, site) = node_parameter(&mut context).await?;
+    let node = node.to_string();
     let pool = whole(&context);
-    release(context, &pool, Command::ReleaseNode { node }).await
+    let command = Command::ReleaseNode { node };
+    release(context, &pool, site.as_deref(), command).await
 }
 
 /// DELETE /admin/pools?node=ID: see [`changes::release`].
 pub async fn release_all(mut context: Context<'_>) -> Result<Response, Error> {
-    let node = node_parameter(&mut context).await?;
+    let (node, _) = node_parameter(&mut context).await?;
     changes::release(&context, &node).await
 }
 
-async fn release(context: Context<'_>, pool: &str, command: Command) -> Result<Response, Error> {
-    let intent = context.intent(Action::Release, pool, None);
+async fn release(
+    context: Context<'_>,
+    pool: &str,
+    site: Option<&str>,
+    command: Command,
+) -> Result<Response, Error> {
+    let intent = context.intent(Action::Release, pool, site);
     let released = context.storage.audited(intent, async {
         match call(&context, pool, command).await? {
             Reply::Released(Some(released)) => Ok(Change {
@@ -130,13 +139,18 @@ fn not_allocated(pool: &str) -> Error {
     Error::NotFound(format!("no such allocation in pool '{pool}'"))
 }
 
-/// Checks that the operator may see the node that holds a value. Reads the pool only if the operator has sites.
-async fn check_holder(context: &Context<'_>, pool: &str, value: &str) -> Result<(), Error> {
+/// Checks that the operator may see the node that holds a value. Reads the pool, and returns the node's site, only if the
+/// operator has sites.
+async fn check_holder(
+    context: &Context<'_>,
+    pool: &str,
+    value: &str,
+) -> Result<Option<String>, Error> {
     if context
         .operator
         .is_some_and(|operator| operator.sites.is_none())
     {
-        return Ok(());
+        return Ok(None);
     }
     let Reply::Listing(listing) = call(context, pool, Command::List).await? else {
         return Err(unexpected(pool));
@@ -188,7 +202,8 @@ fn display(allocation: &Allocation) -> serde_json::Value {
     json!({ "value": allocation.value, "node": allocation.node, "since": since })
 }
 
-async fn node_parameter(context: &mut Context<'_>) -> Result<NodeId, Error> {
+/// The node in `?node=`, and as [`Context::check_visible`] its site.
+async fn node_parameter(context: &mut Context<'_>) -> Result<(NodeId, Option<String>), Error> {
     let node = path::query_value(&context.request.url, "node").ok_or_else(|| {
         Error::BadRequest("missing query parameter `node`: add ?node=ID to the URL".to_owned())
     })?;
@@ -199,8 +214,8 @@ async fn node_parameter(context: &mut Context<'_>) -> Result<NodeId, Error> {
         .parse()
         .map_err(|error| Error::BadRequest(format!("{error}")))?;
     context.log.node = Some(node.to_string());
-    context.check_visible(&node).await?;
-    Ok(node)
+    let site = context.check_visible(&node).await?;
+    Ok((node, site))
 }
 
 fn unexpected(pool: &str) -> Error {

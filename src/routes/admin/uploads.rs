@@ -82,6 +82,8 @@ pub async fn create(context: Context<'_>) -> Result<Response, Error> {
         storage.save_upload(&id, &upload).await?;
         return Ok(describe(200, &id, &received));
     }
+    // A part that was sent beside an abort may have left an entry, which R2 would refuse.
+    storage.remove_upload(&id).await?;
     let (staged, r2) = storage.begin_parts(&sha1).await?;
     let upload = Upload {
         key,
@@ -115,7 +117,10 @@ pub async fn put_part(context: Context<'_>) -> Result<Response, Error> {
     };
     let body = request.stream()?;
     let storage = context.storage;
-    let etag = storage.put_part(&upload, part, body).await?;
+    let etag = match storage.put_part(&upload, part, body).await {
+        Ok(etag) => etag,
+        Err(error) => return Err(unless_deleted(&context, &id, &upload, error).await),
+    };
     storage.save_part(&id, part, &etag).await?;
     Ok(respond(&json!({ "part": part, "size": size })))
 }
@@ -189,7 +194,10 @@ pub async fn complete(context: Context<'_>) -> Result<Response, Error> {
         ),
         None => {
             let (via, allowed) = (content::via(&context)?, content::allowed(&context)?);
-            let kept = storage.complete_parts(&upload, &received).await?;
+            let kept = match storage.complete_parts(&upload, &received).await {
+                Ok(kept) => kept,
+                Err(error) => return Err(unless_deleted(&context, &id, &upload, error).await),
+            };
             let mut intent = context.intent(Action::Store, upload.key.as_str(), None);
             content::allow(&mut intent, allowed.as_deref());
             let change = ObjectChange {
@@ -204,7 +212,10 @@ pub async fn complete(context: Context<'_>) -> Result<Response, Error> {
             if let Err(Error::BadRequest(_)) = &stored {
                 storage.forget_upload(&id, &upload).await?;
             }
-            let (audit, state, created) = stored?;
+            let (audit, state, created) = match stored {
+                Ok(stored) => stored,
+                Err(error) => return Err(unless_deleted(&context, &id, &upload, error).await),
+            };
             let audit = Some(audit);
             (Stored { audit, created }, state.etag)
         }
@@ -231,15 +242,35 @@ pub async fn abort(context: Context<'_>) -> Result<Response, Error> {
     Ok(respond(&json!({ "upload": id })))
 }
 
+fn no_upload(id: &str) -> Error {
+    Error::NotFound(format!(
+        "there is no upload {id:?}: begin it with POST /admin/uploads; an unfinished one is deleted after 7 days"
+    ))
+}
+
+/// The error of a request for an upload: 404 if another request has deleted the upload meanwhile, so that a retry cannot
+/// succeed. One that was completed meanwhile is not deleted.
+async fn unless_deleted(context: &Context<'_>, id: &str, upload: &Upload, error: Error) -> Error {
+    let storage = context.storage;
+    let is_failure = matches!(error, Error::Storage { .. });
+    if !is_failure || !matches!(storage.upload(id).await, Ok(None)) {
+        return error;
+    }
+    let Ok(Target::Object(object)) = content::target(&upload.key) else {
+        return error;
+    };
+    match storage.object_state(&object).await {
+        Ok(Some(state)) if state.sha1.as_ref() == Some(&upload.sha1) => error,
+        Ok(_) => no_upload(id),
+        Err(_) => error,
+    }
+}
+
 /// The upload in the path, with the parts that were received.
 async fn found(context: &Context<'_>) -> Result<(String, Upload, Vec<Part>), Error> {
     let id = context.parameters.get("upload").to_owned();
     let found = context.storage.upload(&id).await?;
-    let (upload, received) = found.ok_or_else(|| {
-        Error::NotFound(format!(
-            "there is no upload {id:?}: begin it with POST /admin/uploads; an unfinished one is deleted after 7 days"
-        ))
-    })?;
+    let (upload, received) = found.ok_or_else(|| no_upload(&id))?;
     content::may_change(context, &upload.key, &content::target(&upload.key)?)?;
     Ok((id, upload, received))
 }

@@ -6,7 +6,7 @@ use ztp_core::key::Record;
 use ztp_core::node::NodeId;
 
 use super::Stored;
-use super::refusals::{expect_value, not_stored, other_value, unexpected};
+use super::refusals::{expect_value, not_stored, other_value, unexpected, without_node};
 use super::target::operator;
 use crate::conditions::Preconditions;
 use crate::error::Error;
@@ -52,10 +52,28 @@ pub async fn change_record(
     let storage = context.storage;
     let key = intent.target.clone();
     let records = storage.hashed_records(node).await?;
+    let claim = match &value {
+        Some(_) => context.expect_assignable(node, &records).await,
+        None => {
+            let visible = context.expect_visible(node, records.get(Record::Site)?);
+            visible.await.map(|_| None)
+        }
+    };
+    let claim = claim.map_err(|error| without_node(&key, error))?;
+    // As POST /admin/nodes/{id}/move.
+    if record == Record::Site {
+        let text = value.as_ref().map(|value| value.bytes());
+        let text = text.map(|text| String::from_utf8_lossy(&text).into_owned());
+        let site = text.as_deref().map(str::trim);
+        context.expect_own_site(site)?;
+        site.map_or(Ok(()), |site| context.expect_token_of(site))?;
+    }
+    let has_owner = records.get(Record::Site)?.is_some();
     let before = records.summary(record)?;
     let changes = [(record, value.clone())];
     let plan = |records: &Records| {
-        if !operator.may_see(records.get(Record::Site)?) {
+        let owner = records.get(Record::Site)?;
+        if !operator.may_see(owner) && (has_owner || owner.is_some()) {
             return Err(not_stored(&key));
         }
         let current = records.summary(record)?;
@@ -65,7 +83,11 @@ pub async fn change_record(
                 "{key} was not changed: another request changed it meanwhile; retry in a few seconds"
             )));
         }
-        records.differing(&changes)
+        let changes = records.differing(&changes)?;
+        match &claim {
+            Some(claim) => claim.with_site(node, records, changes),
+            None => Ok(changes),
+        }
     };
     if plan(&records)?.is_empty() {
         return match value {
@@ -76,13 +98,16 @@ pub async fn change_record(
             None => Err(not_stored(&key)),
         };
     }
-    intent.site = records
-        .get(Record::Site)?
-        .map(|site| site.trim().to_owned());
+    let claimed = claim.as_ref().map(|claim| claim.site.as_str());
+    let site = records.get(Record::Site)?.or(claimed);
+    intent.site = site.map(|site| site.trim().to_owned());
     let edit = Edit {
         node,
         by: &operator.name,
-        event: Event::OperatorChanged,
+        event: match record {
+            Record::Site => Event::Moved,
+            _ => Event::OperatorChanged,
+        },
         without_history: false,
     };
     let stored = storage.audited(intent, async {

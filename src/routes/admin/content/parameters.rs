@@ -1,8 +1,9 @@
 //! The query parameters and conditions of a change.
 
 use ztp_core::audit::Intent;
-use ztp_core::check::Finding;
+use ztp_core::check::{Finding, FindingKind};
 use ztp_core::path;
+use ztp_core::printable::Printable;
 
 use crate::conditions::Preconditions;
 use crate::error::Error;
@@ -11,8 +12,6 @@ use crate::storage::is_hex;
 
 /// Maximum size of the name of a program, in bytes.
 const MAX_VIA_BYTES: usize = 32;
-/// Maximum size of the kinds of findings that an operator allows, in bytes.
-const MAX_ALLOWED_BYTES: usize = 512;
 
 /// The query parameters and conditions of a change.
 pub struct Parameters {
@@ -67,22 +66,26 @@ pub fn allow(intent: &mut Intent, allowed: Option<&str>) {
 /// The kinds of findings that the operator of a request allows: their names, with commas.
 ///
 /// # Errors
-/// [`Error::BadRequest`] if it is too long, or not a list of names.
+/// [`Error::BadRequest`] if one is not the name of a kind.
 pub fn allowed(context: &Context<'_>) -> Result<Option<String>, Error> {
     let allowed = path::query_value(&context.request.url, "allowed");
-    let is_name = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b',');
-    match allowed {
-        Some(kinds)
-            if kinds.is_empty()
-                || kinds.len() > MAX_ALLOWED_BYTES
-                || !kinds.bytes().all(is_name) =>
-        {
-            Err(Error::BadRequest(format!(
-                "allowed must be names of kinds of findings with commas, of at most {MAX_ALLOWED_BYTES} bytes"
-            )))
+    let Some(kinds) = allowed else {
+        return Ok(None);
+    };
+    let mut named = Vec::new();
+    for name in kinds.split(',') {
+        let kind = FindingKind::ALL.iter().find(|kind| kind.id() == name);
+        let kind = kind.ok_or_else(|| {
+            Error::BadRequest(format!(
+                "allowed must be names of kinds of findings with commas, and {:?} is not one: `ztp kinds` lists them",
+                Printable(name).to_string()
+            ))
+        })?;
+        if !named.contains(&kind.id()) {
+            named.push(kind.id());
         }
-        kinds => Ok(kinds),
     }
+    Ok(Some(named.join(",")))
 }
 
 /// A hash in hexadecimal, in lower case.

@@ -13,6 +13,14 @@ pub fn not_stored(key: &str) -> Error {
     Error::NotFound(format!("{key} is not stored"))
 }
 
+/// The error for a key of a node that is not visible: as for a key that is not stored.
+pub fn without_node(key: &str, error: Error) -> Error {
+    match error {
+        Error::NotFound(_) => not_stored(key),
+        other => other,
+    }
+}
+
 pub(super) fn unexpected(key: &str) -> Error {
     Error::storage(format!("changing {key}"), "unexpected reply")
 }
