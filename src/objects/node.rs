@@ -92,6 +92,8 @@ struct Inner {
     /// When the alarm rings, in milliseconds since 1970, if that is known.
     alarm: Cell<Option<u64>>,
     is_in_alarm: Cell<bool>,
+    /// The time of the last event.
+    ticked: Cell<u64>,
 }
 
 impl DurableObject for Node {
@@ -109,6 +111,7 @@ impl DurableObject for Node {
             outbox: Outbox::default(),
             alarm: Cell::new(None),
             is_in_alarm: Cell::new(false),
+            ticked: Cell::new(0),
         };
         Self {
             inner: Rc::new(inner),
@@ -173,10 +176,11 @@ impl Inner {
             }
             Command::Report {
                 site,
+                owner,
                 report,
                 event,
             } => {
-                let reported = self.take_report(site, report, event)?;
+                let reported = self.take_report(site, owner, report, event)?;
                 self.save_events()?;
                 self.arm().await?;
                 Ok(Reply::Reported(reported))
@@ -196,6 +200,14 @@ impl Inner {
         self.unsaved.take();
         self.unsaved_seen.take();
         self.before.take();
+    }
+
+    /// The time of the next event, in milliseconds since 1970. No two events have the same one: a [`protocol::Ticket`] names its
+    /// event by it.
+    fn tick(&self) -> u64 {
+        let time = now().max(self.ticked.get() + 1);
+        self.ticked.set(time);
+        time
     }
 
     fn timeline(&self) -> worker::Result<Timeline> {
@@ -328,8 +340,9 @@ impl Inner {
             };
             state.copies.insert(record, copy);
         }
+        let time = self.tick();
         let logged = |event| Logged {
-            time: now,
+            time,
             site: site.clone(),
             by: by.clone(),
             report: None,
@@ -348,10 +361,12 @@ impl Inner {
             stored.journal.posted = Some(now);
             stored.journal.has_seen = false;
         }
+        let last = without_history.then(|| logged(event.clone()));
         self.add(&mut stored.journal, logged(event));
         stored.state = state;
         stored.versions += u64::from(new_version.is_some());
-        if without_history {
+        if let Some(last) = last {
+            stored.journal.wipe(last);
             stored.forgotten = stored.state.revision;
             self.unsaved.take();
             self.database.remove_events()?;

@@ -16,8 +16,8 @@ use ztp_core::node::NodeId;
 use super::{Storage, message, now};
 use crate::error::Error;
 use crate::objects::node::protocol::{
-    Command, Commit, Contents, NodeRequest, Notes, RecordCopy, Reply, Reported, State, Timeline,
-    Told,
+    Command, Commit, Contents, NodeRequest, Notes, Owner, RecordCopy, Reply, Reported, State,
+    Timeline, Told,
 };
 use crate::stream::{self, Buffer};
 
@@ -334,7 +334,7 @@ impl Storage {
         }
     }
 
-    /// Sends a report of the client to the object of its node.
+    /// Sends a report of the client to the object of its node. `owner`: the record `site`, if it was read.
     ///
     /// # Errors
     /// [`Error::Storage`].
@@ -342,11 +342,13 @@ impl Storage {
         &self,
         node: &NodeId,
         site: Option<&str>,
+        owner: Option<Owner>,
         report: Report,
         event: Event,
     ) -> Result<Reported, Error> {
         let report = Command::Report {
             site: site.map(str::to_owned),
+            owner,
             report,
             event,
         };

@@ -113,6 +113,7 @@ describe("READ_ONLY", () => {
       for (const [method, path, options] of [
         ["POST", "/nodes", post()],
         ["PUT", "/nodes/JPE1/startup-config", { body: "x" }],
+        ["POST", "/nodes/JPE1/events", { body: JSON.stringify({ boot: "abcdef01", seq: 1, at: 0, event: "boot-started" }) }],
         ...(prefix.includes("JPE1") ? [["POST", "/nodes", post({ config: "x" })]] : [["PUT", "/nodes/JPE7/startup-config", { body: "y" }], ["PUT", "/nodes/JPE7/startup-config", { body: "x" }]]),
       ]) {
         assertRefusal(await ask(method, path, options), 403, /READ_ONLY is set/);

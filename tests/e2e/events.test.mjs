@@ -251,7 +251,8 @@ describe("strangers", () => {
     await until("SN1", 4);
     assert.equal((await get("SN1", "", PARIS)).status, 400);
     await until("SN1", 5);
-    assert.equal((await report("SN1", {}, PARIS)).status, 403);
+    const [foreign, unknown] = [await report("SN1", {}, PARIS), await report("SN9", {}, PARIS)];
+    assert.deepEqual([foreign.status, foreign.text], [404, unknown.text.replaceAll("SN9", "SN1")]);
     assert.equal((await worker.request("GET", `${PARIS}/bootstrap`, { headers: { "X-Arista-Serial": "SN1" } })).status, 200);
     const found = await settled("SN1");
     assert.deepEqual(found.slice(0, before.length), before);
@@ -267,6 +268,114 @@ describe("strangers", () => {
     await until("SN1", 1);
     const { events: found, seen } = await show("SN1");
     assert.deepEqual([found[0].event, found[0].site, seen], ["refused", "paris", null]);
+  });
+});
+
+/** The events of a node that the object of a site shows, once one of them is the wanted one. */
+async function atSite(site, node, wanted) {
+  for (let waited = 0; ; waited += 50) {
+    const { events: all } = (await admin("GET", `/events?site=${site}`)).json;
+    const found = all.filter((event) => event.node === node).map(({ event }) => event);
+    if (found.includes(wanted)) return found;
+    assert.ok(waited < 5000, `${site}: ${found}`);
+    await sleep(50);
+  }
+}
+
+describe("a node that nobody owns yet", () => {
+  const named = (node, at) => worker.request("GET", `${at}/bootstrap`, { headers: { "X-Arista-Serial": node, "X-Arista-ModelName": "foreign" } });
+  const rowsAt = async (site) => (await admin("GET", `/nodes?site=${site}`)).json.nodes.map(({ node, state }) => `${node} ${state}`);
+
+  test("by its object has no report of another site than the one that an operator wrote", async () => {
+    await worker.kv.put("nodes/SN1/definition", PLAIN);
+    await worker.kv.put("nodes/SN1/site", "berlin\n");
+    assert.equal((await named("SN1", PARIS)).status, 200);
+    await until("SN1", 1);
+    assertRefusal(await report("SN1", { event: "boot-failed", reason: "x" }, PARIS), 404, /nothing is known of the node SN1/);
+    // A request and a report at once.
+    const [, refused] = await Promise.all([get("SN1", "", PARIS), report("SN1", { event: "boot-failed", reason: "x" }, PARIS)]);
+    assert.equal(refused.status, 404);
+    assert.ok(!(await settled("SN1")).some(({ event }) => event === "boot-failed"));
+    assert.equal((await report("SN1", { event: "boot-started" })).status, 204);
+    assert.equal((await events("SN1")).at(-1).event, "boot-started");
+  });
+
+  test("has reports of the site of its last request only", async () => {
+    assert.equal((await named("SN1", BERLIN)).status, 200);
+    await until("SN1", 1);
+    assert.equal((await report("SN1", {})).status, 404);
+    assert.equal((await post("SN1", UNPLANNED)).status, 400);
+    await until("SN1", 2);
+    assert.equal((await report("SN1", {}, PARIS)).status, 404);
+    assert.equal((await report("SN1", {})).status, 204);
+    assert.deepEqual(await kinds("SN1"), ["script-fetched", "refused", "boot-started"]);
+  });
+
+  test("stays at the site of its last request when another site fetches the script for it, or a file with its URL", async () => {
+    assert.equal((await post("SN1", UNPLANNED)).status, 400);
+    await until("SN1", 1);
+    const { text } = await named("SN1", PARIS);
+    const own = /\/t\/([\w.~-]+)/.exec(text)[1];
+    assert.equal((await worker.request("GET", `/t/${own}/actions/add_config`)).status, 200);
+    assert.equal((await worker.request("GET", `/t/${own}/files/missing`)).status, 404);
+    assert.deepEqual((await settled("SN1")).map(({ event }) => event), ["refused"]);
+    await atSite("berlin", "SN1", "refused");
+    assert.deepEqual([await rowsAt("berlin"), await rowsAt("paris")], [["SN1 waiting"], []]);
+    assert.equal((await post("SN1", { at: PARIS, ...UNPLANNED })).status, 400);
+    await atSite("paris", "SN1", "refused");
+    assert.deepEqual(await atSite("berlin", "SN1", "moved"), ["refused", "moved"]);
+    assert.deepEqual([await rowsAt("berlin"), await rowsAt("paris")], [[], ["SN1 waiting"]]);
+  });
+});
+
+test("a request of another site takes no event of the node back that has its number", async () => {
+  const nodes = Array.from({ length: 40 }, (_, at) => `SN${at}`);
+  await each(nodes.length, 4, async (at) => {
+    const node = nodes[at];
+    assert.equal((await post(node)).status, 201);
+    await sleep(130);
+    const [, stored] = await Promise.all([get(node, "", PARIS), report(node, { event: "boot-succeeded", seconds: 1 })]);
+    assert.equal(stored.status, 204);
+    assert.equal((await Promise.all([get(node, "", PARIS), post(node, { version: "4.30.0F" })]))[1].status, 409);
+  });
+  await sleep(300);
+  for (const node of nodes) {
+    const found = await events(node);
+    const own = found.filter(({ site }) => site === "berlin").map(({ event }) => event);
+    assert.deepEqual(own, ["registered", "boot-succeeded", "facts-changed"], node);
+    assert.ok(found.filter(({ site }) => site === "paris").every(({ event }) => event === "refused"), node);
+  }
+});
+
+describe("the list of a site", () => {
+  const act = (action, body) => admin("POST", `/nodes/SN1/${action}`, body);
+
+  test("has only the event forgotten of a node that was forgotten with its history, also where it was before", async () => {
+    assert.equal((await post("SN1")).status, 201);
+    assert.equal((await report("SN1", { event: "boot-failed", reason: "x", log: "line" })).status, 204);
+    await atSite("berlin", "SN1", "boot-failed");
+    assert.equal((await act("move", { site: "paris" })).status, 200);
+    assert.equal((await post("SN1", { at: PARIS })).status, 409);
+    assert.equal((await report("SN1", { seq: 2 }, PARIS)).status, 204);
+    await atSite("paris", "SN1", "boot-started");
+    assert.deepEqual((await atSite("berlin", "SN1", "moved")).at(-1), "moved");
+    assert.equal((await act("forget", { history: true })).status, 200);
+    for (const site of ["berlin", "paris"]) assert.deepEqual(await atSite(site, "SN1", "forgotten"), ["forgotten"], site);
+    assert.deepEqual(await events("SN1"), []);
+    assert.equal((await post("SN1")).status, 201);
+    await atSite("berlin", "SN1", "registered");
+    assert.deepEqual((await events("SN1")).map(({ event }) => event), ["registered"]);
+  });
+
+  test("of the former site has another ETag after a move", async () => {
+    assert.equal((await post("SN1")).status, 201);
+    await atSite("berlin", "SN1", "registered");
+    const before = (await admin("GET", "/events?site=berlin")).headers.etag;
+    assert.equal((await act("move", { site: "paris" })).status, 200);
+    await atSite("paris", "SN1", "moved");
+    await atSite("berlin", "SN1", "moved");
+    const { headers } = await admin("GET", "/events?site=berlin");
+    assert.ok(before !== undefined && headers.etag !== before, headers.etag);
   });
 });
 
@@ -297,10 +406,26 @@ describe("POST /nodes/{id}/events", () => {
     assert.equal((await post("SN1")).status, 201);
     await each(200, 20, async (at) => assert.equal((await report("SN1", { seq: at + 1 })).status, 204));
     assert.equal((await report("SN1", { seq: 7 })).status, 204);
-    assertRefusal(await report("SN1", { seq: 201 }), 429, /the boot 3f9a0b1c of the node SN1 has 200 reports/);
+    assertRefusal(await report("SN1", { seq: 201 }), 429, /the report 201 of the boot 3f9a0b1c of the node SN1 is rejected: a boot has at most 200 reports, and one more for its end/);
     assert.equal((await events("SN1")).length, 201);
-    assert.equal((await report("SN1", { seq: 1 }, BERLIN, "another0")).status, 204);
+    for (let sent = 0; sent < 2; sent += 1) assert.equal((await report("SN1", { seq: 250, event: "boot-failed", reason: "x" })).status, 204);
+    assertRefusal(await report("SN1", { seq: 251, event: "boot-succeeded", seconds: 1 }), 429, /the report 251/);
+    assert.equal((await show("SN1")).status.state, "failed");
     assert.equal((await events("SN1")).length, 202);
+    assert.equal((await report("SN1", { seq: 1 }, BERLIN, "another0")).status, 204);
+    assert.equal((await events("SN1")).length, 203);
+  });
+
+  test("stores at most 2,000 reports of a node in an hour", async () => {
+    assert.equal((await post("SN1")).status, 201);
+    const sent = (at) => report("SN1", { seq: (at % 200) + 1 }, BERLIN, `boot${String(Math.floor(at / 200)).padStart(5, "0")}`);
+    // The hour may end meanwhile.
+    const left = 3_600_000 - (worker.now() % 3_600_000);
+    if (left < 120_000) await worker.advance(left);
+    for (let boot = 0; boot < 10; boot += 1) await each(200, 50, async (at) => assert.equal((await sent(boot * 200 + at)).status, 204));
+    assertRefusal(await sent(2000), 429, /the node SN1 has 2000 reports in this hour/);
+    await worker.advance(3_600_000);
+    assert.equal((await sent(2000)).status, 204);
   });
 
   test("refuses what is invalid or too large", async () => {

@@ -2,16 +2,21 @@
 //!
 //! [`Boot::apply`] takes the events in the order in which they arrived. Requests arrive in order. Reports may arrive
 //! late, twice, or in another order, and never move a boot backwards: those of one boot give the same state in any
-//! order, and those of an earlier boot change nothing.
+//! order, and those of an earlier boot change nothing. A boot whose name is not known is an earlier one, too, if the
+//! current boot has reported and the report is not one of the first of its boot.
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Event, Logged};
+use crate::event::{Event, Logged, Report};
 
 /// Maximum number of steps that are kept of a boot: the first ones stay, and the last one is replaced.
 pub const MAX_STEPS: usize = 40;
 /// Number of earlier boots whose late reports are recognized.
-const MAX_EARLIER: usize = 8;
+const MAX_EARLIER: usize = 16;
+/// The reports of a boot that show that it is a new one: a later report of an unknown boot may be of an old one.
+const FIRST_REPORTS: u32 = 2;
+/// Maximum length of the name of a step, in bytes.
+const MAX_STEP: usize = 128;
 /// The request that a switch begins with, as [`Event::Refused`] names it.
 pub const POST_NODES: &str = "POST /nodes";
 /// The request for a definition, as [`Event::Refused`] names it.
@@ -130,7 +135,7 @@ impl Boot {
         let before = self.settled();
         match &logged.report {
             Some(report) => {
-                if self.earlier.contains(&report.boot) {
+                if self.is_earlier(logged, report) {
                     return;
                 }
                 self.report(logged, &report.boot, report.seq);
@@ -139,6 +144,17 @@ impl Boot {
         }
         if self.settled() != before || self.since.is_none() {
             self.since = Some(logged.time);
+        }
+    }
+
+    /// Whether a report is of a boot before this one.
+    fn is_earlier(&self, logged: &Logged, report: &Report) -> bool {
+        let is_first = || logged.event == Event::BootStarted || report.seq <= FIRST_REPORTS;
+        match &self.id {
+            Some(id) if *id == report.boot => false,
+            _ if self.earlier.contains(&report.boot) => true,
+            Some(_) => !is_first(),
+            None => false,
         }
     }
 
@@ -260,7 +276,13 @@ impl Boot {
                 self.step_to(&format!("download {path}"), time, 0);
             }
             Event::StartupConfigStored { .. } => self.backed_up = true,
-            Event::Forgotten => *self = Self::default(),
+            Event::Forgotten => {
+                // Their late reports are still of no other boot.
+                *self = Self {
+                    earlier: self.with_earlier(),
+                    ..Self::default()
+                }
+            }
             Event::Refused { .. } | Event::StartupConfigFetched | Event::FileFetched { .. } => {}
             // Not requests of the switch. Reports are elsewhere.
             _ => return,
@@ -312,13 +334,18 @@ impl Boot {
         self.phase != Phase::None && self.end.is_none() && !self.backed_up
     }
 
-    /// Begins another boot.
-    fn begin(&mut self, time: u64) {
+    /// The names of the boots before the next one.
+    fn with_earlier(&mut self) -> Vec<String> {
         let mut earlier = std::mem::take(&mut self.earlier);
         earlier.extend(self.id.take());
         let first = earlier.len().saturating_sub(MAX_EARLIER);
+        earlier.split_off(first)
+    }
+
+    /// Begins another boot.
+    fn begin(&mut self, time: u64) {
         *self = Self {
-            earlier: earlier.split_off(first),
+            earlier: self.with_earlier(),
             started: Some(time),
             last: self.last,
             ..Self::default()
@@ -333,6 +360,9 @@ impl Boot {
 
     /// Adds a step. Steps of requests are before those of reports, which are in the order of their numbers.
     fn step_to(&mut self, step: &str, at: u64, seq: u32) {
+        let step = step
+            .get(..step.floor_char_boundary(MAX_STEP))
+            .unwrap_or_default();
         if self
             .steps
             .iter()
@@ -359,7 +389,6 @@ impl Boot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Report;
 
     const STALLED: u64 = 600_000;
 
@@ -560,6 +589,34 @@ mod tests {
                 None,
             ),
             ("post get x.9.ok forgotten", State::Planned, None, None),
+            // A late report of a forgotten boot, and of one that is not known any more.
+            (
+                "post get x.9.ok forgotten post x.10.failed",
+                State::Booting,
+                Some("facts"),
+                None,
+            ),
+            (
+                "post get x.9.ok forgotten x.1.started",
+                State::Planned,
+                None,
+                None,
+            ),
+            ("post get x.9.ok y.3.action", State::Booted, None, None),
+            ("post get x.9.ok y.3.failed", State::Booted, None, None),
+            (
+                "post get x.9.ok y.2.action",
+                State::Booting,
+                Some("action a"),
+                None,
+            ),
+            ("post get x.9.ok y.7.started", State::Booting, None, None),
+            (
+                "post get x.9.ok post y.3.action y.1.started",
+                State::Booting,
+                Some("action a"),
+                None,
+            ),
         ] {
             let boot = boot(words);
             let is = (boot.state(200, STALLED), boot.step(), boot.reason());
@@ -617,6 +674,29 @@ mod tests {
                 at += 1;
             }
         }
+    }
+
+    #[test]
+    fn late_reports_of_many_boots_change_nothing() {
+        let mut words = "post".to_owned();
+        for at in 10..40 {
+            words += &format!(" b{at}.1.started b{at}.2.ok");
+        }
+        let mut boot = boot(&words);
+        for (name, seq) in [("b10", 3), ("b30", 1), ("b38", 2)] {
+            let action = "old".to_owned();
+            boot.apply(&report(name, seq, Event::ActionStarted { action }));
+            assert_eq!(boot.state(200, STALLED), State::Booted, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_step_is_short() {
+        let mut boot = boot("script post get");
+        let action = "é".repeat(500);
+        boot.apply(&report("x", 1, Event::ActionStarted { action }));
+        let step = boot.step().unwrap();
+        assert!(step.len() > 120 && step.len() <= MAX_STEP, "{step}");
     }
 
     #[test]

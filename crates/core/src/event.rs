@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::printable::Printable;
 
 pub use report::{
-    Arrival, InvalidReport, MAX_REPORT, MAX_REPORT_NAME, MAX_REPORT_REASON, MAX_REPORTS, Reports,
-    parse as parse_report,
+    Arrival, Hour, InvalidReport, MAX_HOURLY, MAX_REPORT, MAX_REPORT_NAME, MAX_REPORT_REASON,
+    MAX_REPORTS, Reports, parse as parse_report,
 };
 
 /// Maximum number of events that are kept for a node: the oldest are deleted.
@@ -122,7 +122,8 @@ pub enum Event {
     Reprovisioned,
     /// An operator deleted all records.
     Forgotten,
-    /// An operator assigned the node to a site, or to none.
+    /// An operator assigned the node to a site, or to none. In the list of a site, without an operator: another site has
+    /// the node now.
     Moved,
     /// Report: the client received the facts' response, and begins.
     BootStarted,

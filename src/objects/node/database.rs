@@ -204,17 +204,20 @@ impl Database {
         Ok(())
     }
 
-    /// Deletes an event, if it is of this time.
-    pub fn remove_event(&self, ticket: Ticket) -> worker::Result<()> {
+    /// Deletes the event of a ticket. Whether it was stored.
+    pub fn remove_event(&self, ticket: Ticket) -> worker::Result<bool> {
         if !self.exists.get() {
-            return Ok(());
+            return Ok(false);
         }
         let name = event_name(ticket.number);
         let found = self.items_between(&name, &format!("{name}0"), 1)?;
         let found: Numbered = numbered(&found)?;
         match found.first() {
-            Some((_, logged)) if logged.time == ticket.time => self.remove(&name),
-            _ => Ok(()),
+            Some((_, logged)) if logged.time == ticket.time => {
+                self.remove(&name)?;
+                Ok(true)
+            }
+            _ => Ok(false),
         }
     }
 

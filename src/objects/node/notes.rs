@@ -15,7 +15,7 @@ use ztp_core::node::Known;
 use super::Inner;
 use super::database::{Batch, Stored};
 use super::journal::{Before, Journal};
-use super::protocol::{Notes, Reported, State, Ticket, Told};
+use super::protocol::{Notes, Owner, Reported, State, Ticket, Told};
 use crate::storage::now;
 
 /// The time for which the event of a read is in memory only, in milliseconds: others are written with it.
@@ -48,7 +48,7 @@ impl Inner {
         records: &[Record],
         notes: Notes,
     ) -> worker::Result<Told> {
-        let time = now();
+        let time = self.tick();
         let mut stored = self.stored()?;
         let stored = stored.get_or_insert_with(|| Stored::of(node));
         let mut pending = self.pending.borrow_mut();
@@ -142,7 +142,7 @@ impl Inner {
 
     /// Takes notes. They are not written yet.
     pub(super) fn note(&self, node: &str, mut notes: Notes) -> worker::Result<()> {
-        let time = now();
+        let time = self.tick();
         let mut stored = self.stored()?;
         let stored = stored.get_or_insert_with(|| Stored::of(node));
         let journal = &mut stored.journal;
@@ -182,10 +182,12 @@ impl Inner {
         Ok(())
     }
 
-    /// Takes a report of the client.
+    /// Takes a report of the client: of the site that owns the node, or of the site of its last request if nobody owns it.
+    /// `owner`: the record `site`, if it was read.
     pub(super) fn take_report(
         &self,
         site: Option<String>,
+        owner: Option<Owner>,
         report: Report,
         event: Event,
     ) -> worker::Result<Reported> {
@@ -197,16 +199,29 @@ impl Inner {
         if journal.is_gone || journal.last == 0 {
             return Ok(Reported::Unknown);
         }
-        if journal.is_foreign(site.as_deref()) {
-            return Ok(Reported::OtherSite);
+        if let Some(site) = &site {
+            if journal.is_foreign(Some(site)) {
+                return Ok(Reported::Unknown);
+            }
+            match owner {
+                _ if journal.owner.is_some() => {}
+                None => return Ok(Reported::OwnerUnknown),
+                Some(Owner::Site(owner)) if owner.trim() == site => journal.own(Some(owner)),
+                Some(Owner::Nobody) if journal.asked.as_ref() == Some(site) => {}
+                Some(_) => return Ok(Reported::Unknown),
+            }
         }
-        match journal.reports.arrive(&report) {
-            Arrival::First => {}
+        let time = self.tick();
+        if !journal.hour.has_room(time) {
+            return Ok(Reported::TooManyInHour);
+        }
+        match journal.reports.arrive(&report, &event) {
+            Arrival::First => journal.hour.count(time),
             Arrival::Again => return Ok(Reported::Stored),
             Arrival::TooMany => return Ok(Reported::TooMany),
         }
         let logged = Logged {
-            time: now(),
+            time,
             site,
             by: None,
             report: Some(report),
@@ -256,9 +271,16 @@ impl Inner {
         }
         let is_it = |(known, logged): &(u64, Logged)| *known == number && logged.time == time;
         let unsaved = self.unsaved.borrow().iter().position(is_it);
-        match unsaved {
-            Some(at) => drop(self.unsaved.borrow_mut().remove(at)),
+        let is_there = match unsaved {
+            Some(at) => {
+                self.unsaved.borrow_mut().remove(at);
+                true
+            }
             None => self.database.remove_event(ticket)?,
+        };
+        // It was dropped, and its number may be that of another event.
+        if !is_there {
+            return Ok(Retracted::default());
         }
         let is_sent = self.outbox.sent.get() >= number;
         if is_sent {

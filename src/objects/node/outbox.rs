@@ -129,8 +129,9 @@ impl Inner {
                     node: node.to_owned(),
                     number: journal.last,
                     row: None,
-                    events: Vec::new(),
+                    events: journal.notice.iter().cloned().collect(),
                     withdrawn: Vec::new(),
+                    withdrawn_up_to: journal.withdrawn_up_to(0),
                 };
                 storage
                     .report(report)
@@ -153,6 +154,9 @@ impl Inner {
                         now.reported = now.reported.max(number);
                         now.withdrawn
                             .retain(|number| !journal.withdrawn.contains(number));
+                    } else {
+                        // The site before has received them.
+                        now.reported = now.reported.max(number.min(now.left_at));
                     }
                 });
             });
@@ -187,7 +191,7 @@ impl Inner {
         else {
             return Ok(journal.last);
         };
-        let events = self
+        let mut events = self
             .database
             .events_after(journal.reported, MAX_REPORTED)
             .map_err(failed)?;
@@ -195,6 +199,10 @@ impl Inner {
             Some((number, _)) if events.len() == MAX_REPORTED as usize => *number,
             _ => journal.last,
         };
+        let withdrawn_up_to = journal.withdrawn_up_to(journal.reported);
+        if let (Some(_), Some(notice)) = (withdrawn_up_to, &journal.notice) {
+            events.insert(0, notice.clone());
+        }
         self.outbox.sent.set(self.outbox.sent.get().max(number));
         let report = Report {
             site: home,
@@ -203,6 +211,7 @@ impl Inner {
             row: (!journal.is_gone).then(|| journal.row.clone()),
             events,
             withdrawn: journal.withdrawn.clone(),
+            withdrawn_up_to,
         };
         storage.report(report).await?;
         Ok(number)

@@ -38,6 +38,9 @@ pub enum Command {
     Report {
         /// The site of the request.
         site: Option<String>,
+        /// The record `site`, if it was read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<Owner>,
         report: Report,
         event: Event,
     },
@@ -77,12 +80,13 @@ pub struct Notes {
     pub owner: Option<String>,
 }
 
-/// An event that its request may replace.
+/// An event that its request may replace. A number is used again after its event was dropped or taken back, but no two
+/// events of an object have the same time: see [`super::Inner::tick`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
     /// The number of the event.
     pub number: u64,
-    /// Its time, in milliseconds since 1970. After a crash of the object, another event may have the number.
+    /// Its time, in milliseconds since 1970.
     pub time: u64,
 }
 
@@ -99,15 +103,25 @@ pub struct Told {
     pub values: Vec<PoolValue>,
 }
 
+/// The record `site` of a node, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Owner {
+    Nobody,
+    Site(String),
+}
+
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reported {
     Stored,
-    /// The node has made no request.
+    /// The node has made no request for its records at this site, or belongs to another site.
     Unknown,
-    OtherSite,
+    /// The object does not know the record `site`: the report has to be sent again with it. Nothing was stored.
+    OwnerUnknown,
     /// Its boot has too many.
     TooMany,
+    /// The node has too many in this hour.
+    TooManyInHour,
 }
 
 /// Records to write, and what they depend on.

@@ -224,6 +224,11 @@ impl FleetDatabase {
             let values = vec![report.node.as_str().into(), (*number as f64).into()];
             self.sql.exec(delete, values)?;
         }
+        if let Some(number) = report.withdrawn_up_to {
+            let delete = "DELETE FROM event WHERE node = ? AND of_node <= ?";
+            let values = vec![report.node.as_str().into(), (number as f64).into()];
+            self.sql.exec(delete, values)?;
+        }
         if report.events.is_empty() {
             return Ok(());
         }

@@ -62,6 +62,8 @@ pub struct Report {
     pub events: Vec<(u64, Logged)>,
     /// The numbers of events that the site may have, and that others replace: the request ended differently.
     pub withdrawn: Vec<u64>,
+    /// The number of the last event that was deleted with the history of the node, if one was.
+    pub withdrawn_up_to: Option<u64>,
 }
 
 /// A [`Report`] on its way. Rows and events are JSON: the object stores them and passes them on.
@@ -73,6 +75,8 @@ pub struct SentReport {
     pub row: Option<SentRow>,
     pub events: Vec<SentEvent>,
     pub withdrawn: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn_up_to: Option<u64>,
 }
 
 /// A [`Row`], and what lists of nodes are sorted and searched by.
@@ -123,6 +127,7 @@ impl Report {
             node: self.node,
             number: self.number,
             withdrawn: self.withdrawn,
+            withdrawn_up_to: self.withdrawn_up_to,
         })
     }
 }
