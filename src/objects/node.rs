@@ -41,6 +41,7 @@ use ztp_core::kv::{Seen, digest};
 use ztp_core::node::{Comparison, Known, NodeId, Step, Written};
 
 use crate::error::Error;
+use crate::objects::pause_until;
 use crate::response::iso_time;
 use crate::storage::{Payload, Storage, now};
 use database::{Batch, Database, Numbered, Stored, version_name};
@@ -661,8 +662,7 @@ impl Inner {
     /// Schedules the alarm.
     async fn wake(&self, at: u64) -> worker::Result<()> {
         self.alarm.set(Some(at));
-        let pause = Duration::from_millis(at.saturating_sub(now()));
-        let set = self.object.storage().set_alarm(pause).await;
+        let set = self.object.storage().set_alarm(pause_until(at)).await;
         if set.is_err() {
             self.alarm.set(None);
         }

@@ -5,7 +5,6 @@
 //! too often, and no change is forgotten.
 
 use std::cell::Cell;
-use std::time::Duration;
 
 use worker::console_warn;
 use ztp_core::settings;
@@ -13,6 +12,7 @@ use ztp_core::settings;
 use super::Site;
 use super::protocol::{Command, NodeQuery, Reply, SentReport, SiteCounts};
 use crate::error::Error;
+use crate::objects::pause_until;
 use crate::storage::{Storage, now};
 
 /// The time between two sendings of the counts, in milliseconds.
@@ -63,8 +63,7 @@ impl Site {
             return Ok(());
         }
         self.pushes.alarm.set(Some(time));
-        let pause = Duration::from_millis(time.saturating_sub(now()));
-        let set = self.object.storage().set_alarm(pause).await;
+        let set = self.object.storage().set_alarm(pause_until(time)).await;
         if set.is_err() {
             self.pushes.alarm.set(None);
         }

@@ -9,6 +9,7 @@ use ztp_core::key::kept_at;
 
 use super::Site;
 use crate::error::Error;
+use crate::objects::pause_until;
 use crate::storage::{Storage, Upload, expired as uploads_expired, now};
 
 /// The time between two alarms, in milliseconds: a day.
@@ -20,13 +21,13 @@ impl Site {
     /// Schedules the alarm, unless it is scheduled.
     pub(super) async fn arm(&self) -> worker::Result<()> {
         let storage = self.object.storage();
-        let pause = match storage.get_alarm().await? {
-            None => CLEAN_EVERY_MS,
+        let next = match storage.get_alarm().await? {
+            None => now() + CLEAN_EVERY_MS,
             // The alarm is late, or failed too often.
-            Some(time) if time.max(0) as u64 <= now() => 0,
+            Some(time) if time.max(0) as u64 <= now() => now(),
             Some(_) => return Ok(()),
         };
-        storage.set_alarm(Duration::from_millis(pause)).await
+        storage.set_alarm(pause_until(next)).await
     }
 
     /// Deletes what is not needed any more, and schedules the next alarm. A failure waits for that one.
