@@ -26,11 +26,7 @@ pub fn nodes(
     json: bool,
 ) -> Result<u8, Failure> {
     let filter = query(&[("records", Some("1")), ("site", site), ("text", wanted)]);
-    let states = states(api, site).unwrap_or_else(|failure| {
-        let problem = terminal::message(&failure.to_string());
-        anstream::eprintln!("the list has no states: {problem}");
-        HashMap::new()
-    });
+    let mut known_states = None;
     let mut cursor = String::new();
     let mut count = 0;
     loop {
@@ -38,6 +34,13 @@ pub fn nodes(
         let mut page = api.json(&call)?;
         for node in page["nodes"].as_array_mut().into_iter().flatten() {
             count += 1;
+            let states = known_states.get_or_insert_with(|| {
+                states(api, site).unwrap_or_else(|failure| {
+                    let problem = terminal::message(&failure.to_string());
+                    anstream::eprintln!("the list has no states: {problem}");
+                    HashMap::new()
+                })
+            });
             let state = node["node"].as_str().and_then(|node| states.get(node));
             node["state"] = state.cloned().unwrap_or_default();
             let records: Vec<String> = entries(node, "records").map(text).collect();
