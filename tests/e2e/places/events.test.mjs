@@ -42,8 +42,8 @@ async function reported(site) {
   return all;
 }
 const rowOf = async (node, site) => (await admin(`/nodes?site=${site}&text=${node}`)).nodes.find((row) => row.node === node);
-/** An event without its number, which differs between the node and the site. */
-const plain = ({ n, ...event }) => JSON.stringify(event);
+/** An event without its numbers, which differ between the node and the site. */
+const plain = ({ n, node_n, ...event }) => JSON.stringify(event);
 
 async function timed(asking) {
   const began = Date.now();
