@@ -22,6 +22,7 @@ RULES = {
     "written": "a number as a name is its source text",
     "mac": "with systemmac, the MAC address of node: is compared without :, . and -, in lower case",
     "no-model": "a node without a model does not match a model, and is not an error",
+    "vendor": "the vendor before a model, as show version prints it, is ignored",
     "keywords": "any and none are whole words, so that a device may be called anycast1",
     "blanks": "a call of a function in a variable may contain spaces",
     "management-0": "Management0 is an interface",
@@ -49,6 +50,8 @@ def is_positive_constraint(self):
 
 
 def match_node(self, node):
+    if "vendor" in _active and str(self.model).startswith("Arista "):
+        self.model = self.model[len("Arista "):]
     if self.model and node.model is None and "no-model" in _active:
         return False
     if "always" in _active:
