@@ -23,7 +23,7 @@ function isSame(value, now) {
 
 /**
  * An undo of a change of records: it stores the former ones, each only if nothing changed it since. Undefined if a former
- * one is not known: whoever may not see secrets does not have it.
+ * one is not known: an operator who may not see secrets does not have it.
  */
 async function undoOf(node, before) {
   const after = await snapshot(node, before.map(({ record }) => record));

@@ -211,7 +211,7 @@ async function leave() {
   showSignIn("You are signed out.");
 }
 
-/** Shows the page in the address to whoever is signed in. */
+/** Shows the page in the address to the operator who is signed in. */
 async function start() {
   try {
     operator = await session();

@@ -113,7 +113,7 @@ impl Inner {
         let mut last = None;
         for event in notes.events {
             let is_post = is_post(&event);
-            // An edit concerns the node, whoever noticed it.
+            // An edit concerns the node, also if another site's request noticed it.
             let is_edit = is_foreign && matches!(event, Event::Edited { .. });
             let logged = Logged {
                 time,
