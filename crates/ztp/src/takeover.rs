@@ -87,7 +87,6 @@ pub fn run(args: &TakeoverArgs, url: Option<&str>, json: bool) -> Result<u8, Fai
     }
 
     let handlers = plugins::config_handlers(&push.root);
-    let handlers: Vec<String> = handlers.into_iter().map(str::to_owned).collect();
     shown.step("3 of 7: plugins", &plugin_lines(&plugins, &handlers))?;
     shown.step("4 of 7: pools", &pool_lines(&pools, &database))?;
 

@@ -108,14 +108,13 @@ impl Page {
     }
 }
 
-/// A text in one line, without Markdown in names.
+/// A text in one line, without Markdown in names. Between backticks, everything is itself.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut is_code = false;
     for c in line(text).chars() {
-        if matches!(
-            c,
-            '\\' | '`' | '*' | '_' | '<' | '>' | '[' | ']' | '|' | '#'
-        ) {
+        is_code ^= c == '`';
+        if !is_code && matches!(c, '\\' | '*' | '_' | '<' | '>' | '[' | ']' | '|' | '#') {
             out.push('\\');
         }
         out.push(c);
@@ -140,15 +139,15 @@ mod tests {
         page.heading("What moved");
         page.item("nodes/*/x");
         page.item(Left::new("a", "b\nc").to_string());
-        page.text("then");
+        page.text("`a_b` c_d");
         page.code("toml", "A = 1\n```\n");
         assert_eq!(
             page.plain(),
-            "Takeover of a_b\n\nWhat moved:\n  - nodes/*/x\n  - a: b\\nc\n  then\n      A = 1\n      ```\n"
+            "Takeover of a_b\n\nWhat moved:\n  - nodes/*/x\n  - a: b\\nc\n  `a_b` c_d\n      A = 1\n      ```\n"
         );
         assert_eq!(
             page.markdown(),
-            "# Takeover of a\\_b\n\n## What moved\n\n- nodes/\\*/x\n- a: b\\\\nc\n\nthen\n\n````toml\nA = 1\n```\n````\n"
+            "# Takeover of a\\_b\n\n## What moved\n\n- nodes/\\*/x\n- a: b\\\\nc\n\n`a_b` c\\_d\n\n````toml\nA = 1\n```\n````\n"
         );
     }
 }

@@ -22,25 +22,21 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    pub fn is_replaced(&self) -> bool {
-        ztp_core::plugin::PLUGINS.contains(&self.name.as_str())
-    }
-
     /// What replaces it.
     pub fn replacement(&self) -> &'static str {
         match self.name.as_str() {
             "allocate" => {
-                "built in: allocate('pool') gives a node the value that it holds, else the first free one; if you have \
+                "it is built in: allocate('pool') gives a node the value that it holds, else the first free one; if you have \
                  changed the plugin, compare the definitions with --from"
             }
             "sqlite" => {
-                "built in: sqlite('table') is the pool resources/table, with the values of the table"
+                "it is built in: sqlite('table') is the pool resources/table, with the values of the table"
             }
             "mysql_vars" => {
-                "nothing: put the values that it reads from MySQL into nodes/ID/attributes, and name them as $name in the \
-                 definition"
+                "it does not run here: put the values that it reads from MySQL into nodes/ID/attributes, and name them as \
+                 $name in the definition"
             }
-            _ => "nothing: move its work to an action or to the node's attributes",
+            _ => "it does not run here: move its work to an action or to the node's attributes",
         }
     }
 }
@@ -100,16 +96,20 @@ pub fn database(plugins: &[Plugin], data_root: &Path, named: &str) -> Database {
     }
 }
 
-/// The keys of config-handlers: shared ones, and those of nodes.
-pub fn config_handlers(root: &DataRoot) -> Vec<&str> {
-    let files = root.files.iter();
-    let handlers = files.filter(|(_, file)| {
-        matches!(
-            file.kind,
-            ContentKind::ConfigHandler(_) | ContentKind::Record(_, Record::ConfigHandler)
-        )
-    });
-    handlers.map(|(key, _)| key.as_str()).collect()
+/// The config-handlers: the keys of shared ones, and a line for those of nodes.
+pub fn config_handlers(root: &DataRoot) -> Vec<String> {
+    let (mut handlers, mut nodes) = (Vec::new(), 0);
+    for (key, file) in &root.files {
+        match file.kind {
+            ContentKind::ConfigHandler(_) => handlers.push(key.clone()),
+            ContentKind::Record(_, Record::ConfigHandler) => nodes += 1,
+            _ => {}
+        }
+    }
+    if nodes > 0 {
+        handlers.push(format!("nodes/ID/config-handler of {nodes} nodes"));
+    }
+    handlers
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub struct Taken<'a> {
     pub settings: Settings,
     pub plugins: Vec<Plugin>,
     pub database: Database,
-    /// The keys of config-handlers.
+    /// As [`super::plugins::config_handlers`] lists them.
     pub handlers: Vec<String>,
     pub pools: Pools,
     pub push: Push<'a>,
@@ -90,7 +90,7 @@ impl Taken<'_> {
         }
         let kinds = kinds
             .iter()
-            .map(|(folder, count)| format!("{count} of {folder}"));
+            .map(|(folder, count)| format!("{folder} {count}"));
         let kinds: Vec<_> = kinds.collect();
         let (stored, unchanged) = match self.args.dry_run {
             true => (
@@ -123,13 +123,7 @@ impl Taken<'_> {
     /// Everything that did not move.
     fn left(&self) -> Vec<Left> {
         let mut left = Vec::new();
-        for plugin in self.plugins.iter().filter(|plugin| !plugin.is_replaced()) {
-            left.push(Left::new(
-                format!("the plugin {}", plugin.name),
-                plugin.replacement(),
-            ));
-        }
-        for plugin in self.plugins.iter().filter(|plugin| plugin.is_replaced()) {
+        for plugin in &self.plugins {
             left.push(Left::new(
                 format!("the plugin {}", plugin.name),
                 plugin.replacement(),
