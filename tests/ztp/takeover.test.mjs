@@ -118,7 +118,7 @@ test("a running ztpserver with 30 nodes is taken over, and a second run stores n
 
   // A dry run stores nothing.
   const dry = await takeover(0, [...args, "--dry-run"], { home });
-  assert.match(dry.printed, /step 6 of 7: [^]*dry run: nothing is compared/);
+  assert.match(dry.printed, /78 to add, [^]*dry run: nothing is stored; 63 allocations would be[^]*nothing is compared before the content is stored/);
   assert.deepEqual([await worker.values(), await allocations()], [[], []]);
 
   const done = await takeover(0, [...args, "--report", page], { home });
@@ -193,10 +193,15 @@ test("a copy with the database, the settings that ztpserver.wsgi names, and node
   cpSync(old.dataRoot, copy, { recursive: true });
   write(copy, "ztpserver.wsgi", `from ztpserver.app import start_wsgiapp\napplication = start_wsgiapp("${old.config}")\n`);
   // The database of the copy counts.
-  sql(old.database, "DROP TABLE loopback");
-  const here = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: TOKEN }, vars: { IDENTIFIER: "systemmac" }, bundle: "bundle-clock" });
+  sql(old.database, "INSERT INTO loopback VALUES('10.255.9.9', 'OTHER')");
+  const here = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: TOKEN, ZTP_TOKENS: "default=a-token-of-the-site" }, vars: { IDENTIFIER: "systemmac" }, bundle: "bundle-clock" });
   t.after(() => here.stop());
-  const { json } = await takeover(0, [copy, "--json"], { url: String(here.url) });
+  // The folders of the registered nodes are not named by MAC addresses: no switch has them.
+  const { json } = await takeover(1, [copy, "--json", "--from", old.url, "--site", "default"], { url: String(here.url) });
+  const outcomes = Object.fromEntries(json.nodes.map(({ node, outcome }) => [node, outcome]));
+  assert.deepEqual([outcomes[macOf("LEAF01")], outcomes[macOf("LEAF02")], outcomes.STATIC01], ["same", "same", "refused"]);
+  const boot = `${String(here.url).replace(/\/$/, "")}/t/TOKEN/bootstrap`;
+  assert.deepEqual(json.boot, { url: boot, bytes: boot.length - "TOKEN".length + 32 });
   assert.deepEqual(json.settings, { file: old.config, vars: ["[vars]", `SERVER_URL = "auto"  # the URL that was requested; ZTPServer had ${SERVER_URL}`, 'IDENTIFIER = "systemmac"'] });
   const assigned = json.allocations.assigned.map(({ pool, value, node }) => `${pool} ${value} ${node}`);
   const of = (serial, ip, asn, loopback) => [`mgmt ${ip} ${macOf(serial)}`, `asn ${asn} ${macOf(serial)}`, `loopback ${loopback} ${macOf(serial)}`];

@@ -25,17 +25,18 @@ use ztp_core::node::Identifier;
 use crate::api::{Api, Call};
 use crate::cli::{ChangeArgs, Only, TakeoverArgs};
 use crate::data_root::DataRoot;
-use crate::plan::Step;
+use crate::plan::{Item, Step};
 use crate::push::{self, Push};
 use crate::set_aside::Wanted;
 use crate::terminal::line;
 use crate::{CLEAN, FINDINGS, Failure, display, display_path, identifier};
 
+use allocations::Imported;
 use compare::{Comparison, Outcome};
 use dhcp::BootUrl;
 use plain::Plain;
 use plugins::{Database, Plugin};
-use pools::Pools;
+use pools::{Holding, Pools};
 use result::Taken;
 use settings::Settings;
 
@@ -49,118 +50,52 @@ const PROBE_MAC: &str = "020000000000";
 /// DIR has errors, which are displayed, or cannot be read, or a server fails. The stored part stays, and the next run
 /// resumes.
 pub fn run(args: &TakeoverArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
-    let Source {
-        settings,
-        identifier,
-        plugins,
-        database,
-        pools,
-    } = Source::read(args)?;
+    let source = Source::read(args)?;
     let old = args.from.as_deref().map(reached).transpose()?;
     let shown = Steps { json };
 
-    // A database that is not found explains why pools are missing.
-    let missing = match &database {
-        Database::Missing(path) => vec![result::missing_database(path.as_deref())],
-        _ => Vec::new(),
-    };
-    shown.step("1 of 7: checks", &missing)?;
-    let change = change(args, identifier, &settings, &pools);
+    shown.step("1 of 7: checks", &missing_lines(&source.database))?;
+    let change = source.change(args);
     let mut push = Push::prepare(&change, url, json)?;
     let warnings = push.checked.validation.findings.len();
     shown.line(&format!("no errors, warnings: {warnings}"))?;
 
-    shown.step("2 of 7: settings", &settings_lines(&settings))?;
-    let of_server = identifier_of(&push.api)?;
-    if of_server != identifier {
-        let problem = format!(
-            "the server names nodes by {}, and the ZTPServer by {}: set IDENTIFIER = \"{}\" under [vars] in \
-             wrangler.toml, deploy, and run this again",
-            of_server.as_str(),
-            identifier.as_str(),
-            identifier.as_str()
-        );
-        match args.dry_run {
-            true => shown.line(&problem)?,
-            false => return Err(Failure::refused(format!("nothing is stored: {problem}"))),
-        }
-    }
+    shown.step("2 of 7: settings", &settings_lines(&source.settings))?;
+    check_identifier(&push.api, source.identifier)?;
 
     let handlers = plugins::config_handlers(&push.root);
-    shown.step("3 of 7: plugins", &plugin_lines(&plugins, &handlers))?;
-    shown.step("4 of 7: pools", &pool_lines(&pools, &database))?;
+    shown.step("3 of 7: plugins", &plugin_lines(&source.plugins, &handlers))?;
+    shown.step("4 of 7: pools", &pool_lines(&source))?;
 
     shown.step("5 of 7: content and allocations", &[])?;
-    let plan = push.plan.text(false);
-    shown.text(&plan)?;
-    let pending = push.plan.count(Step::Add) + push.plan.count(Step::Change);
-    let report = match args.dry_run {
-        true => push::Report::default(),
-        false => push.carry_out()?,
-    };
-    shown.text(
-        &report
-            .problems
-            .iter()
-            .map(push::display_problem)
-            .collect::<String>(),
-    )?;
-    let is_new = |item: &crate::plan::Item| {
-        let kind = ContentKind::of(&item.key);
-        item.is_stored() && matches!(kind, Ok(ContentKind::Pool(_)))
-    };
-    let has_new_pools = push.plan.items.iter().any(is_new);
-    let imported = allocations::import(&push.api, &pools.holdings, args.dry_run, has_new_pools)?;
-    shown.line(&match args.dry_run {
-        true => format!(
-            "dry run: nothing is stored; {pending} keys and {} allocations would be",
-            imported.assigned.len()
-        ),
-        false => format!(
-            "stored {} keys and {} allocations; {} allocations were there",
-            report.stored,
-            imported.assigned.len(),
-            imported.unchanged
-        ),
-    })?;
-    for (holding, why) in &imported.refused {
-        let (pool, value, node) = (&holding.pool, &holding.value, &holding.node);
-        shown.line(&format!("conflict: {value} of {pool} for {node}: {why}"))?;
-    }
+    let (report, imported) = store(&mut push, &source.pools, args.dry_run, &shown)?;
 
-    let is_complete = !args.dry_run || pending + imported.assigned.len() == 0;
-    let nodes = match &old {
-        Some(old) if is_complete => {
-            let comparison = Comparison {
-                root: &push.root,
-                identifier,
-                site: args.site.as_deref(),
-                pools: &pools,
-                api: &push.api,
-                old,
-            };
-            Some(comparison.run()?)
-        }
+    shown.step("6 of 7: definitions of both servers", &[])?;
+    let pending = push.plan.count(Step::Add) + push.plan.count(Step::Change);
+    let is_incomplete = args.dry_run && pending + imported.assigned.len() > 0;
+    let comparison = old.as_ref().map(|old| Comparison {
+        root: &push.root,
+        identifier: source.identifier,
+        site: args.site.as_deref(),
+        pools: &source.pools,
+        api: &push.api,
+        old,
+    });
+    let nodes = match comparison {
+        Some(comparison) if !is_incomplete => Some(comparison.run()?),
         _ => None,
     };
-    let not_compared = match &old {
-        None => "nothing is compared without --from",
-        Some(_) => "dry run: nothing is compared before the content is stored",
-    };
-    shown.step("6 of 7: definitions of both servers", &[])?;
     shown.text(&match &nodes {
-        None => format!("  {not_compared}\n"),
         Some(nodes) => node_lines(nodes),
+        None if is_incomplete => "  nothing is compared before the content is stored\n".to_owned(),
+        None => "  nothing is compared without --from\n".to_owned(),
     })?;
 
     let boot_url = BootUrl::of(&push.api.url)?;
     let taken = Taken {
         args,
-        settings,
-        plugins,
-        database,
+        source,
         handlers,
-        pools,
         push,
         report,
         imported,
@@ -184,8 +119,42 @@ pub fn run(args: &TakeoverArgs, url: Option<&str>, json: bool) -> Result<u8, Fai
     })
 }
 
+/// Stores the content and the values that nodes hold.
+fn store(
+    push: &mut Push<'_>,
+    pools: &Pools,
+    dry_run: bool,
+    shown: &Steps,
+) -> Result<(push::Report, Imported), Failure> {
+    shown.text(&push.plan.text(false))?;
+    let report = match dry_run {
+        true => push::Report::default(),
+        false => push.carry_out()?,
+    };
+    let problems = report.problems.iter().map(push::display_problem);
+    shown.text(&problems.collect::<String>())?;
+    let is_new = |item: &Item| {
+        let kind = ContentKind::of(&item.key);
+        item.is_stored() && matches!(kind, Ok(ContentKind::Pool(_)))
+    };
+    let has_new = push.plan.items.iter().any(is_new);
+    let imported = allocations::import(&push.api, &pools.holdings, dry_run, has_new)?;
+    let (assigned, unchanged) = (imported.assigned.len(), imported.unchanged);
+    shown.line(&match dry_run {
+        true => format!("dry run: nothing is stored; {assigned} allocations would be"),
+        false => format!(
+            "stored {} keys and {assigned} allocations; {unchanged} allocations were there",
+            report.stored
+        ),
+    })?;
+    for (Holding { pool, value, node }, why) in &imported.refused {
+        shown.line(&format!("conflict: {value} of {pool} for {node}: {why}"))?;
+    }
+    Ok((report, imported))
+}
+
 /// What there is of a ZTPServer on disk.
-struct Source {
+pub struct Source {
     settings: Settings,
     identifier: Identifier,
     plugins: Vec<Plugin>,
@@ -221,6 +190,26 @@ impl Source {
             pools,
         })
     }
+
+    /// What is pushed.
+    fn change(&self, args: &TakeoverArgs) -> ChangeArgs {
+        let settings = &self.settings;
+        let old_server = settings.file.as_ref().map(|_| settings.server_url());
+        ChangeArgs {
+            dir: args.dir.clone(),
+            only: Only::default(),
+            site: args.site.clone(),
+            identifier: Some(self.identifier),
+            prune: false,
+            force: false,
+            overwrite_startup_configs: false,
+            with_facts: false,
+            with_stock: false,
+            allow: args.allow.clone(),
+            added: self.pools.files.clone(),
+            old_server: old_server.or(args.from.as_deref()).map(str::to_owned),
+        }
+    }
 }
 
 /// The old server, if it answers.
@@ -235,40 +224,35 @@ fn reached(url: &str) -> Result<Plain, Failure> {
     Ok(old)
 }
 
-fn change(
-    args: &TakeoverArgs,
-    identifier: Identifier,
-    settings: &Settings,
-    pools: &Pools,
-) -> ChangeArgs {
-    let old_server = settings.file.as_ref().map(|_| settings.server_url());
-    ChangeArgs {
-        dir: args.dir.clone(),
-        only: Only::default(),
-        site: args.site.clone(),
-        identifier: Some(identifier),
-        prune: false,
-        force: false,
-        overwrite_startup_configs: false,
-        with_facts: false,
-        with_stock: false,
-        allow: args.allow.clone(),
-        added: pools.files.clone(),
-        old_server: old_server.or(args.from.as_deref()).map(str::to_owned),
-    }
-}
-
-/// The fact that names a node on the server.
-fn identifier_of(api: &Api) -> Result<Identifier, Failure> {
+/// Checks that the server names nodes by the same fact as the ZTPServer.
+fn check_identifier(api: &Api, identifier: Identifier) -> Result<(), Failure> {
     let facts = json!({"serialnumber": PROBE_SERIAL, "systemmac": PROBE_MAC, "neighbors": {}});
     let body = json!({"facts": facts});
     let explained = api.json(&Call::post("asking for IDENTIFIER", "/explain", &body))?;
-    match explained["node"].as_str() {
-        Some(PROBE_SERIAL) => Ok(Identifier::SerialNumber),
-        Some(PROBE_MAC) => Ok(Identifier::SystemMac),
-        _ => Err(Failure::new(format!(
-            "asking for IDENTIFIER failed: the response {explained} is not valid"
+    let found = match explained["node"].as_str() {
+        Some(PROBE_SERIAL) => Identifier::SerialNumber,
+        Some(PROBE_MAC) => Identifier::SystemMac,
+        _ => {
+            return Err(Failure::new(format!(
+                "asking for IDENTIFIER failed: the response {explained} is not valid"
+            )));
+        }
+    };
+    let (found, wanted) = (found.as_str(), identifier.as_str());
+    match found == wanted {
+        true => Ok(()),
+        false => Err(Failure::refused(format!(
+            "nothing is stored: the server names nodes by {found}, and the ZTPServer by {wanted}: set IDENTIFIER = \"{wanted}\" \
+             under [vars] in wrangler.toml, deploy, and run this again"
         ))),
+    }
+}
+
+/// A database that is not found explains why pools are missing.
+fn missing_lines(database: &Database) -> Vec<String> {
+    match database {
+        Database::Missing(path) => vec![result::missing_database(path.as_deref())],
+        Database::None | Database::Found(_) => Vec::new(),
     }
 }
 
@@ -303,15 +287,14 @@ fn plugin_lines(plugins: &[Plugin], handlers: &[String]) -> Vec<String> {
     lines
 }
 
-fn pool_lines(pools: &Pools, database: &Database) -> Vec<String> {
-    let mut lines = Vec::new();
-    match database {
-        Database::None => {}
-        Database::Found(path) => lines.push(format!("the database is {}", display_path(path))),
-        Database::Missing(path) => lines.push(result::missing_database(path.as_deref())),
+fn pool_lines(source: &Source) -> Vec<String> {
+    let pools = &source.pools;
+    let mut lines = missing_lines(&source.database);
+    if let Database::Found(path) = &source.database {
+        lines.push(format!("the database is {}", display_path(path)));
     }
     for (name, from) in &pools.named {
-        let of_pool = |holding: &&pools::Holding| &holding.pool == name;
+        let of_pool = |holding: &&Holding| &holding.pool == name;
         let held = pools.holdings.iter().filter(of_pool).count();
         lines.push(format!("{name}: {from}; nodes hold {held} values"));
     }

@@ -8,13 +8,13 @@ use ztp_core::check::FindingKind;
 use ztp_core::content::ContentKind;
 use ztp_core::key::Record;
 
+use super::Source;
 use super::allocations::Imported;
 use super::compare::Outcome;
 use super::dhcp::BootUrl;
 use super::page::{Left, Page};
-use super::plugins::{Database, Plugin};
-use super::pools::{Holding, Pools};
-use super::settings::Settings;
+use super::plugins::Database;
+use super::pools::Holding;
 use crate::cli::TakeoverArgs;
 use crate::display_path;
 use crate::fleet::text;
@@ -24,12 +24,9 @@ use crate::push::{Push, Report};
 /// Everything that a takeover has found and done.
 pub struct Taken<'a> {
     pub args: &'a TakeoverArgs,
-    pub settings: Settings,
-    pub plugins: Vec<Plugin>,
-    pub database: Database,
+    pub source: Source,
     /// As [`super::plugins::config_handlers`] lists them.
     pub handlers: Vec<String>,
-    pub pools: Pools,
     pub push: Push<'a>,
     pub report: Report,
     pub imported: Imported,
@@ -103,10 +100,10 @@ impl Taken<'_> {
             "content, by folder: {}; {stored} {unchanged}",
             kinds.join(", ")
         ));
-        for (pool, from) in &self.pools.named {
+        for (pool, from) in &self.source.pools.named {
             let of_pool = |holding: &&Holding| &holding.pool == pool;
             let now = self.imported.assigned.iter().filter(of_pool).count();
-            let all = self.pools.holdings.iter().filter(of_pool).count();
+            let all = self.source.pools.holdings.iter().filter(of_pool).count();
             let refused = self.imported.refused.iter().map(|(holding, _)| holding);
             let refused = refused.filter(of_pool).count();
             page.item(format!(
@@ -114,22 +111,22 @@ impl Taken<'_> {
                 all - refused
             ));
         }
-        if !self.settings.vars.is_empty() {
+        if !self.source.settings.vars.is_empty() {
             page.item("the settings, as text for wrangler.toml:");
-            page.code("toml", self.settings.vars.join("\n"));
+            page.code("toml", self.source.settings.vars.join("\n"));
         }
     }
 
     /// Everything that did not move.
     fn left(&self) -> Vec<Left> {
         let mut left = Vec::new();
-        for plugin in &self.plugins {
+        for plugin in &self.source.plugins {
             left.push(Left::new(
                 format!("the plugin {}", plugin.name),
                 plugin.replacement(),
             ));
         }
-        if let Database::Missing(path) = &self.database {
+        if let Database::Missing(path) = &self.source.database {
             left.push(Left::new(
                 "the database of the plugin sqlite",
                 missing_database(path.as_deref()),
@@ -141,10 +138,10 @@ impl Taken<'_> {
                 "its text is stored, and never run; run `ztp pull DIR --nodes` in a scheduled job, and do the work there",
             ));
         }
-        if let Some(missing) = &self.settings.missing {
+        if let Some(missing) = &self.source.settings.missing {
             left.push(Left::new("the settings", missing.as_str()));
         }
-        let rest = self.settings.conf.without_counterpart();
+        let rest = self.source.settings.conf.without_counterpart();
         let rest: Vec<_> = rest
             .map(|(section, option, _)| format!("[{section}] {option}"))
             .collect();
@@ -154,11 +151,11 @@ impl Taken<'_> {
                 "there is nothing to set: the server logs each request, and Cloudflare listens",
             ));
         }
-        for finding in &self.settings.findings {
+        for finding in &self.source.settings.findings {
             let why = format!("{}; {}", finding.message, finding.help());
             left.push(Left::new("a setting of ztpserver.conf", why));
         }
-        left.extend(self.pools.left.iter().cloned());
+        left.extend(self.source.pools.left.iter().cloned());
         for (Holding { pool, value, node }, why) in &self.imported.refused {
             let what = format!("the value {value} of the pool {pool} for {node}");
             left.push(Left::new(what, why.as_str()));
@@ -261,18 +258,18 @@ impl Taken<'_> {
 
     fn next(&self, page: &mut Page) {
         page.heading("What to do");
-        if !self.settings.vars.is_empty() {
+        if !self.source.settings.vars.is_empty() {
             page.item("Put the settings above into wrangler.toml, and deploy.");
         }
         if !self.is_clean() {
             page.item("Correct what is in conflict or differs, and run this again: it stores only the rest.");
         }
-        for (key, _) in &self.pools.files {
+        for (key, _) in &self.source.pools.files {
             page.item(format!("Fetch {key}, which was made from the database: `ztp pull DIR --only {key}`. Without it, a push with --prune deletes the pool."));
         }
         page.item(format!(
             "In DHCP, set option 67 (bootfile-name), which was {}/bootstrap, to this URL; {}:",
-            self.settings.server_url(),
+            self.source.settings.server_url(),
             self.boot_url.advice()
         ));
         page.code("", self.boot_url.url.as_str());
@@ -286,7 +283,7 @@ impl Taken<'_> {
             refused["error"] = json!(why);
             refused
         });
-        let plugins = self.plugins.iter();
+        let plugins = self.source.plugins.iter();
         let plugins = plugins
             .map(|plugin| json!({"plugin": plugin.name, "replacement": plugin.replacement()}));
         let nodes = self.nodes.as_ref().map(|nodes| {
@@ -305,12 +302,12 @@ impl Taken<'_> {
             "url": self.push.api.url,
             "dry_run": self.args.dry_run,
             "settings": {
-                "file": self.settings.file.as_deref().map(display_path),
-                "vars": self.settings.vars,
+                "file": self.source.settings.file.as_deref().map(display_path),
+                "vars": self.source.settings.vars,
             },
             "plugins": plugins.collect::<Vec<_>>(),
             "config_handlers": self.handlers,
-            "pools": self.pools.named,
+            "pools": self.source.pools.named,
             "steps": self.push.plan.json(false),
             "stored": self.report.stored,
             "problems": self.report.problems,
