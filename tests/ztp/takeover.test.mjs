@@ -137,7 +137,7 @@ test("a running ztpserver with 30 nodes is taken over, and a second run stores n
   const left = text.split("## What did not move, and why\n")[1].split("\n## ")[0];
   for (const expected of [
     "the plugin allocate: it is built in",
-    "the plugin rack: it does not run here",
+    "the plugin rack: it does not run here, and no definition calls it",
     "the plugin sqlite: it is built in",
     "the work of config-handlers/backup: its text is stored, and never run",
     "the work of nodes/ID/config-handler of 3 nodes: its text is stored, and never run",
@@ -207,6 +207,19 @@ test("a copy with the database, the settings that ztpserver.wsgi names, and node
   const of = (serial, ip, asn, loopback) => [`mgmt ${ip} ${macOf(serial)}`, `asn ${asn} ${macOf(serial)}`, `loopback ${loopback} ${macOf(serial)}`];
   const expected = [...of("LEAF01", "10.0.0.1/24", "65000", "10.255.0.30"), ...of("LEAF02", "10.0.0.2/24", "65001", "10.255.0.29"), "mgmt 10.0.0.4/24 own01"];
   assert.deepEqual(assigned.sort(), expected.sort());
+});
+
+test("what ztpserver 2.1.0 installs is taken over without a conflict", async () => {
+  const { json } = await takeover(0, [join(plugins, ".."), "--json"]);
+  assert.deepEqual(json.steps.map(({ key, step }) => [key, step]), [["bootstrap/bootstrap.conf", "add"], ["neighbordb", "add"]]);
+  const left = json.left.map(({ what, why }) => `${what}: ${why}`);
+  assert.deepEqual(left.slice(0, 4).map((line) => line.replace(/;.*|: allocate.*|: sqlite.*/, "")), [
+    "the plugin allocate: it is built in",
+    "the plugin mysql_vars: it does not run here, and no definition calls it",
+    "the plugin sqlite: it is built in",
+    "the plugin test: it does not run here, and no definition calls it",
+  ]);
+  assert.match(left.slice(4).join("\n"), /^actions\/add_config, [^\n]*bootstrap\/bootstrap, [^\n]*: unchanged files of ZTPServer[^\n]*$/);
 });
 
 test("a server with another IDENTIFIER, an old server that is away, and errors stop before anything is stored", async (t) => {

@@ -172,7 +172,8 @@ impl Source {
             None => identifier(None, &root)?,
         };
         root.set_aside(identifier, &Wanted::default());
-        let plugins = plugins::plugins(&args.dir)?;
+        let calls = plugins::calls(&root);
+        let plugins = plugins::plugins(&args.dir, &calls)?;
         let database = match &args.database {
             Some(path) => Database::Found(path.clone()),
             None => plugins::database(&plugins, &args.dir, settings.data_root()),
@@ -181,7 +182,7 @@ impl Source {
             Database::Found(path) => Some(path.as_path()),
             _ => None,
         };
-        let pools = Pools::read(&root, identifier, file)?;
+        let pools = Pools::read(&root, identifier, file, &calls)?;
         Ok(Self {
             settings,
             identifier,

@@ -1,14 +1,14 @@
 //! The pools of a ZTPServer, and the values that its nodes hold: of the files `resources/*`, where `allocate` writes the
 //! node beside its value, and of the database of the plugin `sqlite`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use ztp_core::check::Contents;
 use ztp_core::content::ContentKind;
-use ztp_core::key::{Document, Record};
+use ztp_core::key::Document;
 use ztp_core::node::Identifier;
-use ztp_core::plugin;
+use ztp_core::plugin::Call;
 use ztp_core::pool::Pool;
 use ztp_core::yaml;
 
@@ -44,7 +44,7 @@ pub struct Pools {
 }
 
 impl Pools {
-    /// Reads the pools of a data_root, and those of a database.
+    /// Reads the pools of a data_root, and those of a database. `calls`: those of its definitions.
     ///
     /// # Errors
     /// The database cannot be read, or has a pool that is another one than the file of the same name.
@@ -52,6 +52,7 @@ impl Pools {
         root: &DataRoot,
         identifier: Identifier,
         database: Option<&Path>,
+        calls: &HashSet<Call>,
     ) -> Result<Self, Failure> {
         let mut pools = Self::default();
         let mut files = BTreeMap::new();
@@ -67,10 +68,10 @@ impl Pools {
             }
         }
         let tables = database.map(database::read).transpose()?;
-        let called = called(root);
         for table in tables.into_iter().flatten() {
             let name = table.name.clone();
-            let is_called = called.contains(&name);
+            let is_call = |call: &Call| call.plugin == "sqlite" && call.pool == name;
+            let is_called = calls.iter().any(is_call);
             match pools.table(table, files.get(name.as_str()), identifier) {
                 Ok(()) => {}
                 Err(problem) if is_called => {
@@ -236,22 +237,6 @@ fn parsed(root: &DataRoot, key: &str, identifier: Identifier) -> Option<Pool> {
     Pool::parse(&text, identifier).ok()
 }
 
-/// The tables that definitions or attributes call.
-fn called(root: &DataRoot) -> BTreeSet<String> {
-    let files = root.files.iter();
-    let files = files.filter(|(_, file)| {
-        matches!(
-            file.kind,
-            ContentKind::Definition(_)
-                | ContentKind::Record(_, Record::Definition | Record::Attributes)
-        )
-    });
-    let texts = files.filter_map(|(key, _)| String::from_utf8(root.read(key).ok()?).ok());
-    let calls = texts.flat_map(|text| plugin::calls(&text).collect::<Vec<_>>());
-    let tables = calls.filter(|call| call.plugin == "sqlite");
-    tables.map(|call| call.pool).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,7 +256,8 @@ mod tests {
             .execute_batch(sql)
             .unwrap();
         let root = DataRoot::scan(place.path()).unwrap();
-        Pools::read(&root, Identifier::SerialNumber, Some(&database))
+        let calls = super::super::plugins::calls(&root);
+        Pools::read(&root, Identifier::SerialNumber, Some(&database), &calls)
     }
 
     fn holdings(pools: &Pools) -> Vec<String> {
