@@ -371,13 +371,13 @@ A switch without neighbors in the list is one that is connected to nothing.";
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
   ztp doctor https://ztp.example.net/t/TOKEN/bootstrap
-  ztp doctor - < url                           a URL with a token that the list of processes does not show
+  ztp doctor - < url                           other users of this machine do not see the token
 
-Run it where the switches are: firewalls and proxies differ. It changes nothing on the server, and uses no
-proxy. With an admin token, it also tells which limits of the free plan the stored content will meet. It
-never prints the token of a site.
+Run it where the switches are, because firewalls and proxies differ. It changes nothing on the
+server, and uses no proxy. With an admin token, it also tells which limits of the free plan the
+stored content will meet. It never prints the token of a site.
 
-Exit status: 0 everything is well; 1 a warning or a problem; 2 the URL is not valid.";
+Exit status: 0 everything is fine; 1 a warning or a problem; 2 the URL is not valid.";
 
 #[derive(Debug, Args)]
 pub struct DoctorArgs {

@@ -22,6 +22,7 @@ use serde_json::{Value as Json, json};
 
 use crate::api::Stored;
 use crate::cli::DoctorArgs;
+use crate::report::count;
 use crate::terminal::{self, line};
 use crate::{CLEAN, FINDINGS, Failure, regular, servers};
 
@@ -184,15 +185,17 @@ fn text(checks: &[Check]) -> String {
         }
         out.push('\n');
     }
-    let count = |level| {
+    let of = |level| {
         let kinds = checks.iter().filter_map(Check::kind);
         kinds.filter(|kind| kind.level() == level).count()
     };
-    let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
+    let (problems, warnings) = (of(Level::Problem), of(Level::Warning));
     let _ = writeln!(
         out,
-        "{} checks: {problems} problems, {warnings} warnings",
-        checks.len()
+        "{}: {}, {}",
+        count(checks.len(), "check"),
+        count(problems, "problem"),
+        count(warnings, "warning")
     );
     out
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ureq::http::{HeaderMap, Method, Request, Response};
 use ureq::tls::TlsConfig;
-use ureq::{Agent, Body, SendBody};
+use ureq::{Agent, Body, SendBody, Timeout};
 
 use super::kind::Kind;
 use super::network::{Trust, is_timeout, kind_of};
@@ -14,6 +14,9 @@ use super::network::{Trust, is_timeout, kind_of};
 pub const CLIENT: &str = "ztp-edge";
 /// The part of a response that is read, in bytes: a script has at most 8 MiB.
 const MAX_READ: u64 = 8 << 20;
+
+/// The timeout of an exchange, in timeouts of its parts.
+const SLOW: u32 = 12;
 
 /// A request without a body.
 pub struct Call<'a> {
@@ -64,6 +67,7 @@ impl Client {
             .timeout_connect(Some(timeout))
             .timeout_per_read(Some(timeout))
             .timeout_per_write(Some(timeout))
+            .timeout_per_call(Some(timeout * SLOW))
             .build()
             .into();
         Self { agent, timeout }
@@ -149,6 +153,13 @@ impl Client {
             )
         };
         match error {
+            ureq::Error::Timeout(Timeout::PerCall) => {
+                let seconds = (self.timeout * SLOW).as_secs_f64();
+                (
+                    Kind::Timeout,
+                    format!("the exchange takes more than {seconds} seconds"),
+                )
+            }
             ureq::Error::Timeout(_) => slow(),
             ureq::Error::Io(error) if is_timeout(&error) => slow(),
             ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => (

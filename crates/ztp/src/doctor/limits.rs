@@ -7,6 +7,7 @@ use indicatif::{HumanBytes, HumanCount};
 use ztp_core::content::Store;
 
 use crate::api::{Stored, store_of};
+use crate::report::count;
 
 use super::check::Check;
 use super::kind::Kind;
@@ -25,31 +26,29 @@ type Content = BTreeMap<String, Stored>;
 /// KV writes if all known nodes boot anew in one day.
 pub fn kv_writes(content: &Content, target: &Target) -> Check {
     let name = "kv-writes";
-    let records = content.keys().filter_map(|key| {
-        let (node, record) = key.strip_prefix("nodes/")?.split_once('/')?;
-        Some((node, record))
-    });
     let mut nodes = BTreeSet::new();
     let mut has_handler = false;
-    for (node, record) in records {
-        nodes.insert(node);
-        has_handler |= record == "config-handler";
+    for key in content.keys() {
+        let record = key
+            .strip_prefix("nodes/")
+            .and_then(|rest| rest.split_once('/'));
+        if let Some((node, record)) = record {
+            nodes.insert(node);
+            has_handler |= record == "config-handler";
+        }
     }
     let mut each = WRITES_OF_A_BOOT + 1;
     each += usize::from(target.credential.is_some()) + usize::from(has_handler);
-    let (count, total) = (nodes.len(), nodes.len() * each);
+    let total = nodes.len() * each;
     let message = format!(
-        "a switch that boots for the first time and stores its backup writes {each} keys in KV: {} such switches reach \
-         the free plan's {} writes in a day; {count} nodes are known",
+        "a first boot with a backup writes {each} keys in KV, so {} of them reach the free plan's {} writes in a day; \
+         the known {} would write {total}",
         FREE_KV_WRITES / each,
         HumanCount(FREE_KV_WRITES as u64),
+        count(nodes.len(), "node"),
     );
     match total > FREE_KV_WRITES {
-        true => Check::found(
-            name,
-            Kind::KvWrites,
-            format!("{message}, which would write {total}"),
-        ),
+        true => Check::found(name, Kind::KvWrites, message),
         false => Check::fine(name, message),
     }
 }
@@ -73,8 +72,8 @@ pub fn first_hash(content: &Content) -> Check {
             name,
             Kind::FirstHash,
             format!(
-                "{} objects of more than {} have no stored SHA-1, the largest is {key} ({})",
-                large.len(),
+                "{} of more than {} without a stored SHA-1, the largest is {key} ({})",
+                count(large.len(), "object"),
                 HumanBytes(HASHED_IN_TIME),
                 HumanBytes(*size)
             ),
@@ -116,18 +115,18 @@ mod tests {
         assert!(
             kv_writes(&some, &open)
                 .message
-                .contains("writes 4 keys in KV: 250 such switches")
+                .contains("writes 4 keys in KV, so 250 of them")
         );
         assert!(
             kv_writes(&some, &site)
                 .message
-                .contains("writes 5 keys in KV: 200 such switches")
+                .contains("writes 5 keys in KV, so 200 of them")
         );
         let handler = content(&[("nodes/A/config-handler", None, None)]);
         assert!(
             kv_writes(&handler, &site)
                 .message
-                .contains("writes 6 keys in KV: 166 such switches")
+                .contains("writes 6 keys in KV, so 166 of them")
         );
     }
 
@@ -165,7 +164,7 @@ mod tests {
         ]));
         assert_eq!(
             found.message,
-            "2 objects of more than 5.00 MiB have no stored SHA-1, the largest is files/b (1.00 GiB)"
+            "2 objects of more than 5.00 MiB without a stored SHA-1, the largest is files/b (1.00 GiB)"
         );
     }
 

@@ -169,7 +169,7 @@ impl Requests<'_> {
         match seen.status {
             200 => Check::fine(
                 name,
-                "nothing is compressed, also not for a client that accepts gzip",
+                format!("GET /{path} with Accept-Encoding: gzip is not compressed"),
             ),
             _ => {
                 let (kind, message) = diagnose(&seen, self.target);

@@ -87,7 +87,7 @@ impl Target {
     /// A text without the credential.
     pub fn without_credential(&self, text: &str) -> String {
         match &self.credential {
-            Some(credential) => text.replace(credential.as_str(), "…"),
+            Some(credential) => text.replace(&format!("/t/{credential}"), "/t/…"),
             None => text.to_owned(),
         }
     }
