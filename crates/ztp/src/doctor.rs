@@ -4,6 +4,7 @@
 //! remedy.
 
 mod check;
+mod cloudflare;
 mod diagnose;
 mod exchange;
 mod kind;

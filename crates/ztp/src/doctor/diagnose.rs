@@ -1,9 +1,8 @@
 //! Who sent a response, and why it is not the expected one: pure rules on status, headers and body.
 //!
-//! Responses of ztp-edge are recognised by the headers that its Worker sets on every response (`src/response.rs`). Those
-//! of Cloudflare by `cf-mitigated`, or by the number in their text: <https://developers.cloudflare.com/support/
-//! troubleshooting/http-status-codes/cloudflare-1xxx-errors/>.
+//! Responses of ztp-edge are recognised by the headers that its Worker sets on every response (`src/response.rs`).
 
+use super::cloudflare;
 use super::exchange::{Failed, Seen};
 use super::kind::Kind;
 use super::target::Target;
@@ -48,37 +47,26 @@ pub fn encoding(seen: &Seen) -> Option<&str> {
     (!matches!(encoding, "" | "identity")).then_some(encoding)
 }
 
-/// Whether the Worker sent the response: every one has `nosniff`; HTML, which all its errors are, has a policy that
-/// forbids everything; other types of switches have no charset.
+/// Whether the Worker sent the response: every one has `nosniff`; HTML, which all errors for switches are, has a policy
+/// that forbids everything; the other types have no charset.
 pub fn is_ours(seen: &Seen) -> bool {
     let kind = seen.header("content-type");
     seen.header("x-content-type-options") == "nosniff"
         && match kind.starts_with("text/html") {
             true => seen.header("content-security-policy") == "default-src 'none'",
-            false => !kind.contains(';'),
+            false => seen.status < 400 && !kind.contains(';'),
         }
 }
 
 /// The kind of an unexpected response, and a sentence.
 pub fn diagnose(seen: &Seen, target: &Target) -> Failed {
     let status = seen.status;
-    if is_challenge(seen) {
-        return (
-            Kind::Challenge,
-            format!("the response is a challenge page of Cloudflare (status {status})"),
-        );
-    }
     if is_ours(seen) {
         return ours(seen, target);
     }
     let text = plain_text(&seen.body);
-    if status >= 400
-        && let Some(code) = cloudflare_code(&text)
-    {
-        return (
-            kind_of_code(code),
-            format!("Cloudflare responds {status}, error {code}"),
-        );
+    if let Some(failed) = cloudflare::diagnose(seen, start(&seen.body), &text) {
+        return failed;
     }
     if (300..400).contains(&status) {
         return redirect(seen, target);
@@ -93,12 +81,6 @@ pub fn diagnose(seen: &Seen, target: &Target) -> Failed {
                 "the response has the headers of a ZTPServer ({})",
                 server(seen)
             ),
-        );
-    }
-    if is_of_cloudflare(seen) && (520..=530).contains(&status) {
-        return (
-            Kind::CloudflareError,
-            format!("Cloudflare responds {status}"),
         );
     }
     let start: String = text.chars().take(MAX_SHOWN).collect();
@@ -137,57 +119,10 @@ fn redirect(seen: &Seen, target: &Target) -> Failed {
     (kind, message)
 }
 
-/// A page that only a browser can solve:
-/// <https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response/>.
-fn is_challenge(seen: &Seen) -> bool {
-    let body = start(&seen.body);
-    let has_page = [
-        "<title>Just a moment",
-        "/cdn-cgi/challenge-platform/",
-        "_cf_chl_opt",
-    ];
-    seen.header("cf-mitigated") == "challenge"
-        || (seen.status >= 400 && !is_ours(seen) && has_page.iter().any(|part| body.contains(part)))
-}
-
-fn is_of_cloudflare(seen: &Seen) -> bool {
-    seen.header("server") == "cloudflare" || !seen.header("cf-ray").is_empty()
-}
-
 fn server(seen: &Seen) -> String {
     match seen.header("server") {
         "" => "a server without a name".to_owned(),
         server => format!("the server '{server}'"),
-    }
-}
-
-/// The number of a Cloudflare error in a text: `error code: 1010`, `Error 1010`, `"error_code":1010`.
-fn cloudflare_code(text: &str) -> Option<u16> {
-    let text = text.to_ascii_lowercase();
-    text.match_indices("error").find_map(|(at, word)| {
-        let rest = text.get(at + word.len()..)?;
-        let rest = rest.strip_prefix([' ', '_']).unwrap_or(rest);
-        let rest = rest.strip_prefix("code").unwrap_or(rest);
-        let rest = rest.trim_start_matches([' ', ':', '"']);
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        let code: u16 = rest.get(..digits)?.parse().ok()?;
-        (1000..1300).contains(&code).then_some(code)
-    })
-}
-
-/// <https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors/> and
-/// <https://developers.cloudflare.com/workers/observability/errors/>.
-fn kind_of_code(code: u16) -> Kind {
-    match code {
-        1010 => Kind::BrowserIntegrityCheck,
-        1005..=1009 | 1012 | 1020 => Kind::CloudflareBlocks,
-        1015 => Kind::CloudflareRateLimit,
-        1027 => Kind::DailyLimit,
-        1102 => Kind::CpuLimit,
-        1101 => Kind::WorkerFailed,
-        _ => Kind::CloudflareError,
     }
 }
 
@@ -334,6 +269,15 @@ mod tests {
                 403,
                 vec![cloudflare, html],
                 "<h1><span>Error</span>\n<span>1010</span></h1> Access denied",
+                Kind::BrowserIntegrityCheck,
+            ),
+            (
+                403,
+                vec![
+                    ("content-type", "application/json"),
+                    ("x-content-type-options", "nosniff"),
+                ],
+                "{\"error_code\": 1010}",
                 Kind::BrowserIntegrityCheck,
             ),
             (

@@ -218,7 +218,8 @@ kinds! {
         "the free plan has 1,000 KV writes in a day; the records of later switches wait until the next day"
         "change to the paid plan before you power them on, or power them on over several days",
     FirstHash "first-hash" Warning
-        "the first request for the SHA-1 of such an object reads all of it, and the free plan has 10 ms of CPU time"
+        "the first request for the SHA-1 of such an object, unless there was one before, reads all of it, and the free plan \
+         has 10 ms of CPU time"
         "delete the object and store it with `ztp push`, which stores the SHA-1, too; or change to the paid plan",
 }
 
