@@ -82,6 +82,8 @@ test("on this machine every check is fine, and nothing is stored", async () => {
   assert.deepEqual((await admin("nodes?records=1")).json.nodes, []);
   assert.deepEqual((await admin("sites")).json.sites.filter(({ nodes }) => nodes > 0), []);
   assert.deepEqual((await admin("audit")).json.entries, []);
+  const events = await admin("events");
+  assert.deepEqual(events.status === 404 ? [] : events.json.events, []);
 });
 
 test("as text, each check is a line, and a finding has its reason and remedy", async () => {
