@@ -8,7 +8,7 @@ import { after, before, beforeEach, test } from "node:test";
 import { output } from "../../scripts/run.mjs";
 import { facts, startWorker } from "../e2e/harness.mjs";
 import { pythonWithZtpserver, startReference } from "../reference/reference.mjs";
-import { TOKEN, build, contents, proxy, scratch, write, ztp } from "./run.mjs";
+import { TOKEN, build, contents, killed, proxy, scratch, write, ztp } from "./run.mjs";
 
 const SERVER_URL = "http://ztp.lab.example:8080";
 let worker, python, plugins;
@@ -23,7 +23,7 @@ after(() => worker.stop());
 beforeEach(() => worker.reset());
 
 const url = () => String(worker.url);
-const admin = async (path) => (await worker.request("GET", `/admin${path}`, { headers: { Authorization: `Bearer ${TOKEN}` } })).json;
+const admin = async (path, server = worker) => (await server.request("GET", `/admin${path}`, { headers: { Authorization: `Bearer ${TOKEN}` } })).json;
 
 /** Runs a takeover, which must end with a status. */
 async function takeover(status, args, options = {}) {
@@ -187,7 +187,7 @@ test("a value that another node holds is named, and stops nothing else", async (
   assert.deepEqual(changes(through.requests), []);
 });
 
-test("a copy with the database, the settings that ztpserver.wsgi names, and nodes named by their MAC address are taken over", async (t) => {
+test("a copy with the database, the settings that ztpserver.wsgi names, and nodes named by their MAC address are taken over, also if it is killed", async (t) => {
   const old = await oldServer(t, { booted: ["LEAF01", "LEAF02"], identifier: "systemmac" });
   const copy = join(scratch(t), "copy");
   cpSync(old.dataRoot, copy, { recursive: true });
@@ -196,6 +196,14 @@ test("a copy with the database, the settings that ztpserver.wsgi names, and node
   sql(old.database, "INSERT INTO loopback VALUES('10.255.9.9', 'OTHER')");
   const here = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: TOKEN, ZTP_TOKENS: "default=a-token-of-the-site" }, vars: { IDENTIFIER: "systemmac" }, bundle: "bundle-clock" });
   t.after(() => here.stop());
+  // It is killed at any moment, and run again.
+  const through = await proxy(t, () => String(here.url));
+  const { kills } = await killed(["takeover", copy], { url: through.url }, through, { kills: 3, progress: () => through.bytes, total: 8_000 });
+  assert.ok(kills > 0);
+  const held = (await admin("/allocations", here)).allocations.map(({ pool, value, node }) => `${pool} ${value} ${node}`);
+  const of = (serial, ip, asn, loopback) => [`mgmt ${ip} ${macOf(serial)}`, `asn ${asn} ${macOf(serial)}`, `loopback ${loopback} ${macOf(serial)}`];
+  const expected = [...of("LEAF01", "10.0.0.1/24", "65000", "10.255.0.30"), ...of("LEAF02", "10.0.0.2/24", "65001", "10.255.0.29"), "mgmt 10.0.0.4/24 own01"];
+  assert.deepEqual(held.sort(), expected.sort());
   // The folders of the registered nodes are not named by MAC addresses: no switch has them.
   const { json } = await takeover(1, [copy, "--json", "--from", old.url, "--site", "default"], { url: String(here.url) });
   const outcomes = Object.fromEntries(json.nodes.map(({ node, outcome }) => [node, outcome]));
@@ -203,10 +211,7 @@ test("a copy with the database, the settings that ztpserver.wsgi names, and node
   const boot = `${String(here.url).replace(/\/$/, "")}/t/TOKEN/bootstrap`;
   assert.deepEqual(json.boot, { url: boot, bytes: boot.length - "TOKEN".length + 32 });
   assert.deepEqual(json.settings, { file: old.config, vars: ["[vars]", `SERVER_URL = "auto"  # the URL that was requested; ZTPServer had ${SERVER_URL}`, 'IDENTIFIER = "systemmac"'] });
-  const assigned = json.allocations.assigned.map(({ pool, value, node }) => `${pool} ${value} ${node}`);
-  const of = (serial, ip, asn, loopback) => [`mgmt ${ip} ${macOf(serial)}`, `asn ${asn} ${macOf(serial)}`, `loopback ${loopback} ${macOf(serial)}`];
-  const expected = [...of("LEAF01", "10.0.0.1/24", "65000", "10.255.0.30"), ...of("LEAF02", "10.0.0.2/24", "65001", "10.255.0.29"), "mgmt 10.0.0.4/24 own01"];
-  assert.deepEqual(assigned.sort(), expected.sort());
+  assert.deepEqual([json.stored, json.allocations.assigned, json.allocations.unchanged], [0, [], 7]);
 });
 
 test("what ztpserver 2.1.0 installs is taken over without a conflict", async () => {
