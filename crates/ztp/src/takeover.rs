@@ -27,6 +27,7 @@ use crate::cli::{ChangeArgs, Only, TakeoverArgs};
 use crate::data_root::DataRoot;
 use crate::plan::{Item, Step};
 use crate::push::{self, Push};
+use crate::report::count;
 use crate::set_aside::Wanted;
 use crate::terminal::line;
 use crate::{CLEAN, FINDINGS, Failure, display, display_path, identifier};
@@ -58,7 +59,7 @@ pub fn run(args: &TakeoverArgs, url: Option<&str>, json: bool) -> Result<u8, Fai
     let change = source.change(args);
     let mut push = Push::prepare(&change, url, json)?;
     let warnings = push.checked.validation.findings.len();
-    shown.line(&format!("no errors, warnings: {warnings}"))?;
+    shown.line(&format!("no error, {}", count(warnings, "warning")))?;
 
     shown.step("2 of 7: settings", &settings_lines(&source.settings))?;
     check_identifier(&push.api, source.identifier)?;

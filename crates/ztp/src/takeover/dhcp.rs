@@ -2,9 +2,8 @@
 
 use super::plain::Plain;
 use crate::Failure;
+use crate::doctor::{MAX_BOOT_FILE, MAX_OPTION};
 
-/// The longest value of an option, in bytes: its length is one byte (RFC 2132).
-const MAX_OPTION: usize = 255;
 /// The length of the tokens that `npm run deploy` makes, in bytes.
 const USUAL_TOKEN: usize = 32;
 const PLACEHOLDER: &str = "TOKEN";
@@ -52,16 +51,25 @@ impl BootUrl {
     /// What the operator must know of it.
     pub fn advice(&self) -> String {
         let length = self.length();
-        let fits = match length > MAX_OPTION {
-            true => "which is too long: give the server a shorter address",
-            false => "which fits",
+        let fits = if length <= MAX_BOOT_FILE {
+            format!(
+                "it fits into the boot file field ({MAX_BOOT_FILE}) and option 67 ({MAX_OPTION})"
+            )
+        } else if length <= MAX_OPTION {
+            format!(
+                "it fits into option 67 ({MAX_OPTION}), not into the boot file field ({MAX_BOOT_FILE})"
+            )
+        } else {
+            format!(
+                "it does not fit into option 67 ({MAX_OPTION}): give the server a shorter address"
+            )
         };
         match self.has_token {
             true => format!(
                 "TOKEN is the token of the site, which `npm run deploy` showed once; with one of {USUAL_TOKEN} characters \
-                 the URL has {length} bytes of the {MAX_OPTION} that DHCP allows, {fits}"
+                 the URL has {length} bytes: {fits}"
             ),
-            false => format!("it has {length} bytes of the {MAX_OPTION} that DHCP allows, {fits}"),
+            false => format!("it has {length} bytes: {fits}"),
         }
     }
 }
@@ -80,7 +88,23 @@ mod tests {
         let closed = BootUrl::new("https://ztp.example.net", true);
         assert_eq!(closed.url, "https://ztp.example.net/t/TOKEN/bootstrap");
         assert_eq!(closed.length(), 68);
-        let long = BootUrl::new(&format!("https://{}", "x".repeat(250)), false);
-        assert!(long.advice().contains("too long"), "{}", long.advice());
+        for (length, expected) in [
+            (
+                127,
+                "it fits into the boot file field (127) and option 67 (255)",
+            ),
+            (
+                128,
+                "it fits into option 67 (255), not into the boot file field (127)",
+            ),
+            (
+                256,
+                "it does not fit into option 67 (255): give the server a shorter address",
+            ),
+        ] {
+            let host = "x".repeat(length - "https:///bootstrap".len());
+            let url = BootUrl::new(&format!("https://{host}"), false);
+            assert_eq!(url.advice(), format!("it has {length} bytes: {expected}"));
+        }
     }
 }

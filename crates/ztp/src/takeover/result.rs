@@ -273,6 +273,7 @@ impl Taken<'_> {
             self.boot_url.advice()
         ));
         page.code("", self.boot_url.url.as_str());
+        page.item("Check the way to it as a switch goes it: `ztp doctor URL`.");
         page.item("Then stop the ZTPServer: as long as it answers, it allocates values of the same pools.");
     }
 
