@@ -17,6 +17,8 @@ import { becomeGenerator, cpuMicroseconds, memory, resetPeak, startReference, st
 
 const FULL = { boots: { rounds: 16, seconds: 1 }, kinds: { rounds: 12, seconds: 0.25 }, images: 5 };
 const SHORT = { boots: { rounds: 3, seconds: 0.5 }, kinds: { rounds: 2, seconds: 0.15 }, images: 1 };
+/** A server rests when it uses no more CPU time than this in this time. */
+const REST = { microseconds: 15_000, milliseconds: 300 };
 const flags = process.argv.slice(2);
 if (flags.some((flag) => !["--short", "--write"].includes(flag))) fail("usage: npm run bench [-- --short] [--write]");
 if (process.platform !== "linux") fail("the bench reads CPU and memory from /proc, which only Linux has");
@@ -100,11 +102,22 @@ async function sample(servers, rounds, measure) {
   return samples;
 }
 
-/** Requests per second, and CPU microseconds of each. */
+/** Waits until a server has done what follows after its responses. */
+async function rest(pid) {
+  let used = Infinity;
+  while (used > REST.microseconds) {
+    const before = cpuMicroseconds(pid);
+    await new Promise((resolve) => setTimeout(resolve, REST.milliseconds));
+    used = cpuMicroseconds(pid) - before;
+  }
+}
+
+/** Requests per second, and CPU microseconds of each, with what follows after the responses. */
 function measureLoad(servers, each, { rounds, seconds }) {
   return sample(servers, rounds, async (server) => {
     const before = cpuMicroseconds(server.pid);
     const { count, perSecond } = await drive(server.port, each, seconds);
+    await rest(server.pid);
     const cpu = (cpuMicroseconds(server.pid) - before) / count;
     // A large heap costs time when it is collected.
     const old = server.storesPort ? [`/kv/nodes/${NEW}`, "/r2/history/"] : [];

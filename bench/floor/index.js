@@ -34,50 +34,87 @@ export class ResourcePool {
   }
 }
 
-/** Unused: switches do not call it. */
-export class Site {}
-
-/** Commits records of a node, and copies them to KV in its alarm. */
-export class Node {
-  constructor(context, env) {
-    Object.assign(this, { storage: context.storage, env, pending: [] });
+/** Stores what the objects of nodes report. */
+export class Site {
+  constructor({ storage: { sql } }) {
+    sql.exec(`CREATE TABLE IF NOT EXISTS node (node TEXT PRIMARY KEY, contents TEXT);
+      CREATE TABLE IF NOT EXISTS event (number INTEGER PRIMARY KEY AUTOINCREMENT, node TEXT, contents TEXT)`);
+    this.sql = sql;
   }
 
   async fetch(request) {
-    const { commit } = await request.json();
-    if (!commit) return Response.json({ revision: 0, copies: {} });
-    const { sql } = this.storage;
-    sql.exec(`CREATE TABLE IF NOT EXISTS state (part INTEGER PRIMARY KEY, text TEXT);
-      CREATE TABLE IF NOT EXISTS event (number INTEGER PRIMARY KEY AUTOINCREMENT, json TEXT)`);
-    sql.exec("INSERT INTO event (json) VALUES (?)", JSON.stringify({ time: Date.now() }));
+    const { node, events } = await request.json();
+    this.sql.exec("INSERT OR REPLACE INTO node VALUES (?, ?)", node, JSON.stringify(events.at(-1)));
+    for (const event of events) this.sql.exec("INSERT INTO event (node, contents) VALUES (?, ?)", node, JSON.stringify(event));
+    return Response.json({});
+  }
+}
+
+/** The time in which the object of a node collects what its alarm copies and reports, in milliseconds. */
+const PAUSE_MS = 200;
+
+/** Commits records of a node. Its alarm copies them to KV, and reports the events to the object of the site. */
+export class Node {
+  constructor(context, env) {
+    Object.assign(this, { context, storage: context.storage, env, pending: [], events: [], saved: 0 });
+  }
+
+  async fetch(request) {
+    const { id, commit } = await request.json();
+    this.id = id;
+    this.events.push({ time: Date.now() });
+    if (!commit) {
+      if (!this.alarmIsSet) this.context.waitUntil(scheduler.wait(PAUSE_MS / 2).then(() => this.wake(PAUSE_MS / 2)));
+      return Response.json({ revision: 0, copies: {} });
+    }
     this.pending.push(...commit);
     this.save();
-    await this.storage.setAlarm(Date.now());
+    await this.wake(PAUSE_MS);
     return Response.json({});
   }
 
+  async wake(pause) {
+    if (this.alarmIsSet) return;
+    this.alarmIsSet = true;
+    await this.storage.setAlarm(Date.now() + pause);
+  }
+
   save() {
+    const { sql } = this.storage;
+    sql.exec(`CREATE TABLE IF NOT EXISTS state (part INTEGER PRIMARY KEY, text TEXT);
+      CREATE TABLE IF NOT EXISTS event (number INTEGER PRIMARY KEY AUTOINCREMENT, json TEXT)`);
     const text = JSON.stringify(this.pending);
-    this.storage.sql.exec("INSERT INTO state VALUES (0, ?) ON CONFLICT (part) DO UPDATE SET text = excluded.text", text);
+    sql.exec("INSERT INTO state VALUES (0, ?) ON CONFLICT (part) DO UPDATE SET text = excluded.text", text);
+    for (const event of this.events.slice(this.saved)) sql.exec("INSERT INTO event (json) VALUES (?)", JSON.stringify(event));
+    this.saved = this.events.length;
   }
 
   async alarm() {
-    const pending = this.pending.splice(0);
+    this.alarmIsSet = false;
+    this.save();
+    const [pending, events] = [this.pending.splice(0), this.events.splice(0)];
+    this.saved = 0;
     const copy = async ({ key, text, version }) => {
       const value = version ? (await this.env.ZTP_FILES.get(version)).body : text;
       await this.env.ZTP_DATA.put(key, value);
     };
-    await Promise.all(pending.map(copy));
+    const report = async () => {
+      if (events.length === 0) return;
+      const site = this.env.ZTP_SITES.get(this.env.ZTP_SITES.idFromName("default"));
+      const body = JSON.stringify({ node: this.id, events });
+      await (await site.fetch("http://object/", { method: "POST", body })).json();
+    };
+    await Promise.all([report(), ...pending.map(copy)]);
     console.log(JSON.stringify({ object: "node", kv_writes: pending.length }));
     this.save();
-    await this.storage.setAlarm(Date.now() + 600_000);
+    if (pending.length > 0) await this.storage.setAlarm(Date.now() + 600_000);
   }
 }
 
 /** A call of the object of a node: it returns its copies, or commits records. */
 async function node(env, id, commit) {
   const stub = env.ZTP_NODES.get(env.ZTP_NODES.idFromName(id));
-  return (await stub.fetch("http://object/", { method: "POST", body: JSON.stringify({ commit }) })).json();
+  return (await stub.fetch("http://object/", { method: "POST", body: JSON.stringify({ id, commit }) })).json();
 }
 
 /** The Worker's response but for its body, and a log line like the Worker's. */

@@ -53,6 +53,9 @@ use protocol::{
     Timeline,
 };
 
+/// The pause between a commit, or the first event that is not reported, and the alarm, in milliseconds: one alarm copies
+/// and reports all that a boot leaves in this time.
+const PAUSE_MS: u64 = 200;
 /// The pause before a retry of an alarm that could not read its own state, in milliseconds.
 const ALARM_RETRY_MS: u64 = 5_000;
 /// The timeout of an alarm's use of KV and R2, in milliseconds. No alarm begins before the last
@@ -159,14 +162,12 @@ impl Inner {
                     Some(notes) => self.read(&request.node, &records, *notes)?,
                     None => Default::default(),
                 };
-                let mut state = self.fresh()?;
-                state.copies.retain(|record, _| records.contains(record));
-                Ok(Reply::State(state, told))
+                Ok(Reply::State(self.fresh_of(&records)?, told))
             }
             Command::Commit(commit) => {
                 let reply = self.commit(&request.node, commit)?;
                 if matches!(reply, Reply::Committed) {
-                    self.wake(now()).await?;
+                    self.wake_within(PAUSE_MS).await?;
                 }
                 Ok(reply)
             }
@@ -238,13 +239,24 @@ impl Inner {
 
     /// The state without copies that are not needed any more.
     fn fresh(&self) -> worker::Result<State> {
+        self.fresh_of(&Record::ALL)
+    }
+
+    /// As [`Inner::fresh`], with the copies of these records only.
+    fn fresh_of(&self, records: &[Record]) -> worker::Result<State> {
         let now = now();
         let stored = self.stored()?;
-        let mut state = stored.as_ref().map(|stored| stored.state.clone());
-        if let Some(state) = &mut state {
-            state.copies.retain(|_, copy| copy.written.is_fresh(now));
-        }
-        Ok(state.unwrap_or_default())
+        let Some(Stored { state, .. }) = stored.as_ref() else {
+            return Ok(State::default());
+        };
+        let copies = state.copies.iter();
+        let copies = copies
+            .filter(|(record, copy)| records.contains(record) && copy.written.is_fresh(now))
+            .map(|(record, copy)| (*record, copy.clone()));
+        Ok(State {
+            revision: state.revision,
+            copies: copies.collect(),
+        })
     }
 
     /// Writes a commit, unless it depends on another revision or comes from another site.
@@ -404,14 +416,23 @@ impl Inner {
             Some(stored) => stored.journal.node.clone(),
             None => return Ok(None),
         };
-        join(self.copy_all(&node), self.report(&node, alarm))
-            .await
-            .0?;
+        let (state, is_reported) = join(self.copy_all(&node), self.report(&node, alarm)).await;
+        let state = state?;
+        if (state || is_reported)
+            && let Some(stored) = self.stored()?.as_ref()
+        {
+            let batch = Batch {
+                state,
+                ..Batch::default()
+            };
+            self.database.write(stored, batch)?;
+        }
         self.next_alarm()
     }
 
-    /// Copies what is due to KV, and drops what has expired.
-    async fn copy_all(&self, node: &str) -> worker::Result<()> {
+    /// Copies what is due to KV, and drops what has expired. Whether that has changed the state, which is not written
+    /// yet.
+    async fn copy_all(&self, node: &str) -> worker::Result<bool> {
         let now_ms = now();
         let is_due =
             |copy: &RecordCopy| copy.written.is_pending() || !copy.written.is_fresh(now_ms);
@@ -421,7 +442,7 @@ impl Inner {
                 || stored.forgotten > 0
         };
         if !self.stored()?.as_ref().is_some_and(has_work) {
-            return Ok(());
+            return Ok(false);
         }
         let id: NodeId = node
             .parse()
@@ -457,13 +478,8 @@ impl Inner {
         let state = self.fresh()?;
         if let Some(stored) = self.stored()?.as_mut() {
             stored.state = state;
-            let batch = Batch {
-                state: true,
-                ..Batch::default()
-            };
-            self.database.write(stored, batch)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The time at which something is due.
@@ -656,6 +672,23 @@ impl Inner {
         match self.alarm.get() {
             Some(alarm) if alarm <= next => Ok(()),
             _ => self.wake(next).await,
+        }
+    }
+
+    /// Whether the alarm rings within a time in milliseconds.
+    fn rings_within(&self, pause: u64) -> bool {
+        let now = now();
+        self.alarm
+            .get()
+            .is_some_and(|alarm| (now..=now + pause).contains(&alarm))
+    }
+
+    /// Schedules the alarm, unless it rings within this time in milliseconds, or its handler runs, which schedules the
+    /// next one.
+    async fn wake_within(&self, pause: u64) -> worker::Result<()> {
+        match self.is_in_alarm.get() || self.rings_within(pause) {
+            true => Ok(()),
+            false => self.wake(now() + pause).await,
         }
     }
 

@@ -390,7 +390,10 @@ test("switches that have only fetched the client script lose their rows before a
 test("a site has an event for each of its numbers, the newest 50,000", async () => {
   const events = (from, to) => Array.from({ length: to - from }, (_, at) => [from + at, "facts-posted", 1_000_000 + from + at]);
   for (let from = 1; from <= 50_001; from += 5_000) await report("berlin", "SN1", from + 4_999, rowOf("booting"), events(from, Math.min(from + 5_000, 50_002)));
-  assert.deepEqual((await admin("/events?site=berlin&after=0&limit=1")).json.events.map(({ n }) => n), [2]);
+  const first = async () => (await admin("/events?site=berlin&after=0&limit=1")).json.events[0].n;
+  // The alarm after the report deletes the oldest one.
+  for (let tries = 0; tries < 80 && (await first()) === 1; tries += 1) await sleep(100);
+  assert.equal(await first(), 2);
   // The deleted one is not stored again, also after the oldest event was taken back.
   await report("berlin", "SN1", 1, rowOf("booting"), events(1, 2), [2, 3]);
   assert.equal((await admin("/events?site=berlin")).json.last, 50_001);

@@ -40,6 +40,8 @@ Examples:
   ztp push .                                   store what differs
   ztp pull . --nodes                           fetch the backed-up configurations
   ztp check-list tonight.csv                   which of these switches will boot, and why not
+  ztp doctor https://ztp.example.net/t/TOKEN/bootstrap
+                                               what keeps a switch from booting from this URL
 
 The server is that of --url, else of ZTP_URL, else of the last `ztp login`. The token is that of
 ZTP_TOKEN, or the service token of Cloudflare Access in CF_ACCESS_CLIENT_ID and
@@ -73,6 +75,9 @@ pub enum Command {
         #[arg(long, value_parser = site_name)]
         site: Option<String>,
     },
+    /// Send the requests of a switch to a server, and tell why they would fail
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(DoctorArgs),
     /// List the nodes
     Nodes {
         /// Only nodes of this site
@@ -362,6 +367,31 @@ known. Neighbors are written INTERFACE=DEVICE:PORT, separated by blanks or semic
   serial,model,neighbors
   JPE14080457,DCS-7050TX-64-F,Ethernet1=spine1:Ethernet7 Ethernet2=spine2:Ethernet7
 A switch without neighbors in the list is one that is connected to nothing.";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  ztp doctor https://ztp.example.net/t/TOKEN/bootstrap
+  ztp doctor - < url                           other users of this machine do not see the token
+
+Run it where the switches are, because firewalls and proxies differ. It changes nothing on the
+server, and uses no proxy. With an admin token, it also tells which limits of the free plan the
+stored content will meet. It never prints the token of a site.
+
+Exit status: 0 everything is fine; 1 a warning or a problem; 2 the URL is not valid.";
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// The URL of DHCP option 67, https://HOST/t/TOKEN/bootstrap, or the start of it; - reads it from standard
+    /// input
+    #[arg(value_name = "URL")]
+    pub target: String,
+    /// Trust the authorities of this PEM file instead of the public ones: for a proxy of your own
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// The timeout of a connection, and of each part of a response, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub timeout: u64,
+}
 
 const ASSIGN_EXAMPLES: &str = "\
 Examples:

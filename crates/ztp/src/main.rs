@@ -9,6 +9,7 @@ mod cli;
 mod data_root;
 mod diff;
 mod digest;
+mod doctor;
 mod explain;
 mod fleet;
 mod parallel;
@@ -152,6 +153,7 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
                 .map(|(name, value)| (*name, value.as_deref()));
             fleet::log(&api()?, &filter, json)
         }
+        Command::Doctor(args) => doctor::run(&args, json),
         Command::Undo { number } => fleet::undo(&api()?, number, json),
         Command::Login { access } => servers::login(url, access),
         Command::Logout => servers::logout(url),

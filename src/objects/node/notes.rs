@@ -12,11 +12,10 @@ use ztp_core::event::{Arrival, Event, Logged, Report};
 use ztp_core::key::Record;
 use ztp_core::node::Known;
 
-use super::Inner;
 use super::database::{Batch, Stored};
 use super::journal::{Before, Journal};
 use super::protocol::{Notes, Owner, Reported, State, Ticket, Told};
-use crate::storage::now;
+use super::{Inner, PAUSE_MS};
 
 /// The time for which the event of a read is in memory only, in milliseconds: others are written with it.
 const SAVE_AFTER_MS: u64 = 100;
@@ -245,8 +244,8 @@ impl Inner {
         }
         let number = journal.add(&logged)?;
         self.before.take();
+        self.outbox.expect(logged.time);
         self.unsaved.borrow_mut().push((number, logged));
-        self.outbox.expect(now());
         Some(number)
     }
 
@@ -339,7 +338,8 @@ impl Inner {
 
     /// Writes the events after the reply, and schedules the alarm that reports them.
     pub(super) fn save_later(self: &Rc<Self>) {
-        if self.is_saving.replace(true) {
+        // The alarm writes them, too.
+        if self.rings_within(PAUSE_MS) || self.is_saving.replace(true) {
             return;
         }
         let inner = Rc::clone(self);

@@ -11,16 +11,14 @@ use std::time::Duration;
 use futures_util::future::{Either, FutureExt, join_all, select};
 use worker::{Delay, console_warn};
 
-use super::Inner;
 use super::database::Batch;
 use super::journal::Journal;
+use super::{Inner, PAUSE_MS};
 use crate::error::Error;
 use crate::objects::call::MAX_CALL_MS;
 use crate::objects::site::protocol::Report;
 use crate::storage::{Storage, now};
 
-/// The pause between the first event that is not reported and the report, in milliseconds: it has the next ones, too.
-const PAUSE_MS: u64 = 200;
 /// The least time between two reports, in milliseconds.
 const MIN_BETWEEN_MS: u64 = 500;
 /// The longest time for which an alarm waits for a report, in milliseconds.
@@ -46,10 +44,10 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// There is an event to report.
-    pub fn expect(&self, now: u64) {
-        let is_due = |due: &u64| *due > now || self.failures.get() > 0;
-        let next = (now + PAUSE_MS).max(self.last.get() + MIN_BETWEEN_MS);
+    /// There is an event of this time to report, in milliseconds since 1970.
+    pub fn expect(&self, time: u64) {
+        let is_due = |due: &u64| *due > time || self.failures.get() > 0;
+        let next = (time + PAUSE_MS).max(self.last.get() + MIN_BETWEEN_MS);
         let due = self.due.get().filter(is_due);
         self.due.set(due.or(Some(next)));
     }
@@ -72,8 +70,9 @@ impl Outbox {
 }
 
 impl Inner {
-    /// Reports what is not reported, if that is due at the time for which the alarm was set.
-    pub(super) async fn report(self: &Rc<Self>, node: &str, alarm: u64) {
+    /// Reports what is not reported, if that is due at the time for which the alarm was set. Whether the journal has
+    /// changed, which is not written yet.
+    pub(super) async fn report(self: &Rc<Self>, node: &str, alarm: u64) -> bool {
         let outbox = &self.outbox;
         let is_early = outbox.due.get().is_some_and(|due| due > alarm.max(now()));
         let has_news = match self.stored() {
@@ -83,7 +82,7 @@ impl Inner {
             Err(_) => false,
         };
         if !has_news || is_early || outbox.is_sending.replace(true) {
-            return;
+            return false;
         }
         let inner = Rc::clone(self);
         let node = node.to_owned();
@@ -102,15 +101,19 @@ impl Inner {
             }
         };
         let wait = Delay::from(Duration::from_millis(MAX_WAIT_MS));
-        if let Either::Right((_, sending)) = select(sending.boxed_local(), wait).await {
+        let sent = select(sending.boxed_local(), wait).await;
+        let is_done = matches!(sent, Either::Left(_));
+        if let Either::Right((_, sending)) = sent {
             let inner = Rc::clone(self);
             self.object.wait_until(async move {
                 sending.await;
-                if let Err(cause) = inner.arm().await {
-                    console_warn!("scheduling the alarm of a node: {cause}");
+                let written = inner.write_journal();
+                if let Err(cause) = written.and(inner.arm().await) {
+                    console_warn!("after a report of a node: {cause}");
                 }
             });
         }
+        is_done
     }
 
     async fn send_reports(&self, node: &str) -> Result<(), Error> {
@@ -160,11 +163,6 @@ impl Inner {
                     }
                 });
             });
-            let written = self.stored().and_then(|stored| match stored.as_ref() {
-                Some(stored) => self.database.write(stored, Batch::default()),
-                None => Ok(()),
-            });
-            written.map_err(failed)?;
             home?;
             match failure {
                 Some(failure) => return Err(failure),
@@ -219,6 +217,14 @@ impl Inner {
 
     fn journal(&self) -> worker::Result<Option<Journal>> {
         Ok(self.stored()?.as_ref().map(|stored| stored.journal.clone()))
+    }
+
+    /// Writes the journal with nothing else.
+    pub(super) fn write_journal(&self) -> worker::Result<()> {
+        match self.stored()?.as_ref() {
+            Some(stored) => self.database.write(stored, Batch::default()),
+            None => Ok(()),
+        }
     }
 
     fn update_journal(&self, update: impl FnOnce(&mut Journal)) {

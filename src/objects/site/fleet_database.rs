@@ -10,7 +10,9 @@ use worker::{SqlStorage, SqlStorageValue};
 use ztp_core::boot::State;
 use ztp_core::fleet::{Counts, Place, Sort, rank};
 
-use super::protocol::{EventQuery, NodeQuery, Placed, Reply, SentReport, SiteCounts, SiteEvent};
+use super::protocol::{
+    EventQuery, NodeQuery, Placed, Reply, SentEvent, SentReport, SiteCounts, SiteEvent,
+};
 
 /// Maximum number of nodes of a site. Of more, those that have only fetched the client script lose their rows first,
 /// as a request with any name makes one; then those that have waited for the longest time, and then those whose last
@@ -20,6 +22,8 @@ pub const MAX_SITE_NODES: u64 = if cfg!(feature = "panics") { 20 } else { 20_000
 pub const MAX_SITE_EVENTS: u64 = 50_000;
 /// Maximum number of sites with counts. Of more, those whose counts are the oldest are deleted.
 pub const MAX_SITES: u64 = if cfg!(feature = "panics") { 20 } else { 2_000 };
+/// Maximum number of events in a statement, which has at most 100 values.
+const EVENTS_AT_ONCE: usize = 25;
 /// How long the number of the last report of a removed node is kept, in milliseconds: a late report does not add the
 /// row again.
 const REMOVED_MS: u64 = 24 * 60 * 60 * 1000;
@@ -61,6 +65,8 @@ pub struct FleetDatabase {
     exists: Cell<bool>,
     /// Whether this instance has created the tables that were missing.
     is_complete: Cell<bool>,
+    /// [`FleetDatabase::deleted_to`], once read.
+    deleted_to: Cell<Option<Option<u64>>>,
 }
 
 /// A row of a result: the columns that a statement selects.
@@ -105,6 +111,7 @@ impl FleetDatabase {
             sql,
             exists: Cell::new(false),
             is_complete: Cell::new(false),
+            deleted_to: Cell::new(None),
         }
     }
 
@@ -229,33 +236,51 @@ impl FleetDatabase {
             let values = vec![report.node.as_str().into(), (number as f64).into()];
             self.sql.exec(delete, values)?;
         }
-        if report.events.is_empty() {
-            return Ok(());
-        }
         // Of the events up to this time, some were deleted by age: a late one may be one of them.
-        let deleted_to = self.item(DELETED_TO)?;
-        let deleted_to = deleted_to.and_then(|time| time.parse::<u64>().ok());
-        let insert =
-            "INSERT OR IGNORE INTO event (node, of_node, time, contents) VALUES (?, ?, ?, ?)";
-        let events = report.events.iter();
-        for event in events.filter(|event| deleted_to.is_none_or(|time| event.time > time)) {
-            let values = vec![
-                report.node.as_str().into(),
-                (event.number as f64).into(),
-                (event.time as f64).into(),
-                event.contents.as_str().into(),
-            ];
-            self.sql.exec(insert, values)?;
+        let deleted_to = self.deleted_to()?;
+        let is_kept = |event: &&SentEvent| deleted_to.is_none_or(|time| event.time > time);
+        let events: Vec<&SentEvent> = report.events.iter().filter(is_kept).collect();
+        for events in events.chunks(EVENTS_AT_ONCE) {
+            let places = vec!["(?, ?, ?, ?)"; events.len()].join(", ");
+            let insert = format!(
+                "INSERT OR IGNORE INTO event (node, of_node, time, contents) VALUES {places}"
+            );
+            let values = events.iter().flat_map(|event| {
+                [
+                    report.node.as_str().into(),
+                    (event.number as f64).into(),
+                    (event.time as f64).into(),
+                    event.contents.as_str().into(),
+                ]
+            });
+            self.sql.exec(&insert, values.collect::<Vec<_>>())?;
         }
+        Ok(())
+    }
+
+    /// The time up to which events were deleted by age, in milliseconds since 1970, if some were.
+    fn deleted_to(&self) -> worker::Result<Option<u64>> {
+        if self.deleted_to.get().is_none() {
+            let deleted_to = self.item(DELETED_TO)?;
+            let deleted_to = deleted_to.and_then(|time| time.parse().ok());
+            self.deleted_to.set(Some(deleted_to));
+        }
+        Ok(self.deleted_to.get().flatten())
+    }
+
+    /// Deletes events that are too many.
+    fn trim_events(&self) -> worker::Result<()> {
         let old = "WHERE number <= (SELECT max(number) FROM event) - ?";
         let kept = || vec![(MAX_SITE_EVENTS as f64).into()];
         let select =
             format!("SELECT count(*) AS number, coalesce(max(time), 0) AS time FROM event {old}");
         let found = self.rows(&select, kept())?;
         if let Some(found) = found.first().filter(|found| found.number > 0.0) {
+            let deleted_to = self.deleted_to()?;
             let time = (found.time as u64).max(deleted_to.unwrap_or(0));
             if deleted_to != Some(time) {
                 self.set_item(DELETED_TO, &time.to_string())?;
+                self.deleted_to.set(Some(Some(time)));
             }
             self.sql.exec(&format!("DELETE FROM event {old}"), kept())?;
         }
@@ -275,11 +300,12 @@ impl FleetDatabase {
             .is_empty())
     }
 
-    /// Deletes rows that are too many, and the numbers of nodes that were removed long ago.
+    /// Deletes rows and events that are too many, and the numbers of nodes that were removed long ago.
     pub fn trim(&self, now: u64) -> worker::Result<()> {
         if !self.is_complete.replace(true) {
             self.sql.exec(TABLES, None)?;
         }
+        self.trim_events()?;
         let removed = "DELETE FROM node WHERE state IS NULL AND last < ?";
         let before = now.saturating_sub(REMOVED_MS) as f64;
         self.sql.exec(removed, vec![before.into()])?;
