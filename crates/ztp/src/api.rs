@@ -548,7 +548,7 @@ fn retry_with<T>(
 }
 
 /// The scale of all delays.
-fn wait_scale() -> Result<f64, Failure> {
+pub fn wait_scale() -> Result<f64, Failure> {
     let scale = std::env::var(WAIT_SCALE).unwrap_or_else(|_| "1".to_owned());
     let valid = scale
         .parse()

@@ -60,6 +60,9 @@ pub enum Command {
     /// Store new and changed files on the server
     #[command(after_help = PUSH_EXAMPLES)]
     Push(PushArgs),
+    /// Take over a ZTPServer: its settings, content, pools and what it has allocated
+    #[command(after_help = TAKEOVER_EXAMPLES)]
+    Takeover(TakeoverArgs),
     /// Show the changes that a push would make, as differences of texts; exit status 1 if there are any
     #[command(after_help = "Example:\n  ztp diff . --only definitions")]
     Diff(ChangeArgs),
@@ -315,6 +318,12 @@ pub struct ChangeArgs {
     /// validate.toml in DIR allows some for good
     #[arg(long, value_name = "KIND", value_parser = allow::kind)]
     pub allow: Vec<FindingKind>,
+    /// Files that are not in DIR, each with its key
+    #[arg(skip)]
+    pub added: Vec<(String, PathBuf)>,
+    /// The server that DIR comes from, for the check: see validate
+    #[arg(skip)]
+    pub old_server: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -327,6 +336,44 @@ pub struct PushArgs {
     /// List unchanged files, too
     #[arg(long, short)]
     pub verbose: bool,
+}
+
+const TAKEOVER_EXAMPLES: &str = "\
+Examples:
+  ztp takeover /usr/share/ztpserver --dry-run  show each step, store nothing
+  ztp takeover /usr/share/ztpserver --report takeover.md
+  ztp takeover /usr/share/ztpserver --from http://ztpserver:8080
+                                               and compare the definitions that both servers have
+
+It changes nothing in DIR and on the ZTPServer. Like a push, it stops at errors. Run it again after an
+interruption, or after a correction: it stores only the rest.";
+
+#[derive(Debug, Args)]
+pub struct TakeoverArgs {
+    /// The data_root of the ZTPServer, or a copy of it
+    pub dir: PathBuf,
+    /// The settings of the ZTPServer [default: ztpserver.conf in DIR, else the file that ztpserver.wsgi
+    /// in DIR names, else that of /etc/ztpserver if DIR is its data_root]
+    #[arg(long, value_name = "FILE")]
+    pub conf: Option<PathBuf>,
+    /// The database of the plugin sqlite [default: the one that the plugin names]
+    #[arg(long, value_name = "FILE")]
+    pub database: Option<PathBuf>,
+    /// The URL of the ZTPServer: compare the definitions that both servers have for each node of DIR
+    #[arg(long, value_name = "URL")]
+    pub from: Option<String>,
+    /// The site of all nodes without a file nodes/ID/site: see validate
+    #[arg(long, value_parser = site_name)]
+    pub site: Option<String>,
+    /// Show each step, and store nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write the final page to a file, as Markdown
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Allow findings of this kind, as `ztp kinds` names it; may be given many times
+    #[arg(long, value_name = "KIND", value_parser = allow::kind)]
+    pub allow: Vec<FindingKind>,
 }
 
 const PULL_EXAMPLES: &str = "\

@@ -94,6 +94,23 @@ impl DataRoot {
         Ok(root)
     }
 
+    /// Adds files that are not in the folder, each with its key.
+    ///
+    /// # Errors
+    /// One cannot be read.
+    pub fn add_files(&mut self, added: &[(String, PathBuf)]) -> Result<(), Failure> {
+        for (key, path) in added {
+            let metadata = std::fs::metadata(path).map_err(|error| {
+                Failure::new(format!("cannot read {}: {error}", display_path(path)))
+            })?;
+            if let Ok(kind) = ContentKind::of(key) {
+                let (path, size) = (path.clone(), metadata.len());
+                self.files.insert(key.clone(), File { kind, path, size });
+            }
+        }
+        Ok(())
+    }
+
     pub fn has_server_conf(&self) -> bool {
         self.others.contains_key(SERVER_CONF)
     }
@@ -248,7 +265,9 @@ impl Contents for DataRoot {
             SERVER_CONF => MAX_SERVER_CONF_BYTES,
             _ => Store::Kv.max_value_bytes(),
         };
-        regular::read(&self.path.join(key), limit).map_err(|error| error.to_string())
+        let file = self.files.get(key).map(|file| file.path.clone());
+        let path = file.unwrap_or_else(|| self.path.join(key));
+        regular::read(&path, limit).map_err(|error| error.to_string())
     }
 
     fn elsewhere(&self, key: &str) -> Elsewhere {

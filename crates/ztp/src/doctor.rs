@@ -33,6 +33,7 @@ use kind::{Kind, Level};
 use network::Trust;
 use requests::Requests;
 use target::Target;
+pub use target::{MAX_BOOT_FILE, MAX_OPTION};
 
 /// The largest standard input, in bytes.
 const MAX_URL_BYTES: u64 = 16 << 10;

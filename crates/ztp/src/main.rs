@@ -22,6 +22,7 @@ mod report;
 mod seen;
 mod servers;
 mod set_aside;
+mod takeover;
 mod terminal;
 mod validate;
 
@@ -117,6 +118,7 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
         }
         Command::Explain(args) => explain::run(&args, url, json),
         Command::Push(args) => push::run(&args, url, json),
+        Command::Takeover(args) => takeover::run(&args, url, json),
         Command::Diff(args) => diff::run(&args, url, json),
         Command::Pull(args) => pull::run(&args, api()?, json),
         Command::CheckList { file, site } => check_list::run(&file, site.as_deref(), url, json),

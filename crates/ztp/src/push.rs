@@ -47,12 +47,7 @@ pub fn run(args: &PushArgs, url: Option<&str>, json: bool) -> Result<u8, Failure
     match args.dry_run {
         true if !json => display("dry run: nothing is stored\n")?,
         true => {}
-        false => {
-            let done = push.store(&mut report);
-            // Also after a failure: it is what a next push compares with.
-            push.seen.save()?;
-            done?;
-        }
+        false => report = push.carry_out()?,
     }
     let clean = push.plan.count(Step::Conflict) == 0 && report.problems.is_empty();
     let (stored, deleted) = (report.stored, report.deleted);
@@ -84,6 +79,7 @@ pub fn run(args: &PushArgs, url: Option<&str>, json: bool) -> Result<u8, Failure
 pub struct Push<'a> {
     args: &'a ChangeArgs,
     pub root: DataRoot,
+    pub checked: Checked,
     pub api: Api,
     pub plan: Plan,
     seen: Seen,
@@ -105,6 +101,7 @@ impl Checks<'_> {
     fn run(&self, list: Option<&BTreeMap<String, Stored>>) -> Result<(DataRoot, Checked), Failure> {
         let args = self.args;
         let mut root = DataRoot::scan(&args.dir)?;
+        root.add_files(&args.added)?;
         let identifier = identifier(args.identifier, &root)?;
         root.stored = list.map(|list| {
             let is_pruned = |stored: &&Stored| {
@@ -124,7 +121,8 @@ impl Checks<'_> {
             own_client: client.is_some() && !sha1.is_some_and(stock::is_client),
         };
         root.set_aside(identifier, &wanted);
-        let mut checked = validate(&root, identifier, args.site.as_deref(), None, &self.allow);
+        let (site, old_server) = (args.site.as_deref(), args.old_server.as_deref());
+        let mut checked = validate(&root, identifier, site, old_server, &self.allow);
         let is_selected = |finding: &Finding| args.only.includes(&finding.key);
         checked.validation.findings.retain(is_selected);
         checked.allowed.retain(is_selected);
@@ -158,12 +156,12 @@ fn overrides(checked: &Checked) -> BTreeMap<String, BTreeSet<&'static str>> {
 
 /// The result of a push.
 #[derive(Default)]
-struct Report {
-    stored: usize,
-    bytes: u64,
-    deleted: usize,
+pub struct Report {
+    pub stored: usize,
+    pub bytes: u64,
+    pub deleted: usize,
     /// The keys that are not stored: `{"key", "error", "diff"?, "findings"?}`.
-    problems: Vec<Json>,
+    pub problems: Vec<Json>,
 }
 
 impl<'a> Push<'a> {
@@ -204,6 +202,7 @@ impl<'a> Push<'a> {
             list,
             plan: Plan::default(),
             overrides: overrides(&checked),
+            checked,
             root,
             api,
         };
@@ -347,6 +346,18 @@ impl<'a> Push<'a> {
         };
         let found = changed.into_iter().map(of);
         Ok(found.filter(|(_, nodes)| !nodes.is_empty()).collect())
+    }
+
+    /// Carries out the plan, and remembers what is stored.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub fn carry_out(&mut self) -> Result<Report, Failure> {
+        let mut report = Report::default();
+        let done = self.store(&mut report);
+        // Also after a failure: it is what a next push compares with.
+        self.seen.save()?;
+        done.map(|()| report)
     }
 
     /// Carries out the plan: content before the values that name it, deletions last.
@@ -557,7 +568,8 @@ fn is_large(item: &Item) -> bool {
     item.size >= Some(MIN_UPLOAD_BYTES) && store_of(&item.key) == Store::R2
 }
 
-fn display_problem(problem: &Json) -> String {
+/// Why a key is not stored, for people.
+pub fn display_problem(problem: &Json) -> String {
     let diff = problem["diff"].as_str().unwrap_or_default();
     format!("{}\n{diff}{}", text(&problem["error"]), findings(problem))
 }

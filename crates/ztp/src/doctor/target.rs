@@ -8,9 +8,9 @@ use super::check::Check;
 use super::kind::Kind;
 
 /// The largest DHCP option, in bytes (RFC 2132).
-const MAX_OPTION: usize = 255;
+pub const MAX_OPTION: usize = 255;
 /// The largest name in the boot file field of BOOTP, in bytes: 128 with the final zero (RFC 2131, section 2).
-const MAX_BOOT_FILE: usize = 127;
+pub const MAX_BOOT_FILE: usize = 127;
 
 /// The URL of a server, and what it is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
