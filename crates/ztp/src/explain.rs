@@ -13,12 +13,12 @@ use ztp_core::node::{Identifier, MAX_FACTS, NodeFacts, NodeId, Post};
 use ztp_core::path;
 use ztp_core::pattern::Pattern;
 use ztp_core::plugin::{Call, PLUGINS};
-use ztp_core::pool::Pool;
+use ztp_core::pool::{Holder, Pool};
 
 use crate::api;
 use crate::cli::ExplainArgs;
 use crate::data_root::DataRoot;
-use crate::fleet::{entries, text};
+use crate::fleet::{entries, pool_of, text};
 use crate::servers::connect;
 use crate::terminal::line;
 use crate::{CLEAN, FINDINGS, Failure, display, display_path, identifier, regular};
@@ -128,7 +128,7 @@ fn from_server(explanation: &Json, error: Option<&Json>) -> String {
         } else {
             "would get"
         };
-        let (name, value) = (text(&pool["pool"]), text(&pool["value"]));
+        let (name, value) = (pool_of(pool), text(&pool["value"]));
         let _ = writeln!(out, "pool {name}: it {held} {value}");
     }
     for warning in entries(explanation, "warnings") {
@@ -335,11 +335,21 @@ impl Explanation<'_> {
                 "the definition calls {call}, and this plugin does not exist here: use allocate"
             )));
         }
+        let value_name = call
+            .value_name()
+            .map_err(|error| Refused(format!("the definition calls {call}, and {error}")))?;
+        let with_name = call
+            .name
+            .as_ref()
+            .map_or_else(String::new, |name| format!(" with the name {name}"));
         let site = self.owner.as_deref().or(self.site.as_deref());
         let name = match self.index.pool_file(&call.pool, site) {
             PoolFile::Named(name) => name,
             PoolFile::OfSites(_) => {
-                return Ok(format!("<a value of {} of the node's site>", call.pool));
+                return Ok(format!(
+                    "<a value of {} of the node's site{with_name}>",
+                    call.pool
+                ));
             }
             PoolFile::Missing(keys) => {
                 return Err(Refused(format!(
@@ -353,9 +363,10 @@ impl Explanation<'_> {
         let text = text.ok_or_else(|| Refused(format!("{key} is not UTF-8 text")))?;
         let pool = Pool::parse(&text, self.identifier)
             .map_err(|error| Refused(format!("{key} is broken: {error}")))?;
-        Ok(match pool.reservation(self.id.as_str()) {
+        let holder = Holder::new(self.id.as_str(), value_name.as_ref());
+        Ok(match pool.reservation(&holder) {
             Some(value) => value.to_owned(),
-            None => format!("<a value of {name}>"),
+            None => format!("<a value of {name}{with_name}>"),
         })
     }
 
