@@ -29,10 +29,10 @@ export const segment = encodeURIComponent;
 /** The path of a key, whose slashes stay. */
 export const keyPath = (key) => key.split("/").map(segment).join("/");
 
-/** A query of those parameters that have a value. */
+/** A query of those parameters that have a value. The server reads a plus sign as itself, and not as a blank. */
 export function query(parameters) {
   const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  return given.length > 0 ? `?${new URLSearchParams(given)}` : "";
+  return given.length > 0 ? `?${String(new URLSearchParams(given)).replaceAll("+", "%20")}` : "";
 }
 
 async function send(method, path, { body, headers } = {}) {

@@ -71,6 +71,14 @@ impl Pool {
         for (key, holder) in entries {
             pool.add(key, holder, identifier)?;
         }
+        // After all keys: 65001 and '65001' are two keys of YAML and one value, which is the last holder's.
+        for value in entries.iter().filter_map(|(key, _)| key.as_name()) {
+            if let Some(holder) = pool.reserved.get(value) {
+                pool.reservations
+                    .entry(holder.clone())
+                    .or_insert_with(|| value.to_owned());
+            }
+        }
         Ok(pool)
     }
 
@@ -98,9 +106,6 @@ impl Pool {
             }
             (None, Some(node)) => {
                 let holder = Holder::from(node).canonical(identifier);
-                self.reservations
-                    .entry(holder.clone())
-                    .or_insert_with(|| value.to_owned());
                 self.reserved.insert(value.to_owned(), holder);
             }
         }

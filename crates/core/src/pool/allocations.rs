@@ -489,6 +489,15 @@ mod tests {
     }
 
     #[test]
+    fn a_value_in_two_notations_of_yaml_is_reserved_for_the_last_holder_only() {
+        let pool = pool("65001: A/x\n'65001': A/y\n7: A/x\n8: null\n");
+        assert_eq!(
+            grants(&Allocations::default(), &pool, &["A/x", "A/y", "A/z"]),
+            ["7", "65001", "8"]
+        );
+    }
+
+    #[test]
     fn a_reservation_that_the_node_holds_with_another_name_is_rejected_with_the_name() {
         let held = Allocations::new([("a".to_owned(), "JPE1/x".into())]);
         assert_eq!(

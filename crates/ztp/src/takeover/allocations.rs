@@ -93,11 +93,12 @@ fn compare(holdings: &[Holding], held: &Json) -> Imported {
     let mut by_node = BTreeMap::new();
     for entry in entries(held, "allocations") {
         let [pool, value, node] = ["pool", "value", "node"].map(|name| text(entry, name));
+        let name = entry["name"].as_str().filter(|name| !name.is_empty());
         // A value with a name is one of several that the node has of the pool.
-        if entry["name"].as_str().is_none_or(str::is_empty) {
+        if name.is_none() {
             by_node.insert((pool.clone(), node.clone()), value.clone());
         }
-        by_value.insert((pool, value), node);
+        by_value.insert((pool, value), (node, name));
     }
     let mut imported = Imported::default();
     for holding in holdings {
@@ -105,11 +106,15 @@ fn compare(holdings: &[Holding], held: &Json) -> Imported {
         let holder = by_value.get(&(pool.clone(), value.clone()));
         let other = by_node.get(&(pool.clone(), node.clone()));
         let refusal = match (holder, other) {
-            (Some(holder), _) if holder == node => {
+            (Some((holder, None)), _) if holder == node => {
                 imported.unchanged += 1;
                 continue;
             }
-            (Some(holder), _) => format!(
+            (Some((holder, Some(name))), _) => format!(
+                "{holder}/{name} holds it here; release it with `ztp pools --node {holder} --release`, which releases all \
+                 values of {holder}, if it is that of {node}"
+            ),
+            (Some((holder, None)), _) => format!(
                 "{holder} holds it here; release it with `ztp pools --node {holder} --release` if it is that of {node}"
             ),
             (None, Some(other)) => format!(
@@ -174,9 +179,10 @@ mod tests {
             {"pool": "mgmt", "value": "b", "node": "JPE9"},
             {"pool": "mgmt", "value": "z", "node": "JPE3"},
             {"pool": "mgmt", "value": "y", "node": "JPE4", "name": "uplink2"},
+            {"pool": "mgmt", "value": "x", "node": "JPE5", "name": "uplink2"},
             {"pool": "other", "value": "c", "node": "JPE9"},
         ]});
-        let wanted = ["a JPE1", "b JPE2", "c JPE3", "d JPE4"];
+        let wanted = ["a JPE1", "b JPE2", "c JPE3", "d JPE4", "x JPE5"];
         let wanted = wanted.map(|pair| pair.split_once(' ').unwrap());
         let wanted = wanted.map(|(value, node)| holding(value, node));
         let found = compare(&wanted, &held);
@@ -195,7 +201,11 @@ mod tests {
             refused[1].0 == "c" && refused[1].1.starts_with("JPE3 holds z here;"),
             "{refused:?}"
         );
-        assert_eq!(refused.len(), 2);
+        assert!(
+            refused[2].0 == "x" && refused[2].1.starts_with("JPE5/uplink2 holds it here;"),
+            "{refused:?}"
+        );
+        assert_eq!(refused.len(), 3);
     }
 
     #[test]
