@@ -1,9 +1,13 @@
 """The event-handlers that back up the startup-config, from the template to the server."""
 
+import http.server
 import pathlib
 import subprocess
+import threading
+import unittest
 
 import packages
+import pythons
 import server
 import test_reference
 from boots import BootCase
@@ -67,6 +71,32 @@ def put_template(name):
     return {"url": "files/templates/" + name}
 
 
+class Redirects:
+    """A server that redirects each PUT to the server of the tests."""
+
+    def __init__(self, status):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_PUT(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(status)
+                self.send_header("Location", server.URL + self.path)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_arguments):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
 class Backups:
     """Runs the event-handler of the startup-config `self.config` as EOS does."""
 
@@ -107,17 +137,54 @@ class Client(Backups, BootCase):
         own = {"url": "files/urls.t", "variables": {"SERVER": "a", "NODE_URL": "b"}}
         self.run_action("add_config", own)
         self.assertTrue(self.config.startswith("! a b\n"), self.config)
-        script = "! SERVER=10.0.0.1; curl $SERVER; NODE_URL=$NODE_URL\n"
-        server.put_file("urls-of-a-script.t", script)
-        self.run_action("add_config", {"url": "files/urls-of-a-script.t"})
-        expected = script.replace("$NODE_URL", node)
-        self.assertTrue(self.config.startswith(expected), self.config)
+
+    def test_a_variable_that_the_configuration_sets_itself_stays_as_it_is(self):
+        node = f"{server.URL}/nodes/{self.serial}"
+        for script, expected in (
+                ("SERVER=10.0.0.1; curl $SERVER; NODE_URL=$NODE_URL",
+                 f"SERVER=10.0.0.1; curl $SERVER; NODE_URL={node}"),
+                ("for SERVER in 10.0.0.1 10.0.0.2; do ping $SERVER; done", None),
+                ("while read -r SERVER; do ping $SERVER; done", None),
+                ("read SERVER < /tmp/f; ping ${SERVER}", None),
+                ("MY_SERVER=$SERVER; SERVERS=$SERVER",
+                 f"MY_SERVER={server.URL}; SERVERS={server.URL}"),
+                ("SERVER=\"$SERVER\"; curl \"$SERVER\"",
+                 f"SERVER=\"{server.URL}\"; curl \"{server.URL}\""),
+                ("SERVER='${SERVER}'; NODE_URL=\"${NODE_URL}/\"",
+                 f"SERVER='{server.URL}'; NODE_URL=\"{node}/\""),
+                ("curl $$SERVER ${SERVER}/x ${SERVER:-x} %& $$",
+                 f"curl $SERVER {server.URL}/x ${{SERVER:-x}} %& $")):
+            with self.subTest(script=script):
+                server.put_file("urls-of-a-script.t", f"! {script}\n")
+                self.run_action("add_config", {"url": "files/urls-of-a-script.t"})
+                self.assertEqual(self.config.split("\n")[0], f"! {expected or script}")
 
     def test_curl_says_why_a_startup_config_was_not_stored(self):
         switch = self.run_action("add_config", put_template("backup.template"))
         status, output = self.back_up(switch, config=b" \n")
         self.assertEqual(status, 22)
         self.assertIn("400", output)
+
+    def test_a_redirect_to_the_server_is_followed_with_the_startup_config(self):
+        # A Worker whose zone has "Always Use HTTPS" has a redirect in place of http.
+        for name in sorted(path.name for path in TEMPLATES.glob("backup*.template")):
+            for status in (301, 302, 307, 308):
+                with self.subTest(template=name, status=status):
+                    server.reset()
+                    switch = self.run_action("add_config", put_template(name))
+                    redirects = Redirects(status)
+                    self.addCleanup(redirects.stop)
+                    self.config = self.config.replace(server.URL, redirects.url)
+                    output = shown("4.28.6.1M", self.serial)
+                    self.assertEqual(self.back_up(switch, output), (0, ""))
+                    node = MAC if name == "backup-mac.template" else self.serial
+                    self.assertEqual(self.stored(node), b"hostname written\n! \xff\n")
+
+    def test_a_switch_without_a_serial_number_stores_nothing(self):
+        switch = self.run_action("add_config", put_template("backup-serial.template"))
+        for output in ("", shown("4.32.2F", ""), shown("4.15.2F", "").replace("Serial number:", "")):
+            status, said = self.back_up(switch, output)
+            self.assertEqual(status, 22, said)
 
     def test_the_serial_number_and_the_mac_address_are_those_that_each_release_prints(self):
         for name, node in (("backup-serial.template", self.serial), ("backup-mac.template", MAC)):
@@ -151,3 +218,17 @@ class TheirClientWithOurAction(Backups, test_reference.TheirClient):
         self.assertEqual(booted.status, 1, booted.output)
         self.assertIn("files/templates/backup.template, line 5: the client does not know $NODE_URL",
                       booted.output)
+
+
+@unittest.skipUnless((2, 7) in pythons.installed(), "no Python 2.7 here")
+class TheirClientInPython2(TheirClientWithOurAction):
+    """As on a switch with an older EOS."""
+
+    their_python = pythons.installed().get((2, 7))
+
+    def test_a_template_and_variables_with_other_letters_than_those_of_ascii(self):
+        server.put_file("place.t", "hostname $name\n! Zürich $SERVER\n")
+        attributes = {"url": "files/place.t", "variables": {"name": "Genève"}}
+        server.define(self.serial, ("add_config", attributes))
+        config = self.boots(self.switch())
+        self.assertIn(f"hostname Genève\n! Zürich {server.URL}", config)

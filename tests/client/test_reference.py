@@ -123,6 +123,8 @@ class TheirActions(FlashCase):
 class TheirClient(FlashCase, unittest.TestCase):
     """The package's own bootstrap script, byte for byte, booting from our server."""
 
+    their_python = None  # The newest that it runs with.
+
     def setUp(self):
         super().setUp()
         script = (packages.ztpserver() / "bootstrap" / "bootstrap").read_bytes()
@@ -132,7 +134,7 @@ class TheirClient(FlashCase, unittest.TestCase):
                         lambda body: b"jsonrpclib" not in body)
 
     def boot(self, switch, url=None, arguments=(), **environment):
-        python = packages.python_with("crypt")
+        python = self.their_python or packages.python_with("crypt")
         modules = packages.modules("six", "requests", python=python)
         switch.fetch((url or server.URL) + "/bootstrap")
         switch.start("true").wait()  # Writes the facts.

@@ -110,6 +110,7 @@ kinds! {
     // Pools.
     MissingPool "missing-pool" Error "add the file under resources/, or name another pool",
     ExhaustedPool "exhausted-pool" Error "add values to the pool, or reserve values for these nodes",
+    BadReservation "bad-reservation" Warning "write NODE, or NODE/NAME with a name of at most 64 bytes without quotes: as it is, the value stays unused",
     DuplicateReservation "duplicate-reservation" Warning "remove one, or give it a name (NODE/NAME): the node receives the first value that is reserved for it, and no node receives the other",
     DuplicateValue "duplicate-value" Warning "remove one: a value is allocated once",
 

@@ -73,6 +73,14 @@ impl Check<'_> {
                 continue;
             };
             if let Some(owner) = reserved.get(value) {
+                if let Err(error) = owner.check() {
+                    let message = format!(
+                        "no node receives '{value}': it is reserved for '{}', and {error}",
+                        Printable(&owner.to_string())
+                    );
+                    let kind = FindingKind::BadReservation;
+                    self.add(Finding::at(kind, key, name.position, message));
+                }
                 if let Some(first) = owners.insert(owner, value) {
                     let message = format!(
                         "'{value}' is reserved for the node '{owner}', and so is '{first}'"

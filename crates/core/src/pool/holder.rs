@@ -105,6 +105,17 @@ impl Holder {
         self.parts().1
     }
 
+    /// Checks that a node can have the id: it has no `/`, and the text after the first one is the name of a value.
+    ///
+    /// # Errors
+    /// The name is not valid.
+    pub fn check(&self) -> Result<(), InvalidValueName> {
+        match (self.parts(), self.0.split_once('/')) {
+            ((_, None), Some((_, name))) => name.trim().parse().map(|_: ValueName| ()),
+            _ => Ok(()),
+        }
+    }
+
     /// A text that is not `NODE/NAME` with a valid name, such as `n/`, is the id of a node, which no node has.
     fn parts(&self) -> (&str, Option<&str>) {
         let named = self.0.split_once('/').filter(|(node, name)| {
@@ -173,5 +184,26 @@ mod tests {
             let name = name.map(|name| name.parse().unwrap());
             assert_eq!(canonical, Holder::new(node, name.as_ref()), "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_whose_name_is_not_valid_has_a_reason() {
+        for text in [
+            "JPE1",
+            "JPE1/uplink2",
+            "SN 1 / to spine 1",
+            "JPE1/Ethernet49/1",
+        ] {
+            assert_eq!(Holder::from(text).check(), Ok(()), "{text}");
+        }
+        for text in ["JPE1/", "JPE1/ ", "/"] {
+            assert_eq!(
+                Holder::from(text).check(),
+                Err(InvalidValueName::Empty),
+                "{text}"
+            );
+        }
+        let quoted = InvalidValueName::Unsafe("'a'".to_owned());
+        assert_eq!(Holder::from("JPE1/'a'").check(), Err(quoted));
     }
 }
