@@ -10,6 +10,7 @@ use ztp_core::credentials;
 use ztp_core::node::Identifier;
 use ztp_core::printable::Printable;
 
+use crate::Failure;
 use crate::report::Format;
 use crate::validate::allow;
 
@@ -130,20 +131,7 @@ pub enum Command {
         release: bool,
     },
     /// Show the audit log: every change, the newest first
-    Log {
-        /// Only changes of this key, node or pool
-        #[arg(long)]
-        target: Option<String>,
-        /// Only changes by this operator
-        #[arg(long)]
-        who: Option<String>,
-        /// Only changes before this number
-        #[arg(long, value_name = "N")]
-        before: Option<u64>,
-        /// The largest number of changes, at most 200
-        #[arg(long, value_name = "N", default_value_t = 50)]
-        limit: u64,
-    },
+    Log(LogArgs),
     /// Undo a change of content in the audit log
     Undo {
         /// Its number in the log
@@ -277,6 +265,38 @@ pub struct Only {
     pub only: Vec<String>,
 }
 
+impl Only {
+    /// Whether a key is selected.
+    pub fn includes(&self, key: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|path| is_below(key, path))
+    }
+
+    /// Whether a path is exactly this key.
+    pub fn names(&self, key: &str) -> bool {
+        self.only.iter().any(|path| path == key)
+    }
+
+    /// Checks that each path selects a key.
+    ///
+    /// # Errors
+    /// One does not.
+    pub fn check<'k>(&self, keys: impl Iterator<Item = &'k str> + Clone) -> Result<(), Failure> {
+        let selects = |path: &&String| keys.clone().any(|key| is_below(key, path));
+        match self.only.iter().find(|path| !selects(path)) {
+            None => Ok(()),
+            Some(path) => Err(Failure::new(format!(
+                "--only {path} selects nothing; give a path below DIR, such as definitions/leaf or files"
+            ))),
+        }
+    }
+}
+
+/// Whether a path is a key, or a folder that it is in.
+pub fn is_below(key: &str, path: &str) -> bool {
+    let rest = key.strip_prefix(path);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// What a push changes.
 #[derive(Debug, Args)]
 pub struct ChangeArgs {
@@ -396,6 +416,22 @@ pub struct AssignArgs {
     /// Store records that the server finds broken
     #[arg(long)]
     pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// Only changes of this key, node or pool
+    #[arg(long)]
+    pub target: Option<String>,
+    /// Only changes by this operator
+    #[arg(long)]
+    pub who: Option<String>,
+    /// Only changes before this number
+    #[arg(long, value_name = "N")]
+    pub before: Option<u64>,
+    /// The largest number of changes, at most 200
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: u64,
 }
 
 /// The records that `assign` changes.

@@ -1,7 +1,5 @@
 //! `ztp diff`: the changes that a push would make, as unified differences of texts.
 
-use std::path::Path;
-
 use indicatif::HumanBytes;
 use serde_json::json;
 use similar::TextDiff;
@@ -43,20 +41,16 @@ pub fn run(args: &ChangeArgs, url: Option<&str>, json: bool) -> Result<u8, Failu
             Some(_) => stored(&push.api, &item.key)?,
             None => None,
         };
-        let file = push.root.files.get(&item.key);
-        let file = file.map(|file| local(&file.path)).transpose()?;
-        Ok((item, unified(&item.key, stored.as_ref(), file.as_ref())))
+        Ok((&item.key, of(item, stored)?))
     })?;
-    for (item, difference) in &differences {
-        print(
-            json,
-            &json!({"key": item.key, "diff": difference}),
-            difference,
-        )?;
+    for (key, difference) in &differences {
+        let document = json!({"key": key, "diff": difference});
+        print(json, &document, difference)?;
     }
-    Ok(match differences.is_empty() {
-        true => CLEAN,
-        false => FINDINGS,
+    Ok(if differences.is_empty() {
+        CLEAN
+    } else {
+        FINDINGS
     })
 }
 
@@ -70,17 +64,41 @@ pub fn stored(api: &Api, key: &str) -> Result<Option<Side>, Failure> {
     Ok(got.map(|got| Side::new(got.size, got.sha1, bytes)))
 }
 
-/// A file.
+/// The difference between the value on the server and the file of a key, in the format of `diff -u`.
 ///
 /// # Errors
-/// It cannot be read.
-pub fn local(path: &Path) -> Result<Side, Failure> {
-    let digest = FileDigest::of(path)?;
-    let text = match digest.size {
-        ..=MAX_BYTES => regular::input(path, MAX_BYTES)?,
-        _ => Vec::new(),
+/// The file cannot be read.
+pub fn of(item: &Item, stored: Option<Side>) -> Result<String, Failure> {
+    let file = item.file.as_ref().map(Side::local).transpose()?;
+    let name = |prefix: &str, side: &Option<Side>| match side {
+        Some(_) => format!("{prefix}/{}", line(&item.key)),
+        None => "/dev/null".to_owned(),
     };
-    Ok(Side::new(digest.size, digest.sha1, text))
+    let (old, new) = (name("stored", &stored), name("local", &file));
+    let empty = Some(String::new());
+    let text = |side: &'_ Option<Side>| {
+        side.as_ref()
+            .map_or(empty.clone(), |side| side.text.clone())
+    };
+    let difference = match (text(&stored), text(&file)) {
+        (Some(before), Some(after)) => {
+            let diff = TextDiff::configure()
+                .timeout(DIFF_TIMEOUT)
+                .diff_lines(&before, &after);
+            diff.unified_diff()
+                .context_radius(CONTEXT_LINES)
+                .to_string()
+        }
+        _ => {
+            let about = |side: Option<Side>| match side {
+                Some(side) => format!("{}, SHA-1 {}", HumanBytes(side.size), side.sha1),
+                None => "missing".to_owned(),
+            };
+            let (limit, before, after) = (HumanBytes(MAX_BYTES), about(stored), about(file));
+            format!("not a text of at most {limit}: {before} before, {after} after\n")
+        }
+    };
+    Ok(format!("--- {old}\n+++ {new}\n{difference}"))
 }
 
 impl Side {
@@ -89,41 +107,13 @@ impl Side {
         let text = String::from_utf8(bytes).ok().filter(|_| complete);
         Self { size, sha1, text }
     }
-}
 
-/// The difference between the value on the server and a file, in the format of `diff -u`.
-pub fn unified(key: &str, stored: Option<&Side>, file: Option<&Side>) -> String {
-    let name = |prefix: &str, side: Option<&Side>| match side {
-        Some(_) => format!("{prefix}/{}", line(key)),
-        None => "/dev/null".to_owned(),
-    };
-    let (old, new) = (name("stored", stored), name("local", file));
-    let text = |side: Option<&Side>| match side {
-        Some(side) => side.text.clone(),
-        None => Some(String::new()),
-    };
-    match (text(stored), text(file)) {
-        (Some(before), Some(after)) => {
-            let diff = TextDiff::configure()
-                .timeout(DIFF_TIMEOUT)
-                .diff_lines(&before, &after);
-            let diff = diff
-                .unified_diff()
-                .context_radius(CONTEXT_LINES)
-                .to_string();
-            format!("--- {old}\n+++ {new}\n{diff}")
-        }
-        _ => {
-            let about = |side: Option<&Side>| match side {
-                Some(side) => format!("{}, SHA-1 {}", HumanBytes(side.size), side.sha1),
-                None => "missing".to_owned(),
-            };
-            format!(
-                "--- {old}\n+++ {new}\nnot a text of at most {}: {} before, {} after\n",
-                HumanBytes(MAX_BYTES),
-                about(stored),
-                about(file)
-            )
-        }
+    /// A file.
+    fn local(file: &FileDigest) -> Result<Self, Failure> {
+        let text = match file.size {
+            ..=MAX_BYTES => regular::input(&file.path, MAX_BYTES)?,
+            _ => Vec::new(),
+        };
+        Ok(Self::new(file.size, file.sha1.clone(), text))
     }
 }

@@ -1,20 +1,21 @@
 //! Hashes of files.
 
 use std::io::{Read, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 use ztp_core::hex;
 
-use crate::{Failure, display_path, regular};
+use crate::{Failure, regular, unreadable};
 
 /// The part of a file that is in memory at a time, in bytes.
 const CHUNK: usize = 256 << 10;
 
-/// The hashes of a file, in hexadecimal digits, and its size.
+/// A file that was read: its hashes, in hexadecimal digits, and its size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileDigest {
+    pub path: PathBuf,
     pub sha1: String,
     pub sha256: String,
     /// In bytes.
@@ -27,8 +28,7 @@ impl FileDigest {
     /// # Errors
     /// It cannot be read.
     pub fn of(path: &Path) -> std::result::Result<Self, Failure> {
-        Self::read(path)
-            .map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(path))))
+        Ok(Self::read(path).map_err(|error| unreadable(path, error))?)
     }
 
     fn read(path: &Path) -> Result<Self> {
@@ -48,6 +48,7 @@ impl FileDigest {
             size += bytes.len() as u64;
         }
         Ok(Self {
+            path: path.to_owned(),
             sha1: hex(&sha1.finalize()),
             sha256: hex(&sha256.finalize()),
             size,

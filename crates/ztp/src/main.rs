@@ -36,10 +36,9 @@ use ztp_core::node::Identifier;
 
 use cli::{Cli, Command};
 use data_root::DataRoot;
-use report::{Format, Report};
+use report::Format;
 use set_aside::Wanted;
 use terminal::display;
-use validate::Checked;
 use validate::allow::Allow;
 
 /// No findings, and everything was done.
@@ -67,6 +66,19 @@ impl Failure {
     pub fn refused(message: impl Into<String>) -> Self {
         let (message, code) = (message.into(), FINDINGS);
         Self { message, code }
+    }
+}
+
+/// The command could not run.
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self::new(message)
+    }
+}
+
+impl From<&str> for Failure {
+    fn from(message: &str) -> Self {
+        Self::new(message)
     }
 }
 
@@ -108,11 +120,9 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
             let old_server = args.old_server.as_deref();
             let checked = validate::validate(&root, identifier, site, old_server, &allow);
             let format = if json { Format::Json } else { args.format };
-            terminal::write(&report(&root, &checked).render(format))?;
-            Ok(match checked.validation.findings.is_empty() {
-                true => CLEAN,
-                false => FINDINGS,
-            })
+            terminal::write(&checked.render(format))?;
+            let clean = checked.validation.findings.is_empty();
+            Ok(if clean { CLEAN } else { FINDINGS })
         }
         Command::Explain(args) => explain::run(&args, url, json),
         Command::Push(args) => push::run(&args, url, json),
@@ -133,25 +143,7 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
             ..
         } => fleet::pools_of(&api()?, &id, release, json),
         Command::Pools { pool, .. } => fleet::pools(&api()?, pool.as_deref(), json),
-        Command::Log {
-            target,
-            who,
-            before,
-            limit,
-        } => {
-            let [before, limit] =
-                [before, Some(limit)].map(|number| number.map(|number| number.to_string()));
-            let filter = [
-                ("target", target),
-                ("who", who),
-                ("before", before),
-                ("limit", limit),
-            ];
-            let filter = filter
-                .each_ref()
-                .map(|(name, value)| (*name, value.as_deref()));
-            fleet::log(&api()?, &filter, json)
-        }
+        Command::Log(args) => fleet::log(&api()?, &args, json),
         Command::Undo { number } => fleet::undo(&api()?, number, json),
         Command::Login { access } => servers::login(url, access),
         Command::Logout => servers::logout(url),
@@ -162,8 +154,7 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
             Ok(CLEAN)
         }
         Command::Man { dir } => {
-            let failed =
-                |error| Failure::new(format!("cannot write to {}: {error}", display_path(&dir)));
+            let failed = |error| unwritable(&dir, error);
             std::fs::create_dir_all(&dir).map_err(failed)?;
             clap_mangen::generate_to(Cli::command(), &dir).map_err(failed)?;
             Ok(CLEAN)
@@ -186,16 +177,6 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     }
 }
 
-fn report<'a>(root: &'a DataRoot, checked: &'a Checked) -> Report<'a> {
-    Report {
-        folder: &root.path,
-        findings: &checked.validation.findings,
-        allowed: &checked.allowed,
-        notes: &checked.validation.notes,
-        files: root.files.len(),
-    }
-}
-
 /// Which fact names a node: from the command line, else ztpserver.conf, else the wrangler.toml
 /// that the folder belongs to, else the Worker's default.
 fn identifier(given: Option<Identifier>, root: &DataRoot) -> Result<Identifier, Failure> {
@@ -211,9 +192,14 @@ fn identifier(given: Option<Identifier>, root: &DataRoot) -> Result<Identifier, 
     Ok(project::identifier(&folder)?.unwrap_or_default())
 }
 
-/// Prints findings as text, for commands other than `validate`.
-fn display_findings(root: &DataRoot, checked: &Checked) -> Result<(), Failure> {
-    terminal::write(&report(root, checked).render(Format::Text))
+/// The message for a file or folder that cannot be read.
+fn unreadable(path: &Path, error: impl fmt::Display) -> String {
+    format!("cannot read {}: {error}", display_path(path))
+}
+
+/// The message for a file or folder that cannot be written.
+fn unwritable(path: &Path, error: impl fmt::Display) -> String {
+    format!("cannot write {}: {error}", display_path(path))
 }
 
 /// A path in a message.

@@ -36,13 +36,13 @@ impl Seen {
     }
 
     /// Whether the value with a SHA-1 is that of the last push or pull.
-    pub fn has(&self, key: &str, sha1: &str) -> bool {
-        let seen = self.values.get(key);
-        seen.is_some_and(|seen| seen.iter().any(|seen| seen == sha1))
+    pub fn has(&self, key: &str, sha1: Option<&str>) -> bool {
+        let mut seen = self.values.get(key).into_iter().flatten();
+        seen.any(|seen| Some(seen.as_str()) == sha1)
     }
 
     /// Whether the value with a SHA-1 is another one than that of the last push or pull.
-    pub fn is_changed(&self, key: &str, sha1: &str) -> bool {
+    pub fn is_changed(&self, key: &str, sha1: Option<&str>) -> bool {
         self.values.contains_key(key) && !self.has(key, sha1)
     }
 

@@ -73,6 +73,11 @@ pub fn write(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Escapes a line about something that does not stop the command, and writes it to standard error.
+pub fn warn(text: &str) {
+    anstream::eprintln!("{}", message(text));
+}
+
 fn escaped(text: &str, escape: impl Fn(char) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {

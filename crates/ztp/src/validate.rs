@@ -7,6 +7,8 @@ mod python2;
 mod scripts;
 mod templates;
 
+use std::path::PathBuf;
+
 use ztp_core::check::{self, Finding, FindingKind, Note, Validation};
 use ztp_core::node::Identifier;
 
@@ -15,6 +17,10 @@ use allow::Allow;
 
 /// The result of a check.
 pub struct Checked {
+    /// The folder that the keys of findings are relative to.
+    pub folder: PathBuf,
+    /// The number of files.
+    pub files: usize,
     /// Without the findings that are allowed.
     pub validation: Validation,
     /// The findings that are allowed.
@@ -24,6 +30,11 @@ pub struct Checked {
 impl Checked {
     pub fn has_errors(&self) -> bool {
         self.validation.has_errors()
+    }
+
+    /// Whether there are no findings, not even allowed ones.
+    pub fn is_empty(&self) -> bool {
+        self.validation.findings.is_empty() && self.allowed.is_empty()
     }
 }
 
@@ -56,30 +67,27 @@ pub fn validate(
         .into_iter()
         .partition(|finding| allow.allows(finding));
     validation.findings = findings;
-    let checked = Checked {
+    validation.notes.extend(allowed_note(&allowed));
+    Checked {
+        folder: root.path.clone(),
+        files: root.files.len(),
         validation,
         allowed,
-    };
-    checked.with_note()
+    }
 }
 
 /// One warning about all leftovers.
 fn leftovers(root: &DataRoot) -> Option<Finding> {
-    let (first, others) = (root.leftovers.first()?, root.leftovers.len() - 1);
-    let all: Vec<_> = root.leftovers.iter().map(String::as_str).collect();
-    let message = match others {
-        0 => "it looks like a leftover, nothing names it, and it is left alone".to_owned(),
-        _ => format!(
-            "{} files look like leftovers, nothing names them, and they are left alone: {}",
-            others + 1,
+    let all: Vec<&str> = root.leftovers.iter().map(String::as_str).collect();
+    let first = *all.first()?;
+    let message = match all.len() {
+        1 => "it looks like a leftover, nothing names it, and it is left alone".to_owned(),
+        number => format!(
+            "{number} files look like leftovers, nothing names them, and they are left alone: {}",
             all.join(", ")
         ),
     };
-    Some(Finding::of_file(
-        FindingKind::Leftover,
-        first.as_str(),
-        message,
-    ))
+    Some(Finding::of_file(FindingKind::Leftover, first, message))
 }
 
 /// One note about all stock files.
@@ -94,21 +102,15 @@ fn stock(root: &DataRoot) -> Option<Note> {
     })
 }
 
-impl Checked {
-    /// With one note about all findings that are allowed.
-    fn with_note(mut self) -> Self {
-        let lines = self.allowed.iter().map(|finding| {
-            let at = finding.position.map(|at| format!(":{}", at.line));
-            let (kind, at) = (finding.kind.id(), at.unwrap_or_default());
-            format!("{kind}  {}{at}: {}", finding.key, finding.message)
-        });
-        let lines: Vec<_> = lines.collect();
-        if !lines.is_empty() {
-            self.validation.notes.push(Note {
-                text: "these findings are allowed, by validate.toml or --allow:".to_owned(),
-                lines,
-            });
-        }
-        self
-    }
+/// One note about all findings that are allowed.
+fn allowed_note(allowed: &[Finding]) -> Option<Note> {
+    let lines = allowed.iter().map(|finding| {
+        let at = finding.position.map(|at| format!(":{}", at.line));
+        let (kind, at) = (finding.kind.id(), at.unwrap_or_default());
+        format!("{kind}  {}{at}: {}", finding.key, finding.message)
+    });
+    (!allowed.is_empty()).then(|| Note {
+        text: "these findings are allowed, by validate.toml or --allow:".to_owned(),
+        lines: lines.collect(),
+    })
 }

@@ -1,0 +1,242 @@
+//! The content API: the list of stored content, downloads, and uploads in parts.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::path::Path;
+
+use indicatif::ProgressBar;
+use serde::Deserialize;
+use serde_json::Value as Json;
+use sha1::{Digest, Sha1};
+use ureq::Body;
+use ureq::http::{Method, Response};
+
+use ztp_core::content::{ContentKind, Store};
+use ztp_core::path::encode_segment;
+
+use super::reply::header;
+use super::retry::{Problem, retry};
+use super::{Api, Call, Content, Reply};
+use crate::{Failure, parallel, unwritable};
+
+/// The number of bytes that a download has in memory.
+const CHUNK: usize = 64 << 10;
+/// The number of parts of an upload that are sent at a time.
+const PARTS_AT_ONCE: usize = 4;
+
+/// A key in the list of stored content, or what a refusal says of it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Stored {
+    #[serde(default)]
+    pub key: String,
+    /// In bytes. Unknown, as the next four, after an edit in the dashboard.
+    pub size: Option<u64>,
+    pub sha1: Option<String>,
+    pub etag: Option<String>,
+    pub modified: Option<String>,
+    pub by: Option<String>,
+    /// `push` if a push has stored it.
+    pub via: Option<String>,
+}
+
+impl Stored {
+    /// Whether a push has stored it, and it has not changed since.
+    pub fn is_pushed(&self) -> bool {
+        self.via.as_deref() == Some("push") && self.sha1.is_some()
+    }
+
+    /// Whether an operator has stored it, not a switch or an unknown program.
+    pub fn is_of_operator(&self) -> bool {
+        self.is_pushed() || self.by.as_deref().is_some_and(|by| by != "switch")
+    }
+
+    /// Who changed it last, and when.
+    pub fn last_change(&self) -> String {
+        let by = self.by.as_deref().unwrap_or("someone");
+        match &self.modified {
+            Some(time) => format!("{by} at {time}"),
+            None => by.to_owned(),
+        }
+    }
+}
+
+/// The destination of a download.
+pub enum Sink<'a> {
+    /// Only its hash is wanted.
+    Hash,
+    File(&'a Path),
+    /// At most the first bytes, up to a number.
+    Memory(&'a mut Vec<u8>, u64),
+}
+
+/// A value that was read completely.
+pub struct Got {
+    pub etag: Option<String>,
+    pub sha1: String,
+    pub size: u64,
+}
+
+/// An upload in parts that has begun.
+#[derive(Deserialize)]
+struct Upload {
+    #[serde(rename = "upload")]
+    id: String,
+    part_size: std::num::NonZeroU64,
+    /// The numbers of the parts that the server has.
+    #[serde(default)]
+    received: Vec<u64>,
+}
+
+impl Api {
+    /// All stored content, by key.
+    ///
+    /// # Errors
+    /// The server refuses, or the list is not valid.
+    pub fn list(&self) -> Result<BTreeMap<String, Stored>, Failure> {
+        let mut all = BTreeMap::new();
+        for page in self.pages("listing the content", "/content".to_owned()) {
+            let content = page?.ok()?["content"].take();
+            let content: Vec<Stored> = serde_json::from_value(content)
+                .map_err(|error| format!("the list of the content is not valid: {error}"))?;
+            // A key that is not content could leave the folder of a pull.
+            let content = content
+                .into_iter()
+                .filter(|entry| ContentKind::of(&entry.key).is_ok());
+            all.extend(content.map(|entry| (entry.key.clone(), entry)));
+        }
+        Ok(all)
+    }
+
+    /// Completes the SHA-1, size and ETag of a key whose list entry has none. `None` if the key is deleted since.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn complete(&self, stored: Stored) -> Result<Option<Stored>, Failure> {
+        if stored.sha1.is_some() && stored.etag.is_some() {
+            return Ok(Some(stored));
+        }
+        let got = self.read(&stored.key, Sink::Hash)?;
+        Ok(got.map(|got| Stored {
+            etag: got.etag,
+            size: Some(got.size),
+            sha1: Some(got.sha1),
+            ..stored
+        }))
+    }
+
+    /// Reads the content of a key; `None` if it is not stored.
+    ///
+    /// # Errors
+    /// The value cannot be read, or the destination cannot be written.
+    pub fn read(&self, key: &str, mut sink: Sink<'_>) -> Result<Option<Got>, Failure> {
+        let call = Call::get(format!("reading {key}"), content_path(key));
+        retry(&call.doing, || {
+            let response = self.response(&call)?;
+            if response.status() == 200 {
+                return download(response, &mut sink).map(Some);
+            }
+            let reply = Reply::read(&call.doing, response)?;
+            match reply.status == 404 && reply.is_explained() {
+                true => Ok(None),
+                false => Err(Problem::Lasting(reply.sentence())),
+            }
+        })
+    }
+
+    /// Sends the parts of a file that the server does not have, and completes the upload. `begun`: the response of
+    /// POST /admin/uploads. `options`: parameters of the completion.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a part is refused.
+    pub fn upload(
+        &self,
+        doing: &str,
+        (path, size): (&Path, u64),
+        begun: Json,
+        options: &str,
+        bar: &ProgressBar,
+    ) -> Result<Reply, Failure> {
+        let upload: Upload = serde_json::from_value(begun)
+            .map_err(|error| format!("{doing} failed: the response is not valid: {error}"))?;
+        let part_size = upload.part_size.get();
+        let parts = (1..=size.div_ceil(part_size)).map(|number| {
+            let from = (number - 1) * part_size;
+            (number, from, part_size.min(size - from))
+        });
+        let (there, missing): (Vec<_>, Vec<_>) =
+            parts.partition(|part| upload.received.contains(&part.0));
+        bar.inc(there.iter().map(|part| part.2).sum());
+        let url = format!("/uploads/{}", encode_segment(&upload.id));
+        parallel::map(missing, PARTS_AT_ONCE, |(number, from, length)| {
+            let doing = format!("{doing}, part {number}");
+            let call = Call::new(doing, Method::PUT, format!("{url}/{number}"));
+            self.json(&call.content(Content::File(path, from, length, bar)))
+        })?;
+        self.send(&Call::new(
+            doing,
+            Method::POST,
+            format!("{url}/complete?via=push{options}"),
+        ))
+    }
+}
+
+/// The path of a key below /admin.
+pub fn content_path(key: &str) -> String {
+    let segments: Vec<String> = key.split('/').map(encode_segment).collect();
+    format!("/content/{}", segments.join("/"))
+}
+
+/// The store of a key.
+pub fn store_of(key: &str) -> Store {
+    ContentKind::of(key).map_or(Store::Kv, |kind| kind.store())
+}
+
+/// Writes a body to its destination, and compares its length and SHA-1 with the headers.
+fn download(response: Response<Body>, sink: &mut Sink<'_>) -> Result<Got, Problem> {
+    let length = header(&response, "content-length").and_then(|value| value.parse::<u64>().ok());
+    let expected = header(&response, "x-content-sha1");
+    let etag = header(&response, "etag");
+    let mut file = None;
+    match sink {
+        Sink::File(path) => {
+            file = Some(File::create(*path).map_err(|error| unwritable(path, error))?)
+        }
+        Sink::Memory(bytes, _) => bytes.clear(),
+        Sink::Hash => {}
+    }
+    let body = response.into_body().into_with_config().limit(u64::MAX);
+    let mut body = BufReader::with_capacity(CHUNK, body.reader());
+    let (mut hash, mut size) = (Sha1::new(), 0);
+    loop {
+        let chunk = match body.fill_buf() {
+            Ok([]) => break,
+            Ok(chunk) => chunk,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Problem::broken(error)),
+        };
+        hash.update(chunk);
+        let read = chunk.len();
+        size += read as u64;
+        match (&mut file, &mut *sink) {
+            (Some(file), Sink::File(path)) => file
+                .write_all(chunk)
+                .map_err(|error| unwritable(path, error))?,
+            (_, Sink::Memory(bytes, limit)) if size <= *limit => bytes.extend_from_slice(chunk),
+            _ => {}
+        }
+        body.consume(read);
+    }
+    let sha1 = ztp_core::hex(&hash.finalize());
+    if let Some(length) = length.filter(|length| *length != size) {
+        return Err(Problem::broken(format!(
+            "only {size} of {length} bytes arrived"
+        )));
+    }
+    if let Some(expected) = expected.filter(|expected| *expected != sha1) {
+        return Err(Problem::broken(format!(
+            "the bytes have the SHA-1 {sha1}, not {expected}"
+        )));
+    }
+    Ok(Got { etag, sha1, size })
+}
