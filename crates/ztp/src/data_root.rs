@@ -15,6 +15,7 @@ use crate::{Failure, display_path, regular};
 const MAX_SERVER_CONF_BYTES: u64 = 1 << 20;
 
 /// A data_root on disk.
+#[derive(Default)]
 pub struct DataRoot {
     pub path: PathBuf,
     /// The files that the Worker reads, by key.
@@ -56,29 +57,19 @@ impl DataRoot {
     /// # Errors
     /// The folder cannot be listed.
     pub fn scan(folder: &Path) -> Result<Self, Failure> {
-        let listed = std::fs::read_dir(folder).map(drop);
-        listed.map_err(|error| {
-            Failure::new(format!(
-                "cannot read the folder {}: {error}; give the folder that contains neighbordb, \
-                 definitions/ and so on",
+        std::fs::read_dir(folder).map_err(|error| {
+            let advice = "give the folder that contains neighbordb, definitions/ and so on";
+            format!(
+                "cannot read the folder {}: {error}; {advice}",
                 display_path(folder)
-            ))
+            )
         })?;
         let mut root = Self {
             path: folder.to_owned(),
-            files: BTreeMap::new(),
-            others: BTreeMap::new(),
-            left_alone: Vec::new(),
-            leftovers: BTreeSet::new(),
-            stock: BTreeMap::new(),
-            stored: None,
-            findings: Vec::new(),
+            ..Self::default()
         };
-        let walk = WalkDir::new(folder)
-            .follow_links(true)
-            .min_depth(1)
-            .sort_by_file_name();
-        let mut walk = walk.into_iter();
+        let walk = WalkDir::new(folder).follow_links(true).min_depth(1);
+        let mut walk = walk.sort_by_file_name().into_iter();
         while let Some(entry) = walk.next() {
             match entry {
                 Err(error) => root.refuse(&error),
@@ -100,9 +91,8 @@ impl DataRoot {
 
     /// The bytes of ztpserver.conf, if there is one that can be read.
     pub fn server_conf(&self) -> Option<Vec<u8>> {
-        self.read(SERVER_CONF)
-            .ok()
-            .filter(|_| self.has_server_conf())
+        self.has_server_conf()
+            .then(|| self.read(SERVER_CONF).ok())?
     }
 
     /// Whether DIR has a file for a key, although it is not uploaded.
@@ -132,25 +122,21 @@ impl DataRoot {
     }
 
     fn add(&mut self, path: &Path, entry: &walkdir::DirEntry) {
-        // Only regular files are opened.
-        let is_file = entry.file_type().is_file();
         let Some(key) = self.key(path) else {
             let shown = self.relative(path).display().to_string();
-            self.findings.push(Finding::of_file(
-                FindingKind::BadName,
-                shown.clone(),
-                format!("the name {shown:?} is not UTF-8"),
-            ));
+            let message = format!("the name {shown:?} is not UTF-8");
+            self.find(FindingKind::BadName, shown, message);
             return;
         };
         let kind = ContentKind::of(&key);
-        if !is_file {
+        // Only regular files are opened.
+        if !entry.file_type().is_file() {
             return match kind {
                 Err(NotContent::Foreign) => {
                     let reason = "not part of a data_root, and this is neither a file nor a folder";
                     self.left_alone.push(LeftAlone { path: key, reason });
                 }
-                _ => self.not_a_file(key),
+                _ => self.find(FindingKind::NotAFile, key, regular::NOT_A_FILE.to_owned()),
             };
         }
         let size = match entry.metadata() {
@@ -163,52 +149,45 @@ impl DataRoot {
                 self.files.insert(key, File { kind, path, size });
                 return;
             }
-            Err(NotContent::Foreign) if key == allow::FILE => None,
-            Err(NotContent::Foreign) => Some("not part of a data_root"),
+            Err(NotContent::Foreign) if key != allow::FILE => Some("not part of a data_root"),
             Err(NotContent::ServerConf) => Some("settings are [vars] in wrangler.toml"),
             // The check reports it.
             Err(_) => None,
         };
-        if let Some(reason) = reason {
-            let path = key.clone();
-            self.left_alone.push(LeftAlone { path, reason });
-        }
+        let path = key.clone();
+        self.left_alone
+            .extend(reason.map(|reason| LeftAlone { path, reason }));
         self.others.insert(key, size);
     }
 
-    fn not_a_file(&mut self, key: String) {
-        let finding = Finding::of_file(FindingKind::NotAFile, key, regular::NOT_A_FILE);
-        self.findings.push(finding);
+    fn find(&mut self, kind: FindingKind, key: String, message: String) {
+        self.findings.push(Finding::of_file(kind, key, message));
     }
 
     /// Adds a finding for a path that cannot be listed.
     fn refuse(&mut self, error: &walkdir::Error) {
         let path = error.path().unwrap_or(&self.path);
         let key = self.relative(path).display().to_string();
-        let cause = error
-            .io_error()
-            .map_or_else(|| error.to_string(), ToString::to_string);
         let is_link = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
-        let finding = if let Some(ancestor) = error.loop_ancestor() {
+        let (kind, message) = if let Some(ancestor) = error.loop_ancestor() {
             let above = self.relative(ancestor).display().to_string();
             let above = if above.is_empty() { "." } else { &above };
             let message = format!("this symbolic link leads back to {above}, which contains it");
-            Finding::of_file(FindingKind::BrokenLink, key, message)
+            (FindingKind::BrokenLink, message)
         } else if is_link {
             let target = std::fs::read_link(path).unwrap_or_default();
-            let message = format!(
-                "this symbolic link leads to {:?}, which does not exist",
-                target.display().to_string()
-            );
-            Finding::of_file(FindingKind::BrokenLink, key, message)
+            let target = target.display().to_string();
+            let message = format!("this symbolic link leads to {target:?}, which does not exist");
+            (FindingKind::BrokenLink, message)
         } else {
-            Finding::of_file(
+            let cause = error.io_error().map(ToString::to_string);
+            let cause = cause.unwrap_or_else(|| error.to_string());
+            (
                 FindingKind::Unreadable,
-                key,
                 format!("it cannot be read: {cause}"),
             )
         };
-        self.findings.push(finding);
+        self.find(kind, key, message);
     }
 
     fn relative<'p>(&self, path: &'p Path) -> &'p Path {
@@ -217,30 +196,23 @@ impl DataRoot {
 
     /// The key of a path; `None` if it is not UTF-8.
     fn key(&self, path: &Path) -> Option<String> {
-        let parts: Option<Vec<_>> = self
-            .relative(path)
-            .components()
-            .map(|part| part.as_os_str().to_str())
-            .collect();
-        parts.map(|parts| parts.join("/"))
+        let parts = self.relative(path).iter().map(|part| part.to_str());
+        Some(parts.collect::<Option<Vec<_>>>()?.join("/"))
     }
 }
 
 impl Contents for DataRoot {
     fn list(&self) -> Vec<Listed> {
+        let listed = |key: &String, store, size| {
+            let key = key.clone();
+            Listed { key, store, size }
+        };
         let files = self.files.iter();
-        let files = files.map(|(key, file)| (key, file.kind.store(), file.size));
+        let files = files.map(|(key, file)| listed(key, file.kind.store(), file.size));
         // These files are in no store. They are listed because the check reports misspelt names.
         let others = self.others.iter();
-        let others = others.map(|(key, size)| (key, Store::Kv, *size));
-        files
-            .chain(others)
-            .map(|(key, store, size)| Listed {
-                key: key.clone(),
-                store,
-                size,
-            })
-            .collect()
+        let others = others.map(|(key, size)| listed(key, Store::Kv, *size));
+        files.chain(others).collect()
     }
 
     fn read(&self, key: &str) -> Result<Vec<u8>, String> {

@@ -1,6 +1,6 @@
 //! `ztp explain`: the response that a node would receive, and why.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use serde_json::{Value as Json, json};
 
@@ -32,23 +32,11 @@ pub fn run(args: &ExplainArgs, url: Option<&str>, json: bool) -> Result<u8, Fail
         return ask(args, url, json);
     };
     if url.is_some() {
-        return Err(Failure::new(
-            "give either DIR or --url: the content of one of them is used",
-        ));
+        return Err("give either DIR or --url: the content of one of them is used".into());
     }
     let root = DataRoot::scan(dir)?;
     let identifier = identifier(args.identifier, &root)?;
-    let known = args.id.as_deref();
-    let known = known.map(|written| known_id(&root, identifier, written));
-    let facts = facts(args, known.as_deref(), &root)?;
-    let id = match &known {
-        Some(id) => id
-            .parse()
-            .map_err(|error| Failure::new(format!("{error}")))?,
-        None => facts
-            .id(identifier)
-            .map_err(|error| Failure::new(format!("{error}")))?,
-    };
+    let (id, facts) = node(args, &root, identifier)?;
     let index = Index::of(&root);
     let mut explanation = Explanation {
         owner: index.site_of(id.as_str()),
@@ -57,27 +45,25 @@ pub fn run(args: &ExplainArgs, url: Option<&str>, json: bool) -> Result<u8, Fail
         site: args.site.clone(),
         id,
         facts,
-        text: String::new(),
-        definition: Json::Null,
+        trace: Vec::new(),
     };
     let rendered = explanation.render();
-    let refused = rendered.err().map(|Refused(reason)| reason);
+    let Explanation { id, trace, .. } = &explanation;
     if json {
-        let document = json!({
-            "node": explanation.id.as_str(),
-            "error": refused,
-            "trace": explanation.text.lines().collect::<Vec<_>>(),
-            "definition": explanation.definition,
-        });
+        let (definition, error) = (rendered.as_ref().ok(), rendered.as_ref().err());
+        let id = id.as_str();
+        let document =
+            json!({"node": id, "error": error, "trace": trace, "definition": definition});
         display(&format!("{document:#}\n"))?;
     } else {
-        let end = match &refused {
-            Some(reason) => format!("refused with 400: {reason}\n"),
-            None => format!("the node receives:\n{:#}\n", explanation.definition),
+        let trace: String = trace.iter().map(|line| format!("{line}\n")).collect();
+        let end = match &rendered {
+            Ok(definition) => format!("the node receives:\n{definition:#}"),
+            Err(reason) => format!("refused with 400: {reason}"),
         };
-        display(&(explanation.text + &end))?;
+        display(&format!("{trace}{end}\n"))?;
     }
-    Ok(if refused.is_none() { CLEAN } else { FINDINGS })
+    Ok(if rendered.is_ok() { CLEAN } else { FINDINGS })
 }
 
 /// The explanation of the server, from the stored content.
@@ -85,9 +71,8 @@ fn ask(args: &ExplainArgs, url: Option<&str>, json: bool) -> Result<u8, Failure>
     let mut body = match &args.id {
         Some(id) => json!({"node": id}),
         None => {
-            let facts = given_facts(args)?;
-            let facts: Json = serde_json::from_slice(&facts)
-                .map_err(|error| Failure::new(format!("the facts are not valid JSON: {error}")))?;
+            let facts: Json = serde_json::from_slice(&given_facts(args)?)
+                .map_err(|error| format!("{} are not valid JSON: {error}", source(args)))?;
             json!({"facts": facts})
         }
     };
@@ -111,16 +96,13 @@ fn from_server(explanation: &Json, error: Option<&Json>) -> String {
         true => "409, the node is known. neighbordb is not used.".to_owned(),
         false => text(&explanation["status"]),
     };
-    let mut out = format!(
-        "node {}\nPOST /nodes: {status}\n",
-        text(&explanation["node"])
-    );
+    let node = text(&explanation["node"]);
+    let mut out = format!("node {node}\nPOST /nodes: {status}\n");
     for candidate in entries(&explanation["selection"], "candidates") {
-        let said = ["outcome", "reason"]
-            .into_iter()
-            .filter_map(|name| candidate[name].as_str());
-        let said = line(&said.collect::<Vec<_>>().join(": "));
-        let _ = writeln!(out, "  pattern '{}' {said}", text(&candidate["pattern"]));
+        let said = ["outcome", "reason"].map(|name| candidate[name].as_str());
+        let said: Vec<&str> = said.into_iter().flatten().collect();
+        let (name, said) = (text(&candidate["pattern"]), line(&said.join(": ")));
+        let _ = writeln!(out, "  pattern '{name}' {said}");
     }
     for pool in entries(explanation, "pools") {
         let held = if pool["held"] == true {
@@ -141,47 +123,57 @@ fn from_server(explanation: &Json, error: Option<&Json>) -> String {
     out
 }
 
-/// The node of `--id`: the folder of exactly that name, else the id, for which a MAC address may be in any format.
-fn known_id(root: &DataRoot, identifier: Identifier, written: &str) -> String {
+/// The id and the facts of the node: of `--id`, those in its folder, else those that are given.
+fn node(
+    args: &ExplainArgs,
+    root: &DataRoot,
+    identifier: Identifier,
+) -> Result<(NodeId, NodeFacts), Failure> {
+    let Some(written) = &args.id else {
+        let invalid = |error: &dyn Display| format!("{} are not valid: {error}", source(args));
+        let facts = Post::parse(&given_facts(args)?)
+            .map_err(|error| invalid(&error))?
+            .facts;
+        let id = facts.id(identifier).map_err(|error| invalid(&error))?;
+        return Ok((id, facts));
+    };
+    // The folder of exactly that name, else the id, for which a MAC address may be in any format.
     let folder = format!("nodes/{written}/");
-    match root.files.keys().any(|key| key.starts_with(&folder)) {
+    let id = match root.files.keys().any(|key| key.starts_with(&folder)) {
         true => written.to_owned(),
         false => identifier.canonical(written),
-    }
+    };
+    let id: NodeId = id.parse().map_err(|error| format!("--id: {error}"))?;
+    let key = Record::Facts.key(&id);
+    let text = Index::of(root).text(&key).ok_or_else(|| {
+        let root = display_path(&root.path);
+        format!("{root} has no {key}: fetch it with `ztp pull`, or give the facts with --node or --serial")
+    })?;
+    let facts = NodeFacts::parse_stored(&text);
+    Ok((
+        id,
+        facts.map_err(|error| format!("{key} is not valid: {error}"))?,
+    ))
 }
 
-/// The facts from the command line, a file, or the node's folder.
-fn facts(args: &ExplainArgs, known: Option<&str>, root: &DataRoot) -> Result<NodeFacts, Failure> {
-    if let Some(id) = known {
-        let key = format!("nodes/{id}/{}", Record::Facts.name());
-        let Some(text) = Index::of(root).text(&key) else {
-            return Err(Failure::new(format!(
-                "{} has no {key}: fetch it with `ztp pull`, or give the facts with --node or --serial",
-                display_path(&root.path)
-            )));
-        };
-        return NodeFacts::parse_stored(&text)
-            .map_err(|error| Failure::new(format!("{key}: {error}")));
+/// Where the facts are from, for messages.
+fn source(args: &ExplainArgs) -> String {
+    match &args.node {
+        Some(path) => format!("the facts in {}", display_path(path)),
+        None => "the facts in the options".to_owned(),
     }
-    let post = Post::parse(&given_facts(args)?).map_err(|error| Failure::new(error.to_string()))?;
-    Ok(post.facts)
 }
 
 /// The facts from a file or the options, as the body of a POST.
 fn given_facts(args: &ExplainArgs) -> Result<Vec<u8>, Failure> {
-    match &args.node {
-        Some(path) => regular::input(path, MAX_FACTS as u64 + 1),
-        None => from_options(args),
+    if let Some(path) = &args.node {
+        return regular::input(path, MAX_FACTS as u64 + 1);
     }
-}
-
-fn from_options(args: &ExplainArgs) -> Result<Vec<u8>, Failure> {
-    let neighbors = neighbors(args.neighbor.iter().map(String::as_str)).map_err(Failure::new)?;
     let body = json!({
         "serialnumber": args.serial,
         "systemmac": args.mac,
         "model": args.model,
-        "neighbors": neighbors,
+        "neighbors": neighbors(args.neighbor.iter().map(String::as_str))?,
     });
     Ok(body.to_string().into_bytes())
 }
@@ -191,28 +183,25 @@ fn from_options(args: &ExplainArgs) -> Result<Vec<u8>, Failure> {
 /// # Errors
 /// One is not valid.
 pub fn neighbors<'a>(given: impl Iterator<Item = &'a str>) -> Result<Json, String> {
-    let mut neighbors = serde_json::Map::new();
+    let mut neighbors = json!({});
     for given in given {
-        let parts = given
-            .split_once('=')
-            .and_then(|(interface, peer)| Some((interface, peer.split_once(':')?)));
+        let parts = given.split_once('=');
+        let parts = parts.and_then(|(interface, peer)| Some((interface, peer.split_once(':')?)));
         let Some((interface, (device, port))) = parts else {
             return Err(format!(
                 "'{given}' is not a valid neighbor; write INTERFACE=DEVICE:PORT, as in Ethernet1=spine1:Ethernet7"
             ));
         };
-        let seen = neighbors.entry(interface).or_insert_with(|| json!([]));
-        if let Json::Array(seen) = seen {
-            seen.push(json!({"device": device, "port": port}));
+        let peer = json!({"device": device, "port": port});
+        match &mut neighbors[interface] {
+            Json::Array(peers) => peers.push(peer),
+            first => *first = json!([peer]),
         }
     }
-    Ok(Json::Object(neighbors))
+    Ok(neighbors)
 }
 
-/// Why a node receives 400.
-struct Refused(String);
-
-/// The explanation of one node, line by line.
+/// The explanation of one node.
 struct Explanation<'r> {
     index: Index<'r>,
     identifier: Identifier,
@@ -222,118 +211,99 @@ struct Explanation<'r> {
     site: Option<String>,
     id: NodeId,
     facts: NodeFacts,
-    text: String,
-    /// The definition that the node receives.
-    definition: Json,
+    /// Its lines so far.
+    trace: Vec<String>,
 }
 
 impl Explanation<'_> {
-    fn line(&mut self, line: &str) {
-        let _ = writeln!(self.text, "{line}");
-    }
-
-    /// POST /nodes, then GET /nodes/{id}.
-    fn render(&mut self) -> Result<(), Refused> {
+    /// POST /nodes, then GET /nodes/{id}: the definition that the node receives.
+    ///
+    /// # Errors
+    /// Why the node receives 400.
+    fn render(&mut self) -> Result<Json, String> {
+        let id = &self.id;
         if let (Some(owner), Some(site)) = (&self.owner, &self.site)
             && owner != site
         {
-            return Err(Refused(format!(
-                "the node {} belongs to the site '{owner}' (nodes/{}/{}), and is not known to the site '{site}'",
-                self.id,
-                self.id,
-                Record::Site.name()
-            )));
+            let key = Record::Site.key(id);
+            return Err(format!(
+                "the node {id} belongs to the site '{owner}' ({key}), and is not known to the site '{site}'"
+            ));
         }
-        let known = [Record::Definition, Record::StartupConfig]
-            .into_iter()
-            .map(|record| record.key(&self.id))
-            .find(|key| self.index.has(key));
-        self.line(&format!("node {}", self.id));
-        match known {
+        self.trace.push(format!("node {id}"));
+        let known = [Record::Definition, Record::StartupConfig].map(|record| record.key(id));
+        let definition = match known.into_iter().find(|key| self.index.has(key)) {
             Some(key) => {
-                self.line(&format!(
+                self.trace.push(format!(
                     "POST /nodes: 409, the node is known: {key} is stored. neighbordb is not used."
                 ));
                 self.check_stored_pattern()?;
-                let definition = self.parsed(Record::Definition, Definition::parse)?;
-                self.definition(definition)
+                self.record(Record::Definition, Definition::parse)?
             }
             None => {
                 let key = self.matched()?;
-                let text = self
-                    .index
-                    .text(&key)
-                    .ok_or_else(|| Refused(format!("{key} is not stored, or is not UTF-8 text")))?;
-                let definition = Definition::parse(&text)
-                    .map_err(|error| Refused(format!("{key} is broken: {error}")))?;
-                self.definition(Some(definition))
+                let definition = self.parsed(&key, Definition::parse)?;
+                Some(definition.ok_or_else(|| format!("{key} is not stored"))?)
             }
-        }
+        };
+        self.definition(definition)
     }
 
     /// The key of the definition that neighbordb has for the node.
-    fn matched(&mut self) -> Result<String, Refused> {
+    fn matched(&mut self) -> Result<String, String> {
         let key = Document::Neighbordb.to_string();
-        let text = self.index.text(&key).ok_or_else(|| {
-            Refused("the node is not known, and there is no neighbordb to match it against".into())
-        })?;
-        let neighbordb = Neighbordb::parse(&text, self.identifier)
-            .map_err(|error| Refused(format!("neighbordb is broken: {error}")))?;
-        self.line("POST /nodes: the node is not known; the patterns of neighbordb, in order:");
-        let facts = self.facts.clone();
-        let trace = neighbordb.trace(&self.id, &facts);
-        for line in trace.to_string().lines() {
-            self.line(&format!("  {line}"));
-        }
-        match trace.chosen() {
-            Some(entry) => Ok(content::definition_key(entry.definition.as_str())),
-            None => Err(Refused(trace.summary().to_owned())),
-        }
+        let neighbordb = self.parsed(&key, |text| Neighbordb::parse(text, self.identifier))?;
+        let neighbordb = neighbordb
+            .ok_or("the node is not known, and there is no neighbordb to match it against")?;
+        let start = "POST /nodes: the node is not known; the patterns of neighbordb, in order:";
+        self.trace.push(start.to_owned());
+        let trace = neighbordb.trace(&self.id, &self.facts);
+        let lines = trace.to_string();
+        self.trace
+            .extend(lines.lines().map(|line| format!("  {line}")));
+        let chosen = trace.chosen().ok_or_else(|| trace.summary().to_owned())?;
+        Ok(content::definition_key(chosen.definition.as_str()))
     }
 
-    fn check_stored_pattern(&mut self) -> Result<(), Refused> {
-        let Some(pattern) = self.parsed(Record::Pattern, Pattern::parse_stored)? else {
-            self.line("GET /nodes/ID: there is no pattern to check.");
-            return Ok(());
+    fn check_stored_pattern(&mut self) -> Result<(), String> {
+        let checked = match self.record(Record::Pattern, Pattern::parse_stored)? {
+            None => "there is no pattern to check.",
+            Some(pattern) => {
+                let checked = pattern.check(&self.facts);
+                checked.map_err(|why| format!("the node no longer matches its pattern: {why}"))?;
+                "the node matches its pattern."
+            }
         };
-        pattern.check(&self.facts).map_err(|mismatch| {
-            Refused(format!(
-                "the node no longer matches its pattern: {mismatch}"
-            ))
-        })?;
-        self.line("GET /nodes/ID: the node matches its pattern.");
+        self.trace.push(format!("GET /nodes/ID: {checked}"));
         Ok(())
     }
 
     /// The definition that the node receives.
-    fn definition(&mut self, definition: Option<Definition>) -> Result<(), Refused> {
-        let attributes = self.parsed(Record::Attributes, Attributes::parse)?;
+    fn definition(&self, definition: Option<Definition>) -> Result<Json, String> {
+        let attributes = self.record(Record::Attributes, Attributes::parse)?;
         let definition = match self.index.has(&Record::StartupConfig.key(&self.id)) {
             true => {
                 let id = path::encode_segment(self.id.as_str());
                 let url = format!("<the server's URL>/nodes/{id}/startup-config");
                 Definition::autogenerated(&url, definition)
             }
-            false => definition.ok_or_else(|| Refused("there is no definition".to_owned()))?,
+            false => definition.ok_or("there is no definition")?,
         };
         let rendered = definition.render(&attributes.unwrap_or_default());
-        let rendered =
-            rendered.map_err(|error| Refused(format!("the definition is broken: {error}")))?;
+        let rendered = rendered.map_err(|error| format!("the definition is broken: {error}"))?;
         let response = rendered.resolve(|call| self.value_of(call));
-        let response = response.map_err(|error| match error {
+        Ok(json!(response.map_err(|error| match error {
             Unresolved::Value(refused) => refused,
-            Unresolved::TooLarge => Refused(Unresolved::<String>::TooLarge.to_string()),
-        })?;
-        self.definition = json!(response);
-        Ok(())
+            Unresolved::TooLarge => Unresolved::<String>::TooLarge.to_string(),
+        })?))
     }
 
     /// The value that is reserved for the node, or the name of the pool.
-    fn value_of(&self, call: &Call) -> Result<String, Refused> {
+    fn value_of(&self, call: &Call) -> Result<String, String> {
         if !PLUGINS.contains(&call.plugin.as_str()) {
-            return Err(Refused(format!(
+            return Err(format!(
                 "the definition calls {call}, and this plugin does not exist here: use allocate"
-            )));
+            ));
         }
         let site = self.owner.as_deref().or(self.site.as_deref());
         let name = match self.index.pool_file(&call.pool, site) {
@@ -342,36 +312,41 @@ impl Explanation<'_> {
                 return Ok(format!("<a value of {} of the node's site>", call.pool));
             }
             PoolFile::Missing(keys) => {
-                return Err(Refused(format!(
-                    "the definition calls {call}, and there is no {}",
-                    keys.join(" and no ")
-                )));
+                let keys = keys.join(" and no ");
+                return Err(format!(
+                    "the definition calls {call}, and there is no {keys}"
+                ));
             }
         };
         let key = Document::Pool(&name).to_string();
-        let text = self.index.text(&key);
-        let text = text.ok_or_else(|| Refused(format!("{key} is not UTF-8 text")))?;
-        let pool = Pool::parse(&text, self.identifier)
-            .map_err(|error| Refused(format!("{key} is broken: {error}")))?;
-        Ok(match pool.reservation(self.id.as_str()) {
-            Some(value) => value.to_owned(),
-            None => format!("<a value of {name}>"),
-        })
+        let pool = self.parsed(&key, |text| Pool::parse(text, self.identifier))?;
+        let reserved = pool
+            .as_ref()
+            .and_then(|pool| pool.reservation(self.id.as_str()));
+        Ok(reserved.map_or_else(|| format!("<a value of {name}>"), str::to_owned))
     }
 
-    fn parsed<T, E: std::fmt::Display>(
+    fn record<T, E: Display>(
         &self,
         record: Record,
         parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Result<Option<T>, Refused> {
-        let key = record.key(&self.id);
-        if !self.index.has(&key) {
+    ) -> Result<Option<T>, String> {
+        self.parsed(&record.key(&self.id), parse)
+    }
+
+    /// A document; `None` if it is not stored.
+    fn parsed<T, E: Display>(
+        &self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, String> {
+        if !self.index.has(key) {
             return Ok(None);
         }
-        let text = self.index.text(&key);
-        let text = text.ok_or_else(|| Refused(format!("{key} is not UTF-8 text")))?;
-        parse(&text)
-            .map(Some)
-            .map_err(|error| Refused(format!("{key} is broken: {error}")))
+        let text = self.index.text(key);
+        let text =
+            text.ok_or_else(|| format!("{key} cannot be read as UTF-8 text; see `ztp validate`"))?;
+        let parsed = parse(&text).map_err(|error| format!("{key} is broken: {error}"))?;
+        Ok(Some(parsed))
     }
 }

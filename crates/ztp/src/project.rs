@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use ztp_core::node::Identifier;
 
-use crate::{Failure, display_path, regular};
+use crate::{Failure, display_path, regular, unreadable};
 
 /// The largest wrangler.toml, in bytes.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
@@ -16,17 +16,15 @@ const MAX_CONFIG_BYTES: u64 = 1 << 20;
 /// # Errors
 /// The file cannot be read, or the setting has an invalid value.
 pub fn identifier(folder: &Path) -> Result<Option<Identifier>, Failure> {
-    let mut candidates = folder
+    let mut paths = folder
         .ancestors()
         .map(|folder| folder.join("wrangler.toml"));
-    let Some(path) = candidates.find(|path| path.is_file()) else {
+    let Some(path) = paths.find(|path| path.is_file()) else {
         return Ok(None);
     };
     let text = regular::text(&path, MAX_CONFIG_BYTES)?;
-    let config: Table = text
-        .parse()
-        .map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(&path))))?;
+    let config: Table = text.parse().map_err(|error| unreadable(&path, error))?;
     let vars = config.get("vars").and_then(|vars| vars.get("IDENTIFIER"));
     let value = vars.and_then(Value::as_str).map(str::parse).transpose();
-    value.map_err(|error| Failure::new(format!("in wrangler.toml, {error}")))
+    Ok(value.map_err(|error| format!("in {}, {error}", display_path(&path)))?)
 }

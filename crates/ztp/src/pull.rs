@@ -1,9 +1,7 @@
 //! `ztp pull`: writes the stored content to files.
 
 use std::collections::BTreeSet;
-use std::io::{Error, ErrorKind};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -16,7 +14,7 @@ use crate::plan::{Item, Plan, Step};
 use crate::push::style;
 use crate::seen::Seen;
 use crate::terminal::line;
-use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular};
+use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular, unwritable};
 
 /// The longest name of a file or folder in file systems, in bytes. Keys may have longer parts.
 const MAX_NAME_BYTES: usize = 255;
@@ -27,26 +25,20 @@ const MAX_NAME_BYTES: usize = 255;
 /// The server fails, or a file cannot be written.
 pub fn run(args: &PullArgs, api: Api, json: bool) -> Result<u8, Failure> {
     if !json {
-        display(&format!(
-            "from {} to {}\n",
-            api.url,
-            display_path(&args.dir)
-        ))?;
+        let folder = display_path(&args.dir);
+        display(&format!("from {} to {folder}\n", api.url))?;
     }
     let list = api.list()?;
     args.only.check(list.keys().map(String::as_str))?;
-    let selected: Vec<Stored> = list
-        .into_values()
-        .filter(|stored| {
-            args.only.includes(&stored.key) && (!args.nodes || stored.key.starts_with("nodes/"))
-        })
-        .collect();
+    let is_wanted =
+        |key: &str| args.only.includes(key) && (!args.nodes || key.starts_with("nodes/"));
+    let selected = list.into_values().filter(|stored| is_wanted(&stored.key));
+    let selected: Vec<Stored> = selected.collect();
     let total = selected.iter().filter_map(|stored| stored.size).sum();
     let pull = Pull {
         args,
         api,
         bar: ProgressBar::new(total).with_style(style()),
-        written: AtomicUsize::new(0),
     };
     let mut files = BTreeSet::new();
     let mut placed = Vec::new();
@@ -87,7 +79,7 @@ fn remember(plan: &Plan, folder: &Path, url: &str) -> Result<(), Failure> {
     let mut seen = Seen::load(folder, url)?;
     for item in &plan.items {
         // Not set for a file that differs.
-        if let Some(sha1) = item.stored.as_ref().and_then(|stored| stored.sha1.as_ref()) {
+        if let Some(sha1) = item.former() {
             seen.set(&item.key, sha1);
         }
     }
@@ -99,8 +91,6 @@ struct Pull<'a> {
     args: &'a PullArgs,
     api: Api,
     bar: ProgressBar,
-    /// The number of files written, which makes the names of unfinished files unique.
-    written: AtomicUsize,
 }
 
 impl Pull<'_> {
@@ -115,10 +105,10 @@ impl Pull<'_> {
             Err(obstacle) => return Ok(Some(item.left_alone(obstacle))),
         };
         if size.is_some() && (stored.size.is_none() || size == stored.size) {
-            match self.api.complete(stored)? {
-                Some(completed) => stored = completed,
-                None => return Ok(None),
-            }
+            let Some(completed) = self.api.complete(stored)? else {
+                return Ok(None);
+            };
+            stored = completed;
             if stored.sha1 == Some(FileDigest::of(&path)?.sha1) {
                 item.step = Step::Unchanged;
                 item.stored = Some(stored);
@@ -133,9 +123,9 @@ impl Pull<'_> {
             }
         }
         if !self.args.dry_run {
-            match self.write(&stored.key, &path)? {
-                Some(sha1) => stored.sha1 = Some(sha1),
-                None => return Ok(None),
+            stored.sha1 = self.write(&stored.key, &path)?;
+            if stored.sha1.is_none() {
+                return Ok(None);
             }
         }
         item.stored = Some(stored);
@@ -144,40 +134,30 @@ impl Pull<'_> {
 
     /// Writes a file atomically, and returns the SHA-1 of its bytes; `None` if the key is deleted since.
     fn write(&self, key: &str, path: &Path) -> Result<Option<String>, Failure> {
-        let failed =
-            |error: Error| Failure::new(format!("cannot write {}: {error}", display_path(path)));
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(failed)?;
-        }
+        let failed = |error| unwritable(path, error);
+        let folder = path.parent().unwrap_or(&self.args.dir);
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let mut new = tempfile::Builder::new();
+        #[cfg(unix)]
+        new.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         // Not the name with an addition, which may be too long.
-        let number = self.written.fetch_add(1, Ordering::Relaxed);
-        let new = path.with_file_name(format!("{}-{number}.ztp-new", std::process::id()));
-        // An existing file of that name must not be written to: it may be a pipe, or a link.
-        match std::fs::remove_file(&new) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
+        let new = new.prefix("").suffix(".ztp-new").tempfile_in(folder);
+        let new = new.map_err(failed)?.into_temp_path();
+        let got = self.api.read(key, Sink::File(&new))?;
+        if got.is_some() {
+            new.persist(path).map_err(|error| failed(error.error))?;
         }
-        let got = self.api.read(key, Sink::File(&new));
-        let written = got.and_then(|got| match got {
-            Some(got) => std::fs::rename(&new, path)
-                .map(|()| Some(got.sha1))
-                .map_err(failed),
-            None => Ok(None),
-        });
-        written.inspect_err(|_| {
-            // An incomplete file is useless. It may not exist.
-            let _ = std::fs::remove_file(&new);
-        })
+        Ok(got.map(|got| got.sha1))
     }
 }
 
 /// The reason why no file can have the path of a key, after the keys before it are written: one key can be the folder
 /// of another, and a file cannot.
 fn obstacle(files: &BTreeSet<String>, dir: &Path, key: &str) -> Option<String> {
-    if let Some(name) = key.split('/').find(|name| name.len() > MAX_NAME_BYTES) {
-        let length = name.len();
+    let longest = key.split('/').map(str::len).max().unwrap_or_default();
+    if longest > MAX_NAME_BYTES {
         return Some(format!(
-            "a part of it has {length} bytes, and a name at most {MAX_NAME_BYTES}"
+            "a part of it has {longest} bytes, and a name at most {MAX_NAME_BYTES}"
         ));
     }
     let mut folders = key.match_indices('/').filter_map(|(end, _)| key.get(..end));

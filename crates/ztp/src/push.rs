@@ -58,9 +58,6 @@ pub struct Push<'a> {
     seen: Seen,
     /// The content on the server when the push began.
     list: BTreeMap<String, Stored>,
-    /// The keys with problems that the server may refuse, and that do not stop this push. Each with the kinds that the
-    /// operator allows.
-    overrides: BTreeMap<String, BTreeSet<&'static str>>,
 }
 
 impl<'a> Push<'a> {
@@ -90,7 +87,6 @@ impl<'a> Push<'a> {
             seen: Seen::load(&root.path, &api.url)?,
             list,
             plan: Plan::default(),
-            overrides: overrides(&checked),
             checked,
             root,
             api,
@@ -104,10 +100,23 @@ impl<'a> Push<'a> {
         Ok(push)
     }
 
-    /// The kinds of findings that the operator allows for a key.
+    /// The kinds of errors that the operator allows for a key.
     fn allowed(&self, key: &str) -> Option<String> {
-        let kinds = self.overrides.get(key).filter(|kinds| !kinds.is_empty())?;
-        Some(kinds.iter().copied().collect::<Vec<_>>().join(","))
+        let allowed = self
+            .checked
+            .allowed
+            .iter()
+            .filter(|finding| finding.key == key && finding.is_error());
+        let kinds: BTreeSet<&str> = allowed.map(|finding| finding.kind.id()).collect();
+        (!kinds.is_empty()).then(|| kinds.into_iter().collect::<Vec<_>>().join(","))
+    }
+
+    /// Whether a key has errors to the server, which sees one document at a time, but not to this push.
+    fn is_overridden(&self, key: &str) -> bool {
+        let mut findings = self.checked.validation.findings.iter();
+        let is_error =
+            |finding: &Finding| finding.key == key && finding.kind.severity() == Severity::Error;
+        findings.any(is_error) || self.allowed(key).is_some()
     }
 }
 
@@ -152,22 +161,6 @@ fn check(
     Err(Failure::refused(
         "nothing is stored: correct the errors first, which `ztp validate` lists, or allow them with --allow KIND",
     ))
-}
-
-/// The keys whose findings are errors to the server, which sees one document at a time, but not to this push.
-fn overrides(checked: &Checked) -> BTreeMap<String, BTreeSet<&'static str>> {
-    let found = checked.validation.findings.iter();
-    let found = found.filter(|finding| finding.kind.severity() == Severity::Error);
-    let allowed = checked.allowed.iter().filter(|finding| finding.is_error());
-    let allowed = allowed.map(|finding| (finding, Some(finding.kind.id())));
-    let mut overrides: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
-    for (finding, kind) in found.map(|finding| (finding, None)).chain(allowed) {
-        overrides
-            .entry(finding.key.clone())
-            .or_default()
-            .extend(kind);
-    }
-    overrides
 }
 
 /// A bar for bytes, which indicatif shows only on a terminal.

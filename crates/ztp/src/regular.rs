@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Error, Read, Result};
 use std::path::Path;
 
-use crate::{Failure, display_path};
+use crate::{Failure, unreadable};
 
 /// The message for a pipe, a socket or a device.
 pub const NOT_A_FILE: &str = "this is neither a file nor a folder";
@@ -55,7 +55,7 @@ pub fn input(path: &Path, limit: u64) -> std::result::Result<Vec<u8>, Failure> {
         true => bounded(std::io::stdin().lock(), limit),
         false => read(path, limit),
     };
-    read.map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(path))))
+    Ok(read.map_err(|error| unreadable(path, error))?)
 }
 
 /// [`input`] that is a text.
@@ -63,8 +63,8 @@ pub fn input(path: &Path, limit: u64) -> std::result::Result<Vec<u8>, Failure> {
 /// # Errors
 /// As [`input`], or it is not UTF-8.
 pub fn text(path: &Path, limit: u64) -> std::result::Result<String, Failure> {
-    String::from_utf8(input(path, limit)?)
-        .map_err(|error| Failure::new(format!("cannot read {}: {error}", display_path(path))))
+    let text = String::from_utf8(input(path, limit)?);
+    Ok(text.map_err(|error| unreadable(path, error.utf8_error()))?)
 }
 
 #[cfg(test)]

@@ -3,17 +3,18 @@
 //! A token is never an argument, because other users of the machine see arguments, and never printed.
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::DirBuilder;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+use tempfile::NamedTempFile;
 use ureq::http::Uri;
 
 use crate::api::{Api, Call};
 use crate::fleet::text;
-use crate::{CLEAN, Failure, display, display_path, regular};
+use crate::{CLEAN, Failure, display, display_path, regular, unwritable};
 
 /// The largest file of ours, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
@@ -47,9 +48,7 @@ impl Credential {
     fn from_environment() -> Result<Option<Self>, Failure> {
         let [id, secret] = ["CF_ACCESS_CLIENT_ID", "CF_ACCESS_CLIENT_SECRET"].map(variable);
         if id.is_some() != secret.is_some() {
-            return Err(Failure::new(
-                "only one of CF_ACCESS_CLIENT_ID and CF_ACCESS_CLIENT_SECRET is set; set both, or none",
-            ));
+            return Err("only one of CF_ACCESS_CLIENT_ID and CF_ACCESS_CLIENT_SECRET is set; set both, or none".into());
         }
         let access = id.zip(secret);
         let token = variable("ZTP_TOKEN");
@@ -74,20 +73,16 @@ impl Servers {
             return Ok(Self::default());
         };
         check_mode(&path)?;
-        serde_json::from_slice(&text).map_err(|error| {
-            Failure::new(format!(
-                "{} is not valid: {error}; delete it, and run `ztp login` again",
-                display_path(&path)
-            ))
-        })
+        Ok(serde_json::from_slice(&text).map_err(|error| {
+            let path = display_path(&path);
+            format!("{path} is not valid: {error}; delete it, and run `ztp login` again")
+        })?)
     }
 
     fn save(&self) -> Result<PathBuf, Failure> {
-        let path = ours("servers.json").ok_or_else(|| {
-            Failure::new(
-                "there is no folder for settings; set HOME or XDG_CONFIG_HOME, or use ZTP_TOKEN",
-            )
-        })?;
+        let path = ours("servers.json").ok_or(
+            "there is no folder for settings; set HOME or XDG_CONFIG_HOME, or use ZTP_TOKEN",
+        )?;
         save(&path, &json!(self))?;
         Ok(path)
     }
@@ -105,17 +100,13 @@ pub fn connect(url: Option<&str>) -> Result<Api, Failure> {
         (Some(_), Some(_)) => Servers::default(),
         _ => Servers::load()?,
     };
-    let missing =
-        "no server is given; run `ztp login --url https://HOST`, or give --url or ZTP_URL";
-    let url = given
-        .or(stored.default)
-        .ok_or_else(|| Failure::new(missing))?;
+    let url = given.or(stored.default).ok_or(
+        "no server is given; run `ztp login --url https://HOST`, or give --url or ZTP_URL",
+    )?;
     let url = parse_url(&url)?;
     let credential = from_environment.or_else(|| stored.servers.remove(&url));
     let credential = credential.ok_or_else(|| {
-        Failure::new(format!(
-            "there is no token for {url}; run `ztp login --url {url}`, or set ZTP_TOKEN"
-        ))
+        format!("there is no token for {url}; run `ztp login --url {url}`, or set ZTP_TOKEN")
     })?;
     Ok(Api::new(url, credential))
 }
@@ -125,8 +116,7 @@ pub fn connect(url: Option<&str>) -> Result<Api, Failure> {
 /// # Errors
 /// The server does not accept it, or it cannot be stored.
 pub fn login(url: Option<&str>, access: bool) -> Result<u8, Failure> {
-    let url = url.ok_or_else(|| Failure::new("give the server, as --url https://HOST"))?;
-    let url = parse_url(url)?;
+    let url = parse_url(url.ok_or("give the server, as --url https://HOST")?)?;
     let mut credential = Credential::default();
     if access {
         let secret = secrets(["client ID", "client secret"])?;
@@ -144,8 +134,8 @@ pub fn login(url: Option<&str>, access: bool) -> Result<u8, Failure> {
     let (name, role) = (text(&session["name"]), text(&session["role"]));
     display(&format!(
         "{url}: {name} with the role {role}; the token is in {path}\n"
-    ))?;
-    Ok(CLEAN)
+    ))
+    .map(|()| CLEAN)
 }
 
 /// `ztp logout`: removes the stored token of a server.
@@ -158,10 +148,15 @@ pub fn logout(url: Option<&str>) -> Result<u8, Failure> {
     let url = url.or_else(|| servers.default.clone()).unwrap_or_default();
     if servers.servers.remove(&url).is_none() {
         let known: Vec<_> = servers.servers.into_keys().collect();
-        return Err(Failure::new(format!(
-            "no token is stored for '{url}'; there are tokens for these servers: {}",
-            known.join(" ")
-        )));
+        return Err(format!(
+            "no token is stored for '{url}'; give --url with a server that has one: {}",
+            if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(" ")
+            }
+        )
+        .into());
     }
     if servers.default.as_ref() == Some(&url) {
         servers.default = servers.servers.keys().next().cloned();
@@ -184,15 +179,11 @@ fn parse_url(text: &str) -> Result<String, Failure> {
         .parse()
         .map_err(|_| invalid("write it as https://HOST"))?;
     let local = ["localhost", "127.0.0.1", "[::1]"].contains(&uri.host().unwrap_or_default());
-    match uri.scheme_str() {
-        Some("https") => {}
-        Some("http") if local => {}
-        _ => {
-            return Err(invalid(
-                "write it as https://HOST; without TLS, everyone on the way can read the token (plain http is for \
-                 localhost)",
-            ));
-        }
+    if !(uri.scheme_str() == Some("https") || local && uri.scheme_str() == Some("http")) {
+        return Err(invalid(
+            "write it as https://HOST; without TLS, everyone on the way can read the token (plain http is for \
+             localhost)",
+        ));
     }
     if uri.query().is_some() || text.contains('@') {
         return Err(invalid("it must have no query and no user name"));
@@ -203,7 +194,7 @@ fn parse_url(text: &str) -> Result<String, Failure> {
 
 /// Secrets from standard input, a line each: hidden on a terminal.
 fn secrets<const N: usize>(names: [&str; N]) -> Result<[String; N], Failure> {
-    let failed = |error| Failure::new(format!("cannot read standard input: {error}"));
+    let failed = |error| format!("cannot read standard input: {error}");
     let mut text = String::new();
     if std::io::stdin().is_terminal() {
         for name in names {
@@ -216,16 +207,12 @@ fn secrets<const N: usize>(names: [&str; N]) -> Result<[String; N], Failure> {
         let read = stdin.take(MAX_TOKEN_BYTES).read_to_string(&mut text);
         read.map_err(failed)?;
     }
-    let lines = text
-        .lines()
-        .map(|line| line.trim().to_owned())
-        .filter(|line| !line.is_empty());
-    lines.collect::<Vec<_>>().try_into().map_err(|_| {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<String> = lines.map(str::to_owned).collect();
+    Ok(lines.try_into().map_err(|_| {
         let names = names.join(" and ");
-        Failure::new(format!(
-            "standard input must have the {names}, a line each, and nothing else"
-        ))
-    })
+        format!("standard input must have the {names}, a line each, and nothing else")
+    })?)
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -261,29 +248,18 @@ pub fn load(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
 /// # Errors
 /// It cannot be written.
 pub fn save(path: &Path, content: &Json) -> Result<(), Failure> {
+    let folder = path.parent().unwrap_or(path);
     let write = || {
         let mut folders = DirBuilder::new();
-        let mut options = OpenOptions::new();
         #[cfg(unix)]
-        {
-            use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-            folders.mode(0o700);
-            options.mode(0o600);
-        }
-        folders
-            .recursive(true)
-            .create(path.parent().unwrap_or(path))?;
-        let new = path.with_extension(format!("{}.new", std::process::id()));
-        let mut file = options.write(true).create_new(true).open(&new)?;
-        let written = file.write_all(content.to_string().as_bytes());
-        written
-            .and_then(|()| std::fs::rename(&new, path))
-            .inspect_err(|_| {
-                // An incomplete file is useless.
-                let _ = std::fs::remove_file(&new);
-            })
+        std::os::unix::fs::DirBuilderExt::mode(&mut folders, 0o700);
+        folders.recursive(true).create(folder)?;
+        // Its owner alone can read it.
+        let mut new = NamedTempFile::new_in(folder)?;
+        new.write_all(content.to_string().as_bytes())?;
+        new.persist(path).map_err(|error| error.error).map(drop)
     };
-    write().map_err(|error| Failure::new(format!("cannot write {}: {error}", display_path(path))))
+    Ok(write().map_err(|error| unwritable(path, error))?)
 }
 
 /// Checks that other users cannot read a file.
@@ -293,10 +269,13 @@ fn check_mode(path: &Path) -> Result<(), Failure> {
         use std::os::unix::fs::PermissionsExt;
         let (mode, path) = (found.permissions().mode() & 0o777, display_path(path));
         if mode & 0o077 != 0 {
-            return Err(Failure::new(format!(
-                "{path} has tokens, and its mode {mode:03o} lets other users read it; run `chmod 600 {path}`, and \
-                 replace the tokens if others may have read them"
-            )));
+            let advice = format!(
+                "run `chmod 600 {path}`, and replace the tokens if others may have read them"
+            );
+            let message = format!(
+                "{path} has tokens, and its mode {mode:03o} lets other users read it; {advice}"
+            );
+            return Err(message.into());
         }
     }
     Ok(())

@@ -67,7 +67,7 @@ pub fn write(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the output: {error}")))
+            Err(format!("cannot write the output: {error}").into())
         }
         _ => Ok(()),
     }

@@ -116,7 +116,7 @@ impl Push<'_> {
             };
             return self.outcome(item, reply);
         }
-        if self.args.force || self.overrides.contains_key(&item.key) {
+        if self.args.force || self.is_overridden(&item.key) {
             options += "&force=1";
         }
         let url = content_path(&item.key);
