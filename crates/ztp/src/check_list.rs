@@ -39,9 +39,6 @@ struct Device {
 }
 
 /// Checks each switch of a list.
-///
-/// # Errors
-/// The list is not valid, or the server fails.
 pub fn run(file: &Path, site: Option<&str>, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     let failed = |problem| Failure::new(format!("{}: {problem}", display_path(file)));
     let devices = parse(&regular::input(file, MAX_BYTES)?).map_err(failed)?;

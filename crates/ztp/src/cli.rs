@@ -277,9 +277,6 @@ impl Only {
     }
 
     /// Checks that each path selects a key.
-    ///
-    /// # Errors
-    /// One does not.
     pub fn check<'k>(&self, keys: impl Iterator<Item = &'k str> + Clone) -> Result<(), Failure> {
         let selects = |path: &&String| keys.clone().any(|key| is_below(key, path));
         match self.only.iter().find(|path| !selects(path)) {
@@ -456,9 +453,6 @@ fn below(text: &str) -> Result<String, String> {
 }
 
 /// Reads the argument of `--site`.
-///
-/// # Errors
-/// It is not a valid name of a site.
 fn site_name(text: &str) -> Result<String, String> {
     match credentials::is_site_name(text) {
         true => Ok(text.to_owned()),

@@ -53,9 +53,6 @@ pub struct LeftAlone {
 
 impl DataRoot {
     /// Lists every file below a folder, and reads none.
-    ///
-    /// # Errors
-    /// The folder cannot be listed.
     pub fn scan(folder: &Path) -> Result<Self, Failure> {
         std::fs::read_dir(folder).map_err(|error| {
             let advice = "give the folder that contains neighbordb, definitions/ and so on";

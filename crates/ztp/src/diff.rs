@@ -29,9 +29,6 @@ pub struct Side {
 }
 
 /// Prints the differences between the server and a data_root.
-///
-/// # Errors
-/// The data_root cannot be read, or the server fails.
 pub fn run(args: &ChangeArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     let push = Push::prepare(args, url, json)?;
     let changed = |item: &&Item| !matches!(item.step, Step::Unchanged | Step::LeaveAlone);
@@ -55,9 +52,6 @@ pub fn run(args: &ChangeArgs, url: Option<&str>, json: bool) -> Result<u8, Failu
 }
 
 /// The value of a key on the server; `None` if there is none.
-///
-/// # Errors
-/// It cannot be read.
 pub fn stored(api: &Api, key: &str) -> Result<Option<Side>, Failure> {
     let mut bytes = Vec::new();
     let got = api.read(key, Sink::Memory(&mut bytes, MAX_BYTES))?;
@@ -65,9 +59,6 @@ pub fn stored(api: &Api, key: &str) -> Result<Option<Side>, Failure> {
 }
 
 /// The difference between the value on the server and the file of a key, in the format of `diff -u`.
-///
-/// # Errors
-/// The file cannot be read.
 pub fn of(item: &Item, stored: Option<Side>) -> Result<String, Failure> {
     let file = item.file.as_ref().map(Side::local).transpose()?;
     let name = |prefix: &str, side: &Option<Side>| match side {

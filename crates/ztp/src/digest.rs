@@ -24,9 +24,6 @@ pub struct FileDigest {
 
 impl FileDigest {
     /// Reads a file.
-    ///
-    /// # Errors
-    /// It cannot be read.
     pub fn of(path: &Path) -> std::result::Result<Self, Failure> {
         Ok(Self::read(path).map_err(|error| unreadable(path, error))?)
     }

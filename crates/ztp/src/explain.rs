@@ -24,9 +24,6 @@ use crate::terminal::line;
 use crate::{CLEAN, FINDINGS, Failure, display, display_path, identifier, regular};
 
 /// Explains one node.
-///
-/// # Errors
-/// The facts or the content cannot be read, or the server fails.
 pub fn run(args: &ExplainArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     let Some(dir) = &args.dir else {
         return ask(args, url, json);
@@ -179,9 +176,6 @@ fn given_facts(args: &ExplainArgs) -> Result<Vec<u8>, Failure> {
 }
 
 /// Neighbors as a switch sends them, each given as INTERFACE=DEVICE:PORT.
-///
-/// # Errors
-/// One is not valid.
 pub fn neighbors<'a>(given: impl Iterator<Item = &'a str>) -> Result<Json, String> {
     let mut neighbors = json!({});
     for given in given {

@@ -12,9 +12,6 @@ use crate::{Failure, display_path, regular, unreadable};
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 /// The fact that names a node, according to the nearest wrangler.toml in or above a folder, if there is one.
-///
-/// # Errors
-/// The file cannot be read, or the setting has an invalid value.
 pub fn identifier(folder: &Path) -> Result<Option<Identifier>, Failure> {
     let mut paths = folder
         .ancestors()

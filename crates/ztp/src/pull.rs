@@ -20,9 +20,6 @@ use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular, unwritable
 const MAX_NAME_BYTES: usize = 255;
 
 /// Pulls the stored content into a folder.
-///
-/// # Errors
-/// The server fails, or a file cannot be written.
 pub fn run(args: &PullArgs, api: Api, json: bool) -> Result<u8, Failure> {
     if !json {
         let folder = display_path(&args.dir);

@@ -24,10 +24,7 @@ use crate::{CLEAN, FINDINGS, Failure, display, display_path, identifier};
 
 pub use summary::Report;
 
-/// Pushes a data_root.
-///
-/// # Errors
-/// It cannot be read, or the server fails. The stored part stays, and the next push resumes.
+/// Pushes a data_root. After a failure, the stored part stays, and the next push resumes.
 pub fn run(args: &PushArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     let mut push = Push::prepare(&args.change, url, json)?;
     let copies = push.copies()?;

@@ -58,10 +58,7 @@ pub fn input(path: &Path, limit: u64) -> std::result::Result<Vec<u8>, Failure> {
     Ok(read.map_err(|error| unreadable(path, error))?)
 }
 
-/// [`input`] that is a text.
-///
-/// # Errors
-/// As [`input`], or it is not UTF-8.
+/// [`input`] that is a text in UTF-8.
 pub fn text(path: &Path, limit: u64) -> std::result::Result<String, Failure> {
     let text = String::from_utf8(input(path, limit)?);
     Ok(text.map_err(|error| unreadable(path, error.utf8_error()))?)

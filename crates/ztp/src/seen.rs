@@ -19,9 +19,6 @@ pub struct Seen {
 
 impl Seen {
     /// Those of a folder and the URL of a server.
-    ///
-    /// # Errors
-    /// They cannot be read.
     pub fn load(folder: &Path, url: &str) -> Result<Self, Failure> {
         let absolute = std::fs::canonicalize(folder).or_else(|_| std::path::absolute(folder));
         let path = absolute.ok().and_then(|folder| {
@@ -62,9 +59,6 @@ impl Seen {
     }
 
     /// Writes the file.
-    ///
-    /// # Errors
-    /// It cannot be written.
     pub fn save(&self) -> Result<(), Failure> {
         match &self.path {
             Some(path) => servers::save(path, &json!(self.values)),

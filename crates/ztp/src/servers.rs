@@ -90,9 +90,6 @@ impl Servers {
 
 /// Connects to the server `url` of the command line, else of ZTP_URL, else of the last `ztp login`, with the token of
 /// ZTP_TOKEN or of a service token of Access, else the stored one.
-///
-/// # Errors
-/// The URL or the token is missing or invalid.
 pub fn connect(url: Option<&str>) -> Result<Api, Failure> {
     let given = url.map(str::to_owned).or_else(|| variable("ZTP_URL"));
     let from_environment = Credential::from_environment()?;
@@ -112,9 +109,6 @@ pub fn connect(url: Option<&str>) -> Result<Api, Failure> {
 }
 
 /// `ztp login`: verifies a token from standard input, and stores it.
-///
-/// # Errors
-/// The server does not accept it, or it cannot be stored.
 pub fn login(url: Option<&str>, access: bool) -> Result<u8, Failure> {
     let url = parse_url(url.ok_or("give the server, as --url https://HOST")?)?;
     let mut credential = Credential::default();
@@ -139,9 +133,6 @@ pub fn login(url: Option<&str>, access: bool) -> Result<u8, Failure> {
 }
 
 /// `ztp logout`: removes the stored token of a server.
-///
-/// # Errors
-/// No token is stored, or the file cannot be written.
 pub fn logout(url: Option<&str>) -> Result<u8, Failure> {
     let mut servers = Servers::load()?;
     let url = url.map(parse_url).transpose()?;
@@ -233,9 +224,6 @@ pub fn ours(name: &str) -> Option<PathBuf> {
 }
 
 /// A file of ours; `None` if it does not exist.
-///
-/// # Errors
-/// It cannot be read.
 pub fn load(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     match path.exists() {
         true => regular::input(path, MAX_BYTES).map(Some),
@@ -244,9 +232,6 @@ pub fn load(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
 }
 
 /// Replaces a file of ours, atomically, readable by its owner only.
-///
-/// # Errors
-/// It cannot be written.
 pub fn save(path: &Path, content: &Json) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(path);
     let write = || {

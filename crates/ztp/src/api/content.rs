@@ -90,9 +90,6 @@ struct Upload {
 
 impl Api {
     /// All stored content, by key.
-    ///
-    /// # Errors
-    /// The server refuses, or the list is not valid.
     pub fn list(&self) -> Result<BTreeMap<String, Stored>, Failure> {
         let mut all = BTreeMap::new();
         for page in self.pages("listing the content", "/content".to_owned()) {
@@ -109,9 +106,6 @@ impl Api {
     }
 
     /// Completes the SHA-1, size and ETag of a key whose list entry has none. `None` if the key is deleted since.
-    ///
-    /// # Errors
-    /// It cannot be read.
     pub fn complete(&self, stored: Stored) -> Result<Option<Stored>, Failure> {
         if stored.sha1.is_some() && stored.etag.is_some() {
             return Ok(Some(stored));
@@ -126,9 +120,6 @@ impl Api {
     }
 
     /// Reads the content of a key; `None` if it is not stored.
-    ///
-    /// # Errors
-    /// The value cannot be read, or the destination cannot be written.
     pub fn read(&self, key: &str, mut sink: Sink<'_>) -> Result<Option<Got>, Failure> {
         let call = Call::get(format!("reading {key}"), content_path(key));
         retry(&call.doing, || {

@@ -20,9 +20,6 @@ const MIN_UPLOAD_BYTES: u64 = 64 << 20;
 
 impl Push<'_> {
     /// Carries out the plan, and remembers what is stored.
-    ///
-    /// # Errors
-    /// A file cannot be read, or the server fails.
     pub fn carry_out(&mut self) -> Result<Report, Failure> {
         let mut report = Report::default();
         let done = self.store(&mut report);
