@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use crate::api::{Api, Call};
-use crate::explain::neighbors;
+use crate::explain::{neighbors, refusal};
 use crate::fleet::{entries, print, text};
 use crate::parallel::{self, AT_ONCE};
 use crate::servers::connect;
@@ -40,27 +40,24 @@ struct Device {
 
 /// Checks each switch of a list.
 pub fn run(file: &Path, site: Option<&str>, url: Option<&str>, json: bool) -> Result<u8, Failure> {
-    let failed = |problem| Failure::new(format!("{}: {problem}", display_path(file)));
-    let devices = parse(&regular::input(file, MAX_BYTES)?).map_err(failed)?;
+    let devices = parse(&regular::input(file, MAX_BYTES)?);
+    let devices = devices.map_err(|problem| format!("{}: {problem}", display_path(file)))?;
     let api = connect(url)?;
     let results = parallel::map(devices, AT_ONCE, |device| check(&api, &device, site))?;
-    let mut failed = 0;
+    let boots = |result: &Json| result["boots"] == true;
     for result in &results {
-        let boots = result["boots"] == true;
-        failed += usize::from(!boots);
-        let verdict = if boots { "boots" } else { "FAILS" };
-        let reason = text(&result["reason"]);
-        print(
-            json,
-            result,
-            &format!("{verdict}  {:20} {reason}", text(&result["name"])),
-        )?;
+        let verdict = if boots(result) { "boots" } else { "FAILS" };
+        let (name, reason) = (text(&result["name"]), text(&result["reason"]));
+        print(json, result, &format!("{verdict}  {name:20} {reason}"))?;
     }
+    let (all, good) = (
+        results.len(),
+        results.iter().filter(|result| boots(result)).count(),
+    );
+    let failed = all - good;
     if !json {
-        let boots = results.len() - failed;
         display(&format!(
-            "{} switches: {boots} will boot, {failed} will not\n",
-            results.len()
+            "{all} switches: {good} will boot, {failed} will not\n"
         ))?;
     }
     Ok(if failed == 0 { CLEAN } else { FINDINGS })
@@ -68,15 +65,14 @@ pub fn run(file: &Path, site: Option<&str>, url: Option<&str>, json: bool) -> Re
 
 /// The result for one switch: `{"line", "name", "boots", "reason", "explanation"}`.
 fn check(api: &Api, device: &Device, site: Option<&str>) -> Result<Json, Failure> {
-    let mut body = json!({"facts": device.facts});
+    let Device {
+        line, name, facts, ..
+    } = device;
+    let mut body = json!({"facts": facts});
     if let Some(site) = device.site.as_deref().or(site) {
         body["site"] = json!(site);
     }
-    let reply = api.send(&Call::post(
-        format!("checking {}", device.name),
-        "/explain",
-        &body,
-    ))?;
+    let reply = api.send(&Call::post(format!("checking {name}"), "/explain", &body))?;
     // Facts that the server would refuse from the switch, too.
     let (explanation, (boots, reason)) = match reply.status {
         400 => (Json::Null, (false, reply.sentence())),
@@ -87,14 +83,13 @@ fn check(api: &Api, device: &Device, site: Option<&str>) -> Result<Json, Failure
         }
     };
     Ok(json!({
-        "line": device.line, "name": device.name, "boots": boots, "reason": reason, "explanation": explanation,
+        "line": line, "name": name, "boots": boots, "reason": reason, "explanation": explanation,
     }))
 }
 
 /// Whether a switch will boot, and the reason.
 fn verdict(explanation: &Json) -> (bool, String) {
-    let errors = ["error", "definition_error"].map(|name| &explanation[name]);
-    if let Some(error) = errors.into_iter().find(|error| !error.is_null()) {
+    if let Some(error) = refusal(explanation) {
         return (false, text(error));
     }
     if let Some(empty) = entries(explanation, "pools").find(|pool| pool["value"].is_null()) {
@@ -123,16 +118,15 @@ fn verdict(explanation: &Json) -> (bool, String) {
 fn parse(bytes: &[u8]) -> Result<Vec<Device>, String> {
     // A spreadsheet may begin a file with a byte order mark, and separate fields by semicolons.
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    let first = bytes
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    let delimiter = if first.contains(&b';') { b';' } else { b',' };
+    let mut first = bytes.iter().take_while(|byte| **byte != b'\n');
+    let delimiter = if first.any(|byte| *byte == b';') {
+        b';'
+    } else {
+        b','
+    };
     let mut reader = csv::ReaderBuilder::new();
-    let mut reader = reader
-        .delimiter(delimiter)
-        .trim(csv::Trim::All)
-        .from_reader(bytes);
+    let reader = reader.delimiter(delimiter).trim(csv::Trim::All);
+    let mut reader = reader.from_reader(bytes);
     let headers = reader.headers().map_err(|error| error.to_string())?;
     let headers: csv::StringRecord = headers.iter().map(str::to_lowercase).collect();
     let records = reader.into_records().map(|record| {
@@ -149,9 +143,8 @@ fn parse(bytes: &[u8]) -> Result<Vec<Device>, String> {
 fn device(row: Row, line: u64) -> Result<Device, String> {
     let name = row.serial.clone().or(row.mac.clone());
     let connected = row.neighbors.unwrap_or_default();
-    let connected = connected
-        .split([' ', ';', '\n', '\r'])
-        .filter(|part| !part.is_empty());
+    let connected = connected.split([' ', ';', '\n', '\r']);
+    let connected = connected.filter(|part| !part.is_empty());
     Ok(Device {
         line,
         name: name.ok_or("there is neither a serial number nor a MAC address")?,

@@ -6,11 +6,11 @@ use similar::TextDiff;
 
 use crate::api::{Api, Sink};
 use crate::cli::ChangeArgs;
-use crate::digest::FileDigest;
 use crate::fleet::print;
 use crate::parallel::{self, AT_ONCE};
 use crate::plan::{Item, Step};
 use crate::push::Push;
+use crate::regular::FileDigest;
 use crate::terminal::line;
 use crate::{CLEAN, FINDINGS, Failure, regular};
 
@@ -61,33 +61,24 @@ pub fn stored(api: &Api, key: &str) -> Result<Option<Side>, Failure> {
 /// The difference between the value on the server and the file of a key, in the format of `diff -u`.
 pub fn of(item: &Item, stored: Option<Side>) -> Result<String, Failure> {
     let file = item.file.as_ref().map(Side::local).transpose()?;
-    let name = |prefix: &str, side: &Option<Side>| match side {
+    let sides = [("stored", &stored), ("local", &file)];
+    let [old, new] = sides.map(|(prefix, side)| match side {
         Some(_) => format!("{prefix}/{}", line(&item.key)),
         None => "/dev/null".to_owned(),
-    };
-    let (old, new) = (name("stored", &stored), name("local", &file));
-    let empty = Some(String::new());
-    let text = |side: &'_ Option<Side>| {
-        side.as_ref()
-            .map_or(empty.clone(), |side| side.text.clone())
-    };
-    let difference = match (text(&stored), text(&file)) {
-        (Some(before), Some(after)) => {
-            let diff = TextDiff::configure()
-                .timeout(DIFF_TIMEOUT)
-                .diff_lines(&before, &after);
-            diff.unified_diff()
-                .context_radius(CONTEXT_LINES)
-                .to_string()
-        }
-        _ => {
-            let about = |side: Option<Side>| match side {
-                Some(side) => format!("{}, SHA-1 {}", HumanBytes(side.size), side.sha1),
-                None => "missing".to_owned(),
-            };
-            let (limit, before, after) = (HumanBytes(MAX_BYTES), about(stored), about(file));
-            format!("not a text of at most {limit}: {before} before, {after} after\n")
-        }
+    });
+    let texts = sides.map(|(_, side)| side.as_ref().map_or(Some(""), |side| side.text.as_deref()));
+    let difference = if let [Some(before), Some(after)] = texts {
+        let mut diff = TextDiff::configure();
+        let diff = diff.timeout(DIFF_TIMEOUT).diff_lines(before, after);
+        let mut diff = diff.unified_diff();
+        diff.context_radius(CONTEXT_LINES).to_string()
+    } else {
+        let [before, after] = sides.map(|(_, side)| match side {
+            Some(side) => format!("{}, SHA-1 {}", HumanBytes(side.size), side.sha1),
+            None => "missing".to_owned(),
+        });
+        let limit = HumanBytes(MAX_BYTES);
+        format!("not a text of at most {limit}: {before} before, {after} after\n")
     };
     Ok(format!("--- {old}\n+++ {new}\n{difference}"))
 }

@@ -78,14 +78,19 @@ fn ask(args: &ExplainArgs, url: Option<&str>, json: bool) -> Result<u8, Failure>
     }
     let server = connect(url)?;
     let explanation = server.json(&api::Call::post("explaining", "/explain", &body))?;
-    let error = [&explanation["error"], &explanation["definition_error"]];
-    let error = error.into_iter().find(|error| !error.is_null());
+    let error = refusal(&explanation);
     let shown = match json {
         true => format!("{explanation:#}\n"),
         false => from_server(&explanation, error),
     };
     display(&shown)?;
     Ok(if error.is_none() { CLEAN } else { FINDINGS })
+}
+
+/// Why the switch of an explanation would be refused, if it would.
+pub fn refusal(explanation: &Json) -> Option<&Json> {
+    let errors = [&explanation["error"], &explanation["definition_error"]];
+    errors.into_iter().find(|error| !error.is_null())
 }
 
 fn from_server(explanation: &Json, error: Option<&Json>) -> String {
@@ -128,9 +133,8 @@ fn node(
 ) -> Result<(NodeId, NodeFacts), Failure> {
     let Some(written) = &args.id else {
         let invalid = |error: &dyn Display| format!("{} are not valid: {error}", source(args));
-        let facts = Post::parse(&given_facts(args)?)
-            .map_err(|error| invalid(&error))?
-            .facts;
+        let post = Post::parse(&given_facts(args)?);
+        let facts = post.map_err(|error| invalid(&error))?.facts;
         let id = facts.id(identifier).map_err(|error| invalid(&error))?;
         return Ok((id, facts));
     };
@@ -147,10 +151,8 @@ fn node(
         format!("{root} has no {key}: fetch it with `ztp pull`, or give the facts with --node or --serial")
     })?;
     let facts = NodeFacts::parse_stored(&text);
-    Ok((
-        id,
-        facts.map_err(|error| format!("{key} is not valid: {error}"))?,
-    ))
+    let facts = facts.map_err(|error| format!("{key} is not valid: {error}"))?;
+    Ok((id, facts))
 }
 
 /// Where the facts are from, for messages.
@@ -253,8 +255,8 @@ impl Explanation<'_> {
         self.trace.push(start.to_owned());
         let trace = neighbordb.trace(&self.id, &self.facts);
         let lines = trace.to_string();
-        self.trace
-            .extend(lines.lines().map(|line| format!("  {line}")));
+        let lines = lines.lines().map(|line| format!("  {line}"));
+        self.trace.extend(lines);
         let chosen = trace.chosen().ok_or_else(|| trace.summary().to_owned())?;
         Ok(content::definition_key(chosen.definition.as_str()))
     }
@@ -314,10 +316,8 @@ impl Explanation<'_> {
         };
         let key = Document::Pool(&name).to_string();
         let pool = self.parsed(&key, |text| Pool::parse(text, self.identifier))?;
-        let reserved = pool
-            .as_ref()
-            .and_then(|pool| pool.reservation(self.id.as_str()));
-        Ok(reserved.map_or_else(|| format!("<a value of {name}>"), str::to_owned))
+        let value = pool.and_then(|pool| Some(pool.reservation(self.id.as_str())?.to_owned()));
+        Ok(value.unwrap_or_else(|| format!("<a value of {name}>")))
     }
 
     fn record<T, E: Display>(

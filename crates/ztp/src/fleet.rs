@@ -26,10 +26,10 @@ pub fn nodes(
     wanted: Option<&str>,
     json: bool,
 ) -> Result<u8, Failure> {
-    let filter = query(&[("records", Some("1")), ("site", site), ("text", wanted)]);
+    let filter = query(&[("site", site), ("text", wanted)]);
     let mut known_states = None;
     let mut count = 0;
-    for page in api.pages("listing the nodes", format!("/nodes?{filter}")) {
+    for page in api.pages("listing the nodes", format!("/nodes?records=1{filter}")) {
         let mut page = page?.ok()?;
         for node in page["nodes"].as_array_mut().into_iter().flatten() {
             count += 1;
@@ -54,16 +54,9 @@ pub fn nodes(
 
 /// The states of the nodes that have had an event, by node.
 fn states(api: &Api, site: Option<&str>) -> Result<HashMap<String, Json>, Failure> {
-    let filter = [
-        ("sort", Some("node")),
-        ("limit", Some("1000")),
-        ("site", site),
-    ];
+    let path = format!("/nodes?sort=node&limit=1000{}", query(&[("site", site)]));
     let mut states = HashMap::new();
-    for page in api.pages(
-        "reading the states of nodes",
-        format!("/nodes?{}", query(&filter)),
-    ) {
+    for page in api.pages("reading the states of nodes", path) {
         let page = page?;
         // The site has had no event.
         if page.status == 404 {
@@ -80,11 +73,8 @@ fn states(api: &Api, site: Option<&str>) -> Result<HashMap<String, Json>, Failur
 pub fn node(api: &Api, id: &str, json: bool) -> Result<u8, Failure> {
     let call = Call::get(format!("reading the node {id}"), node_path(id, ""));
     let node = api.json(&call)?;
-    let mut lines = vec![format!(
-        "node {}, site {}",
-        text(&node["node"]),
-        text(&node["site"])
-    )];
+    let (name, site) = (text(&node["node"]), text(&node["site"]));
+    let mut lines = vec![format!("node {name}, site {site}")];
     let fields = |json: &Json| json.as_object().cloned().unwrap_or_default();
     for name in ["state", "step", "reason"] {
         if !node["status"][name].is_null() {
@@ -104,22 +94,20 @@ pub fn node(api: &Api, id: &str, json: bool) -> Result<u8, Failure> {
         }
     }
     for record in entries(&node, "records") {
-        let size = record["size"]
-            .as_u64()
-            .map(|size| HumanBytes(size).to_string());
-        let shown = columns(record, &["name", "sha1"]) + &size.unwrap_or_default();
-        lines.push(format!("record {shown}"));
-    }
-    for held in entries(&node, "pools") {
+        let size = record["size"].as_u64().map(HumanBytes);
+        let size = size.map_or_else(String::new, |size| size.to_string());
         lines.push(format!(
-            "pool {}",
-            columns(held, &["pool", "value", "since"])
+            "record {}{size}",
+            columns(record, &["name", "sha1"])
         ));
     }
+    for held in entries(&node, "pools") {
+        let shown = columns(held, &["pool", "value", "since"]);
+        lines.push(format!("pool {shown}"));
+    }
     let events: Vec<&Json> = entries(&node, "events").collect();
-    let latest = events
-        .iter()
-        .skip(events.len().saturating_sub(EVENTS_SHOWN));
+    let earlier = events.len().saturating_sub(EVENTS_SHOWN);
+    let latest = events.into_iter().skip(earlier);
     lines.extend(latest.map(|event| columns(event, &["time", "event"])));
     document(json, &node, &lines.join("\n  "))
 }
@@ -147,11 +135,8 @@ pub fn assign(api: &Api, args: &AssignArgs, json: bool) -> Result<u8, Failure> {
     let force = if args.force { "?force=1" } else { "" };
     let path = node_path(&args.id, &format!("/assign{force}"));
     let body = Json::Object(body);
-    let reply = api.send(&Call::post(
-        format!("assigning to {}", args.id),
-        path,
-        &body,
-    ))?;
+    let doing = format!("assigning to {}", args.id);
+    let reply = api.send(&Call::post(doing, path, &body))?;
     let found = findings(&reply.json);
     if reply.status == 422 {
         print(json, &reply.json, found.trim_end())?;
@@ -185,12 +170,8 @@ pub fn forget(api: &Api, id: &str, pools: bool, history: bool, json: bool) -> Re
 /// `ztp move ID SITE`.
 pub fn move_to(api: &Api, id: &str, site: Option<&str>, json: bool) -> Result<u8, Failure> {
     let done = change(api, id, "move", &json!({"site": site}))?;
-    let since = if done["audit"].is_null() {
-        "already"
-    } else {
-        "now"
-    };
     let site = site.unwrap_or("no site");
+    let since = done["audit"].as_u64().map_or("already", |_| "now");
     changed(json, &done, &format!(" belongs to {site} {since}"))
 }
 
@@ -218,7 +199,7 @@ pub fn pools(api: &Api, pool: Option<&str>, json: bool) -> Result<u8, Failure> {
 
 /// `ztp pools --node ID`.
 pub fn pools_of(api: &Api, id: &str, release: bool, json: bool) -> Result<u8, Failure> {
-    let path = format!("/pools?{}", query(&[("node", Some(id))]));
+    let path = format!("/pools?node={}", encode_segment(id));
     if release {
         let call = Call::delete(format!("releasing the values of {id}"), path);
         return changed(json, &api.json(&call)?, "");
@@ -230,17 +211,15 @@ pub fn pools_of(api: &Api, id: &str, release: bool, json: bool) -> Result<u8, Fa
 
 /// `ztp log`.
 pub fn log(api: &Api, args: &LogArgs, json: bool) -> Result<u8, Failure> {
-    let numbers = [args.before, Some(args.limit)].map(|number| Some(number?.to_string()));
+    let before = args.before.map(|number| number.to_string());
+    let (target, who) = (args.target.as_deref(), args.who.as_deref());
     let filter = query(&[
-        ("target", args.target.as_deref()),
-        ("who", args.who.as_deref()),
-        ("before", numbers[0].as_deref()),
-        ("limit", numbers[1].as_deref()),
+        ("target", target),
+        ("who", who),
+        ("before", before.as_deref()),
     ]);
-    let page = api.json(&Call::get(
-        "reading the audit log",
-        format!("/audit?{filter}"),
-    ))?;
+    let path = format!("/audit?limit={}{filter}", args.limit);
+    let page = api.json(&Call::get("reading the audit log", path))?;
     for entry in entries(&page, "entries") {
         print(json, entry, &log_line(entry))?;
     }
@@ -291,12 +270,13 @@ fn node_path(id: &str, action: &str) -> String {
     format!("/nodes/{}{action}", encode_segment(id))
 }
 
-/// A query of the parameters that have a value.
+/// The parameters that have a value, as the end of a query.
 fn query(parameters: &[(&str, Option<&str>)]) -> String {
-    let given = parameters
-        .iter()
-        .filter_map(|(name, value)| Some(format!("{name}={}", encode_segment((*value)?))));
-    given.collect::<Vec<_>>().join("&")
+    let parameters = parameters.iter();
+    let given = parameters.filter_map(|(name, value)| Some((name, encode_segment((*value)?))));
+    given
+        .map(|(name, value)| format!("&{name}={value}"))
+        .collect()
 }
 
 /// The entries of a list in a response.
@@ -315,10 +295,8 @@ pub fn text(json: &Json) -> String {
 
 /// Fields of an object, in columns.
 fn columns(json: &Json, names: &[&str]) -> String {
-    let fields = names
-        .iter()
-        .map(|name| format!("{:<20} ", text(&json[*name])));
-    fields.collect()
+    let fields = names.iter().map(|name| text(&json[*name]));
+    fields.map(|field| format!("{field:<20} ")).collect()
 }
 
 /// The findings of a response, one a line.
@@ -339,9 +317,10 @@ fn changed(json: bool, done: &Json, words: &str) -> Result<u8, Failure> {
 }
 
 fn audit(done: &Json) -> String {
-    let number = done["audit"].as_u64();
-    let shown = number.map(|number| format!(" (number {number} of the audit log)"));
-    shown.unwrap_or_default()
+    match done["audit"].as_u64() {
+        Some(number) => format!(" (number {number} of the audit log)"),
+        None => String::new(),
+    }
 }
 
 fn released(done: &Json) -> String {

@@ -8,7 +8,6 @@ mod check_list;
 mod cli;
 mod data_root;
 mod diff;
-mod digest;
 mod explain;
 mod fleet;
 mod parallel;
@@ -70,19 +69,11 @@ impl Failure {
 }
 
 /// The command could not run.
-impl From<String> for Failure {
-    fn from(message: String) -> Self {
+impl<T: Into<String>> From<T> for Failure {
+    fn from(message: T) -> Self {
         Self::new(message)
     }
 }
-
-impl From<&str> for Failure {
-    fn from(message: &str) -> Self {
-        Self::new(message)
-    }
-}
-
-impl std::error::Error for Failure {}
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,8 +107,7 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
             let mut root = DataRoot::scan(&args.dir)?;
             let identifier = identifier(args.identifier, &root)?;
             root.set_aside(identifier, &Wanted::default());
-            let site = args.site.as_deref();
-            let old_server = args.old_server.as_deref();
+            let (site, old_server) = (args.site.as_deref(), args.old_server.as_deref());
             let checked = validate::validate(&root, identifier, site, old_server, &allow);
             let format = if json { Format::Json } else { args.format };
             terminal::write(&checked.render(format))?;
@@ -160,18 +150,11 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
             Ok(CLEAN)
         }
         Command::Kinds => {
-            let kinds = FindingKind::ALL.iter();
-            let lines = kinds.map(|kind| {
+            for kind in FindingKind::ALL {
                 let (id, severity, help) = (kind.id(), kind.severity().name(), kind.help());
-                match json {
-                    true => format!(
-                        "{}\n",
-                        json!({"kind": id, "severity": severity, "help": help})
-                    ),
-                    false => format!("{id:24}{severity:9}{help}\n"),
-                }
-            });
-            display(&lines.collect::<String>())?;
+                let object = json!({"kind": id, "severity": severity, "help": help});
+                fleet::print(json, &object, &format!("{id:24}{severity:9}{help}"))?;
+            }
             Ok(CLEAN)
         }
     }

@@ -4,7 +4,7 @@ use indicatif::HumanBytes;
 use serde_json::{Value as Json, json};
 
 use crate::api::{Stored, store_of};
-use crate::digest::FileDigest;
+use crate::regular::FileDigest;
 use crate::terminal::line;
 
 /// The step for one key.
@@ -102,7 +102,12 @@ pub struct Plan {
 impl Plan {
     /// The number of keys with a step.
     pub fn count(&self, step: Step) -> usize {
-        self.items.iter().filter(|item| item.step == step).count()
+        self.of(step).count()
+    }
+
+    /// The items with a step.
+    pub fn of(&self, step: Step) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(move |item| item.step == step)
     }
 
     /// The steps; unchanged keys only if `verbose`.

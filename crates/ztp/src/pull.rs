@@ -8,10 +8,10 @@ use serde_json::json;
 
 use crate::api::{Api, Sink, Stored};
 use crate::cli::PullArgs;
-use crate::digest::FileDigest;
 use crate::parallel::{self, AT_ONCE};
 use crate::plan::{Item, Plan, Step};
 use crate::push::style;
+use crate::regular::FileDigest;
 use crate::seen::Seen;
 use crate::terminal::line;
 use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular, unwritable};

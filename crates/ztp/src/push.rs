@@ -73,11 +73,8 @@ impl<'a> Push<'a> {
             if !checked.is_empty() || !root.stock.is_empty() {
                 checked.display()?;
             }
-            display(&format!(
-                "from {} to {}\n",
-                display_path(&root.path),
-                api.url
-            ))?;
+            let from = display_path(&root.path);
+            display(&format!("from {from} to {}\n", api.url))?;
         }
         let mut push = Self {
             args,
@@ -99,13 +96,10 @@ impl<'a> Push<'a> {
 
     /// The kinds of errors that the operator allows for a key.
     fn allowed(&self, key: &str) -> Option<String> {
-        let allowed = self
-            .checked
-            .allowed
-            .iter()
-            .filter(|finding| finding.key == key && finding.is_error());
+        let allowed = self.checked.allowed.iter();
+        let allowed = allowed.filter(|finding| finding.key == key && finding.is_error());
         let kinds: BTreeSet<&str> = allowed.map(|finding| finding.kind.id()).collect();
-        (!kinds.is_empty()).then(|| kinds.into_iter().collect::<Vec<_>>().join(","))
+        (!kinds.is_empty()).then(|| Vec::from_iter(kinds).join(","))
     }
 
     /// Whether a key has errors to the server, which sees one document at a time, but not to this push.

@@ -110,11 +110,11 @@ impl Checked {
     }
 
     fn json(&self) -> String {
-        let list = |findings: &[Finding]| -> Vec<_> {
+        let list = |findings: &[Finding]| {
             findings
                 .iter()
                 .map(|finding| self.object(finding))
-                .collect()
+                .collect::<Vec<_>>()
         };
         let Validation { findings, notes } = &self.validation;
         let notes = notes.iter().map(|note| note.display(str::to_owned));

@@ -24,10 +24,8 @@ const MAX_TOKEN_BYTES: u64 = 16 << 10;
 /// How `ztp` identifies itself to a server. Deliberately without Debug.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Credential {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     token: Option<String>,
     /// Client ID and secret of a service token of Cloudflare Access.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     access: Option<(String, String)>,
 }
 
@@ -126,10 +124,8 @@ pub fn login(url: Option<&str>, access: bool) -> Result<u8, Failure> {
     servers.default = Some(url.clone());
     let path = display_path(&servers.save()?);
     let (name, role) = (text(&session["name"]), text(&session["role"]));
-    display(&format!(
-        "{url}: {name} with the role {role}; the token is in {path}\n"
-    ))
-    .map(|()| CLEAN)
+    let done = format!("{url}: {name} with the role {role}; the token is in {path}\n");
+    display(&done).map(|()| CLEAN)
 }
 
 /// `ztp logout`: removes the stored token of a server.
@@ -154,10 +150,8 @@ pub fn logout(url: Option<&str>) -> Result<u8, Failure> {
     }
     servers.save()?;
     let default = servers.default.as_deref().unwrap_or("no server");
-    display(&format!(
-        "the token for {url} is removed; the default is {default} now\n"
-    ))?;
-    Ok(CLEAN)
+    let done = format!("the token for {url} is removed; the default is {default} now\n");
+    display(&done).map(|()| CLEAN)
 }
 
 /// A URL without a slash at its end. Plain HTTP is for this machine only: it would show the token to the network.
@@ -166,9 +160,8 @@ fn parse_url(text: &str) -> Result<String, Failure> {
     let shown = if text.contains('@') { "…" } else { text };
     let invalid =
         |why: &str| Failure::new(format!("'{shown}' is not a valid URL of a server: {why}"));
-    let uri: Uri = text
-        .parse()
-        .map_err(|_| invalid("write it as https://HOST"))?;
+    let uri = text.parse::<Uri>();
+    let uri = uri.map_err(|_| invalid("write it as https://HOST"))?;
     let local = ["localhost", "127.0.0.1", "[::1]"].contains(&uri.host().unwrap_or_default());
     if !(uri.scheme_str() == Some("https") || local && uri.scheme_str() == Some("http")) {
         return Err(invalid(

@@ -18,6 +18,7 @@ use ztp_core::path::encode_segment;
 use super::reply::header;
 use super::retry::{Problem, retry};
 use super::{Api, Call, Content, Reply};
+use crate::regular::FileDigest;
 use crate::{Failure, parallel, unwritable};
 
 /// The number of bytes that a download has in memory.
@@ -97,9 +98,8 @@ impl Api {
             let content: Vec<Stored> = serde_json::from_value(content)
                 .map_err(|error| format!("the list of the content is not valid: {error}"))?;
             // A key that is not content could leave the folder of a pull.
-            let content = content
-                .into_iter()
-                .filter(|entry| ContentKind::of(&entry.key).is_ok());
+            let is_content = |entry: &Stored| ContentKind::of(&entry.key).is_ok();
+            let content = content.into_iter().filter(is_content);
             all.extend(content.map(|entry| (entry.key.clone(), entry)));
         }
         Ok(all)
@@ -143,7 +143,7 @@ impl Api {
     pub fn upload(
         &self,
         doing: &str,
-        (path, size): (&Path, u64),
+        file: &FileDigest,
         begun: Json,
         options: &str,
         bar: &ProgressBar,
@@ -151,9 +151,9 @@ impl Api {
         let upload: Upload = serde_json::from_value(begun)
             .map_err(|error| format!("{doing} failed: the response is not valid: {error}"))?;
         let part_size = upload.part_size.get();
-        let parts = (1..=size.div_ceil(part_size)).map(|number| {
+        let parts = (1..=file.size.div_ceil(part_size)).map(|number| {
             let from = (number - 1) * part_size;
-            (number, from, part_size.min(size - from))
+            (number, from, part_size.min(file.size - from))
         });
         let (there, missing): (Vec<_>, Vec<_>) =
             parts.partition(|part| upload.received.contains(&part.0));
@@ -162,13 +162,10 @@ impl Api {
         parallel::map(missing, PARTS_AT_ONCE, |(number, from, length)| {
             let doing = format!("{doing}, part {number}");
             let call = Call::new(doing, Method::PUT, format!("{url}/{number}"));
-            self.json(&call.content(Content::File(path, from, length, bar)))
+            self.json(&call.content(Content::File(&file.path, from, length, bar)))
         })?;
-        self.send(&Call::new(
-            doing,
-            Method::POST,
-            format!("{url}/complete?via=push{options}"),
-        ))
+        let complete = format!("{url}/complete?via=push{options}");
+        self.send(&Call::new(doing, Method::POST, complete))
     }
 }
 
@@ -188,11 +185,10 @@ fn download(response: Response<Body>, sink: &mut Sink<'_>) -> Result<Got, Proble
     let length = header(&response, "content-length").and_then(|value| value.parse::<u64>().ok());
     let expected = header(&response, "x-content-sha1");
     let etag = header(&response, "etag");
+    let failed = |path: &Path, error| Problem::Lasting(unwritable(path, error));
     let mut file = None;
     match sink {
-        Sink::File(path) => {
-            file = Some(File::create(*path).map_err(|error| unwritable(path, error))?)
-        }
+        Sink::File(path) => file = Some(File::create(*path).map_err(|error| failed(path, error))?),
         Sink::Memory(bytes, _) => bytes.clear(),
         Sink::Hash => {}
     }
@@ -210,24 +206,21 @@ fn download(response: Response<Body>, sink: &mut Sink<'_>) -> Result<Got, Proble
         let read = chunk.len();
         size += read as u64;
         match (&mut file, &mut *sink) {
-            (Some(file), Sink::File(path)) => file
-                .write_all(chunk)
-                .map_err(|error| unwritable(path, error))?,
+            (Some(file), Sink::File(path)) => {
+                file.write_all(chunk).map_err(|error| failed(path, error))?
+            }
             (_, Sink::Memory(bytes, limit)) if size <= *limit => bytes.extend_from_slice(chunk),
             _ => {}
         }
         body.consume(read);
     }
     let sha1 = ztp_core::hex(&hash.finalize());
-    if let Some(length) = length.filter(|length| *length != size) {
-        return Err(Problem::broken(format!(
-            "only {size} of {length} bytes arrived"
-        )));
-    }
-    if let Some(expected) = expected.filter(|expected| *expected != sha1) {
-        return Err(Problem::broken(format!(
-            "the bytes have the SHA-1 {sha1}, not {expected}"
-        )));
-    }
-    Ok(Got { etag, sha1, size })
+    let problem = match (length, expected) {
+        (Some(length), _) if length != size => format!("only {size} of {length} bytes arrived"),
+        (_, Some(expected)) if expected != sha1 => {
+            format!("the bytes have the SHA-1 {sha1}, not {expected}")
+        }
+        _ => return Ok(Got { etag, sha1, size }),
+    };
+    Err(Problem::broken(problem))
 }

@@ -56,10 +56,8 @@ impl Reply {
             text: String::from_utf8_lossy(&bytes).into_owned(),
         };
         match status {
-            429 => Err(Problem::Passing(
-                reply.sentence(),
-                Some(retry_after.unwrap_or_default()),
-            )),
+            // Without Retry-After, too, the server limits the rate.
+            429 => Err(Problem::Passing(reply.sentence(), retry_after.or(Some(0)))),
             408 | 500.. => Err(Problem::Passing(reply.sentence(), retry_after)),
             _ => Ok(reply),
         }

@@ -10,9 +10,9 @@ use super::summary::Copies;
 use crate::Failure;
 use crate::api::Stored;
 use crate::data_root::File;
-use crate::digest::FileDigest;
 use crate::parallel::{self, AT_ONCE};
 use crate::plan::{Item, Step};
+use crate::regular::FileDigest;
 
 impl Push<'_> {
     /// Puts every file into the plan, in the order in which it is to be stored.

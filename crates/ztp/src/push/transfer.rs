@@ -9,9 +9,9 @@ use ztp_core::content::Store;
 use super::compare::rank;
 use super::{Push, Report, style};
 use crate::api::{Call, Content, Reply, Stored, content_path, store_of};
-use crate::digest::FileDigest;
 use crate::parallel::{self, AT_ONCE};
 use crate::plan::{Item, Step};
+use crate::regular::FileDigest;
 use crate::terminal::line;
 use crate::{Failure, diff};
 
@@ -45,19 +45,14 @@ impl Push<'_> {
             // One large object at a time: each has several parts under way.
             for (files, at_once) in [(large, 1), (small, AT_ONCE)] {
                 let put = |(item, file): (_, _)| Ok((item, self.put(item, file, &bar)?));
-                done.extend(parallel::map::<(&Item, &FileDigest), _>(
-                    files, at_once, put,
-                )?);
+                let files: Vec<(&Item, &FileDigest)> = files;
+                done.extend(parallel::map(files, at_once, put)?);
             }
         }
         bar.finish_and_clear();
-        let deletions = self
-            .plan
-            .items
-            .iter()
-            .filter(|item| item.step == Step::Delete);
         let delete = |item| Ok((item, self.delete(item)?));
-        done.extend(parallel::map(deletions.collect(), AT_ONCE, delete)?);
+        let deletions = self.plan.of(Step::Delete).collect();
+        done.extend(parallel::map(deletions, AT_ONCE, delete)?);
         for (item, problem) in done {
             match (problem, &item.file) {
                 (Some(problem), _) => report.problems.push(problem),
@@ -72,12 +67,7 @@ impl Push<'_> {
                 }
             }
         }
-        let conflicts = self
-            .plan
-            .items
-            .iter()
-            .filter(|item| item.step == Step::Conflict);
-        for item in conflicts {
+        for item in self.plan.of(Step::Conflict) {
             let problem = self.changed_by_others(item, item.stored.as_ref())?;
             report.problems.push(problem);
         }
@@ -91,24 +81,17 @@ impl Push<'_> {
         file: &FileDigest,
         bar: &ProgressBar,
     ) -> Result<Option<Json>, Failure> {
-        let FileDigest {
-            path,
-            size,
-            sha1,
-            sha256,
-        } = file;
         bar.set_message(line(&item.key));
         let doing = format!("storing {}", item.key);
+        let (sha1, sha256) = (&file.sha1, &file.sha256);
         let allowed = self.allowed(&item.key);
         let mut options = allowed.map_or_else(String::new, |kinds| format!("&allowed={kinds}"));
         if is_large(item, file) {
-            let body = json!({"key": item.key, "size": size, "sha1": sha1, "sha256": sha256});
+            let body = json!({"key": item.key, "size": file.size, "sha1": sha1, "sha256": sha256});
             let begin = Call::post(&doing, "/uploads", &body).replacing(item.etag());
             let begun = self.api.send(&begin)?;
             let reply = match begun.status {
-                200 | 201 => self
-                    .api
-                    .upload(&doing, (path, *size), begun.ok()?, &options, bar)?,
+                200 | 201 => self.api.upload(&doing, file, begun.json, &options, bar)?,
                 _ => begun,
             };
             return self.outcome(item, reply);
@@ -118,7 +101,7 @@ impl Push<'_> {
         }
         let url = content_path(&item.key);
         let url = format!("{url}?via=push&sha1={sha1}&sha256={sha256}{options}");
-        let content = Content::File(path, 0, *size, bar);
+        let content = Content::File(&file.path, 0, file.size, bar);
         let call = Call::new(doing, Method::PUT, url).content(content);
         self.outcome(item, self.api.send(&call.replacing(item.etag()))?)
     }
@@ -141,12 +124,10 @@ impl Push<'_> {
             Some(file) => value["sha1"].as_str() == Some(&file.sha1),
             None => true,
         };
-        let current = &reply.json["current"];
+        let (key, current) = (&item.key, &reply.json["current"]);
         match reply.status {
             200..300 if is_ours(&reply.json) => Ok(None),
-            200..300 => {
-                Err(format!("{} was changed while it was sent; push again", item.key).into())
-            }
+            200..300 => Err(format!("{key} was changed while it was sent; push again").into()),
             // Stored by a request whose response was lost.
             412 if item.file.is_some() && is_ours(current) => Ok(None),
             412 => {
@@ -156,7 +137,7 @@ impl Push<'_> {
             400 | 409 | 413 | 422 if reply.is_explained() => {
                 let (error, findings) = (reply.sentence(), reply.json.get("findings"));
                 Ok(Some(
-                    json!({"key": item.key, "error": error, "findings": findings}),
+                    json!({"key": key, "error": error, "findings": findings}),
                 ))
             }
             _ => Err(reply.failure()),
