@@ -29,21 +29,15 @@ struct Row {
     site: Option<String>,
 }
 
-/// A switch of the list.
-struct Device {
-    /// The line in the file.
-    line: u64,
-    name: String,
-    facts: Json,
-    site: Option<String>,
-}
+/// A switch of the list: its line in the file, its name, and what the server is asked.
+type Device = (u64, String, Json);
 
 /// Checks each switch of a list.
 pub fn run(file: &Path, site: Option<&str>, url: Option<&str>, json: bool) -> Result<u8, Failure> {
-    let devices = parse(&regular::input(file, MAX_BYTES)?);
+    let devices = parse(&regular::input(file, MAX_BYTES)?, site);
     let devices = devices.map_err(|problem| format!("{}: {problem}", display_path(file)))?;
     let api = connect(url)?;
-    let results = parallel::map(devices, AT_ONCE, |device| check(&api, &device, site))?;
+    let results = parallel::map(devices, AT_ONCE, |device| check(&api, &device))?;
     let boots = |result: &Json| result["boots"] == true;
     for result in &results {
         let verdict = if boots(result) { "boots" } else { "FAILS" };
@@ -64,15 +58,8 @@ pub fn run(file: &Path, site: Option<&str>, url: Option<&str>, json: bool) -> Re
 }
 
 /// The result for one switch: `{"line", "name", "boots", "reason", "explanation"}`.
-fn check(api: &Api, device: &Device, site: Option<&str>) -> Result<Json, Failure> {
-    let Device {
-        line, name, facts, ..
-    } = device;
-    let mut body = json!({"facts": facts});
-    if let Some(site) = device.site.as_deref().or(site) {
-        body["site"] = json!(site);
-    }
-    let reply = api.send(&Call::post(format!("checking {name}"), "/explain", &body))?;
+fn check(api: &Api, (line, name, body): &Device) -> Result<Json, Failure> {
+    let reply = api.send(&Call::post(format!("checking {name}"), "/explain", body))?;
     // Facts that the server would refuse from the switch, too.
     let (explanation, (boots, reason)) = match reply.status {
         400 => (Json::Null, (false, reply.sentence())),
@@ -115,7 +102,7 @@ fn verdict(explanation: &Json) -> (bool, String) {
 ///
 /// # Errors
 /// It is not CSV, or a column or a field is not valid: which line, and what to write.
-fn parse(bytes: &[u8]) -> Result<Vec<Device>, String> {
+fn parse(bytes: &[u8], site: Option<&str>) -> Result<Vec<Device>, String> {
     // A spreadsheet may begin a file with a byte order mark, and separate fields by semicolons.
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let mut first = bytes.iter().take_while(|byte| **byte != b'\n');
@@ -133,25 +120,24 @@ fn parse(bytes: &[u8]) -> Result<Vec<Device>, String> {
         let record = record.map_err(|error| error.to_string())?;
         let line = record.position().map_or(0, csv::Position::line);
         let row = record.deserialize(Some(&headers)).map_err(|error| error.to_string());
-        row.and_then(|row| device(row, line)).map_err(|problem| {
+        row.and_then(|row| device(row, line, site)).map_err(|problem| {
             format!("line {line}: {problem}; the first line names the columns serial, mac, model, neighbors and site")
         })
     });
     records.collect()
 }
 
-fn device(row: Row, line: u64) -> Result<Device, String> {
+fn device(row: Row, line: u64, site: Option<&str>) -> Result<Device, String> {
     let name = row.serial.clone().or(row.mac.clone());
+    let name = name.ok_or("there is neither a serial number nor a MAC address")?;
     let connected = row.neighbors.unwrap_or_default();
     let connected = connected.split([' ', ';', '\n', '\r']);
-    let connected = connected.filter(|part| !part.is_empty());
-    Ok(Device {
-        line,
-        name: name.ok_or("there is neither a serial number nor a MAC address")?,
-        facts: json!({
-            "serialnumber": row.serial, "systemmac": row.mac, "model": row.model,
-            "neighbors": neighbors(connected)?,
-        }),
-        site: row.site,
-    })
+    let neighbors = neighbors(connected.filter(|part| !part.is_empty()))?;
+    let mut body = json!({"facts": {
+        "serialnumber": row.serial, "systemmac": row.mac, "model": row.model, "neighbors": neighbors,
+    }});
+    if let Some(site) = row.site.as_deref().or(site) {
+        body["site"] = json!(site);
+    }
+    Ok((line, name, body))
 }

@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use ztp_core::check::FindingKind;
-use ztp_core::credentials;
+use ztp_core::credentials::is_site_name;
+use ztp_core::key::is_name;
 use ztp_core::node::Identifier;
 use ztp_core::printable::Printable;
 
@@ -176,13 +177,9 @@ Examples:
 It changes no file and runs none. `ztp kinds` lists what can be found. Errors are what refuses a switch,
 or gives it what nobody wants; everything else is a warning.";
 
-#[derive(Debug, Args)]
-pub struct ValidateArgs {
-    /// The data_root
-    pub dir: PathBuf,
-    /// How findings are written
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+/// How a data_root is checked.
+#[derive(Debug, Default, Args)]
+pub struct CheckArgs {
     /// Which fact names a node: serialnumber or systemmac [default: that of ztpserver.conf in DIR,
     /// else of the wrangler.toml above DIR]
     #[arg(long)]
@@ -191,14 +188,25 @@ pub struct ValidateArgs {
     /// before resources/POOL
     #[arg(long, value_parser = site_name)]
     pub site: Option<String>,
-    /// The server that DIR comes from, as HOST or URL: texts that name it are found [default: that of
-    /// ztpserver.conf in DIR]
-    #[arg(long, value_name = "HOST")]
-    pub old_server: Option<String>,
     /// Allow findings of this kind, as `ztp kinds` names it; may be given many times. A file
     /// validate.toml in DIR allows some for good
     #[arg(long, value_name = "KIND", value_parser = allow::kind)]
     pub allow: Vec<FindingKind>,
+}
+
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// The data_root
+    pub dir: PathBuf,
+    /// How findings are written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    #[command(flatten)]
+    pub check: CheckArgs,
+    /// The server that DIR comes from, as HOST or URL: texts that name it are found [default: that of
+    /// ztpserver.conf in DIR]
+    #[arg(long, value_name = "HOST")]
+    pub old_server: Option<String>,
 }
 
 const EXPLAIN_EXAMPLES: &str = "\
@@ -279,11 +287,10 @@ impl Only {
     /// Checks that each path selects a key.
     pub fn check<'k>(&self, keys: impl Iterator<Item = &'k str> + Clone) -> Result<(), Failure> {
         let selects = |path: &&String| keys.clone().any(|key| is_below(key, path));
+        let advice = "give a path below DIR, such as definitions/leaf or files";
         match self.only.iter().find(|path| !selects(path)) {
             None => Ok(()),
-            Some(path) => Err(Failure::new(format!(
-                "--only {path} selects nothing; give a path below DIR, such as definitions/leaf or files"
-            ))),
+            Some(path) => Err(format!("--only {path} selects nothing; {advice}").into()),
         }
     }
 }
@@ -301,12 +308,8 @@ pub struct ChangeArgs {
     pub dir: PathBuf,
     #[command(flatten)]
     pub only: Only,
-    /// The site of all nodes without a file nodes/ID/site, for the check: see validate
-    #[arg(long, value_parser = site_name)]
-    pub site: Option<String>,
-    /// Which fact names a node, for the check [default: as for validate]
-    #[arg(long)]
-    pub identifier: Option<Identifier>,
+    #[command(flatten)]
+    pub check: CheckArgs,
     /// Delete keys that a push has stored, that have not changed since, and that DIR lacks
     #[arg(long)]
     pub prune: bool,
@@ -323,10 +326,6 @@ pub struct ChangeArgs {
     /// Store the unchanged client, actions and packages of ZTPServer, too
     #[arg(long)]
     pub with_stock: bool,
-    /// Allow findings of this kind, as `ztp kinds` names it; may be given many times. A file
-    /// validate.toml in DIR allows some for good
-    #[arg(long, value_name = "KIND", value_parser = allow::kind)]
-    pub allow: Vec<FindingKind>,
 }
 
 #[derive(Debug, Args)]
@@ -443,24 +442,20 @@ const ASSIGNABLE: [&str; 5] = [
 /// Reads the argument of `--only`.
 fn below(text: &str) -> Result<String, String> {
     let path = text.trim_start_matches("./").trim_end_matches('/');
-    match path.split('/').all(ztp_core::key::is_name) {
-        true => Ok(path.to_owned()),
-        false => Err(format!(
-            "'{}' is not a valid path below DIR: write it as definitions/leaf",
-            Printable(text)
-        )),
-    }
+    let (is_valid, shown) = (path.split('/').all(is_name), Printable(text));
+    let path = is_valid.then(|| path.to_owned());
+    path.ok_or_else(|| {
+        format!("'{shown}' is not a valid path below DIR: write it as definitions/leaf")
+    })
 }
 
 /// Reads the argument of `--site`.
 fn site_name(text: &str) -> Result<String, String> {
-    match credentials::is_site_name(text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!(
-            "'{}' is not a valid name of a site: it must be letters, digits, - and _",
-            Printable(text)
-        )),
-    }
+    let (is_valid, shown) = (is_site_name(text), Printable(text));
+    let name = is_valid.then(|| text.to_owned());
+    name.ok_or_else(|| {
+        format!("'{shown}' is not a valid name of a site: it must be letters, digits, - and _")
+    })
 }
 
 #[cfg(test)]

@@ -19,7 +19,6 @@ const MAX_RECORD_BYTES: u64 = 25 << 20;
 /// The number of events that `node` shows as text.
 const EVENTS_SHOWN: usize = 10;
 
-/// `ztp nodes`.
 pub fn nodes(
     api: &Api,
     site: Option<&str>,
@@ -69,7 +68,6 @@ fn states(api: &Api, site: Option<&str>) -> Result<HashMap<String, Json>, Failur
     Ok(states)
 }
 
-/// `ztp node ID`.
 pub fn node(api: &Api, id: &str, json: bool) -> Result<u8, Failure> {
     let call = Call::get(format!("reading the node {id}"), node_path(id, ""));
     let node = api.json(&call)?;
@@ -112,7 +110,6 @@ pub fn node(api: &Api, id: &str, json: bool) -> Result<u8, Failure> {
     document(json, &node, &lines.join("\n  "))
 }
 
-/// `ztp assign ID`.
 pub fn assign(api: &Api, args: &AssignArgs, json: bool) -> Result<u8, Failure> {
     let mut body = Map::new();
     for (name, file) in [
@@ -148,7 +145,6 @@ pub fn assign(api: &Api, args: &AssignArgs, json: bool) -> Result<u8, Failure> {
     changed(json, &done, ": assigned")
 }
 
-/// `ztp reprovision ID…`.
 pub fn reprovision(api: &Api, ids: &[String], json: bool) -> Result<u8, Failure> {
     for id in ids {
         let done = change(api, id, "reprovision", &json!({}))?;
@@ -161,7 +157,6 @@ pub fn reprovision(api: &Api, ids: &[String], json: bool) -> Result<u8, Failure>
     Ok(CLEAN)
 }
 
-/// `ztp forget ID`.
 pub fn forget(api: &Api, id: &str, pools: bool, history: bool, json: bool) -> Result<u8, Failure> {
     let options = json!({"pools": pools, "history": history});
     changed(json, &change(api, id, "forget", &options)?, ": forgotten")
@@ -175,7 +170,6 @@ pub fn move_to(api: &Api, id: &str, site: Option<&str>, json: bool) -> Result<u8
     changed(json, &done, &format!(" belongs to {site} {since}"))
 }
 
-/// `ztp pools`.
 pub fn pools(api: &Api, pool: Option<&str>, json: bool) -> Result<u8, Failure> {
     let path = match pool {
         Some(pool) => format!("/pools/{}", encode_segment(pool)),
@@ -209,7 +203,6 @@ pub fn pools_of(api: &Api, id: &str, release: bool, json: bool) -> Result<u8, Fa
     document(json, &held, &lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// `ztp log`.
 pub fn log(api: &Api, args: &LogArgs, json: bool) -> Result<u8, Failure> {
     let before = args.before.map(|number| number.to_string());
     let (target, who) = (args.target.as_deref(), args.who.as_deref());
@@ -243,7 +236,6 @@ fn log_line(entry: &Json) -> String {
     shown
 }
 
-/// `ztp undo N`.
 pub fn undo(api: &Api, number: u64, json: bool) -> Result<u8, Failure> {
     let path = format!("/audit/{number}/undo");
     let mut call = Call::new(format!("undoing {number}"), Method::POST, path);

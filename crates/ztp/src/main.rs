@@ -103,11 +103,11 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     let api = || servers::connect(url);
     match command {
         Command::Validate(args) => {
-            let allow = Allow::load(&args.dir, &args.allow)?;
+            let allow = Allow::load(&args.dir, &args.check.allow)?;
             let mut root = DataRoot::scan(&args.dir)?;
-            let identifier = identifier(args.identifier, &root)?;
+            let identifier = identifier(args.check.identifier, &root)?;
             root.set_aside(identifier, &Wanted::default());
-            let (site, old_server) = (args.site.as_deref(), args.old_server.as_deref());
+            let (site, old_server) = (args.check.site.as_deref(), args.old_server.as_deref());
             let checked = validate::validate(&root, identifier, site, old_server, &allow);
             let format = if json { Format::Json } else { args.format };
             terminal::write(&checked.render(format))?;

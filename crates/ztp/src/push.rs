@@ -63,7 +63,7 @@ impl<'a> Push<'a> {
     /// # Errors
     /// It has errors, which are displayed, or cannot be read, or the server fails.
     pub fn prepare(args: &'a ChangeArgs, url: Option<&str>, json: bool) -> Result<Self, Failure> {
-        let allow = Allow::load(&args.dir, &args.allow)?;
+        let allow = Allow::load(&args.dir, &args.check.allow)?;
         // Before the server is asked: most errors do not depend on it.
         check(args, &allow, None, json)?;
         let api = connect(url)?;
@@ -122,7 +122,7 @@ fn check(
     json: bool,
 ) -> Result<(DataRoot, Checked), Failure> {
     let mut root = DataRoot::scan(&args.dir)?;
-    let identifier = identifier(args.identifier, &root)?;
+    let identifier = identifier(args.check.identifier, &root)?;
     root.stored = list.map(|list| {
         let is_pruned = |stored: &Stored| {
             let is_selected = args.prune && args.only.includes(&stored.key);
@@ -139,7 +139,7 @@ fn check(
         own_client: client.is_some() && !sha1.is_some_and(stock::is_client),
     };
     root.set_aside(identifier, &wanted);
-    let mut checked = validate(&root, identifier, args.site.as_deref(), None, allow);
+    let mut checked = validate(&root, identifier, args.check.site.as_deref(), None, allow);
     let is_selected = |finding: &Finding| args.only.includes(&finding.key);
     checked.validation.findings.retain(is_selected);
     checked.allowed.retain(is_selected);
