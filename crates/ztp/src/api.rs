@@ -97,7 +97,7 @@ pub struct Api {
 impl Api {
     /// It follows no redirect, so that no other host receives the credential.
     pub fn new(url: String, credential: Credential) -> Self {
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -105,8 +105,8 @@ impl Api {
             .timeout_per_read(Some(TIMEOUT))
             .timeout_per_write(Some(TIMEOUT))
             .user_agent(concat!("ztp/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .into();
+            .build();
+        let agent = config.into();
         Self {
             agent,
             url,
@@ -140,11 +140,7 @@ impl Api {
     }
 
     /// The responses with the pages of a list, up to one that is not a success.
-    pub fn pages<'a>(
-        &'a self,
-        doing: &'a str,
-        path: String,
-    ) -> impl Iterator<Item = Result<Reply, Failure>> + 'a {
+    pub fn pages(&self, doing: &str, path: String) -> impl Iterator<Item = Result<Reply, Failure>> {
         let mut next = Some(path.clone());
         std::iter::from_fn(move || {
             let reply = self.send(&Call::get(doing, next.take()?));
@@ -172,18 +168,19 @@ impl Api {
             self.agent.run(request.map_err(ureq::Error::from)?)
         };
         Ok(match &call.content {
-            Content::None => self
-                .agent
-                .run(request.body(()).map_err(ureq::Error::from)?)?,
+            Content::None => {
+                let request = request.body(()).map_err(ureq::Error::from)?;
+                self.agent.run(request)?
+            }
             Content::Json(body) => {
                 let body = body.to_string();
                 let length = body.len() as u64;
                 run(request, "application/json", length, &mut body.as_bytes())?
             }
             Content::File(path, from, length, bar) => {
-                let mut file = regular::open(path).map_err(|error| unreadable(path, error))?;
-                file.seek(SeekFrom::Start(*from))
-                    .map_err(|error| unreadable(path, error))?;
+                let failed = |error| unreadable(path, error);
+                let mut file = regular::open(path).map_err(failed)?;
+                file.seek(SeekFrom::Start(*from)).map_err(failed)?;
                 let mut file = file.take(*length);
                 let kind = "application/octet-stream";
                 let response = run(request, kind, *length, &mut bar.wrap_read(&mut file));

@@ -80,10 +80,8 @@ fn verdict(explanation: &Json) -> (bool, String) {
         return (false, text(error));
     }
     if let Some(empty) = entries(explanation, "pools").find(|pool| pool["value"].is_null()) {
-        return (
-            false,
-            format!("the pool {} has no value for it", text(&empty["pool"])),
-        );
+        let pool = text(&empty["pool"]);
+        return (false, format!("the pool {pool} has no value for it"));
     }
     let mut reason = match &explanation["selection"]["pattern"] {
         Json::Null => "it is known".to_owned(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use serde::Serialize;
 
 use ztp_core::check::FindingKind;
 use ztp_core::credentials::is_site_name;
@@ -414,7 +415,7 @@ pub struct AssignArgs {
     pub force: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Args, Serialize)]
 pub struct LogArgs {
     /// Only changes of this key, node or pool
     #[arg(long)]

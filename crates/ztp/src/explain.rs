@@ -107,13 +107,11 @@ fn from_server(explanation: &Json, error: Option<&Json>) -> String {
         let _ = writeln!(out, "  pattern '{name}' {said}");
     }
     for pool in entries(explanation, "pools") {
-        let held = if pool["held"] == true {
-            "has"
-        } else {
-            "would get"
-        };
         let (name, value) = (text(&pool["pool"]), text(&pool["value"]));
-        let _ = writeln!(out, "pool {name}: it {held} {value}");
+        let _ = match pool["held"] == true {
+            true => writeln!(out, "pool {name}: it has {value}"),
+            false => writeln!(out, "pool {name}: it would get {value}"),
+        };
     }
     for warning in entries(explanation, "warnings") {
         let _ = writeln!(out, "warning: {}", text(warning));

@@ -25,7 +25,7 @@ pub fn nodes(
     wanted: Option<&str>,
     json: bool,
 ) -> Result<u8, Failure> {
-    let filter = query(&[("site", site), ("text", wanted)]);
+    let filter = query(&json!({"site": site, "text": wanted}));
     let mut known_states = None;
     let mut count = 0;
     for page in api.pages("listing the nodes", format!("/nodes?records=1{filter}")) {
@@ -53,7 +53,10 @@ pub fn nodes(
 
 /// The states of the nodes that have had an event, by node.
 fn states(api: &Api, site: Option<&str>) -> Result<HashMap<String, Json>, Failure> {
-    let path = format!("/nodes?sort=node&limit=1000{}", query(&[("site", site)]));
+    let path = format!(
+        "/nodes?sort=node&limit=1000{}",
+        query(&json!({"site": site}))
+    );
     let mut states = HashMap::new();
     for page in api.pages("reading the states of nodes", path) {
         let page = page?;
@@ -204,14 +207,7 @@ pub fn pools_of(api: &Api, id: &str, release: bool, json: bool) -> Result<u8, Fa
 }
 
 pub fn log(api: &Api, args: &LogArgs, json: bool) -> Result<u8, Failure> {
-    let before = args.before.map(|number| number.to_string());
-    let (target, who) = (args.target.as_deref(), args.who.as_deref());
-    let filter = query(&[
-        ("target", target),
-        ("who", who),
-        ("before", before.as_deref()),
-    ]);
-    let path = format!("/audit?limit={}{filter}", args.limit);
+    let path = format!("/audit?{}", query(&json!(args)).trim_start_matches('&'));
     let page = api.json(&Call::get("reading the audit log", path))?;
     for entry in entries(&page, "entries") {
         print(json, entry, &log_line(entry))?;
@@ -263,12 +259,14 @@ fn node_path(id: &str, action: &str) -> String {
 }
 
 /// The parameters that have a value, as the end of a query.
-fn query(parameters: &[(&str, Option<&str>)]) -> String {
-    let parameters = parameters.iter();
-    let given = parameters.filter_map(|(name, value)| Some((name, encode_segment((*value)?))));
-    given
-        .map(|(name, value)| format!("&{name}={value}"))
-        .collect()
+fn query(parameters: &Json) -> String {
+    let parameters = parameters.as_object().into_iter().flatten();
+    let given = parameters.filter_map(|(name, value)| match value {
+        Json::Null => None,
+        Json::String(text) => Some(format!("&{name}={}", encode_segment(text))),
+        other => Some(format!("&{name}={other}")),
+    });
+    given.collect()
 }
 
 /// The entries of a list in a response.

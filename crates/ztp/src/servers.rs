@@ -63,11 +63,10 @@ struct Servers {
 }
 
 impl Servers {
+    const FILE: &str = "servers.json";
+
     fn load() -> Result<Self, Failure> {
-        let Some(path) = ours("servers.json") else {
-            return Ok(Self::default());
-        };
-        let Some(text) = load(&path)? else {
+        let Some((path, text)) = load(Self::FILE)? else {
             return Ok(Self::default());
         };
         check_mode(&path)?;
@@ -77,12 +76,11 @@ impl Servers {
         })?)
     }
 
+    /// The file.
     fn save(&self) -> Result<PathBuf, Failure> {
-        let path = ours("servers.json").ok_or(
-            "there is no folder for settings; set HOME or XDG_CONFIG_HOME, or use ZTP_TOKEN",
-        )?;
-        save(&path, &json!(self))?;
-        Ok(path)
+        let without =
+            "there is no folder for settings; set HOME or XDG_CONFIG_HOME, or use ZTP_TOKEN";
+        Ok(save(Self::FILE, &json!(self))?.ok_or(without)?)
     }
 }
 
@@ -134,16 +132,11 @@ pub fn logout(url: Option<&str>) -> Result<u8, Failure> {
     let url = url.map(parse_url).transpose()?;
     let url = url.or_else(|| servers.default.clone()).unwrap_or_default();
     if servers.servers.remove(&url).is_none() {
-        let known: Vec<_> = servers.servers.into_keys().collect();
-        return Err(format!(
-            "no token is stored for '{url}'; give --url with a server that has one: {}",
-            if known.is_empty() {
-                "none".to_owned()
-            } else {
-                known.join(" ")
-            }
-        )
-        .into());
+        let known = Vec::from_iter(servers.servers.into_keys()).join(" ");
+        let known = Some(known).filter(|known| !known.is_empty());
+        let known = known.unwrap_or_else(|| "none".to_owned());
+        let advice = format!("give --url with a server that has one: {known}");
+        return Err(format!("no token is stored for '{url}'; {advice}").into());
     }
     if servers.default.as_ref() == Some(&url) {
         servers.default = servers.servers.keys().next().cloned();
@@ -203,8 +196,8 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// A file in our folder for settings: that of the operating system. `None` if there is none.
-pub fn ours(name: &str) -> Option<PathBuf> {
+/// A file in our folder for settings: that of the operating system. `None` if there is none, as in a container.
+fn ours(name: &str) -> Option<PathBuf> {
     let (variable, below_home) = match std::env::consts::OS {
         "windows" => ("APPDATA", "AppData/Roaming"),
         "macos" => ("XDG_CONFIG_HOME", "Library/Application Support"),
@@ -216,17 +209,20 @@ pub fn ours(name: &str) -> Option<PathBuf> {
     Some(folder.join("ztp").join(name))
 }
 
-/// A file of ours; `None` if it does not exist.
-pub fn load(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
-    match path.exists() {
-        true => regular::input(path, MAX_BYTES).map(Some),
-        false => Ok(None),
+/// The path and the contents of a file of ours; `None` if it does not exist.
+pub fn load(name: &str) -> Result<Option<(PathBuf, Vec<u8>)>, Failure> {
+    match ours(name).filter(|path| path.exists()) {
+        Some(path) => Ok(Some((path.clone(), regular::input(&path, MAX_BYTES)?))),
+        None => Ok(None),
     }
 }
 
-/// Replaces a file of ours, atomically, readable by its owner only.
-pub fn save(path: &Path, content: &Json) -> Result<(), Failure> {
-    let folder = path.parent().unwrap_or(path);
+/// Replaces a file of ours, atomically, readable by its owner only. Its path; `None` if there is no folder for it.
+pub fn save(name: &str, content: &Json) -> Result<Option<PathBuf>, Failure> {
+    let Some(path) = ours(name) else {
+        return Ok(None);
+    };
+    let folder = path.parent().unwrap_or(&path);
     let write = || {
         let mut folders = DirBuilder::new();
         #[cfg(unix)]
@@ -235,9 +231,10 @@ pub fn save(path: &Path, content: &Json) -> Result<(), Failure> {
         // Its owner alone can read it.
         let mut new = NamedTempFile::new_in(folder)?;
         new.write_all(content.to_string().as_bytes())?;
-        new.persist(path).map_err(|error| error.error).map(drop)
+        new.persist(&path).map_err(|error| error.error).map(drop)
     };
-    Ok(write().map_err(|error| unwritable(path, error))?)
+    write().map_err(|error| unwritable(&path, error))?;
+    Ok(Some(path))
 }
 
 /// Checks that other users cannot read a file.
@@ -246,14 +243,12 @@ fn check_mode(path: &Path) -> Result<(), Failure> {
     if let Ok(found) = std::fs::metadata(path) {
         use std::os::unix::fs::PermissionsExt;
         let (mode, path) = (found.permissions().mode() & 0o777, display_path(path));
+        let problem =
+            format!("{path} has tokens, and its mode {mode:03o} lets other users read it");
+        let advice =
+            format!("run `chmod 600 {path}`, and replace the tokens if others may have read them");
         if mode & 0o077 != 0 {
-            let advice = format!(
-                "run `chmod 600 {path}`, and replace the tokens if others may have read them"
-            );
-            let message = format!(
-                "{path} has tokens, and its mode {mode:03o} lets other users read it; {advice}"
-            );
-            return Err(message.into());
+            return Err(format!("{problem}; {advice}").into());
         }
     }
     Ok(())

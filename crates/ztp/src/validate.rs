@@ -53,20 +53,19 @@ pub fn validate(
         validation.notes.extend(settings.notes);
         validation.add(settings.findings);
     }
-    let left_alone = root
-        .left_alone
-        .iter()
-        .map(|left| Note::from(format!("{} is left alone: {}", left.path, left.reason)));
+    let left_alone = root.left_alone.iter();
+    let left_alone = left_alone.map(|left| format!("{} is left alone: {}", left.path, left.reason));
+    let left_alone = left_alone.map(Note::from);
     validation.notes.splice(..0, left_alone.chain(stock(root)));
     let scripts = scripts::check(root);
     validation.notes.extend(scripts.notes);
     let found = root.findings.iter().cloned().chain(scripts.findings);
     let found = found.chain(leftovers(root)).chain(templates::check(root));
     validation.add(found.chain(old_server::check(root, old_server)));
-    let (allowed, findings) = std::mem::take(&mut validation.findings)
-        .into_iter()
-        .partition(|finding| allow.allows(finding));
-    validation.findings = findings;
+    let findings = &mut validation.findings;
+    let allowed: Vec<_> = findings
+        .extract_if(.., |finding| allow.allows(finding))
+        .collect();
     validation.notes.extend(allowed_note(&allowed));
     Checked {
         folder: root.path.clone(),

@@ -17,10 +17,8 @@ use crate::regular::FileDigest;
 impl Push<'_> {
     /// Puts every file into the plan, in the order in which it is to be stored.
     pub(super) fn compare(&mut self) -> Result<(), Failure> {
-        let files = self.root.files.iter();
-        let mut files: Vec<_> = files
-            .filter(|(key, _)| self.args.only.includes(key))
-            .collect();
+        let mut files: Vec<_> = self.root.files.iter().collect();
+        files.retain(|(key, _)| self.args.only.includes(key));
         files.sort_by_key(|(key, _)| (rank(key), *key));
         let mut items = parallel::map(files, AT_ONCE, |(key, file)| self.item(key, file))?;
         for item in &mut items {
@@ -45,28 +43,26 @@ impl Push<'_> {
             return Ok(item.left_alone("the node sends its facts itself; see --with-facts"));
         }
         let digest = FileDigest::of(&file.path)?;
-        let sha1 = digest.sha1.clone();
-        item.file = Some(digest);
         if let Some(stored) = self.list.get(key) {
             item.stored = self.api.complete(stored.clone())?;
         }
-        let Some(stored) = &item.stored else {
+        item.step = match item.former() {
+            None => Step::Add,
+            Some(former) if former == digest.sha1 => Step::Unchanged,
+            Some(_) => Step::Change,
+        };
+        item.file = Some(digest);
+        let Some(stored) = item.stored.as_ref().filter(|_| item.step == Step::Change) else {
             return Ok(item);
         };
-        if stored.sha1.as_ref() == Some(&sha1) {
-            item.step = Step::Unchanged;
-            return Ok(item);
-        }
-        item.step = Step::Change;
         if is_record(Record::StartupConfig) {
             if self.args.overwrite_startup_configs {
                 return Ok(item);
             }
             if !stored.is_of_operator() && !self.seen.has(key, item.former()) {
-                return Ok(item.left_alone(
-                    "the switch has stored its own since the last push; fetch it with `ztp pull --nodes`, or give \
-                     --overwrite-startup-configs",
-                ));
+                let reason = "the switch has stored its own since the last push; fetch it with `ztp pull --nodes`, \
+                              or give --overwrite-startup-configs";
+                return Ok(item.left_alone(reason));
             }
         }
         Ok(self.unless_changed(item))
