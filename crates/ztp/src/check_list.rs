@@ -44,12 +44,10 @@ pub fn run(file: &Path, site: Option<&str>, url: Option<&str>, json: bool) -> Re
         let (name, reason) = (text(&result["name"]), text(&result["reason"]));
         print(json, result, &format!("{verdict}  {name:20} {reason}"))?;
     }
-    let (all, good) = (
-        results.len(),
-        results.iter().filter(|result| boots(result)).count(),
-    );
-    let failed = all - good;
+    let all = results.len();
+    let failed = results.iter().filter(|result| !boots(result)).count();
     if !json {
+        let good = all - failed;
         display(&format!(
             "{all} switches: {good} will boot, {failed} will not\n"
         ))?;
@@ -104,11 +102,7 @@ fn parse(bytes: &[u8], site: Option<&str>) -> Result<Vec<Device>, String> {
     // A spreadsheet may begin a file with a byte order mark, and separate fields by semicolons.
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let mut first = bytes.iter().take_while(|byte| **byte != b'\n');
-    let delimiter = if first.any(|byte| *byte == b';') {
-        b';'
-    } else {
-        b','
-    };
+    let delimiter = *first.find(|byte| **byte == b';').unwrap_or(&b',');
     let mut reader = csv::ReaderBuilder::new();
     let reader = reader.delimiter(delimiter).trim(csv::Trim::All);
     let mut reader = reader.from_reader(bytes);

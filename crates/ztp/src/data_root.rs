@@ -22,8 +22,8 @@ pub struct DataRoot {
     pub files: BTreeMap<String, File>,
     /// The other regular files, by key: their sizes in bytes.
     pub others: BTreeMap<String, u64>,
-    /// The files and folders that are not uploaded.
-    pub left_alone: Vec<LeftAlone>,
+    /// The files and folders that are not uploaded, by path below DIR, each with the reason; a folder ends with `/`.
+    pub left_alone: BTreeMap<String, &'static str>,
     /// The keys of leftovers, which are not uploaded either.
     pub leftovers: BTreeSet<String>,
     /// The keys of stock files of ZTPServer, which are not uploaded either; with the releases that have them.
@@ -43,23 +43,13 @@ pub struct File {
     pub size: u64,
 }
 
-/// A file or folder that is not uploaded.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LeftAlone {
-    /// The path below DIR; a folder ends with `/`.
-    pub path: String,
-    pub reason: &'static str,
-}
-
 impl DataRoot {
     /// Lists every file below a folder, and reads none.
     pub fn scan(folder: &Path) -> Result<Self, Failure> {
         std::fs::read_dir(folder).map_err(|error| {
             let advice = "give the folder that contains neighbordb, definitions/ and so on";
-            format!(
-                "cannot read the folder {}: {error}; {advice}",
-                display_path(folder)
-            )
+            let folder = display_path(folder);
+            format!("cannot read the folder {folder}: {error}; {advice}")
         })?;
         let mut root = Self {
             path: folder.to_owned(),
@@ -78,7 +68,6 @@ impl DataRoot {
                 Ok(entry) => root.add(entry.path(), &entry),
             }
         }
-        root.left_alone.sort();
         Ok(root)
     }
 
@@ -88,8 +77,8 @@ impl DataRoot {
 
     /// The bytes of ztpserver.conf, if there is one that can be read.
     pub fn server_conf(&self) -> Option<Vec<u8>> {
-        self.has_server_conf()
-            .then(|| self.read(SERVER_CONF).ok())?
+        let conf = self.has_server_conf().then(|| self.read(SERVER_CONF));
+        conf?.ok()
     }
 
     /// Whether DIR has a file for a key, although it is not uploaded.
@@ -111,10 +100,7 @@ impl DataRoot {
             }
             _ => return false,
         };
-        self.left_alone.push(LeftAlone {
-            path: format!("{key}/"),
-            reason,
-        });
+        self.left_alone.insert(format!("{key}/"), reason);
         true
     }
 
@@ -131,7 +117,7 @@ impl DataRoot {
             return match kind {
                 Err(NotContent::Foreign) => {
                     let reason = "not part of a data_root, and this is neither a file nor a folder";
-                    self.left_alone.push(LeftAlone { path: key, reason });
+                    self.left_alone.insert(key, reason);
                 }
                 _ => self.find(FindingKind::NotAFile, key, regular::NOT_A_FILE.to_owned()),
             };
@@ -151,9 +137,8 @@ impl DataRoot {
             // The check reports it.
             Err(_) => None,
         };
-        let path = key.clone();
         self.left_alone
-            .extend(reason.map(|reason| LeftAlone { path, reason }));
+            .extend(reason.map(|reason| (key.clone(), reason)));
         self.others.insert(key, size);
     }
 
@@ -179,10 +164,8 @@ impl DataRoot {
         } else {
             let cause = error.io_error().map(ToString::to_string);
             let cause = cause.unwrap_or_else(|| error.to_string());
-            (
-                FindingKind::Unreadable,
-                format!("it cannot be read: {cause}"),
-            )
+            let message = format!("it cannot be read: {cause}");
+            (FindingKind::Unreadable, message)
         };
         self.find(kind, key, message);
     }

@@ -44,11 +44,8 @@ pub fn run(args: &ChangeArgs, url: Option<&str>, json: bool) -> Result<u8, Failu
         let document = json!({"key": key, "diff": difference});
         print(json, &document, difference)?;
     }
-    Ok(if differences.is_empty() {
-        CLEAN
-    } else {
-        FINDINGS
-    })
+    let is_clean = differences.is_empty();
+    Ok(if is_clean { CLEAN } else { FINDINGS })
 }
 
 /// The value of a key on the server; `None` if there is none.

@@ -232,7 +232,7 @@ impl Explanation<'_> {
                     "POST /nodes: 409, the node is known: {key} is stored. neighbordb is not used."
                 ));
                 self.check_stored_pattern()?;
-                self.record(Record::Definition, Definition::parse)?
+                self.parsed(&Record::Definition.key(&self.id), Definition::parse)?
             }
             None => {
                 let key = self.matched()?;
@@ -260,7 +260,7 @@ impl Explanation<'_> {
     }
 
     fn check_stored_pattern(&mut self) -> Result<(), String> {
-        let checked = match self.record(Record::Pattern, Pattern::parse_stored)? {
+        let checked = match self.parsed(&Record::Pattern.key(&self.id), Pattern::parse_stored)? {
             None => "there is no pattern to check.",
             Some(pattern) => {
                 let checked = pattern.check(&self.facts);
@@ -274,7 +274,7 @@ impl Explanation<'_> {
 
     /// The definition that the node receives.
     fn definition(&self, definition: Option<Definition>) -> Result<Json, String> {
-        let attributes = self.record(Record::Attributes, Attributes::parse)?;
+        let attributes = self.parsed(&Record::Attributes.key(&self.id), Attributes::parse)?;
         let definition = match self.index.has(&Record::StartupConfig.key(&self.id)) {
             true => {
                 let id = path::encode_segment(self.id.as_str());
@@ -316,14 +316,6 @@ impl Explanation<'_> {
         let pool = self.parsed(&key, |text| Pool::parse(text, self.identifier))?;
         let value = pool.and_then(|pool| Some(pool.reservation(self.id.as_str())?.to_owned()));
         Ok(value.unwrap_or_else(|| format!("<a value of {name}>")))
-    }
-
-    fn record<T, E: Display>(
-        &self,
-        record: Record,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Result<Option<T>, String> {
-        self.parsed(&record.key(&self.id), parse)
     }
 
     /// A document; `None` if it is not stored.

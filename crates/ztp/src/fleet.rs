@@ -53,10 +53,8 @@ pub fn nodes(
 
 /// The states of the nodes that have had an event, by node.
 fn states(api: &Api, site: Option<&str>) -> Result<HashMap<String, Json>, Failure> {
-    let path = format!(
-        "/nodes?sort=node&limit=1000{}",
-        query(&json!({"site": site}))
-    );
+    let filter = query(&json!({"site": site}));
+    let path = format!("/nodes?sort=node&limit=1000{filter}");
     let mut states = HashMap::new();
     for page in api.pages("reading the states of nodes", path) {
         let page = page?;
@@ -110,7 +108,7 @@ pub fn node(api: &Api, id: &str, json: bool) -> Result<u8, Failure> {
     let earlier = events.len().saturating_sub(EVENTS_SHOWN);
     let latest = events.into_iter().skip(earlier);
     lines.extend(latest.map(|event| columns(event, &["time", "event"])));
-    document(json, &node, &lines.join("\n  "))
+    print(json, &node, &lines.join("\n  "))
 }
 
 pub fn assign(api: &Api, args: &AssignArgs, json: bool) -> Result<u8, Failure> {
@@ -191,7 +189,7 @@ pub fn pools(api: &Api, pool: Option<&str>, json: bool) -> Result<u8, Failure> {
             let _ = write!(shown, "\n  {}reserved", columns(value, &["value", "node"]));
         }
     }
-    document(json, &listing, &shown)
+    print(json, &listing, &shown)
 }
 
 /// `ztp pools --node ID`.
@@ -203,7 +201,7 @@ pub fn pools_of(api: &Api, id: &str, release: bool, json: bool) -> Result<u8, Fa
     }
     let held = api.json(&Call::get(format!("reading the values of {id}"), path))?;
     let lines = entries(&held, "values").map(|value| columns(value, &["pool", "value", "since"]));
-    document(json, &held, &lines.collect::<Vec<_>>().join("\n"))
+    print(json, &held, &lines.collect::<Vec<_>>().join("\n"))
 }
 
 pub fn log(api: &Api, args: &LogArgs, json: bool) -> Result<u8, Failure> {
@@ -245,7 +243,7 @@ pub fn undo(api: &Api, number: u64, json: bool) -> Result<u8, Failure> {
         return Err(Failure::refused(message));
     }
     let done = reply.ok()?;
-    document(json, &done, &format!("{number} is undone{}", audit(&done)))
+    print(json, &done, &format!("{number} is undone{}", audit(&done)))
 }
 
 /// POST of an action on a node.
@@ -303,7 +301,7 @@ pub fn findings(json: &Json) -> String {
 fn changed(json: bool, done: &Json, words: &str) -> Result<u8, Failure> {
     let node = text(&done["node"]);
     let shown = format!("{node}{words}{}{}", audit(done), released(done));
-    document(json, done, &shown)
+    print(json, done, &shown)
 }
 
 fn audit(done: &Json) -> String {
@@ -322,14 +320,10 @@ fn released(done: &Json) -> String {
 }
 
 /// Prints a line of JSON, or a text.
-pub fn print(json: bool, entry: &Json, shown: &str) -> Result<(), Failure> {
+pub fn print(json: bool, entry: &Json, shown: &str) -> Result<u8, Failure> {
     match json {
-        true => display(&format!("{entry}\n")),
-        false => display(&format!("{}\n", shown.trim_end())),
+        true => display(&format!("{entry}\n"))?,
+        false => display(&format!("{}\n", shown.trim_end()))?,
     }
-}
-
-/// [`print()`] of one document.
-fn document(json: bool, body: &Json, shown: &str) -> Result<u8, Failure> {
-    print(json, body, shown).map(|()| CLEAN)
+    Ok(CLEAN)
 }

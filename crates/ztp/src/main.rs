@@ -30,11 +30,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use serde_json::json;
 
-use ztp_core::check::{FindingKind, ServerConf};
-use ztp_core::node::Identifier;
+use ztp_core::check::FindingKind;
 
 use cli::{Cli, Command};
 use data_root::DataRoot;
+use project::identifier;
 use report::Format;
 use set_aside::Wanted;
 use terminal::display;
@@ -140,8 +140,7 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "ztp", &mut script);
-            terminal::write(&String::from_utf8_lossy(&script))?;
-            Ok(CLEAN)
+            terminal::write(&String::from_utf8_lossy(&script)).map(|()| CLEAN)
         }
         Command::Man { dir } => {
             let failed = |error| unwritable(&dir, error);
@@ -158,21 +157,6 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
             Ok(CLEAN)
         }
     }
-}
-
-/// Which fact names a node: from the command line, else ztpserver.conf, else the wrangler.toml
-/// that the folder belongs to, else the Worker's default.
-fn identifier(given: Option<Identifier>, root: &DataRoot) -> Result<Identifier, Failure> {
-    if let Some(given) = given {
-        return Ok(given);
-    }
-    if let Some(conf) = root.server_conf()
-        && let Some(identifier) = ServerConf::parse(&String::from_utf8_lossy(&conf)).identifier()
-    {
-        return Ok(identifier);
-    }
-    let folder = std::path::absolute(&root.path).unwrap_or_else(|_| root.path.clone());
-    Ok(project::identifier(&folder)?.unwrap_or_default())
 }
 
 /// The message for a file or folder that cannot be read.

@@ -21,11 +21,8 @@ pub fn map<T: Send, R: Send>(
     let items = Mutex::new(items.into_iter().enumerate());
     let failed = AtomicBool::new(false);
     let next = || {
-        items
-            .lock()
-            .ok()?
-            .next()
-            .filter(|_| !failed.load(Ordering::Relaxed))
+        let mut items = items.lock().ok()?;
+        items.next().filter(|_| !failed.load(Ordering::Relaxed))
     };
     let (sender, results) = mpsc::channel();
     // A panic of a thread is one of the scope.

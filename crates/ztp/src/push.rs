@@ -70,7 +70,8 @@ impl<'a> Push<'a> {
         let list = api.list()?;
         let (root, checked) = check(args, &allow, Some(&list), json)?;
         if !json {
-            if !checked.is_empty() || !root.stock.is_empty() {
+            let found = checked.validation.findings.len() + checked.allowed.len();
+            if found + root.stock.len() > 0 {
                 checked.display()?;
             }
             let from = display_path(&root.path);
@@ -143,7 +144,7 @@ fn check(
     let is_selected = |finding: &Finding| args.only.includes(&finding.key);
     checked.validation.findings.retain(is_selected);
     checked.allowed.retain(is_selected);
-    if !checked.has_errors() {
+    if !checked.validation.has_errors() {
         return Ok((root, checked));
     }
     if !json {

@@ -27,17 +27,6 @@ pub struct Checked {
     pub allowed: Vec<Finding>,
 }
 
-impl Checked {
-    pub fn has_errors(&self) -> bool {
-        self.validation.has_errors()
-    }
-
-    /// Whether there are no findings, not even allowed ones.
-    pub fn is_empty(&self) -> bool {
-        self.validation.findings.is_empty() && self.allowed.is_empty()
-    }
-}
-
 /// Checks a data_root. `site`: the site of all nodes without a file `nodes/ID/site`. `old_server`: the host of the server
 /// that the content comes from, if `ztpserver.conf` does not name it.
 pub fn validate(
@@ -54,7 +43,7 @@ pub fn validate(
         validation.add(settings.findings);
     }
     let left_alone = root.left_alone.iter();
-    let left_alone = left_alone.map(|left| format!("{} is left alone: {}", left.path, left.reason));
+    let left_alone = left_alone.map(|(path, reason)| format!("{path} is left alone: {reason}"));
     let left_alone = left_alone.map(Note::from);
     validation.notes.splice(..0, left_alone.chain(stock(root)));
     let scripts = scripts::check(root);
@@ -62,10 +51,10 @@ pub fn validate(
     let found = root.findings.iter().cloned().chain(scripts.findings);
     let found = found.chain(leftovers(root)).chain(templates::check(root));
     validation.add(found.chain(old_server::check(root, old_server)));
-    let findings = &mut validation.findings;
-    let allowed: Vec<_> = findings
-        .extract_if(.., |finding| allow.allows(finding))
-        .collect();
+    let allowed = validation
+        .findings
+        .extract_if(.., |finding| allow.allows(finding));
+    let allowed: Vec<Finding> = allowed.collect();
     validation.notes.extend(allowed_note(&allowed));
     Checked {
         folder: root.path.clone(),

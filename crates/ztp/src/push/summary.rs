@@ -60,11 +60,8 @@ pub(super) struct Copies {
 
 impl fmt::Display for Copies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (key, number, nodes) = (
-            &self.definition,
-            self.nodes.len(),
-            line(&self.nodes.join(" ")),
-        );
+        let (key, number) = (&self.definition, self.nodes.len());
+        let nodes = line(&self.nodes.join(" "));
         writeln!(
             f,
             "the former {key} is the definition of {number} nodes, which keep their copy; after the push, this lets \

@@ -136,9 +136,8 @@ impl Push<'_> {
             }
             400 | 409 | 413 | 422 if reply.is_explained() => {
                 let (error, findings) = (reply.sentence(), reply.json.get("findings"));
-                Ok(Some(
-                    json!({"key": key, "error": error, "findings": findings}),
-                ))
+                let problem = json!({"key": key, "error": error, "findings": findings});
+                Ok(Some(problem))
             }
             _ => Err(reply.failure()),
         }
