@@ -27,7 +27,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The timeout of each read and write: the server hashes a large object before it responds.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// The body of a request.
 pub enum Content<'a> {
     None,
     Json(&'a Json),
@@ -35,7 +34,6 @@ pub enum Content<'a> {
     File(&'a Path, u64, u64, &'a ProgressBar),
 }
 
-/// A request to the API.
 pub struct Call<'a> {
     /// The operation, for messages: "storing neighbordb".
     pub doing: String,

@@ -32,7 +32,6 @@ struct Row {
 /// A switch of the list: its line in the file, its name, and what the server is asked.
 type Device = (u64, String, Json);
 
-/// Checks each switch of a list.
 pub fn run(file: &Path, site: Option<&str>, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     let devices = parse(&regular::input(file, MAX_BYTES)?, site);
     let devices = devices.map_err(|problem| format!("{}: {problem}", display_path(file)))?;

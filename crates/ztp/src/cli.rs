@@ -53,19 +53,15 @@ Exit status: 0 clean or done; 1 findings, a refusal, a difference or a conflict;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check every file, and the references between files
-    #[command(after_help = VALIDATE_EXAMPLES)]
     Validate(ValidateArgs),
     /// Show which pattern a node matches, why the others do not, and the definition that it receives
-    #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
     /// Store new and changed files on the server
-    #[command(after_help = PUSH_EXAMPLES)]
     Push(PushArgs),
     /// Show the changes that a push would make, as differences of texts; exit status 1 if there are any
     #[command(after_help = "Example:\n  ztp diff . --only definitions")]
     Diff(ChangeArgs),
     /// Fetch the stored content into a folder
-    #[command(after_help = PULL_EXAMPLES)]
     Pull(PullArgs),
     /// Tell which switches of a list will boot, and why not the others
     #[command(after_help = CHECK_LIST_EXAMPLES)]
@@ -91,7 +87,6 @@ pub enum Command {
         id: String,
     },
     /// Store records of a node: its definition, startup-config or attributes
-    #[command(after_help = ASSIGN_EXAMPLES)]
     Assign(AssignArgs),
     /// Drop the definition and pattern of nodes: they match neighbordb again at their next boot
     Reprovision {
@@ -169,15 +164,6 @@ Examples:
 
 The file with the tokens can be read by its owner only. The server of the last login is the default.";
 
-const VALIDATE_EXAMPLES: &str = "\
-Examples:
-  ztp validate .                               as text
-  ztp validate . --format github               in GitHub Actions: shown next to the changed lines
-  ztp validate . --format json | jq '.findings[] | select(.severity == \"error\")'
-
-It changes no file and runs none. `ztp kinds` lists what can be found. Errors are what refuses a switch,
-or gives it what nobody wants; everything else is a warning.";
-
 /// How a data_root is checked.
 #[derive(Debug, Default, Args)]
 pub struct CheckArgs {
@@ -196,6 +182,14 @@ pub struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ztp validate .                               as text
+  ztp validate . --format github               in GitHub Actions: shown next to the changed lines
+  ztp validate . --format json | jq '.findings[] | select(.severity == \"error\")'
+
+It changes no file and runs none. `ztp kinds` lists what can be found. Errors are what refuses a
+switch, or gives it what nobody wants; everything else is a warning.")]
 pub struct ValidateArgs {
     /// The data_root
     pub dir: PathBuf,
@@ -210,7 +204,8 @@ pub struct ValidateArgs {
     pub old_server: Option<String>,
 }
 
-const EXPLAIN_EXAMPLES: &str = "\
+#[derive(Debug, Args)]
+#[command(after_help = "\
 Examples:
   ztp explain . --node facts.json              the body of a POST, or a stored nodes/ID/.node
   ztp explain . --id JPE1                      a node whose .node is in DIR (ztp pull)
@@ -220,9 +215,7 @@ Examples:
                                                the definition that a server has for this node
 
 Nothing is written and nothing is allocated: without a reservation, the value of a pool is shown as
-<a value of POOL>. Without DIR, the server answers from the stored content.";
-
-#[derive(Debug, Args)]
+<a value of POOL>. Without DIR, the server answers from the stored content.")]
 pub struct ExplainArgs {
     /// The data_root [default: the content on the server]
     pub dir: Option<PathBuf>,
@@ -251,20 +244,6 @@ pub struct ExplainArgs {
     #[arg(long, value_parser = site_name)]
     pub site: Option<String>,
 }
-
-const PUSH_EXAMPLES: &str = "\
-Examples:
-  ztp push . --dry-run                         show the plan, store nothing
-  ztp push .                                   store what differs
-  ztp push . --only definitions/leaf           store one file
-  ztp push . --allow missing-file              in spite of files that are missing
-  ztp push . --prune                           and delete pushed keys that DIR no longer has
-
-A push begins with `ztp validate`, and stores nothing if that finds an error, unless it is allowed; content
-on the server counts as well. Warnings do not stop it. It never changes
-nodes/ID/.node, or a startup-config that the switch itself has stored since the last push. A value
-that somebody else has changed since the last push or pull of DIR stays, and the difference is shown.
-Run it again after an interruption: it resumes.";
 
 /// Paths below DIR.
 #[derive(Debug, Default, Args)]
@@ -330,6 +309,19 @@ pub struct ChangeArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ztp push . --dry-run                         show the plan, store nothing
+  ztp push .                                   store what differs
+  ztp push . --only definitions/leaf           store one file
+  ztp push . --allow missing-file              in spite of files that are missing
+  ztp push . --prune                           and delete pushed keys that DIR no longer has
+
+A push begins with `ztp validate`, and stores nothing if that finds an error, unless it is allowed;
+content on the server counts as well. Warnings do not stop it. It never changes nodes/ID/.node, or a
+startup-config that the switch itself has stored since the last push. A value that somebody else has
+changed since the last push or pull of DIR stays, and the difference is shown. Run it again after an
+interruption: it resumes.")]
 pub struct PushArgs {
     #[command(flatten)]
     pub change: ChangeArgs,
@@ -341,16 +333,15 @@ pub struct PushArgs {
     pub verbose: bool,
 }
 
-const PULL_EXAMPLES: &str = "\
+#[derive(Debug, Args)]
+#[command(after_help = "\
 Examples:
   ztp pull backup                              everything, into the folder backup
   ztp pull . --nodes                           only nodes/, with the backed-up configurations
   ztp pull . --nodes --overwrite               also replace files of DIR that differ
 
 A file in DIR that differs is left alone and listed, unless --overwrite is given; nothing in DIR is
-ever deleted.";
-
-#[derive(Debug, Args)]
+ever deleted.")]
 pub struct PullArgs {
     /// The folder to write to; it is created if it does not exist
     pub dir: PathBuf,
@@ -380,15 +371,14 @@ known. Neighbors are written INTERFACE=DEVICE:PORT, separated by blanks or semic
   JPE14080457,DCS-7050TX-64-F,Ethernet1=spine1:Ethernet7 Ethernet2=spine2:Ethernet7
 A switch without neighbors in the list is one that is connected to nothing.";
 
-const ASSIGN_EXAMPLES: &str = "\
+#[derive(Debug, Args)]
+#[command(after_help = "\
 Examples:
   ztp assign JPE1 --startup-config leaf7.cfg
   ztp assign JPE1 --definition leaf.yaml --attributes leaf7.yaml
   ztp assign JPE1 --delete attributes
 
-Records that are not named stay as they are. All are stored together, or none.";
-
-#[derive(Debug, Args)]
+Records that are not named stay as they are. All are stored together, or none.")]
 pub struct AssignArgs {
     /// The node
     pub id: String,

@@ -71,19 +71,10 @@ impl DataRoot {
         Ok(root)
     }
 
-    pub fn has_server_conf(&self) -> bool {
-        self.others.contains_key(SERVER_CONF)
-    }
-
     /// The bytes of ztpserver.conf, if there is one that can be read.
     pub fn server_conf(&self) -> Option<Vec<u8>> {
-        let conf = self.has_server_conf().then(|| self.read(SERVER_CONF));
-        conf?.ok()
-    }
-
-    /// Whether DIR has a file for a key, although it is not uploaded.
-    pub fn is_set_aside(&self, key: &str) -> bool {
-        self.leftovers.contains(key) || self.stock.contains_key(key)
+        self.others.get(SERVER_CONF)?;
+        self.read(SERVER_CONF).ok()
     }
 
     /// Whether the Worker reads no file in a folder. Then the folder is added to `left_alone`.
@@ -111,22 +102,21 @@ impl DataRoot {
             self.find(FindingKind::BadName, shown, message);
             return;
         };
-        let kind = ContentKind::of(&key);
-        // Only regular files are opened.
-        if !entry.file_type().is_file() {
-            return match kind {
-                Err(NotContent::Foreign) => {
-                    let reason = "not part of a data_root, and this is neither a file nor a folder";
-                    self.left_alone.insert(key, reason);
-                }
-                _ => self.find(FindingKind::NotAFile, key, regular::NOT_A_FILE.to_owned()),
-            };
-        }
         let size = match entry.metadata() {
             Ok(metadata) => metadata.len(),
             Err(error) => return self.refuse(&error),
         };
-        let reason = match kind {
+        // Only regular files are opened.
+        let is_file = entry.file_type().is_file();
+        let reason = match ContentKind::of(&key) {
+            Err(NotContent::Foreign) if !is_file => {
+                let reason = "not part of a data_root, and this is neither a file nor a folder";
+                self.left_alone.insert(key, reason);
+                return;
+            }
+            _ if !is_file => {
+                return self.find(FindingKind::NotAFile, key, regular::NOT_A_FILE.to_owned());
+            }
             Ok(kind) => {
                 let path = path.to_owned();
                 self.files.insert(key, File { kind, path, size });
@@ -137,8 +127,8 @@ impl DataRoot {
             // The check reports it.
             Err(_) => None,
         };
-        self.left_alone
-            .extend(reason.map(|reason| (key.clone(), reason)));
+        let left_alone = reason.map(|reason| (key.clone(), reason));
+        self.left_alone.extend(left_alone);
         self.others.insert(key, size);
     }
 

@@ -28,7 +28,6 @@ pub struct Side {
     text: Option<String>,
 }
 
-/// Prints the differences between the server and a data_root.
 pub fn run(args: &ChangeArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     let push = Push::prepare(args, url, json)?;
     let changed = |item: &&Item| !matches!(item.step, Step::Unchanged | Step::LeaveAlone);

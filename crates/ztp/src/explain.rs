@@ -18,12 +18,11 @@ use ztp_core::pool::Pool;
 use crate::api;
 use crate::cli::ExplainArgs;
 use crate::data_root::DataRoot;
-use crate::fleet::{entries, text};
+use crate::fleet::{entries, show, text};
 use crate::servers::connect;
 use crate::terminal::line;
-use crate::{CLEAN, FINDINGS, Failure, display, display_path, identifier, regular};
+use crate::{CLEAN, FINDINGS, Failure, display_path, identifier, regular};
 
-/// Explains one node.
 pub fn run(args: &ExplainArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     let Some(dir) = &args.dir else {
         return ask(args, url, json);
@@ -46,20 +45,14 @@ pub fn run(args: &ExplainArgs, url: Option<&str>, json: bool) -> Result<u8, Fail
     };
     let rendered = explanation.render();
     let Explanation { id, trace, .. } = &explanation;
-    if json {
-        let (definition, error) = (rendered.as_ref().ok(), rendered.as_ref().err());
-        let id = id.as_str();
-        let document =
-            json!({"node": id, "error": error, "trace": trace, "definition": definition});
-        display(&format!("{document:#}\n"))?;
-    } else {
-        let trace: String = trace.iter().map(|line| format!("{line}\n")).collect();
-        let end = match &rendered {
-            Ok(definition) => format!("the node receives:\n{definition:#}"),
-            Err(reason) => format!("refused with 400: {reason}"),
-        };
-        display(&format!("{trace}{end}\n"))?;
-    }
+    let (id, definition, error) = (id.as_str(), rendered.as_ref().ok(), rendered.as_ref().err());
+    let document = json!({"node": id, "error": error, "trace": trace, "definition": definition});
+    let mut shown: String = trace.iter().map(|line| format!("{line}\n")).collect();
+    shown += &match &rendered {
+        Ok(definition) => format!("the node receives:\n{definition:#}\n"),
+        Err(reason) => format!("refused with 400: {reason}\n"),
+    };
+    show(json, &document, &shown)?;
     Ok(if rendered.is_ok() { CLEAN } else { FINDINGS })
 }
 
@@ -68,9 +61,9 @@ fn ask(args: &ExplainArgs, url: Option<&str>, json: bool) -> Result<u8, Failure>
     let mut body = match &args.id {
         Some(id) => json!({"node": id}),
         None => {
-            let facts: Json = serde_json::from_slice(&given_facts(args)?)
-                .map_err(|error| format!("{} are not valid JSON: {error}", source(args)))?;
-            json!({"facts": facts})
+            let (source, facts) = given_facts(args)?;
+            let facts = serde_json::from_slice::<Json>(&facts);
+            json!({"facts": facts.map_err(|error| format!("{source}: not valid JSON: {error}"))?})
         }
     };
     if let Some(site) = &args.site {
@@ -79,11 +72,7 @@ fn ask(args: &ExplainArgs, url: Option<&str>, json: bool) -> Result<u8, Failure>
     let server = connect(url)?;
     let explanation = server.json(&api::Call::post("explaining", "/explain", &body))?;
     let error = refusal(&explanation);
-    let shown = match json {
-        true => format!("{explanation:#}\n"),
-        false => from_server(&explanation, error),
-    };
-    display(&shown)?;
+    show(json, &explanation, &from_server(&explanation, error))?;
     Ok(if error.is_none() { CLEAN } else { FINDINGS })
 }
 
@@ -130,11 +119,10 @@ fn node(
     identifier: Identifier,
 ) -> Result<(NodeId, NodeFacts), Failure> {
     let Some(written) = &args.id else {
-        let invalid = |error: &dyn Display| format!("{} are not valid: {error}", source(args));
-        let post = Post::parse(&given_facts(args)?);
-        let facts = post.map_err(|error| invalid(&error))?.facts;
-        let id = facts.id(identifier).map_err(|error| invalid(&error))?;
-        return Ok((id, facts));
+        let (source, facts) = given_facts(args)?;
+        let named =
+            Post::parse(&facts).and_then(|post| Ok((post.facts.id(identifier)?, post.facts)));
+        return Ok(named.map_err(|error| format!("{source}: {error}"))?);
     };
     // The folder of exactly that name, else the id, for which a MAC address may be in any format.
     let folder = format!("nodes/{written}/");
@@ -153,18 +141,13 @@ fn node(
     Ok((id, facts))
 }
 
-/// Where the facts are from, for messages.
-fn source(args: &ExplainArgs) -> String {
-    match &args.node {
-        Some(path) => format!("the facts in {}", display_path(path)),
-        None => "the facts in the options".to_owned(),
-    }
-}
-
-/// The facts from a file or the options, as the body of a POST.
-fn given_facts(args: &ExplainArgs) -> Result<Vec<u8>, Failure> {
+/// The facts from a file or the options, as the body of a POST, after their source for messages.
+fn given_facts(args: &ExplainArgs) -> Result<(String, Vec<u8>), Failure> {
     if let Some(path) = &args.node {
-        return regular::input(path, MAX_FACTS as u64 + 1);
+        return Ok((
+            display_path(path),
+            regular::input(path, MAX_FACTS as u64 + 1)?,
+        ));
     }
     let body = json!({
         "serialnumber": args.serial,
@@ -172,7 +155,7 @@ fn given_facts(args: &ExplainArgs) -> Result<Vec<u8>, Failure> {
         "model": args.model,
         "neighbors": neighbors(args.neighbor.iter().map(String::as_str))?,
     });
-    Ok(body.to_string().into_bytes())
+    Ok(("the options".to_owned(), body.to_string().into_bytes()))
 }
 
 /// Neighbors as a switch sends them, each given as INTERFACE=DEVICE:PORT.
@@ -195,7 +178,6 @@ pub fn neighbors<'a>(given: impl Iterator<Item = &'a str>) -> Result<Json, Strin
     Ok(neighbors)
 }
 
-/// The explanation of one node.
 struct Explanation<'r> {
     index: Index<'r>,
     identifier: Identifier,

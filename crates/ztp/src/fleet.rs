@@ -95,10 +95,8 @@ pub fn node(api: &Api, id: &str, json: bool) -> Result<u8, Failure> {
     for record in entries(&node, "records") {
         let size = record["size"].as_u64().map(HumanBytes);
         let size = size.map_or_else(String::new, |size| size.to_string());
-        lines.push(format!(
-            "record {}{size}",
-            columns(record, &["name", "sha1"])
-        ));
+        let shown = columns(record, &["name", "sha1"]);
+        lines.push(format!("record {shown}{size}"));
     }
     for held in entries(&node, "pools") {
         let shown = columns(held, &["pool", "value", "since"]);
@@ -326,4 +324,12 @@ pub fn print(json: bool, entry: &Json, shown: &str) -> Result<u8, Failure> {
         false => display(&format!("{}\n", shown.trim_end()))?,
     }
     Ok(CLEAN)
+}
+
+/// Prints an indented document of JSON, or a text.
+pub fn show(json: bool, document: &Json, shown: &str) -> Result<(), Failure> {
+    match json {
+        true => display(&format!("{document:#}\n")),
+        false => display(shown),
+    }
 }

@@ -61,11 +61,7 @@ mod tests {
         let done = map((0..1000).collect(), 2, |n: usize| {
             *started.lock().unwrap() += 1;
             std::thread::sleep(std::time::Duration::from_millis(1));
-            if n == 3 {
-                Err(Failure::new("3"))
-            } else {
-                Ok(n)
-            }
+            (n != 3).then_some(n).ok_or_else(|| Failure::new("3"))
         });
         assert_eq!(done.unwrap_err().to_string(), "3");
         assert!(*started.lock().unwrap() < 100);

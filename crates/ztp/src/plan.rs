@@ -7,7 +7,6 @@ use crate::api::{Stored, store_of};
 use crate::regular::FileDigest;
 use crate::terminal::line;
 
-/// The step for one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Add,
@@ -37,7 +36,6 @@ impl Step {
     }
 }
 
-/// One key of a plan.
 #[derive(Debug, Clone)]
 pub struct Item {
     pub key: String,
@@ -93,7 +91,6 @@ impl Item {
     }
 }
 
-/// All steps.
 #[derive(Debug, Default)]
 pub struct Plan {
     pub items: Vec<Item>,

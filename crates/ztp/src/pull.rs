@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::api::{Api, Sink, Stored};
 use crate::cli::PullArgs;
+use crate::fleet::show;
 use crate::parallel::{self, AT_ONCE};
 use crate::plan::{Item, Plan, Step};
 use crate::push::style;
@@ -19,7 +20,6 @@ use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular, unwritable
 /// The longest name of a file or folder in file systems, in bytes. Keys may have longer parts.
 const MAX_NAME_BYTES: usize = 255;
 
-/// Pulls the stored content into a folder.
 pub fn run(args: &PullArgs, api: Api, json: bool) -> Result<u8, Failure> {
     if !json {
         let folder = display_path(&args.dir);
@@ -38,35 +38,29 @@ pub fn run(args: &PullArgs, api: Api, json: bool) -> Result<u8, Failure> {
         bar: ProgressBar::new(total).with_style(style()),
     };
     let mut files = BTreeSet::new();
-    let mut placed = Vec::new();
-    for stored in selected {
+    let placed = selected.into_iter().map(|stored| {
         let obstacle = obstacle(&files, &args.dir, &stored.key);
         if obstacle.is_none() {
             files.insert(stored.key.clone());
         }
-        placed.push((stored, obstacle));
-    }
-    let items = parallel::map(placed, AT_ONCE, |(stored, obstacle)| {
-        pull.item(stored, obstacle)
-    })?;
+        (stored, obstacle)
+    });
+    let item = |(stored, obstacle)| pull.item(stored, obstacle);
+    let items = parallel::map(placed.collect(), AT_ONCE, item)?;
     pull.bar.finish_and_clear();
-    let plan = Plan {
-        items: items.into_iter().flatten().collect(),
-    };
+    let items = items.into_iter().flatten().collect();
+    let plan = Plan { items };
     if !args.dry_run {
         remember(&plan, &args.dir, &pull.api.url)?;
     }
-    if json {
-        let document = json!({
-            "url": pull.api.url, "dry_run": args.dry_run, "steps": plan.json(args.verbose),
-        });
-        display(&format!("{document:#}\n"))?;
+    let steps = plan.json(args.verbose);
+    let document = json!({"url": pull.api.url, "dry_run": args.dry_run, "steps": steps});
+    let dry_run = if args.dry_run {
+        "dry run: nothing is written\n"
     } else {
-        display(&plan.text(args.verbose))?;
-        if args.dry_run {
-            display("dry run: nothing is written\n")?;
-        }
-    }
+        ""
+    };
+    show(json, &document, &(plan.text(args.verbose) + dry_run))?;
     let left = plan.count(Step::LeaveAlone);
     Ok(if left == 0 { CLEAN } else { FINDINGS })
 }
@@ -83,7 +77,6 @@ fn remember(plan: &Plan, folder: &Path, url: &str) -> Result<(), Failure> {
     seen.save()
 }
 
-/// A pull under way.
 struct Pull<'a> {
     args: &'a PullArgs,
     api: Api,
@@ -153,8 +146,9 @@ impl Pull<'_> {
 fn obstacle(files: &BTreeSet<String>, dir: &Path, key: &str) -> Option<String> {
     let longest = key.split('/').map(str::len).max().unwrap_or_default();
     if longest > MAX_NAME_BYTES {
+        let limit = MAX_NAME_BYTES;
         return Some(format!(
-            "a part of it has {longest} bytes, and a name at most {MAX_NAME_BYTES}"
+            "a part of it has {longest} bytes, and a name at most {limit}"
         ));
     }
     let mut folders = key.match_indices('/').filter_map(|(end, _)| key.get(..end));

@@ -14,6 +14,7 @@ use ztp_core::stock;
 use crate::api::{Api, Stored};
 use crate::cli::{ChangeArgs, PushArgs};
 use crate::data_root::DataRoot;
+use crate::fleet::show;
 use crate::plan::{Plan, Step};
 use crate::seen::Seen;
 use crate::servers::connect;
@@ -36,16 +37,15 @@ pub fn run(args: &PushArgs, url: Option<&str>, json: bool) -> Result<u8, Failure
         true => Report::default(),
         false => push.carry_out()?,
     };
-    match json {
-        true => display(&format!("{:#}\n", report.json(args, &push, &copies)))?,
-        false if args.dry_run => display("dry run: nothing is stored\n")?,
-        false => display(&report.to_string())?,
-    }
+    let shown = match args.dry_run {
+        true => "dry run: nothing is stored\n".to_owned(),
+        false => report.to_string(),
+    };
+    show(json, &report.json(args, &push, &copies), &shown)?;
     let clean = push.plan.count(Step::Conflict) == 0 && report.problems.is_empty();
     Ok(if clean { CLEAN } else { FINDINGS })
 }
 
-/// A push under way.
 pub struct Push<'a> {
     args: &'a ChangeArgs,
     pub root: DataRoot,
@@ -90,8 +90,8 @@ impl<'a> Push<'a> {
         if args.prune {
             push.prune();
         }
-        args.only
-            .check(push.plan.items.iter().map(|item| item.key.as_str()))?;
+        let keys = push.plan.items.iter().map(|item| item.key.as_str());
+        args.only.check(keys)?;
         Ok(push)
     }
 

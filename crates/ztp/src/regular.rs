@@ -51,10 +51,7 @@ fn bounded(reader: impl Read, limit: u64) -> Result<Vec<u8>> {
     }
 }
 
-/// The bytes of a regular file, or of standard input if its name is `-`.
-///
-/// # Errors
-/// As [`read`], as a message with the name.
+/// [`read`], or the bytes of standard input if the name is `-`. An error names the file.
 pub fn input(path: &Path, limit: u64) -> std::result::Result<Vec<u8>, Failure> {
     let read = match path == Path::new("-") {
         true => bounded(std::io::stdin().lock(), limit),
@@ -80,7 +77,6 @@ pub struct FileDigest {
 }
 
 impl FileDigest {
-    /// Reads a file.
     pub fn of(path: &Path) -> std::result::Result<Self, Failure> {
         Ok(Self::read(path).map_err(|error| unreadable(path, error))?)
     }

@@ -9,7 +9,6 @@ use sha1::{Digest, Sha1};
 
 use crate::{Failure, servers};
 
-/// The values of one folder and server.
 pub struct Seen {
     /// The name of the file. Without a folder for settings, nothing is remembered.
     name: String,
@@ -41,7 +40,6 @@ impl Seen {
         self.values.contains_key(key) && !self.has(key, sha1)
     }
 
-    /// Remembers the value of a key.
     pub fn set(&mut self, key: &str, sha1: &str) {
         self.values.insert(key.to_owned(), vec![sha1.to_owned()]);
     }
@@ -56,7 +54,6 @@ impl Seen {
         self.values.remove(key);
     }
 
-    /// Writes the file.
     pub fn save(&self) -> Result<(), Failure> {
         servers::save(&self.name, &json!(self.values)).map(drop)
     }

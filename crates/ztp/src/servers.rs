@@ -32,15 +32,13 @@ pub struct Credential {
 impl Credential {
     /// The headers of each request.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut headers = Vec::new();
-        if let Some(token) = &self.token {
-            headers.push(("Authorization", format!("Bearer {token}")));
-        }
-        if let Some((id, secret)) = &self.access {
-            headers.push(("CF-Access-Client-Id", id.clone()));
-            headers.push(("CF-Access-Client-Secret", secret.clone()));
-        }
-        headers
+        let token = self.token.iter();
+        let token = token.map(|token| ("Authorization", format!("Bearer {token}")));
+        let access = self.access.iter().flat_map(|(id, secret)| {
+            let names = ["CF-Access-Client-Id", "CF-Access-Client-Secret"];
+            names.into_iter().zip([id.clone(), secret.clone()])
+        });
+        token.chain(access).collect()
     }
 
     fn from_environment() -> Result<Option<Self>, Failure> {
@@ -132,9 +130,12 @@ pub fn logout(url: Option<&str>) -> Result<u8, Failure> {
     let url = url.map(parse_url).transpose()?;
     let url = url.or_else(|| servers.default.clone()).unwrap_or_default();
     if servers.servers.remove(&url).is_none() {
-        let known = Vec::from_iter(servers.servers.into_keys()).join(" ");
-        let known = Some(known).filter(|known| !known.is_empty());
-        let known = known.unwrap_or_else(|| "none".to_owned());
+        let known = Vec::from_iter(servers.servers.into_keys());
+        let known = if known.is_empty() {
+            "none".into()
+        } else {
+            known.join(" ")
+        };
         let advice = format!("give --url with a server that has one: {known}");
         return Err(format!("no token is stored for '{url}'; {advice}").into());
     }

@@ -15,7 +15,6 @@ use ztp_core::node::Identifier;
 use crate::data_root::DataRoot;
 use allow::Allow;
 
-/// The result of a check.
 pub struct Checked {
     /// The folder that the keys of findings are relative to.
     pub folder: PathBuf,
@@ -37,7 +36,7 @@ pub fn validate(
     allow: &Allow,
 ) -> Checked {
     let mut validation = check::check(root, identifier, site);
-    if root.has_server_conf() {
+    if root.others.contains_key(check::SERVER_CONF) {
         let settings = check::server_conf(root);
         validation.notes.extend(settings.notes);
         validation.add(settings.findings);

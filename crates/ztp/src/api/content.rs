@@ -64,10 +64,8 @@ impl Stored {
 
 /// The destination of a download.
 pub enum Sink<'a> {
-    /// Only its hash is wanted.
-    Hash,
     File(&'a Path),
-    /// At most the first bytes, up to a number.
+    /// At most the first bytes, up to a number: none if only the hash is wanted.
     Memory(&'a mut Vec<u8>, u64),
 }
 
@@ -110,7 +108,7 @@ impl Api {
         if stored.sha1.is_some() && stored.etag.is_some() {
             return Ok(Some(stored));
         }
-        let got = self.read(&stored.key, Sink::Hash)?;
+        let got = self.read(&stored.key, Sink::Memory(&mut Vec::new(), 0))?;
         Ok(got.map(|got| Stored {
             etag: got.etag,
             size: Some(got.size),
@@ -137,9 +135,6 @@ impl Api {
 
     /// Sends the parts of a file that the server does not have, and completes the upload. `begun`: the response of
     /// POST /admin/uploads. `options`: parameters of the completion.
-    ///
-    /// # Errors
-    /// The file cannot be read, or a part is refused.
     pub fn upload(
         &self,
         doing: &str,
@@ -190,7 +185,6 @@ fn download(response: Response<Body>, sink: &mut Sink<'_>) -> Result<Got, Proble
     match sink {
         Sink::File(path) => file = Some(File::create(*path).map_err(|error| failed(path, error))?),
         Sink::Memory(bytes, _) => bytes.clear(),
-        Sink::Hash => {}
     }
     let body = response.into_body().into_with_config().limit(u64::MAX);
     let mut body = BufReader::with_capacity(CHUNK, body.reader());

@@ -14,7 +14,6 @@ const MAX_JSON_BYTES: u64 = 16 << 20;
 /// The part of a response without a sentence that a message quotes, in characters.
 const MAX_SHOWN: usize = 300;
 
-/// A response.
 pub struct Reply {
     doing: String,
     pub status: u16,

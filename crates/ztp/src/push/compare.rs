@@ -87,8 +87,8 @@ impl Push<'_> {
     pub(super) fn prune(&mut self) {
         let root = &self.root;
         let gone = self.list.iter().filter(|(key, _)| {
-            let is_there = root.files.contains_key(*key) || root.is_set_aside(key);
-            self.args.only.includes(key) && !is_there
+            let is_set_aside = root.leftovers.contains(*key) || root.stock.contains_key(*key);
+            self.args.only.includes(key) && !root.files.contains_key(*key) && !is_set_aside
         });
         let items = gone.map(|(key, stored)| {
             let mut item = Item::new(key, Step::Delete, None);

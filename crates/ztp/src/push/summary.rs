@@ -11,7 +11,6 @@ use crate::cli::PushArgs;
 use crate::fleet::{findings, text};
 use crate::terminal::line;
 
-/// The result of a push.
 #[derive(Default)]
 pub struct Report {
     pub stored: usize,
