@@ -129,10 +129,7 @@ impl Api {
         })
     }
 
-    /// The JSON of the response.
-    ///
-    /// # Errors
-    /// As [`Self::send`], and each status that is not a success.
+    /// [`Self::send`] of a request whose response must be a success: its JSON.
     pub fn json(&self, call: &Call<'_>) -> Result<Json, Failure> {
         self.send(call)?.ok()
     }

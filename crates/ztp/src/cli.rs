@@ -64,7 +64,15 @@ pub enum Command {
     /// Fetch the stored content into a folder
     Pull(PullArgs),
     /// Tell which switches of a list will boot, and why not the others
-    #[command(after_help = CHECK_LIST_EXAMPLES)]
+    #[command(after_help = "\
+Example:
+  ztp check-list tonight.csv
+
+The first line of FILE names the columns: serial or mac, and model, neighbors and site if they are
+known. Neighbors are written INTERFACE=DEVICE:PORT, separated by blanks or semicolons:
+  serial,model,neighbors
+  JPE14080457,DCS-7050TX-64-F,Ethernet1=spine1:Ethernet7 Ethernet2=spine2:Ethernet7
+A switch without neighbors in the list is one that is connected to nothing.")]
     CheckList {
         /// The list, as CSV; - is standard input
         file: PathBuf,
@@ -135,7 +143,14 @@ pub enum Command {
         number: u64,
     },
     /// Verify a token, which is read from standard input, and store it
-    #[command(after_help = LOGIN_EXAMPLES)]
+    #[command(after_help = "\
+Examples:
+  ztp login --url https://ztp.example.net      asks for the token, and does not show it
+  ztp login --url https://ztp.example.net < token-file
+  ztp login --url https://ztp.example.net --access
+                                               a service token of Cloudflare Access: two lines
+
+The file with the tokens can be read by its owner only. The server of the last login is the default.")]
     Login {
         /// Read the client ID and the client secret of a service token of Cloudflare Access
         #[arg(long)]
@@ -154,15 +169,6 @@ pub enum Command {
     /// List the kinds of findings, with what to do about each
     Kinds,
 }
-
-const LOGIN_EXAMPLES: &str = "\
-Examples:
-  ztp login --url https://ztp.example.net      asks for the token, and does not show it
-  ztp login --url https://ztp.example.net < token-file
-  ztp login --url https://ztp.example.net --access
-                                               a service token of Cloudflare Access: two lines
-
-The file with the tokens can be read by its owner only. The server of the last login is the default.";
 
 /// How a data_root is checked.
 #[derive(Debug, Default, Args)]
@@ -360,16 +366,6 @@ pub struct PullArgs {
     #[arg(long, short)]
     pub verbose: bool,
 }
-
-const CHECK_LIST_EXAMPLES: &str = "\
-Example:
-  ztp check-list tonight.csv
-
-The first line of FILE names the columns: serial or mac, and model, neighbors and site if they are
-known. Neighbors are written INTERFACE=DEVICE:PORT, separated by blanks or semicolons:
-  serial,model,neighbors
-  JPE14080457,DCS-7050TX-64-F,Ethernet1=spine1:Ethernet7 Ethernet2=spine2:Ethernet7
-A switch without neighbors in the list is one that is connected to nothing.";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

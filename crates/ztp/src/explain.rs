@@ -33,10 +33,8 @@ pub fn run(args: &ExplainArgs, url: Option<&str>, json: bool) -> Result<u8, Fail
     let root = DataRoot::scan(dir)?;
     let identifier = identifier(args.identifier, &root)?;
     let (id, facts) = node(args, &root, identifier)?;
-    let index = Index::of(&root);
     let mut explanation = Explanation {
-        owner: index.site_of(id.as_str()),
-        index,
+        index: Index::of(&root),
         identifier,
         site: args.site.clone(),
         id,
@@ -181,8 +179,6 @@ pub fn neighbors<'a>(given: impl Iterator<Item = &'a str>) -> Result<Json, Strin
 struct Explanation<'r> {
     index: Index<'r>,
     identifier: Identifier,
-    /// The site that the node belongs to, if the data_root says so.
-    owner: Option<String>,
     /// The site that it sends its requests to, if the command line says so.
     site: Option<String>,
     id: NodeId,
@@ -198,8 +194,8 @@ impl Explanation<'_> {
     /// Why the node receives 400.
     fn render(&mut self) -> Result<Json, String> {
         let id = &self.id;
-        if let (Some(owner), Some(site)) = (&self.owner, &self.site)
-            && owner != site
+        if let (Some(owner), Some(site)) = (self.index.site_of(id.as_str()), &self.site)
+            && owner != *site
         {
             let key = Record::Site.key(id);
             return Err(format!(
@@ -281,7 +277,8 @@ impl Explanation<'_> {
                 "the definition calls {call}, and this plugin does not exist here: use allocate"
             ));
         }
-        let site = self.owner.as_deref().or(self.site.as_deref());
+        let site = self.index.site_of(self.id.as_str());
+        let site = site.as_deref().or(self.site.as_deref());
         let name = match self.index.pool_file(&call.pool, site) {
             PoolFile::Named(name) => name,
             PoolFile::OfSites(_) => {

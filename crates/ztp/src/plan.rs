@@ -7,8 +7,9 @@ use crate::api::{Stored, store_of};
 use crate::regular::FileDigest;
 use crate::terminal::line;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Step {
+    #[default]
     Add,
     Change,
     Delete,
@@ -36,7 +37,7 @@ impl Step {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Item {
     pub key: String,
     pub step: Step,
@@ -55,18 +56,19 @@ impl Item {
         Self {
             key: key.to_owned(),
             step,
-            reason: None,
             size,
-            file: None,
-            stored: None,
+            ..Self::default()
         }
     }
 
     /// It stays as it is, for a reason.
-    pub fn left_alone(mut self, reason: impl Into<String>) -> Self {
-        self.step = Step::LeaveAlone;
-        self.reason = Some(reason.into());
-        self
+    pub fn left_alone(self, reason: impl Into<String>) -> Self {
+        let (step, reason) = (Step::LeaveAlone, Some(reason.into()));
+        Self {
+            step,
+            reason,
+            ..self
+        }
     }
 
     /// The ETag of the value on the server before.

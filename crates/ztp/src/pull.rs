@@ -51,7 +51,14 @@ pub fn run(args: &PullArgs, api: Api, json: bool) -> Result<u8, Failure> {
     let items = items.into_iter().flatten().collect();
     let plan = Plan { items };
     if !args.dry_run {
-        remember(&plan, &args.dir, &pull.api.url)?;
+        let mut seen = Seen::load(&args.dir, &pull.api.url)?;
+        for item in &plan.items {
+            // Not set for a file that differs.
+            if let Some(sha1) = item.former() {
+                seen.set(&item.key, sha1);
+            }
+        }
+        seen.save()?;
     }
     let steps = plan.json(args.verbose);
     let document = json!({"url": pull.api.url, "dry_run": args.dry_run, "steps": steps});
@@ -63,18 +70,6 @@ pub fn run(args: &PullArgs, api: Api, json: bool) -> Result<u8, Failure> {
     show(json, &document, &(plan.text(args.verbose) + dry_run))?;
     let left = plan.count(Step::LeaveAlone);
     Ok(if left == 0 { CLEAN } else { FINDINGS })
-}
-
-/// Remembers the values that the folder has in common with the server now.
-fn remember(plan: &Plan, folder: &Path, url: &str) -> Result<(), Failure> {
-    let mut seen = Seen::load(folder, url)?;
-    for item in &plan.items {
-        // Not set for a file that differs.
-        if let Some(sha1) = item.former() {
-            seen.set(&item.key, sha1);
-        }
-    }
-    seen.save()
 }
 
 struct Pull<'a> {

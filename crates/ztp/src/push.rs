@@ -23,6 +23,7 @@ use crate::validate::allow::Allow;
 use crate::validate::{Checked, validate};
 use crate::{CLEAN, FINDINGS, Failure, display, display_path, identifier};
 
+use summary::Copies;
 pub use summary::Report;
 
 /// Pushes a data_root. After a failure, the stored part stays, and the next push resumes.
@@ -30,21 +31,21 @@ pub fn run(args: &PushArgs, url: Option<&str>, json: bool) -> Result<u8, Failure
     let mut push = Push::prepare(&args.change, url, json)?;
     let copies = push.copies()?;
     if !json {
-        let copies: String = copies.iter().map(ToString::to_string).collect();
+        let copies: String = copies.iter().map(Copies::text).collect();
         display(&(push.plan.text(args.verbose) + &copies))?;
     }
-    let report = match args.dry_run {
-        true => Report::default(),
-        false => push.carry_out()?,
-    };
-    let shown = match args.dry_run {
-        true => "dry run: nothing is stored\n".to_owned(),
-        false => report.to_string(),
-    };
+    let (mut report, mut shown) = (Report::default(), "dry run: nothing is stored\n".to_owned());
+    if !args.dry_run {
+        report = push.carry_out()?;
+        shown = report.text();
+    }
     show(json, &report.json(args, &push, &copies), &shown)?;
     let clean = push.plan.count(Step::Conflict) == 0 && report.problems.is_empty();
     Ok(if clean { CLEAN } else { FINDINGS })
 }
+
+/// Stored content, by key.
+type List = BTreeMap<String, Stored>;
 
 pub struct Push<'a> {
     args: &'a ChangeArgs,
@@ -54,21 +55,17 @@ pub struct Push<'a> {
     pub plan: Plan,
     seen: Seen,
     /// The content on the server when the push began.
-    list: BTreeMap<String, Stored>,
+    list: List,
 }
 
 impl<'a> Push<'a> {
-    /// Validates the data_root, and compares it with the server.
-    ///
-    /// # Errors
-    /// It has errors, which are displayed, or cannot be read, or the server fails.
+    /// Validates the data_root, whose errors are displayed, and compares it with the server.
     pub fn prepare(args: &'a ChangeArgs, url: Option<&str>, json: bool) -> Result<Self, Failure> {
-        let allow = Allow::load(&args.dir, &args.check.allow)?;
         // Before the server is asked: most errors do not depend on it.
-        check(args, &allow, None, json)?;
+        check(args, None, json)?;
         let api = connect(url)?;
         let list = api.list()?;
-        let (root, checked) = check(args, &allow, Some(&list), json)?;
+        let (root, checked) = check(args, Some(&list), json)?;
         if !json {
             let found = checked.validation.findings.len() + checked.allowed.len();
             if found + root.stock.len() > 0 {
@@ -112,16 +109,13 @@ impl<'a> Push<'a> {
     }
 }
 
-/// Checks the data_root, with the content on the server if that is known.
-///
-/// # Errors
-/// It has errors, which are displayed, or cannot be read.
+/// Checks the data_root, with the content on the server if that is known. Its errors are displayed, and are a failure.
 fn check(
     args: &ChangeArgs,
-    allow: &Allow,
-    list: Option<&BTreeMap<String, Stored>>,
+    list: Option<&List>,
     json: bool,
 ) -> Result<(DataRoot, Checked), Failure> {
+    let allow = Allow::load(&args.dir, &args.check.allow)?;
     let mut root = DataRoot::scan(&args.dir)?;
     let identifier = identifier(args.check.identifier, &root)?;
     root.stored = list.map(|list| {
@@ -140,7 +134,7 @@ fn check(
         own_client: client.is_some() && !sha1.is_some_and(stock::is_client),
     };
     root.set_aside(identifier, &wanted);
-    let mut checked = validate(&root, identifier, args.check.site.as_deref(), None, allow);
+    let mut checked = validate(&root, identifier, args.check.site.as_deref(), None, &allow);
     let is_selected = |finding: &Finding| args.only.includes(&finding.key);
     checked.validation.findings.retain(is_selected);
     checked.allowed.retain(is_selected);

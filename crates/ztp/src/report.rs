@@ -110,33 +110,30 @@ impl Checked {
     }
 
     fn json(&self) -> String {
-        let list = |findings: &[Finding]| {
-            findings
-                .iter()
-                .map(|finding| self.object(finding))
-                .collect::<Vec<_>>()
-        };
         let Validation { findings, notes } = &self.validation;
         let notes = notes.iter().map(|note| note.display(str::to_owned));
         let report = json!({
-            "files": self.files, "findings": list(findings), "allowed": list(&self.allowed),
+            "files": self.files, "findings": self.list(findings), "allowed": self.list(&self.allowed),
             "notes": notes.collect::<Vec<_>>(),
         });
         terminal::lines(&format!("{report:#}\n"))
     }
 
-    /// A finding as JSON.
-    fn object(&self, finding: &Finding) -> Json {
-        json!({
-            "kind": finding.kind.id(),
-            "severity": finding.severity.name(),
-            "file": finding.key,
-            "line": finding.position.map(|at| at.line),
-            "column": finding.position.map(|at| at.column),
-            "source": finding.position.and_then(|at| self.line(&finding.key, at)),
-            "message": finding.message,
-            "help": finding.help(),
-        })
+    /// Findings as JSON.
+    fn list(&self, findings: &[Finding]) -> Vec<Json> {
+        let object = |finding: &Finding| {
+            json!({
+                "kind": finding.kind.id(),
+                "severity": finding.severity.name(),
+                "file": finding.key,
+                "line": finding.position.map(|at| at.line),
+                "column": finding.position.map(|at| at.column),
+                "source": finding.position.and_then(|at| self.line(&finding.key, at)),
+                "message": finding.message,
+                "help": finding.help(),
+            })
+        };
+        findings.iter().map(object).collect()
     }
 
     /// <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>

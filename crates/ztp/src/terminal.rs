@@ -38,7 +38,7 @@ pub fn message(text: &str) -> String {
 /// Replaces each interpreted character of a line by one other, so that columns stay the same.
 pub fn masked(line: &str) -> String {
     escaped(line, |c| {
-        if c == '\t' { " " } else { "\u{fffd}" }.to_owned()
+        String::from(if c == '\t' { ' ' } else { '\u{fffd}' })
     })
 }
 

@@ -55,10 +55,8 @@ impl Stored {
     /// Who changed it last, and when.
     pub fn last_change(&self) -> String {
         let by = self.by.as_deref().unwrap_or("someone");
-        match &self.modified {
-            Some(time) => format!("{by} at {time}"),
-            None => by.to_owned(),
-        }
+        let time = self.modified.as_ref().map(|time| format!(" at {time}"));
+        format!("{by}{}", time.unwrap_or_default())
     }
 }
 

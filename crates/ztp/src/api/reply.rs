@@ -62,10 +62,7 @@ impl Reply {
         }
     }
 
-    /// The JSON of a success.
-    ///
-    /// # Errors
-    /// The server refused: its sentence.
+    /// The JSON of a success, or the sentence of a refusal.
     pub fn ok(self) -> Result<Json, Failure> {
         match self.status {
             200..300 => Ok(self.json),

@@ -1,7 +1,5 @@
 //! The summary of a push.
 
-use std::fmt;
-
 use indicatif::HumanBytes;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -28,19 +26,15 @@ impl Report {
             "copies": copies,
         })
     }
-}
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in &self.problems {
-            f.write_str(&display_problem(problem))?;
-        }
-        let (stored, size) = (self.stored, HumanBytes(self.bytes));
-        write!(f, "stored {stored} ({size}), deleted {}", self.deleted)?;
-        match self.problems.len() {
-            0 => writeln!(f),
-            left => writeln!(f, ", not stored {left}: see above"),
-        }
+    pub(super) fn text(&self) -> String {
+        let problems: String = self.problems.iter().map(display_problem).collect();
+        let (stored, size, deleted) = (self.stored, HumanBytes(self.bytes), self.deleted);
+        let left = match self.problems.len() {
+            0 => String::new(),
+            left => format!(", not stored {left}: see above"),
+        };
+        format!("{problems}stored {stored} ({size}), deleted {deleted}{left}\n")
     }
 }
 
@@ -57,14 +51,13 @@ pub(super) struct Copies {
     pub nodes: Vec<String>,
 }
 
-impl fmt::Display for Copies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (key, number) = (&self.definition, self.nodes.len());
-        let nodes = line(&self.nodes.join(" "));
-        writeln!(
-            f,
+impl Copies {
+    pub fn text(&self) -> String {
+        let (key, number, nodes) = (&self.definition, self.nodes.len(), self.nodes.join(" "));
+        format!(
             "the former {key} is the definition of {number} nodes, which keep their copy; after the push, this lets \
-             them match neighbordb again:\n  ztp reprovision {nodes}"
+             them match neighbordb again:\n  ztp reprovision {}\n",
+            line(&nodes)
         )
     }
 }
