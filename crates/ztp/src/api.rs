@@ -162,15 +162,15 @@ impl Api {
             let request = request.body(SendBody::from_reader(body));
             self.agent.run(request.map_err(ureq::Error::from)?)
         };
-        Ok(match &call.content {
+        let response = match &call.content {
             Content::None => {
-                let request = request.body(()).map_err(ureq::Error::from)?;
-                self.agent.run(request)?
+                let request = request.body(()).map_err(ureq::Error::from);
+                request.and_then(|request| self.agent.run(request))
             }
             Content::Json(body) => {
                 let body = body.to_string();
                 let length = body.len() as u64;
-                run(request, "application/json", length, &mut body.as_bytes())?
+                run(request, "application/json", length, &mut body.as_bytes())
             }
             Content::File(path, from, length, bar) => {
                 let failed = |error| unreadable(path, error);
@@ -182,8 +182,9 @@ impl Api {
                 if !matches!(&response, Ok(response) if response.status().is_success()) {
                     bar.dec(length - file.limit());
                 }
-                response?
+                response
             }
-        })
+        };
+        response.map_err(|error| Problem::of(&self.url, &error))
     }
 }

@@ -47,9 +47,8 @@ pub fn run(file: &Path, site: Option<&str>, url: Option<&str>, json: bool) -> Re
     let failed = results.iter().filter(|result| !boots(result)).count();
     if !json {
         let good = all - failed;
-        display(&format!(
-            "{all} switches: {good} will boot, {failed} will not\n"
-        ))?;
+        let summary = format!("{all} switches: {good} will boot, {failed} will not\n");
+        display(&summary)?;
     }
     Ok(if failed == 0 { CLEAN } else { FINDINGS })
 }

@@ -81,14 +81,7 @@ A switch without neighbors in the list is one that is connected to nothing.")]
         site: Option<String>,
     },
     /// List the nodes
-    Nodes {
-        /// Only nodes of this site
-        #[arg(long, value_parser = site_name)]
-        site: Option<String>,
-        /// Only nodes whose id contains this text
-        #[arg(long)]
-        text: Option<String>,
-    },
+    Nodes(NodesArgs),
     /// Show a node: its facts, records, pool values and latest events
     Node {
         /// Its id
@@ -399,6 +392,16 @@ pub struct AssignArgs {
     /// Store records that the server finds broken
     #[arg(long)]
     pub force: bool,
+}
+
+#[derive(Debug, Args, Serialize)]
+pub struct NodesArgs {
+    /// Only nodes of this site
+    #[arg(long, value_parser = site_name)]
+    pub site: Option<String>,
+    /// Only nodes whose id contains this text
+    #[arg(long)]
+    pub text: Option<String>,
 }
 
 #[derive(Debug, Args, Serialize)]

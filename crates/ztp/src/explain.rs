@@ -135,7 +135,8 @@ fn node(
         format!("{root} has no {key}: fetch it with `ztp pull`, or give the facts with --node or --serial")
     })?;
     let facts = NodeFacts::parse_stored(&text);
-    let facts = facts.map_err(|error| format!("{key} is not valid: {error}"))?;
+    let facts =
+        facts.map_err(|error| format!("{key} is not valid: {error}; fetch it with `ztp pull`"))?;
     Ok((id, facts))
 }
 
@@ -153,7 +154,10 @@ fn given_facts(args: &ExplainArgs) -> Result<(String, Vec<u8>), Failure> {
         "model": args.model,
         "neighbors": neighbors(args.neighbor.iter().map(String::as_str))?,
     });
-    Ok(("the options".to_owned(), body.to_string().into_bytes()))
+    Ok((
+        "--serial, --mac, --model and --neighbor".to_owned(),
+        body.to_string().into_bytes(),
+    ))
 }
 
 /// Neighbors as a switch sends them, each given as INTERFACE=DEVICE:PORT.

@@ -10,7 +10,7 @@ use ureq::http::Method;
 use ztp_core::path::encode_segment;
 
 use crate::api::{Api, Call};
-use crate::cli::{AssignArgs, LogArgs};
+use crate::cli::{AssignArgs, LogArgs, NodesArgs};
 use crate::terminal::{self, line};
 use crate::{CLEAN, Failure, display, regular};
 
@@ -19,13 +19,8 @@ const MAX_RECORD_BYTES: u64 = 25 << 20;
 /// The number of events that `node` shows as text.
 const EVENTS_SHOWN: usize = 10;
 
-pub fn nodes(
-    api: &Api,
-    site: Option<&str>,
-    wanted: Option<&str>,
-    json: bool,
-) -> Result<u8, Failure> {
-    let filter = query(&json!({"site": site, "text": wanted}));
+pub fn nodes(api: &Api, args: &NodesArgs, json: bool) -> Result<u8, Failure> {
+    let filter = query(&json!(args));
     let mut known_states = None;
     let mut count = 0;
     for page in api.pages("listing the nodes", format!("/nodes?records=1{filter}")) {
@@ -33,7 +28,7 @@ pub fn nodes(
         for node in page["nodes"].as_array_mut().into_iter().flatten() {
             count += 1;
             let states = known_states.get_or_insert_with(|| {
-                states(api, site).unwrap_or_else(|failure| {
+                states(api, args.site.as_deref()).unwrap_or_else(|failure| {
                     terminal::warn(&format!("the list has no states: {failure}"));
                     HashMap::new()
                 })

@@ -119,9 +119,7 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
         Command::Diff(args) => diff::run(&args, url, json),
         Command::Pull(args) => pull::run(&args, api()?, json),
         Command::CheckList { file, site } => check_list::run(&file, site.as_deref(), url, json),
-        Command::Nodes { site, text } => {
-            fleet::nodes(&api()?, site.as_deref(), text.as_deref(), json)
-        }
+        Command::Nodes(args) => fleet::nodes(&api()?, &args, json),
         Command::Node { id } => fleet::node(&api()?, &id, json),
         Command::Assign(args) => fleet::assign(&api()?, &args, json),
         Command::Reprovision { id } => fleet::reprovision(&api()?, &id, json),

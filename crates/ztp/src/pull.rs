@@ -15,7 +15,7 @@ use crate::push::style;
 use crate::regular::FileDigest;
 use crate::seen::Seen;
 use crate::terminal::line;
-use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular, unwritable};
+use crate::{CLEAN, FINDINGS, Failure, display, display_path, unwritable};
 
 /// The longest name of a file or folder in file systems, in bytes. Keys may have longer parts.
 const MAX_NAME_BYTES: usize = 255;
@@ -141,14 +141,13 @@ impl Pull<'_> {
 fn obstacle(files: &BTreeSet<String>, dir: &Path, key: &str) -> Option<String> {
     let longest = key.split('/').map(str::len).max().unwrap_or_default();
     if longest > MAX_NAME_BYTES {
-        let limit = MAX_NAME_BYTES;
-        return Some(format!(
-            "a part of it has {longest} bytes, and a name at most {limit}"
-        ));
+        let problem =
+            format!("a part of it has {longest} bytes, but file names at most {MAX_NAME_BYTES}");
+        return Some(problem + "; rename it on the server");
     }
     let mut folders = key.match_indices('/').filter_map(|(end, _)| key.get(..end));
     let file = folders.find(|folder| files.contains(*folder) || is_not_folder(&dir.join(folder)));
-    file.map(|file| format!("{file} is a file, and cannot be a folder too"))
+    file.map(|file| format!("{file} is a file, and cannot be a folder too; rename one of them"))
 }
 
 /// The size of the file at a path, in bytes; `None` if there is nothing.
@@ -156,15 +155,16 @@ fn obstacle(files: &BTreeSet<String>, dir: &Path, key: &str) -> Option<String> {
 /// # Errors
 /// There is something else: the reason why no file can be written.
 fn state(path: &Path) -> Result<Option<u64>, String> {
-    match std::fs::metadata(path) {
-        Ok(found) if found.is_file() => Ok(Some(found.len())),
-        Ok(found) if found.is_dir() => Err("a folder of that name is in the way".to_owned()),
-        Ok(_) => Err(regular::NOT_A_FILE.to_owned()),
+    let problem = match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => return Ok(Some(found.len())),
+        Ok(found) if found.is_dir() => "a folder of that name is in the way; move it away",
+        Ok(_) => "this is neither a file nor a folder; move it away",
         Err(_) if std::fs::symlink_metadata(path).is_ok() => {
-            Err("a symbolic link that leads nowhere is in the way".to_owned())
+            "a symbolic link that leads nowhere is in the way; remove it"
         }
-        Err(_) => Ok(None),
-    }
+        Err(_) => return Ok(None),
+    };
+    Err(problem.to_owned())
 }
 
 /// Whether the path exists and is neither a folder nor a link to one.

@@ -44,9 +44,6 @@ pub fn run(args: &PushArgs, url: Option<&str>, json: bool) -> Result<u8, Failure
     Ok(if clean { CLEAN } else { FINDINGS })
 }
 
-/// Stored content, by key.
-type List = BTreeMap<String, Stored>;
-
 pub struct Push<'a> {
     args: &'a ChangeArgs,
     pub root: DataRoot,
@@ -55,7 +52,7 @@ pub struct Push<'a> {
     pub plan: Plan,
     seen: Seen,
     /// The content on the server when the push began.
-    list: List,
+    list: BTreeMap<String, Stored>,
 }
 
 impl<'a> Push<'a> {
@@ -112,7 +109,7 @@ impl<'a> Push<'a> {
 /// Checks the data_root, with the content on the server if that is known. Its errors are displayed, and are a failure.
 fn check(
     args: &ChangeArgs,
-    list: Option<&List>,
+    list: Option<&BTreeMap<String, Stored>>,
     json: bool,
 ) -> Result<(DataRoot, Checked), Failure> {
     let allow = Allow::load(&args.dir, &args.check.allow)?;

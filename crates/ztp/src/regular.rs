@@ -63,7 +63,8 @@ pub fn input(path: &Path, limit: u64) -> std::result::Result<Vec<u8>, Failure> {
 /// [`input`] that is a text in UTF-8.
 pub fn text(path: &Path, limit: u64) -> std::result::Result<String, Failure> {
     let text = String::from_utf8(input(path, limit)?);
-    Ok(text.map_err(|error| unreadable(path, error.utf8_error()))?)
+    Ok(text
+        .map_err(|error| unreadable(path, format!("{}; save it as UTF-8", error.utf8_error())))?)
 }
 
 /// A file that was read: its hashes, in hexadecimal digits, and its size.

@@ -23,6 +23,8 @@ use crate::{Failure, parallel, unwritable};
 
 /// The number of bytes that a download has in memory.
 const CHUNK: usize = 64 << 10;
+/// What to do about a response in another format.
+const UPDATE: &str = "use the same release of ztp and ztp-edge";
 /// The number of parts of an upload that are sent at a time.
 const PARTS_AT_ONCE: usize = 4;
 
@@ -77,8 +79,7 @@ pub struct Got {
 /// An upload in parts that has begun.
 #[derive(Deserialize)]
 struct Upload {
-    #[serde(rename = "upload")]
-    id: String,
+    upload: String,
     part_size: std::num::NonZeroU64,
     /// The numbers of the parts that the server has.
     #[serde(default)]
@@ -91,8 +92,9 @@ impl Api {
         let mut all = BTreeMap::new();
         for page in self.pages("listing the content", "/content".to_owned()) {
             let content = page?.ok()?["content"].take();
-            let content: Vec<Stored> = serde_json::from_value(content)
-                .map_err(|error| format!("the list of the content is not valid: {error}"))?;
+            let content: Vec<Stored> = serde_json::from_value(content).map_err(|error| {
+                format!("the list of the content is not valid: {error}; {UPDATE}")
+            })?;
             // A key that is not content could leave the folder of a pull.
             let is_content = |entry: &Stored| ContentKind::of(&entry.key).is_ok();
             let content = content.into_iter().filter(is_content);
@@ -141,17 +143,18 @@ impl Api {
         options: &str,
         bar: &ProgressBar,
     ) -> Result<Reply, Failure> {
-        let upload: Upload = serde_json::from_value(begun)
-            .map_err(|error| format!("{doing} failed: the response is not valid: {error}"))?;
-        let part_size = upload.part_size.get();
+        let begun: Upload = serde_json::from_value(begun).map_err(|error| {
+            format!("{doing} failed: the response is not valid: {error}; {UPDATE}")
+        })?;
+        let part_size = begun.part_size.get();
         let parts = (1..=file.size.div_ceil(part_size)).map(|number| {
             let from = (number - 1) * part_size;
             (number, from, part_size.min(file.size - from))
         });
         let (there, missing): (Vec<_>, Vec<_>) =
-            parts.partition(|part| upload.received.contains(&part.0));
+            parts.partition(|part| begun.received.contains(&part.0));
         bar.inc(there.iter().map(|part| part.2).sum());
-        let url = format!("/uploads/{}", encode_segment(&upload.id));
+        let url = format!("/uploads/{}", encode_segment(&begun.upload));
         parallel::map(missing, PARTS_AT_ONCE, |(number, from, length)| {
             let doing = format!("{doing}, part {number}");
             let call = Call::new(doing, Method::PUT, format!("{url}/{number}"));

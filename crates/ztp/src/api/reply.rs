@@ -45,7 +45,7 @@ impl Reply {
             false => Json::Null,
         };
         if (200..300).contains(&status) && json.is_null() && status != 204 {
-            let problem = "the response is not JSON; does the URL belong to ztp-edge?";
+            let problem = "the response is not JSON, so it is not from ztp-edge; check the URL";
             return Err(Problem::Lasting(problem.to_owned()));
         }
         let reply = Self {
@@ -94,7 +94,7 @@ impl Reply {
             ),
             (None, status) => {
                 let start: String = self.text.trim().chars().take(MAX_SHOWN).collect();
-                format!("the server responded {status}: {start}")
+                format!("the server responded {status}: {start}; this is not a response of ztp-edge: check the URL")
             }
         }
     }

@@ -31,23 +31,22 @@ impl Problem {
     pub fn broken(problem: impl ToString) -> Self {
         Self::Passing(problem.to_string(), None)
     }
+
+    /// No response of a server.
+    pub fn of(url: &str, error: &ureq::Error) -> Self {
+        match error {
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::HostNotFound => {
+                Self::Lasting(format!("{url}: {error}; check the URL"))
+            }
+            error => Self::broken(format!("{url}: {error}")),
+        }
+    }
 }
 
 /// Of this machine: a retry fails, too.
 impl From<String> for Problem {
     fn from(problem: String) -> Self {
         Self::Lasting(problem)
-    }
-}
-
-impl From<ureq::Error> for Problem {
-    fn from(error: ureq::Error) -> Self {
-        match error {
-            ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::HostNotFound => {
-                Self::Lasting(error.to_string())
-            }
-            error => Self::broken(error),
-        }
     }
 }
 

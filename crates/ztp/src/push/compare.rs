@@ -95,7 +95,9 @@ impl Push<'_> {
             item.stored = Some(stored.clone());
             match stored.is_pushed() {
                 true => self.unless_changed(item),
-                false => item.left_alone("no push has stored it"),
+                false => item.left_alone(
+                    "no push has stored it; --prune deletes only what a push has stored",
+                ),
             }
         });
         let mut items: Vec<Item> = items.collect();

@@ -18,6 +18,9 @@ use crate::{Failure, diff};
 /// The size from which an object is uploaded in parts, in bytes: an interrupted upload resumes with the next part.
 const MIN_UPLOAD_BYTES: u64 = 64 << 20;
 
+/// Why a key is not changed, if not: an entry of [`Report::problems`].
+type Outcome = Result<Option<Json>, Failure>;
+
 impl Push<'_> {
     /// Carries out the plan, and remembers what is stored.
     pub fn carry_out(&mut self) -> Result<Report, Failure> {
@@ -74,13 +77,7 @@ impl Push<'_> {
         Ok(())
     }
 
-    /// Stores one file. The result is why it is not stored, if not.
-    fn put(
-        &self,
-        item: &Item,
-        file: &FileDigest,
-        bar: &ProgressBar,
-    ) -> Result<Option<Json>, Failure> {
+    fn put(&self, item: &Item, file: &FileDigest, bar: &ProgressBar) -> Outcome {
         bar.set_message(line(&item.key));
         let doing = format!("storing {}", item.key);
         let (sha1, sha256) = (&file.sha1, &file.sha256);
@@ -106,7 +103,7 @@ impl Push<'_> {
         self.outcome(item, self.api.send(&call.replacing(item.etag()))?)
     }
 
-    fn delete(&self, item: &Item) -> Result<Option<Json>, Failure> {
+    fn delete(&self, item: &Item) -> Outcome {
         let call = Call::delete(format!("deleting {}", item.key), content_path(&item.key));
         let call = call.replacing(item.etag().or(Some("*")));
         let reply = self.api.send(&call)?;
@@ -118,8 +115,8 @@ impl Push<'_> {
         }
     }
 
-    /// Why a key is not changed, if not. A failure is one that the next key would have, too.
-    fn outcome(&self, item: &Item, reply: Reply) -> Result<Option<Json>, Failure> {
+    /// The meaning of a response. A failure is one that the next key would have, too.
+    fn outcome(&self, item: &Item, reply: Reply) -> Outcome {
         let is_ours = |value: &Json| match &item.file {
             Some(file) => value["sha1"].as_str() == Some(&file.sha1),
             None => true,

@@ -75,7 +75,9 @@ impl Document {
     fn check(&self) -> Result<(), String> {
         for rule in &self.allow {
             if rule.kinds.is_none() && rule.paths.is_none() {
-                return Err("an entry of 'allow' has neither 'kinds' nor 'paths'".to_owned());
+                return Err(
+                    "an entry of 'allow' has neither 'kinds' nor 'paths': add one".to_owned(),
+                );
             }
             for name in rule.kinds.iter().flatten() {
                 kind(name)?;
