@@ -111,6 +111,7 @@ function report(made, targets) {
   if (url.length > MAX_OPTION) lines.push("  It is too long: give the Worker a shorter address.");
   if (site) lines.push(`  It has the token of the site ${SITE}. This is the only time that it is shown.`, "  More sites: a line site=token each, npx wrangler secret put ZTP_TOKENS < FILE");
   else if (!allowsAnyone()) lines.push("  TOKEN is the token of a site; the deployed ones were not changed, and cannot be shown.");
+  lines.push("  Check it in the network of the switches: npm run ztp -- doctor URL");
   lines.push("", `Console: ${base}/admin`);
   if (made.ZTP_ADMIN_TOKEN) lines.push(`Admin token: ${made.ZTP_ADMIN_TOKEN}`, "  Store it in a password manager. This is the only time that it is shown.");
   else lines.push("  The deployed admin token was not changed.");

@@ -28,12 +28,23 @@ mod stream;
 
 use std::panic;
 
+use worker::js_sys::{self, Reflect};
+use worker::wasm_bindgen::JsValue;
 use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys};
 
 /// Logs the stack trace of a panic. The hook of `worker` marks the instance for replacement, so that
 /// the next request gets a new one: it has to run as well.
+///
+/// And hides the runtime's `queueMicrotask`, which wraps each call in an object of its own: without it, js_sys runs futures by a
+/// resolved promise, which takes a tenth less CPU time in a boot.
 #[event(start)]
 fn start() {
+    // A failure would cost that time, and nothing else.
+    let _ = Reflect::set(
+        &js_sys::global(),
+        &"queueMicrotask".into(),
+        &JsValue::UNDEFINED,
+    );
     let replace_instance = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
         console_error_panic_hook::hook(panic);

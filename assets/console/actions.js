@@ -129,7 +129,7 @@ export function assign(context, node, site, first = "definition") {
   show(first);
   return ask({
     title: h("span", null, "Assign to ", mono(node)),
-    body: [h("fieldset", null, h("legend", { class: "sr" }, "What to assign"), Object.keys(kinds).map(radio)), fields, h("p", { class: "muted" }, "The next retry of the switch boots with it.")],
+    body: [h("fieldset", null, h("legend", { class: "sr" }, "The record to assign"), Object.keys(kinds).map(radio)), fields, h("p", { class: "muted" }, "The next retry of the switch boots with it.")],
     confirm: "Assign",
     act: async (data, force) => {
       const kind = data.get("kind");

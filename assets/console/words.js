@@ -138,10 +138,10 @@ export function tickAges() {
   }
 }
 
-/** What an event says: its words, and texts that need a block of their own. */
+/** The words of an event, and texts that need a block of their own. */
 export function eventWords(event) {
   const { event: kind } = event;
-  // The rate of a small file says nothing.
+  // The rate of a small file is mostly latency.
   const rate = () => (event.seconds > 0 && event.bytes >= 1e6 ? `, ${bytes(event.bytes / event.seconds)}/s` : "");
   const transfer = () => [mono(event.path), ` ${bytes(event.bytes ?? 0)} in ${duration(event.seconds ?? 0)}${rate()}`];
   const action = () => mono(event.action);
@@ -178,7 +178,7 @@ export function eventWords(event) {
     case "forgotten":
       return { words: ["Forgotten"] };
     case "moved":
-      return { words: ["Moved to the site ", name(event.site ?? "none")] };
+      return { words: event.site ? ["Moved to the site ", name(event.site)] : ["Moved"] };
     case "boot-started":
       return { words: ["Boot started"] };
     case "action-started":

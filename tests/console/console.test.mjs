@@ -479,6 +479,15 @@ describe("the console", { skip }, () => {
       assert.ok(made.requests.includes("POST /admin/check"));
     });
 
+    test("a check says which findings it does not show, and that the next one is in progress", async (t) => {
+      const { url, world: made } = await serve(t);
+      Object.assign(made.check, { omitted: 3, hidden: 2, under_way: { time: new Date().toISOString(), nodes: 1500 } });
+      const page = await signedIn(t, browser, url, "#/content");
+      for (const words of ["3 more findings were not kept", "2 more findings name nodes: only an operator of all sites sees them", "The next check is in progress: 1,500 nodes so far"]) {
+        await page.waitForSelector(`text=${words}`);
+      }
+    });
+
     test("content that was not checked yet says so", async (t) => {
       const made = world();
       made.check = null;

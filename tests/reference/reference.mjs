@@ -54,6 +54,8 @@ export async function startReference(python, settings) {
 
   return {
     url,
+    dataRoot,
+    config,
     request: (method, path, options) => send(url, method, path, options),
     /** Stores files; keys are paths relative to data_root. */
     async lay(content) {

@@ -25,8 +25,17 @@ export function contentPage(context) {
       replace(list);
       return;
     }
-    const { time, findings, covered, omitted } = result;
-    replace(when, "Checked ", age(time), ` ago: ${covered.documents.toLocaleString()} documents, ${covered.nodes.toLocaleString()} nodes`, covered.complete ? "." : "; not all nodes yet.", omitted > 0 ? ` ${omitted.toLocaleString()} more findings were not kept.` : "");
+    const { time, findings, covered, omitted, hidden, under_way: next } = result;
+    replace(
+      when,
+      "Checked ",
+      age(time),
+      ` ago: ${covered.documents.toLocaleString()} documents, ${covered.nodes.toLocaleString()} nodes`,
+      covered.complete ? "." : "; not all nodes yet.",
+      omitted > 0 ? ` ${omitted.toLocaleString()} more findings were not kept.` : "",
+      hidden > 0 ? ` ${hidden.toLocaleString()} more findings name nodes: only an operator of all sites sees them.` : "",
+      next ? ` The next check is in progress: ${next.nodes.toLocaleString()} nodes so far.` : "",
+    );
     const version = JSON.stringify(findings);
     if (version === shown) return;
     shown = version;

@@ -9,14 +9,14 @@ import { age, now, stateBadge } from "../words.js";
 const PAGE = 100;
 const REREAD_MS = 5_000;
 
-/** What one switch sees, and why no pattern fits; read when it is opened. */
+/** The facts of one switch, and why no pattern fits; read when it is opened. */
 async function explained(row, place) {
   try {
     const found = await get(`/nodes/${segment(row.node)}`);
     const { time: _, ...sent } = found.seen ?? {};
     const body = found.seen ? { facts: sent, site: row.site ?? undefined } : { node: row.node };
     const answer = await change("POST", "/explain", body);
-    replace(place, h("div", { class: "columns" }, h("div", null, h("h3", null, "Why no pattern fits"), selection(answer, found.seen ?? found.facts)), h("div", null, h("h3", null, "What it sees"), factsTable(found.seen ?? found.facts))));
+    replace(place, h("div", { class: "columns" }, h("div", null, h("h3", null, "Why no pattern fits"), selection(answer, found.seen ?? found.facts)), h("div", null, h("h3", null, "Its facts"), factsTable(found.seen ?? found.facts))));
   } catch (error) {
     replace(place, h("p", { class: "is-failed" }, h("bdi", null, error.message)));
   }
@@ -58,7 +58,7 @@ export function waitingPage(context, _, initial) {
       context.mayAct
         ? h("div", { class: "buttons" }, h("button", { class: "primary", onclick: () => assign(context, row.node, row.site) }, "Assign a definition…"), h("button", { onclick: () => assign(context, row.node, row.site, "startup_config") }, "Assign a startup-config…"), h("button", { onclick: () => assign(context, row.node, row.site, "as") }, "It is a switch of the plan…"))
         : null,
-      h("details", { ontoggle: toggle, open: isOnly }, h("summary", null, "What it sees, and why no pattern fits"), place),
+      h("details", { ontoggle: toggle, open: isOnly }, h("summary", null, "Its facts, and why no pattern fits"), place),
     );
   };
 

@@ -17,6 +17,7 @@ use ztp_core::path::encode_segment;
 
 pub use content::{Sink, Stored, content_path, store_of};
 pub use reply::Reply;
+pub use retry::wait_scale;
 
 use crate::servers::Credential;
 use crate::{Failure, regular, unreadable};

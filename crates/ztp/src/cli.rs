@@ -43,6 +43,8 @@ Examples:
   ztp push .                                   store what differs
   ztp pull . --nodes                           fetch the backed-up configurations
   ztp check-list tonight.csv                   which of these switches will boot, and why not
+  ztp doctor https://ztp.example.net/t/TOKEN/bootstrap
+                                               what keeps a switch from booting from this URL
 
 The server is that of --url, else of ZTP_URL, else of the last `ztp login`. The token is that of
 ZTP_TOKEN, or the service token of Cloudflare Access in CF_ACCESS_CLIENT_ID and
@@ -58,6 +60,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Store new and changed files on the server
     Push(PushArgs),
+    /// Take over a ZTPServer: its settings, content, pools and what it has allocated
+    Takeover(TakeoverArgs),
     /// Show the changes that a push would make, as differences of texts; exit status 1 if there are any
     #[command(after_help = "Example:\n  ztp diff . --only definitions")]
     Diff(ChangeArgs),
@@ -80,6 +84,8 @@ A switch without neighbors in the list is one that is connected to nothing.")]
         #[arg(long, value_parser = site_name)]
         site: Option<String>,
     },
+    /// Send the requests of a switch to a server, and tell why they would fail
+    Doctor(DoctorArgs),
     /// List the nodes
     Nodes(NodesArgs),
     /// Show a node: its facts, records, pool values and latest events
@@ -305,6 +311,12 @@ pub struct ChangeArgs {
     /// Store the unchanged client, actions and packages of ZTPServer, too
     #[arg(long)]
     pub with_stock: bool,
+    /// Files that are not in DIR, each with its key
+    #[arg(skip)]
+    pub added: Vec<(String, PathBuf)>,
+    /// The server that DIR comes from, for the check: see validate
+    #[arg(skip)]
+    pub old_server: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -335,6 +347,43 @@ pub struct PushArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  ztp takeover /usr/share/ztpserver --dry-run  show each step, store nothing
+  ztp takeover /usr/share/ztpserver --report takeover.md
+  ztp takeover /usr/share/ztpserver --from http://ztpserver:8080
+                                               and compare the definitions that both servers have
+
+It changes nothing in DIR and on the ZTPServer. Like a push, it stops at errors. Run it again after an
+interruption, or after a correction: it stores only the rest.")]
+pub struct TakeoverArgs {
+    /// The data_root of the ZTPServer, or a copy of it
+    pub dir: PathBuf,
+    /// The settings of the ZTPServer [default: ztpserver.conf in DIR, else the file that ztpserver.wsgi
+    /// in DIR names, else that of /etc/ztpserver if DIR is its data_root]
+    #[arg(long, value_name = "FILE")]
+    pub conf: Option<PathBuf>,
+    /// The database of the plugin sqlite [default: the one that the plugin names]
+    #[arg(long, value_name = "FILE")]
+    pub database: Option<PathBuf>,
+    /// The URL of the ZTPServer: compare the definitions that both servers have for each node of DIR
+    #[arg(long, value_name = "URL")]
+    pub from: Option<String>,
+    /// The site of all nodes without a file nodes/ID/site: see validate
+    #[arg(long, value_parser = site_name)]
+    pub site: Option<String>,
+    /// Show each step, and store nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write the final page to a file, as Markdown
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Allow findings of this kind, as `ztp kinds` names it; may be given many times
+    #[arg(long, value_name = "KIND", value_parser = allow::kind)]
+    pub allow: Vec<FindingKind>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
   ztp pull backup                              everything, into the folder backup
   ztp pull . --nodes                           only nodes/, with the backed-up configurations
   ztp pull . --nodes --overwrite               also replace files of DIR that differ
@@ -358,6 +407,30 @@ pub struct PullArgs {
     /// List unchanged files, too
     #[arg(long, short)]
     pub verbose: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ztp doctor https://ztp.example.net/t/TOKEN/bootstrap
+  ztp doctor - < url                           other users of this machine do not see the token
+
+Run it where the switches are, because firewalls and proxies differ. It changes nothing on the
+server, and uses no proxy. With an admin token, it also tells which limits of the free plan the
+stored content will meet. It never prints the token of a site.
+
+Exit status: 0 everything is fine; 1 a warning or a problem; 2 the URL is not valid.")]
+pub struct DoctorArgs {
+    /// The URL of DHCP option 67, https://HOST/t/TOKEN/bootstrap, or the start of it; - reads it from standard
+    /// input
+    #[arg(value_name = "URL")]
+    pub target: String,
+    /// Trust the authorities of this PEM file instead of the public ones: for a proxy of your own
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// The timeout of a connection, and of each part of a response, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub timeout: u64,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ use ztp_core::check::{Contents, Elsewhere, Finding, FindingKind, Listed, SERVER_
 use ztp_core::content::{ContentKind, NotContent, Store};
 
 use crate::validate::allow;
-use crate::{Failure, display_path, regular};
+use crate::{Failure, display_path, regular, unreadable};
 
 /// The largest ztpserver.conf, in bytes; ZTPServer's own has 1 KB.
 const MAX_SERVER_CONF_BYTES: u64 = 1 << 20;
@@ -69,6 +69,18 @@ impl DataRoot {
             }
         }
         Ok(root)
+    }
+
+    /// Adds files that are not in the folder, each with its key.
+    pub fn add_files(&mut self, added: &[(String, PathBuf)]) -> Result<(), Failure> {
+        for (key, path) in added {
+            let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, error))?;
+            if let Ok(kind) = ContentKind::of(key) {
+                let (path, size) = (path.clone(), metadata.len());
+                self.files.insert(key.clone(), File { kind, path, size });
+            }
+        }
+        Ok(())
     }
 
     /// The bytes of ztpserver.conf, if there is one that can be read.
@@ -190,7 +202,9 @@ impl Contents for DataRoot {
             SERVER_CONF => MAX_SERVER_CONF_BYTES,
             _ => Store::Kv.max_value_bytes(),
         };
-        regular::read(&self.path.join(key), limit).map_err(|error| error.to_string())
+        let file = self.files.get(key).map(|file| file.path.clone());
+        let path = file.unwrap_or_else(|| self.path.join(key));
+        regular::read(&path, limit).map_err(|error| error.to_string())
     }
 
     fn elsewhere(&self, key: &str) -> Elsewhere {

@@ -8,6 +8,7 @@ mod check_list;
 mod cli;
 mod data_root;
 mod diff;
+mod doctor;
 mod explain;
 mod fleet;
 mod parallel;
@@ -20,6 +21,7 @@ mod report;
 mod seen;
 mod servers;
 mod set_aside;
+mod takeover;
 mod terminal;
 mod validate;
 
@@ -116,6 +118,7 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
         }
         Command::Explain(args) => explain::run(&args, url, json),
         Command::Push(args) => push::run(&args, url, json),
+        Command::Takeover(args) => takeover::run(&args, url, json),
         Command::Diff(args) => diff::run(&args, url, json),
         Command::Pull(args) => pull::run(&args, api()?, json),
         Command::CheckList { file, site } => check_list::run(&file, site.as_deref(), url, json),
@@ -132,6 +135,7 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
         } => fleet::pools_of(&api()?, &id, release, json),
         Command::Pools { pool, .. } => fleet::pools(&api()?, pool.as_deref(), json),
         Command::Log(args) => fleet::log(&api()?, &args, json),
+        Command::Doctor(args) => doctor::run(&args, json),
         Command::Undo { number } => fleet::undo(&api()?, number, json),
         Command::Login { access } => servers::login(url, access),
         Command::Logout => servers::logout(url),

@@ -24,7 +24,7 @@ use crate::validate::{Checked, validate};
 use crate::{CLEAN, FINDINGS, Failure, display, display_path, identifier};
 
 use summary::Copies;
-pub use summary::Report;
+pub use summary::{Report, display_problem};
 
 /// Pushes a data_root. After a failure, the stored part stays, and the next push resumes.
 pub fn run(args: &PushArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
@@ -114,6 +114,7 @@ fn check(
 ) -> Result<(DataRoot, Checked), Failure> {
     let allow = Allow::load(&args.dir, &args.check.allow)?;
     let mut root = DataRoot::scan(&args.dir)?;
+    root.add_files(&args.added)?;
     let identifier = identifier(args.check.identifier, &root)?;
     root.stored = list.map(|list| {
         let is_pruned = |stored: &Stored| {
@@ -131,7 +132,8 @@ fn check(
         own_client: client.is_some() && !sha1.is_some_and(stock::is_client),
     };
     root.set_aside(identifier, &wanted);
-    let mut checked = validate(&root, identifier, args.check.site.as_deref(), None, &allow);
+    let (site, old_server) = (args.check.site.as_deref(), args.old_server.as_deref());
+    let mut checked = validate(&root, identifier, site, old_server, &allow);
     let is_selected = |finding: &Finding| args.only.includes(&finding.key);
     checked.validation.findings.retain(is_selected);
     checked.allowed.retain(is_selected);

@@ -163,7 +163,8 @@ fn span(line: &str, column: usize) -> std::ops::Range<usize> {
     start..start + word.max(first)
 }
 
-fn count(number: usize, noun: &str) -> String {
+/// A number with its noun: `1 file`, `2 files`.
+pub fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }

@@ -102,6 +102,25 @@ pub fn connect(url: Option<&str>) -> Result<Api, Failure> {
     Ok(Api::new(url, credential))
 }
 
+/// The API of a server whose token is known: that of ZTP_TOKEN or of a service token of Access, unless ZTP_URL names
+/// another server; else the stored one. `None` without a token, and for a URL that would show it to the network.
+///
+/// # Errors
+/// The file with the tokens cannot be used.
+pub fn known(url: &str) -> Result<Option<Api>, Failure> {
+    let Ok(url) = parse_url(url) else {
+        return Ok(None);
+    };
+    let is_meant =
+        variable("ZTP_URL").is_none_or(|meant| parse_url(&meant).is_ok_and(|meant| meant == url));
+    let from_environment = Credential::from_environment()?.filter(|_| is_meant);
+    let credential = match from_environment {
+        Some(credential) => Some(credential),
+        None => Servers::load()?.servers.remove(&url),
+    };
+    Ok(credential.map(|credential| Api::new(url, credential)))
+}
+
 /// `ztp login`: verifies a token from standard input, and stores it.
 pub fn login(url: Option<&str>, access: bool) -> Result<u8, Failure> {
     let url = parse_url(url.ok_or("give the server, as --url https://HOST")?)?;

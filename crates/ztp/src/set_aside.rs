@@ -218,7 +218,7 @@ fn is_named(key: &str, texts: &[(&String, String)]) -> bool {
     texts.any(|(_, text)| names(text))
 }
 
-fn is_leftover_name(name: &str) -> bool {
+pub fn is_leftover_name(name: &str) -> bool {
     let is_of_emacs = name.len() > 1 && name.starts_with('#') && name.ends_with('#');
     name.starts_with('.') || is_of_emacs || LEFTOVERS.iter().any(|end| name.ends_with(end))
 }

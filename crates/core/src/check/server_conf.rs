@@ -99,6 +99,27 @@ impl ServerConf {
         let (_, url) = self.get("default", "server_url")?;
         Some(url.as_str())
     }
+
+    /// The folder of the content.
+    pub fn data_root(&self) -> Option<&str> {
+        let (_, folder) = self.get("default", "data_root")?;
+        Some(folder.as_str())
+    }
+
+    /// The settings that have no counterpart here, in the order of their names: section, option and value.
+    pub fn without_counterpart(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let is_known = |section: &str, option: &str| match section {
+            "default" => option == "data_root" || VARS.iter().any(|(var, _)| *var == option),
+            "bootstrap" | "neighbordb" => option == "filename",
+            _ => false,
+        };
+        let options = self.options.iter();
+        options
+            .map(|((section, option), (_, value))| {
+                (section.as_str(), option.as_str(), value.as_str())
+            })
+            .filter(move |(section, option, _)| !is_known(section, option))
+    }
 }
 
 /// A value as it was meant: ZTPServer 1.0.0 has `serialnum`, and so have settings that people keep.
@@ -183,6 +204,19 @@ mod tests {
         assert_eq!(conf.identifier(), Some(Identifier::SystemMac));
         let (at, url) = conf.get("default", "server_url").unwrap();
         assert_eq!((at.line, url.as_str()), (4, "\nhttp://a"));
+    }
+
+    #[test]
+    fn settings_without_a_counterpart_are_told() {
+        let conf = ServerConf::parse(
+            "[default]\ndata_root = /srv/ztp\nserver_url = http://a\nlogging = True\n[server]\nport = 8080\n[bootstrap]\nfilename = x\n",
+        );
+        assert_eq!(conf.data_root(), Some("/srv/ztp"));
+        let rest: Vec<_> = conf.without_counterpart().collect();
+        assert_eq!(
+            rest,
+            [("default", "logging", "True"), ("server", "port", "8080")]
+        );
     }
 
     #[test]

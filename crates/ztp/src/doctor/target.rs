@@ -1,0 +1,225 @@
+//! The URL that DHCP announces, in parts.
+
+use ureq::http::Uri;
+
+use crate::Failure;
+
+use super::check::Check;
+use super::kind::Kind;
+
+/// The largest DHCP option, in bytes (RFC 2132).
+pub const MAX_OPTION: usize = 255;
+/// The largest name in the boot file field of BOOTP, in bytes: 128 with the final zero (RFC 2131, section 2).
+pub const MAX_BOOT_FILE: usize = 127;
+
+/// The URL of a server, and what it is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    pub is_https: bool,
+    /// Without brackets.
+    pub host: String,
+    pub port: u16,
+    /// The URL of the script, as DHCP carries it.
+    pub bootstrap: String,
+    /// The start of every URL of a switch: without a slash at the end.
+    pub base: String,
+    /// The start of the URLs of operators: `base` without the credential.
+    pub root: String,
+    /// The credential of a site or a node.
+    pub credential: Option<String>,
+}
+
+impl Target {
+    /// Reads the URL of a script, or the start of it.
+    ///
+    /// # Errors
+    /// It is not an http or https URL of a server.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let text = text.trim();
+        // It may have a password or a token.
+        let invalid = |why: &str| {
+            Failure::new(format!(
+                "this is not a valid URL of a server: {why}; write the URL of DHCP option 67, \
+                 https://HOST/t/TOKEN/bootstrap"
+            ))
+        };
+        let uri: Uri = text.parse().map_err(|_| invalid("it cannot be read"))?;
+        let is_https = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(invalid("it does not begin with https:// or http://")),
+        };
+        let host = uri.host().filter(|host| !host.is_empty());
+        let host = host.ok_or_else(|| invalid("it has no host"))?;
+        if text.contains(['@', '?', '#']) {
+            return Err(invalid("it must have no user name, query and fragment"));
+        }
+        let start = text.trim_end_matches('/');
+        let base = start.strip_suffix("/bootstrap").unwrap_or(start);
+        let (root, credential) = match base.rsplit_once("/t/") {
+            Some((root, credential)) if !credential.is_empty() && !credential.contains('/') => {
+                (root, Some(credential.to_owned()))
+            }
+            _ => (base, None),
+        };
+        Ok(Self {
+            is_https,
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port: uri.port_u16().unwrap_or(if is_https { 443 } else { 80 }),
+            bootstrap: format!("{base}/bootstrap"),
+            base: base.to_owned(),
+            root: root.to_owned(),
+            credential,
+        })
+    }
+
+    /// Whether only this machine can reach the server.
+    pub fn is_local(&self) -> bool {
+        self.host == "localhost" || self.host == "::1" || self.host.starts_with("127.")
+    }
+
+    /// Whether it is the URL of one node: `{site}.{id}.{mac}`.
+    pub fn is_of_node(&self) -> bool {
+        let credential = self.credential.as_deref().unwrap_or_default();
+        credential.contains('.')
+    }
+
+    /// A text without the credential.
+    pub fn without_credential(&self, text: &str) -> String {
+        match &self.credential {
+            Some(credential) => text.replace(&format!("/t/{credential}"), "/t/…"),
+            None => text.to_owned(),
+        }
+    }
+
+    /// Its length within the limits of DHCP, and whether it is one that DHCP should announce.
+    pub fn check(&self) -> Check {
+        let (url, bytes) = (&self.bootstrap, self.bootstrap.len());
+        let message = format!("{url} has {bytes} bytes");
+        if self.is_of_node() {
+            return Check::found(
+                "url",
+                Kind::NodeUrl,
+                format!("{url} is the URL of one switch"),
+            );
+        }
+        let (kind, fits) = if bytes <= MAX_BOOT_FILE {
+            let fits = format!(
+                "fits into the boot file field ({MAX_BOOT_FILE}) and option 67 ({MAX_OPTION})"
+            );
+            return Check::fine("url", format!("{message}: it {fits}"));
+        } else if bytes <= MAX_OPTION {
+            let fits = format!(
+                "fits into option 67 ({MAX_OPTION}), not into the boot file field ({MAX_BOOT_FILE})"
+            );
+            (Kind::UrlOver127, fits)
+        } else {
+            (
+                Kind::UrlOver255,
+                format!("does not fit into option 67 ({MAX_OPTION})"),
+            )
+        };
+        Check::found("url", kind, format!("{message}: it {fits}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_of_the_script_and_the_start_of_it_are_the_same_target() {
+        let parts = |text: &str| {
+            let target = Target::parse(text).unwrap();
+            let credential = target.credential.clone().unwrap_or_default();
+            (target.bootstrap, target.root, credential, target.port)
+        };
+        for (text, bootstrap, root, credential, port) in [
+            (
+                "https://z.example",
+                "https://z.example/bootstrap",
+                "https://z.example",
+                "",
+                443,
+            ),
+            (
+                "https://z.example/bootstrap",
+                "https://z.example/bootstrap",
+                "https://z.example",
+                "",
+                443,
+            ),
+            (
+                "http://[::1]:8787/",
+                "http://[::1]:8787/bootstrap",
+                "http://[::1]:8787",
+                "",
+                8787,
+            ),
+            (
+                "https://z.example/t/abc/bootstrap\n",
+                "https://z.example/t/abc/bootstrap",
+                "https://z.example",
+                "abc",
+                443,
+            ),
+            (
+                "https://z.example/ztp/t/abc/",
+                "https://z.example/ztp/t/abc/bootstrap",
+                "https://z.example/ztp",
+                "abc",
+                443,
+            ),
+        ] {
+            let expected = (
+                bootstrap.to_owned(),
+                root.to_owned(),
+                credential.to_owned(),
+                port,
+            );
+            assert_eq!(parts(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_invalid_url_is_rejected_without_a_part_of_it() {
+        for text in [
+            "z.example/t/secret/bootstrap",
+            "ftp://z.example/secret",
+            "https://user:secret@z.example",
+            "https://z.example/bootstrap?secret",
+            "https:///t/secret",
+            "",
+        ] {
+            let message = Target::parse(text).unwrap_err().to_string();
+            assert!(
+                message.contains("write the URL of DHCP option 67"),
+                "{message}"
+            );
+            assert!(!message.contains("secret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_limits_of_dhcp_are_127_and_255_bytes() {
+        let url = |bytes: usize| {
+            let rest = "https://z.example/t//bootstrap".len();
+            let token = "x".repeat(bytes - rest);
+            Target::parse(&format!("https://z.example/t/{token}/bootstrap")).unwrap()
+        };
+        for (bytes, kind) in [
+            (127, None),
+            (128, Some(Kind::UrlOver127)),
+            (255, Some(Kind::UrlOver127)),
+            (256, Some(Kind::UrlOver255)),
+        ] {
+            assert_eq!(url(bytes).check().kind(), kind, "{bytes}");
+        }
+        let node = Target::parse("https://z.example/t/berlin.JPE1.0123/bootstrap").unwrap();
+        assert_eq!(node.check().kind(), Some(Kind::NodeUrl));
+        assert_eq!(
+            node.without_credential(&node.bootstrap),
+            "https://z.example/t/…/bootstrap"
+        );
+    }
+}

@@ -1,0 +1,347 @@
+//! `ztp takeover`: from a ZTPServer to this server, step by step.
+//!
+//! Everything that it reads is on disk, and nothing there is changed. It stores with the push, and with the import of
+//! allocations, so a second run stores only what is missing.
+
+mod allocations;
+mod compare;
+mod database;
+mod dhcp;
+mod page;
+mod plain;
+mod plugins;
+mod pools;
+mod result;
+mod script;
+mod settings;
+
+use std::path::Path;
+
+use serde_json::json;
+
+use ztp_core::content::ContentKind;
+use ztp_core::node::Identifier;
+
+use crate::api::{Api, Call};
+use crate::cli::{ChangeArgs, CheckArgs, Only, TakeoverArgs};
+use crate::data_root::DataRoot;
+use crate::plan::{Item, Step};
+use crate::push::{self, Push};
+use crate::report::count;
+use crate::set_aside::Wanted;
+use crate::terminal::line;
+use crate::{CLEAN, FINDINGS, Failure, display, display_path, identifier};
+
+use allocations::Imported;
+use compare::{Comparison, Outcome};
+use dhcp::BootUrl;
+use plain::Plain;
+use plugins::{Database, Plugin};
+use pools::{Holding, Pools};
+use result::Taken;
+use settings::Settings;
+
+/// The facts of a switch that does not exist: the server answers with the one that is its id.
+const PROBE_SERIAL: &str = "ZTP-TAKEOVER";
+const PROBE_MAC: &str = "020000000000";
+
+/// Takes a ZTPServer over.
+///
+/// # Errors
+/// DIR has errors, which are displayed, or cannot be read, or a server fails. The stored part stays, and the next run
+/// resumes.
+pub fn run(args: &TakeoverArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
+    let source = Source::read(args)?;
+    let old = args.from.as_deref().map(reached).transpose()?;
+    let shown = Steps { json };
+
+    shown.step("1 of 7: checks", &missing_lines(&source.database))?;
+    let change = source.change(args);
+    let mut push = Push::prepare(&change, url, json)?;
+    let warnings = push.checked.validation.findings.len();
+    shown.line(&format!("no error, {}", count(warnings, "warning")))?;
+
+    shown.step("2 of 7: settings", &settings_lines(&source.settings))?;
+    check_identifier(&push.api, source.identifier)?;
+
+    let handlers = plugins::config_handlers(&push.root);
+    shown.step("3 of 7: plugins", &plugin_lines(&source.plugins, &handlers))?;
+    shown.step("4 of 7: pools", &pool_lines(&source))?;
+
+    shown.step("5 of 7: content and allocations", &[])?;
+    let (report, imported) = store(&mut push, &source.pools, args.dry_run, &shown)?;
+
+    shown.step("6 of 7: definitions of both servers", &[])?;
+    let pending = push.plan.count(Step::Add) + push.plan.count(Step::Change);
+    let is_incomplete = args.dry_run && pending + imported.assigned.len() > 0;
+    let comparison = old.as_ref().map(|old| Comparison {
+        root: &push.root,
+        identifier: source.identifier,
+        site: args.site.as_deref(),
+        pools: &source.pools,
+        api: &push.api,
+        old,
+    });
+    let nodes = match comparison {
+        Some(comparison) if !is_incomplete => Some(comparison.run()?),
+        _ => None,
+    };
+    shown.text(&match &nodes {
+        Some(nodes) => node_lines(nodes),
+        None if is_incomplete => "  nothing is compared before the content is stored\n".to_owned(),
+        None => "  nothing is compared without --from\n".to_owned(),
+    })?;
+
+    let boot_url = BootUrl::of(&push.api.url)?;
+    let taken = Taken {
+        args,
+        source,
+        handlers,
+        push,
+        report,
+        imported,
+        nodes,
+        boot_url,
+    };
+    let page = taken.page();
+    shown.step("7 of 7: the result", &[])?;
+    shown.text(&page.plain())?;
+    if let Some(path) = &args.report {
+        std::fs::write(path, page.markdown()).map_err(|error| {
+            Failure::new(format!("cannot write {}: {error}", display_path(path)))
+        })?;
+    }
+    if json {
+        display(&format!("{:#}\n", taken.json()))?;
+    }
+    Ok(match taken.is_clean() {
+        true => CLEAN,
+        false => FINDINGS,
+    })
+}
+
+/// Stores the content and the values that nodes hold.
+fn store(
+    push: &mut Push<'_>,
+    pools: &Pools,
+    dry_run: bool,
+    shown: &Steps,
+) -> Result<(push::Report, Imported), Failure> {
+    shown.text(&push.plan.text(false))?;
+    let report = match dry_run {
+        true => push::Report::default(),
+        false => push.carry_out()?,
+    };
+    let problems = report.problems.iter().map(push::display_problem);
+    shown.text(&problems.collect::<String>())?;
+    let is_new = |item: &Item| {
+        let kind = ContentKind::of(&item.key);
+        item.is_stored() && matches!(kind, Ok(ContentKind::Pool(_)))
+    };
+    let has_new = push.plan.items.iter().any(is_new);
+    let imported = allocations::import(&push.api, &pools.holdings, dry_run, has_new)?;
+    let (assigned, unchanged) = (imported.assigned.len(), imported.unchanged);
+    shown.line(&match dry_run {
+        true => format!("dry run: nothing is stored; {assigned} allocations would be"),
+        false => format!(
+            "stored {} keys and {assigned} allocations; {unchanged} allocations were there",
+            report.stored
+        ),
+    })?;
+    for (Holding { pool, value, node }, why) in &imported.refused {
+        shown.line(&format!("conflict: {value} of {pool} for {node}: {why}"))?;
+    }
+    Ok((report, imported))
+}
+
+/// What there is of a ZTPServer on disk.
+pub struct Source {
+    settings: Settings,
+    identifier: Identifier,
+    plugins: Vec<Plugin>,
+    database: Database,
+    pools: Pools,
+}
+
+impl Source {
+    fn read(args: &TakeoverArgs) -> Result<Self, Failure> {
+        let mut root = DataRoot::scan(&args.dir)?;
+        let etc = Path::new(settings::ETC);
+        let settings = Settings::find(&args.dir, args.conf.as_deref(), etc)?;
+        let identifier = match &settings.file {
+            Some(_) => settings.conf.identifier().unwrap_or_default(),
+            None => identifier(None, &root)?,
+        };
+        root.set_aside(identifier, &Wanted::default());
+        let calls = plugins::calls(&root);
+        let plugins = plugins::plugins(&args.dir, &calls)?;
+        let database = match &args.database {
+            Some(path) => Database::Found(path.clone()),
+            None => plugins::database(&plugins, &args.dir, settings.data_root()),
+        };
+        let file = match &database {
+            Database::Found(path) => Some(path.as_path()),
+            _ => None,
+        };
+        let pools = Pools::read(&root, identifier, file, &calls)?;
+        Ok(Self {
+            settings,
+            identifier,
+            plugins,
+            database,
+            pools,
+        })
+    }
+
+    /// What is pushed.
+    fn change(&self, args: &TakeoverArgs) -> ChangeArgs {
+        let settings = &self.settings;
+        let old_server = settings.file.as_ref().map(|_| settings.server_url());
+        ChangeArgs {
+            dir: args.dir.clone(),
+            only: Only::default(),
+            check: CheckArgs {
+                site: args.site.clone(),
+                identifier: Some(self.identifier),
+                allow: args.allow.clone(),
+            },
+            prune: false,
+            force: false,
+            overwrite_startup_configs: false,
+            with_facts: false,
+            with_stock: false,
+            added: self.pools.files.clone(),
+            old_server: old_server.or(args.from.as_deref()).map(str::to_owned),
+        }
+    }
+}
+
+/// The old server, if it answers.
+fn reached(url: &str) -> Result<Plain, Failure> {
+    let old = Plain::new(url)?;
+    old.get("/bootstrap/config").map_err(|error| {
+        let url = line(&old.url);
+        Failure::new(format!(
+            "the ZTPServer at {url} does not answer: {error}; correct --from, or leave it out to compare nothing"
+        ))
+    })?;
+    Ok(old)
+}
+
+/// Checks that the server names nodes by the same fact as the ZTPServer.
+fn check_identifier(api: &Api, identifier: Identifier) -> Result<(), Failure> {
+    let facts = json!({"serialnumber": PROBE_SERIAL, "systemmac": PROBE_MAC, "neighbors": {}});
+    let body = json!({"facts": facts});
+    let explained = api.json(&Call::post("asking for IDENTIFIER", "/explain", &body))?;
+    let found = match explained["node"].as_str() {
+        Some(PROBE_SERIAL) => Identifier::SerialNumber,
+        Some(PROBE_MAC) => Identifier::SystemMac,
+        _ => {
+            return Err(Failure::new(format!(
+                "asking for IDENTIFIER failed: the response {explained} is not valid"
+            )));
+        }
+    };
+    let (found, wanted) = (found.as_str(), identifier.as_str());
+    match found == wanted {
+        true => Ok(()),
+        false => Err(Failure::refused(format!(
+            "nothing is stored: the server names nodes by {found}, and the ZTPServer by {wanted}: set IDENTIFIER = \"{wanted}\" \
+             under [vars] in wrangler.toml, deploy, and run this again"
+        ))),
+    }
+}
+
+/// A database that is not found explains why pools are missing.
+fn missing_lines(database: &Database) -> Vec<String> {
+    match database {
+        Database::Missing(path) => vec![result::missing_database(path.as_deref())],
+        Database::None | Database::Found(_) => Vec::new(),
+    }
+}
+
+fn settings_lines(settings: &Settings) -> Vec<String> {
+    let mut lines: Vec<String> = settings.missing.clone().into_iter().collect();
+    match &settings.file {
+        None => lines.push(
+            "there is no ztpserver.conf for this data_root, so ZTPServer's defaults count, which are those of wrangler.toml; \
+             give another file with --conf"
+                .to_owned(),
+        ),
+        Some(file) => {
+            lines.push(format!("from {}, for wrangler.toml:", display_path(file)));
+            lines.extend(settings.vars.iter().map(|var| format!("    {var}")));
+        }
+    }
+    let findings = settings.findings.iter();
+    lines.extend(findings.map(|finding| format!("{}; {}", finding.message, finding.help())));
+    lines
+}
+
+fn plugin_lines(plugins: &[Plugin], handlers: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = plugins
+        .iter()
+        .map(|plugin| format!("plugin {}: {}", plugin.name, plugin.replacement()))
+        .collect();
+    let handlers = handlers.iter();
+    lines.extend(handlers.map(|key| format!("{key}: stored as text, and never run")));
+    if lines.is_empty() {
+        lines.push("there are no plugins and no config-handlers".to_owned());
+    }
+    lines
+}
+
+fn pool_lines(source: &Source) -> Vec<String> {
+    let pools = &source.pools;
+    let mut lines = missing_lines(&source.database);
+    if let Database::Found(path) = &source.database {
+        lines.push(format!("the database is {}", display_path(path)));
+    }
+    for (name, from) in &pools.named {
+        let of_pool = |holding: &&Holding| &holding.pool == name;
+        let held = pools.holdings.iter().filter(of_pool).count();
+        lines.push(format!("{name}: {from}; nodes hold {held} values"));
+    }
+    lines.extend(pools.left.iter().map(ToString::to_string));
+    if lines.is_empty() {
+        lines.push("there are no pools".to_owned());
+    }
+    lines
+}
+
+fn node_lines(nodes: &[(String, Outcome)]) -> String {
+    let lines = nodes.iter().filter_map(|(node, outcome)| {
+        let node = line(node);
+        Some(match outcome {
+            Outcome::Same => return None,
+            Outcome::Refused(why) => format!("  {node}: both servers refuse it: {}\n", line(why)),
+            Outcome::NotCompared(why) => format!("  {node}: not compared: {}\n", line(why)),
+            Outcome::Differs(how) => format!("  {node}: differs:\n{how}\n"),
+        })
+    });
+    format!("{}  {}\n", lines.collect::<String>(), result::counts(nodes))
+}
+
+/// The output while the steps are done.
+struct Steps {
+    json: bool,
+}
+
+impl Steps {
+    fn step(&self, title: &str, lines: &[String]) -> Result<(), Failure> {
+        let lines = lines.iter().map(|text| format!("  {}\n", line(text)));
+        self.text(&format!("\nstep {title}\n{}", lines.collect::<String>()))
+    }
+
+    fn line(&self, text: &str) -> Result<(), Failure> {
+        self.text(&format!("  {}\n", line(text)))
+    }
+
+    /// A text whose names are escaped.
+    fn text(&self, text: &str) -> Result<(), Failure> {
+        match self.json {
+            true => Ok(()),
+            false => display(text),
+        }
+    }
+}
