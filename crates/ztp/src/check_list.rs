@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::api::{Api, Call};
 use crate::explain::{neighbors, refusal};
-use crate::fleet::{entries, print, text};
+use crate::fleet::{entries, pool_of, print, text};
 use crate::parallel::{self, AT_ONCE};
 use crate::servers::connect;
 use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular};
@@ -76,7 +76,7 @@ fn verdict(explanation: &Json) -> (bool, String) {
         return (false, text(error));
     }
     if let Some(empty) = entries(explanation, "pools").find(|pool| pool["value"].is_null()) {
-        let pool = text(&empty["pool"]);
+        let pool = pool_of(empty);
         return (false, format!("the pool {pool} has no value for it"));
     }
     let mut reason = match &explanation["selection"]["pattern"] {
@@ -87,7 +87,7 @@ fn verdict(explanation: &Json) -> (bool, String) {
         reason += &format!(", with the definition '{}'", text(name));
     }
     for pool in entries(explanation, "pools") {
-        reason += &format!(", with {} {}", text(&pool["pool"]), text(&pool["value"]));
+        reason += &format!(", with {} {}", pool_of(pool), text(&pool["value"]));
     }
     (true, reason)
 }

@@ -13,12 +13,12 @@ use ztp_core::node::{Identifier, MAX_FACTS, NodeFacts, NodeId, Post};
 use ztp_core::path;
 use ztp_core::pattern::Pattern;
 use ztp_core::plugin::{Call, PLUGINS};
-use ztp_core::pool::Pool;
+use ztp_core::pool::{Holder, Pool};
 
 use crate::api;
 use crate::cli::ExplainArgs;
 use crate::data_root::DataRoot;
-use crate::fleet::{entries, show, text};
+use crate::fleet::{entries, pool_of, show, text};
 use crate::servers::connect;
 use crate::terminal::line;
 use crate::{CLEAN, FINDINGS, Failure, display_path, identifier, regular};
@@ -94,7 +94,7 @@ fn from_server(explanation: &Json, error: Option<&Json>) -> String {
         let _ = writeln!(out, "  pattern '{name}' {said}");
     }
     for pool in entries(explanation, "pools") {
-        let (name, value) = (text(&pool["pool"]), text(&pool["value"]));
+        let (name, value) = (pool_of(pool), text(&pool["value"]));
         let _ = match pool["held"] == true {
             true => writeln!(out, "pool {name}: it has {value}"),
             false => writeln!(out, "pool {name}: it would get {value}"),
@@ -281,12 +281,23 @@ impl Explanation<'_> {
                 "the definition calls {call}, and this plugin does not exist here: use allocate"
             ));
         }
+        let value_name = call.value_name();
+        let value_name =
+            value_name.map_err(|error| format!("the definition calls {call}, and {error}"))?;
+        let with_name = call
+            .name
+            .as_ref()
+            .map(|name| format!(" with the name {name}"));
+        let with_name = with_name.unwrap_or_default();
         let site = self.index.site_of(self.id.as_str());
         let site = site.as_deref().or(self.site.as_deref());
         let name = match self.index.pool_file(&call.pool, site) {
             PoolFile::Named(name) => name,
             PoolFile::OfSites(_) => {
-                return Ok(format!("<a value of {} of the node's site>", call.pool));
+                return Ok(format!(
+                    "<a value of {} of the node's site{with_name}>",
+                    call.pool
+                ));
             }
             PoolFile::Missing(keys) => {
                 let keys = keys.join(" and no ");
@@ -297,8 +308,9 @@ impl Explanation<'_> {
         };
         let key = Document::Pool(&name).to_string();
         let pool = self.parsed(&key, |text| Pool::parse(text, self.identifier))?;
-        let value = pool.and_then(|pool| Some(pool.reservation(self.id.as_str())?.to_owned()));
-        Ok(value.unwrap_or_else(|| format!("<a value of {name}>")))
+        let holder = Holder::new(self.id.as_str(), value_name.as_ref());
+        let value = pool.and_then(|pool| Some(pool.reservation(&holder)?.to_owned()));
+        Ok(value.unwrap_or_else(|| format!("<a value of {name}{with_name}>")))
     }
 
     /// A document; `None` if it is not stored.

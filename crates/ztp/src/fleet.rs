@@ -94,7 +94,7 @@ pub fn node(api: &Api, id: &str, json: bool) -> Result<u8, Failure> {
         lines.push(format!("record {shown}{size}"));
     }
     for held in entries(&node, "pools") {
-        let shown = columns(held, &["pool", "value", "since"]);
+        let shown = cells(&[pool_of(held), text(&held["value"]), text(&held["since"])]);
         lines.push(format!("pool {shown}"));
     }
     let events: Vec<&Json> = entries(&node, "events").collect();
@@ -176,10 +176,16 @@ pub fn pools(api: &Api, pool: Option<&str>, json: bool) -> Result<u8, Failure> {
         let (taken, size) = (text(&listing["taken"]), text(&listing["size"]));
         shown = format!("{}: {taken} of {size} values taken", text(&listing["pool"]));
         for value in entries(&listing, "allocations") {
-            let _ = write!(shown, "\n  {}", columns(value, &["value", "node", "since"]));
+            let held = [
+                text(&value["value"]),
+                holder_of(value),
+                text(&value["since"]),
+            ];
+            let _ = write!(shown, "\n  {}", cells(&held));
         }
         for value in entries(&listing, "reservations") {
-            let _ = write!(shown, "\n  {}reserved", columns(value, &["value", "node"]));
+            let reserved = [text(&value["value"]), holder_of(value)];
+            let _ = write!(shown, "\n  {}reserved", cells(&reserved));
         }
     }
     print(json, &listing, &shown)
@@ -193,7 +199,8 @@ pub fn pools_of(api: &Api, id: &str, release: bool, json: bool) -> Result<u8, Fa
         return changed(json, &api.json(&call)?, "");
     }
     let held = api.json(&Call::get(format!("reading the values of {id}"), path))?;
-    let lines = entries(&held, "values").map(|value| columns(value, &["pool", "value", "since"]));
+    let lines = entries(&held, "values")
+        .map(|held| cells(&[pool_of(held), text(&held["value"]), text(&held["since"])]));
     print(json, &held, &lines.collect::<Vec<_>>().join("\n"))
 }
 
@@ -276,8 +283,28 @@ pub fn text(json: &Json) -> String {
 
 /// Fields of an object, in columns.
 fn columns(json: &Json, names: &[&str]) -> String {
-    let fields = names.iter().map(|name| text(&json[*name]));
-    fields.map(|field| format!("{field:<20} ")).collect()
+    let fields: Vec<String> = names.iter().map(|name| text(&json[*name])).collect();
+    cells(&fields)
+}
+
+fn cells(fields: &[String]) -> String {
+    fields.iter().map(|field| format!("{field:<20} ")).collect()
+}
+
+/// The pool of a value, and the value's name if it has one: `p2p (uplink2)`.
+pub fn pool_of(value: &Json) -> String {
+    match &value["name"] {
+        Json::Null => text(&value["pool"]),
+        name => format!("{} ({})", text(&value["pool"]), text(name)),
+    }
+}
+
+/// The node that holds a value, with the value's name as in the file of the pool: `JPE1/uplink2`.
+fn holder_of(value: &Json) -> String {
+    match &value["name"] {
+        Json::Null => text(&value["node"]),
+        name => format!("{}/{}", text(&value["node"]), text(name)),
+    }
 }
 
 /// The findings of a response, one a line.
@@ -306,7 +333,7 @@ fn audit(done: &Json) -> String {
 
 fn released(done: &Json) -> String {
     let values = entries(done, "released").map(|value| {
-        let (pool, value) = (text(&value["pool"]), text(&value["value"]));
+        let (pool, value) = (pool_of(value), text(&value["value"]));
         format!("\n  released {value} of {pool}")
     });
     values.collect()

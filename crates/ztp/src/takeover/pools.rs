@@ -9,7 +9,7 @@ use ztp_core::content::ContentKind;
 use ztp_core::key::Document;
 use ztp_core::node::Identifier;
 use ztp_core::plugin::Call;
-use ztp_core::pool::Pool;
+use ztp_core::pool::{Holder, Pool};
 use ztp_core::yaml;
 
 use super::database::{self, Table};
@@ -99,9 +99,14 @@ impl Pools {
 
     /// Adds the values that a file has nodes for.
     fn hold(&mut self, name: &str, pool: &Pool) {
-        let reserved: BTreeMap<&str, &str> = pool.reserved().collect();
-        for (value, node) in reserved {
-            let first = pool.reservation(node);
+        let reserved: BTreeMap<&str, &Holder> = pool.reserved().collect();
+        for (value, holder) in reserved {
+            // No node of a ZTPServer holds a value with a name: it stays reserved for that name.
+            if holder.name().is_some() {
+                continue;
+            }
+            let node = holder.node();
+            let first = pool.reservation(holder);
             if node.eq_ignore_ascii_case(CLEARED) {
                 self.leave(
                     format!("the value {value} of the pool {name}"),
@@ -162,10 +167,11 @@ impl Pools {
             }
             // A former run made it, and a pull has fetched it.
             Some(file) if is_same(file) => {
-                for (value, node) in pool.reserved() {
+                for (value, holder) in pool.reserved() {
                     let is_held = |held: &Holding| held.pool == name && held.value == value;
-                    if !self.holdings.iter().any(is_held) && pool.reservation(node) == Some(value) {
-                        self.add(&name, value, node);
+                    let is_first = pool.reservation(holder) == Some(value);
+                    if !self.holdings.iter().any(is_held) && is_first && holder.name().is_none() {
+                        self.add(&name, value, holder.node());
                     }
                 }
             }
@@ -269,7 +275,7 @@ mod tests {
 
     #[test]
     fn the_nodes_in_a_file_hold_their_values() {
-        let file = "a: JPE1\nb: JPE1\nc: null\nd: None\ne: '001122334455'\n";
+        let file = "a: JPE1\nb: JPE1\nc: null\nd: None\ne: '001122334455'\nf: JPE1/uplink2\n";
         let pools = read(&[("resources/mgmt", file)], "").unwrap();
         assert_eq!(holdings(&pools), ["mgmt a JPE1", "mgmt e 001122334455"]);
         let left: Vec<_> = pools.left.iter().map(|left| left.what.as_str()).collect();
