@@ -149,13 +149,11 @@ pub fn logout(url: Option<&str>) -> Result<u8, Failure> {
     let url = url.map(parse_url).transpose()?;
     let url = url.or_else(|| servers.default.clone()).unwrap_or_default();
     if servers.servers.remove(&url).is_none() {
-        let known = Vec::from_iter(servers.servers.into_keys());
-        let known = if known.is_empty() {
-            "none".into()
-        } else {
-            known.join(" ")
+        let known = Vec::from_iter(servers.servers.into_keys()).join(" ");
+        let advice = match known.is_empty() {
+            true => "there are no tokens to remove".to_owned(),
+            false => format!("give --url with a server that has one: {known}"),
         };
-        let advice = format!("give --url with a server that has one: {known}");
         return Err(format!("no token is stored for '{url}'; {advice}").into());
     }
     if servers.default.as_ref() == Some(&url) {

@@ -34,11 +34,12 @@ impl Problem {
 
     /// No response of a server.
     pub fn of(url: &str, error: &ureq::Error) -> Self {
+        let problem = format!("{url}: {error}; check the URL and the network");
         match error {
             ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::HostNotFound => {
-                Self::Lasting(format!("{url}: {error}; check the URL"))
+                Self::Lasting(problem)
             }
-            error => Self::broken(format!("{url}: {error}")),
+            _ => Self::broken(problem),
         }
     }
 }
