@@ -168,8 +168,8 @@ impl Taken<'_> {
     fn files_left(&self, left: &mut Vec<Left>) {
         let root = &self.push.root;
         let is_told = |path: &str| matches!(path, "plugins/" | "ztpserver.conf");
-        for folder in root.left_alone.iter().filter(|left| !is_told(&left.path)) {
-            left.push(Left::new(folder.path.as_str(), folder.reason));
+        for (path, reason) in root.left_alone.iter().filter(|(path, _)| !is_told(path)) {
+            left.push(Left::new(path.as_str(), *reason));
         }
         let keys = |keys: Vec<&str>| keys.join(", ");
         if !root.stock.is_empty() {
