@@ -23,7 +23,8 @@ class Server:
 
     @staticmethod
     def _fastcli(command):
-        done = subprocess.run(["FastCli", "-p", "15", "-c", command], stdout=subprocess.PIPE)
-        if done.returncode:
-            raise jsonrpc.ProtocolError(done.stdout.decode())
-        return done.stdout.decode()
+        process = subprocess.Popen(["FastCli", "-p", "15", "-c", command], stdout=subprocess.PIPE)
+        output = process.communicate()[0].decode("utf-8")
+        if process.returncode:
+            raise jsonrpc.ProtocolError(output)
+        return output
