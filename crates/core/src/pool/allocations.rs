@@ -61,7 +61,7 @@ impl fmt::Display for AllocationError {
                 }
                 write!(
                     f,
-                    " and {reserved} more are reserved for other nodes; add values, or release some"
+                    " and {reserved} more are reserved for other nodes or names; add values, or release some"
                 )?;
                 match network {
                     Some(network) => write!(
@@ -463,13 +463,18 @@ mod tests {
     fn a_node_whose_names_exceed_the_pool_receives_the_reason() {
         let pool = pool("a: null\nb: null\nc: JPE1/z\nd: JPE9\n");
         let held = Allocations::new([("a".to_owned(), "JPE2".into())]);
+        let reason = grant(&held, &self::pool("a: null\nb: JPE1/z\n"), "JPE1").unwrap_err();
+        assert_eq!(
+            reason.to_string(),
+            "no value is free: 1 are taken and 1 more are reserved for other nodes or names; add values, or release some"
+        );
         assert_eq!(
             grants(&held, &pool, &["JPE1/z", "JPE1/x", "JPE1/y"]),
             [
                 "c",
                 "b",
                 "no value is free: 1 are taken, 2 are for other names of this node and 1 more are reserved for other \
-                 nodes; add values, or release some"
+                 nodes or names; add values, or release some"
             ]
         );
     }
