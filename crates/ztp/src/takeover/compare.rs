@@ -141,14 +141,13 @@ impl Comparison<'_> {
         let Ok(rendered) = definition.render(&attributes) else {
             return unreadable(Record::Definition);
         };
-        let id = self.identifier.canonical(node);
         rendered.calls().iter().find_map(|call| {
             if !PLUGINS.contains(&call.plugin.as_str()) {
                 return Some(format!(
                     "its definition calls {call}, a plugin that may do anything"
                 ));
             }
-            let allocates = !self.pools.holds(&call.pool, &id);
+            let allocates = !self.pools.finds(call, node);
             allocates.then(|| {
                 format!(
                     "it holds no value of {}: the request would make the old server allocate one",
