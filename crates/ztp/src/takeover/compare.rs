@@ -96,11 +96,10 @@ impl Comparison<'_> {
                 is_gone.store(true, Ordering::Relaxed);
                 return Ok(Outcome::NotCompared(format!("the old server: {error}")));
             }
-            Ok((200, body)) => match serde_json::from_slice(&body) {
-                Ok(definition) => Answer::Definition(definition),
-                Err(error) => Answer::Refused(format!("its response is not valid JSON: {error}")),
+            Ok(answer) => match of_old(answer.status, &answer.body) {
+                Ok(answer) => answer,
+                Err(reason) => return Ok(Outcome::NotCompared(reason)),
             },
-            Ok((status, _)) => Answer::Refused(status.to_string()),
         };
         Ok(compared(node, old, self.explained(node)?))
     }
@@ -191,6 +190,25 @@ impl Comparison<'_> {
             Some(error) => Answer::Refused(error.to_owned()),
             None => Answer::Definition(explained["definition"].clone()),
         })
+    }
+}
+
+/// The answer of a ZTPServer: 400 refuses the node.
+///
+/// # Errors
+/// Why the response is not one of a ZTPServer.
+fn of_old(status: u16, body: &[u8]) -> Result<Answer, String> {
+    match status {
+        200 => match serde_json::from_slice(body) {
+            Ok(definition @ Json::Object(_)) => Ok(Answer::Definition(definition)),
+            _ => {
+                Err("the old server responds 200 with something else than a definition".to_owned())
+            }
+        },
+        400 => Ok(Answer::Refused("400".to_owned())),
+        _ => Err(format!(
+            "the old server responds {status}, which says nothing about the node"
+        )),
     }
 }
 
@@ -302,6 +320,26 @@ mod tests {
             of(json!(null), json!("null")),
             Outcome::Differs(_)
         ));
+    }
+
+    #[test]
+    fn only_a_definition_and_a_400_are_answers_of_a_ztpserver() {
+        assert!(matches!(
+            of_old(200, b"{\"name\": \"leaf\"}"),
+            Ok(Answer::Definition(_))
+        ));
+        assert!(matches!(of_old(400, b""), Ok(Answer::Refused(_))));
+        for (status, body) in [
+            (200, "<html>"),
+            (200, "[]"),
+            (200, ""),
+            (302, ""),
+            (404, ""),
+            (500, ""),
+            (503, "{}"),
+        ] {
+            assert!(of_old(status, body.as_bytes()).is_err(), "{status} {body}");
+        }
     }
 
     #[test]

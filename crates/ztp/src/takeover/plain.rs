@@ -10,8 +10,18 @@ use crate::terminal::line;
 
 /// The timeout of a connection, and of each read.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// The timeout of a request with its response.
+const TOTAL: Duration = Duration::from_secs(120);
 /// The largest response, in bytes: a definition.
 const MAX_BYTES: u64 = 16 << 20;
+
+/// The answer to a request.
+pub struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+    /// Whether it is JSON of ztp-edge.
+    pub is_ours: bool,
+}
 
 /// A server.
 pub struct Plain {
@@ -38,6 +48,7 @@ impl Plain {
             .max_redirects_will_error(false)
             .timeout_connect(Some(TIMEOUT))
             .timeout_per_read(Some(TIMEOUT))
+            .timeout_global(Some(TOTAL))
             .user_agent(concat!("ztp/", env!("CARGO_PKG_VERSION")))
             .build()
             .into();
@@ -45,18 +56,30 @@ impl Plain {
         Ok(Self { agent, url })
     }
 
-    /// The status and the body of a response.
+    /// A response.
     ///
     /// # Errors
     /// There is none.
-    pub fn get(&self, path: &str) -> Result<(u16, Vec<u8>), String> {
+    pub fn get(&self, path: &str) -> Result<Answer, String> {
         let response = self.agent.get(format!("{}{path}", self.url)).call();
         let response = response.map_err(|error| error.to_string())?;
         let status = response.status().as_u16();
+        let header = |name: &str| {
+            let value = response.headers().get(name);
+            let text = value.and_then(|value| value.to_str().ok());
+            text.unwrap_or_default().to_owned()
+        };
+        let [media, sniffing] = ["content-type", "x-content-type-options"].map(header);
+        // As the Worker sends JSON; ZTPServer adds a charset.
+        let is_ours = sniffing == "nosniff" && media == "application/json";
         let body = response.into_body().into_with_config();
         let mut bytes = Vec::new();
         let read = body.limit(MAX_BYTES).reader().read_to_end(&mut bytes);
         read.map_err(|error| error.to_string())?;
-        Ok((status, bytes))
+        Ok(Answer {
+            status,
+            body: bytes,
+            is_ours,
+        })
     }
 }

@@ -78,9 +78,25 @@ impl Pools {
         }
         let tables = database.map(database::read).transpose()?;
         for table in tables.into_iter().flatten() {
-            let name = table.name.clone();
-            let is_call = |call: &Call| call.plugin == "sqlite" && call.pool == name;
-            let is_called = calls.iter().any(is_call);
+            // SQLite does not distinguish case in the name of a table.
+            let is_call =
+                |call: &&Call| call.plugin == SQLITE && call.pool.eq_ignore_ascii_case(&table.name);
+            let called = calls.iter().filter(is_call);
+            let called: BTreeSet<&str> = called.map(|call| call.pool.as_str()).collect();
+            if called.len() > 1 {
+                let called: Vec<_> = called.into_iter().collect();
+                return Err(Failure::refused(format!(
+                    "nothing is stored: definitions call one table of the database by several names, which are several \
+                     pools here: {}; write one of them everywhere",
+                    called.join(", ")
+                )));
+            }
+            let is_called = !called.is_empty();
+            let name = called.first().copied().unwrap_or(&table.name).to_owned();
+            let table = Table {
+                name: name.clone(),
+                ..table
+            };
             match pools.table(table, files.get(name.as_str()), identifier) {
                 Ok(()) => {}
                 Err(problem) if is_called => {
@@ -497,6 +513,27 @@ mod tests {
             .unwrap();
         assert!(
             error.to_string().contains("resources/mgmt is another pool"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_table_is_the_pool_that_a_definition_calls_in_any_case() {
+        let call = |name: &str| {
+            format!("actions:\n- action: add_config\n  attributes: {{ip: sqlite('{name}')}}\n")
+        };
+        let upper = call("MGMT");
+        let pools = read(&[("definitions/leaf", &upper)], TABLE).unwrap();
+        assert_eq!(pools.files[0].0, "resources/MGMT");
+        assert_eq!(holdings(&pools), ["MGMT 10.0.0.2/24 JPE1"]);
+        let lower = call("mgmt");
+        let both = [
+            ("definitions/leaf", upper.as_str()),
+            ("definitions/spine", &lower),
+        ];
+        let error = read(&both, TABLE).err().unwrap().to_string();
+        assert!(
+            error.contains("by several names, which are several pools here: MGMT, mgmt"),
             "{error}"
         );
     }

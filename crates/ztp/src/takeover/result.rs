@@ -13,7 +13,6 @@ use super::allocations::Imported;
 use super::compare::Outcome;
 use super::dhcp::BootUrl;
 use super::page::{Left, Page};
-use super::plugins::Database;
 use super::pools::Holding;
 use crate::cli::TakeoverArgs;
 use crate::display_path;
@@ -124,12 +123,6 @@ impl Taken<'_> {
             left.push(Left::new(
                 format!("the plugin {}", plugin.name),
                 plugin.replacement(),
-            ));
-        }
-        if let Database::Missing(path) = &self.source.database {
-            left.push(Left::new(
-                "the database of the plugin sqlite",
-                missing_database(path.as_deref()),
             ));
         }
         for key in &self.handlers {

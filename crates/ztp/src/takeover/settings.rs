@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ztp_core::check::{self, Contents, Finding, Listed, SERVER_CONF, ServerConf};
 use ztp_core::content::Store;
+use ztp_core::node::Identifier;
 
 use super::script;
 use crate::{Failure, display_path, regular};
@@ -81,6 +82,23 @@ impl Settings {
             vars: notes.flat_map(|note| note.lines).collect(),
             findings: checked.findings,
         })
+    }
+
+    /// The fact that names a node.
+    ///
+    /// # Errors
+    /// The file does not tell it.
+    pub fn identifier(&self, file: &Path) -> Result<Identifier, Failure> {
+        if self.conf.tells_identifier() {
+            return Ok(self.conf.identifier().unwrap_or_default());
+        }
+        let problem = self.findings.first().map(|found| found.message.as_str());
+        Err(Failure::refused(format!(
+            "nothing is stored: {} does not tell which fact names a node on the ZTPServer ({}); correct it, or give a \
+             corrected copy with --conf",
+            display_path(file),
+            problem.unwrap_or("it is not valid")
+        )))
     }
 
     /// The folder of the content, as the settings name it.
