@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, symlinkSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
@@ -245,6 +245,20 @@ test("a server with another IDENTIFIER, an old server that is away, and errors s
   assert.equal(await worker.kv.get("definitions/leaf"), "actions: []\n");
 });
 
+test("the page names files that cannot be stored", async (t) => {
+  const folder = join(scratch(t), "root");
+  for (const key of ["definitions/leaf", "resources/esc\u001b[31m", "plugins/rack"]) write(folder, key, "actions: []\n");
+  symlinkSync("/none/mgmt", join(folder, "resources", "mgmt"));
+  symlinkSync("/none/sqlite", join(folder, "plugins", "sqlite"));
+  const done = await takeover(0, [folder]);
+  const left = done.printed.split("What did not move, and why:\n")[1].split("\n\n")[0];
+  assert.match(left, /- the plugin sqlite: it is built in/);
+  assert.match(left, /- resources\/mgmt: this symbolic link leads to "\/none\/mgmt", which does not exist/);
+  assert.match(left, /- resources\/esc\\u\{1b\}\[31m: its name is not one that a server reads/);
+  const { json } = await takeover(0, [folder, "--json"]);
+  assert.equal(json.left.length, 4);
+});
+
 test("what would give a wrong or incomplete result stops before anything is stored", async (t) => {
   const folder = join(scratch(t), "root");
   write(folder, "definitions/leaf", "actions: []\n");
@@ -254,6 +268,9 @@ test("what would give a wrong or incomplete result stops before anything is stor
     assert.doesNotMatch(done.printed, /step 5 of 7/);
     assert.deepEqual(await worker.values(), []);
   };
+  // Another folder.
+  const above = await takeover(2, [join(folder, "..")]);
+  assert.match(above.printed, /has no file of a data_root; give the folder that contains neighbordb/);
   // The page could not be written at the end.
   await stops(2, /cannot write \S+\/none\/page\.md: /, ["--report", join(folder, "none", "page.md")]);
   const page = join(scratch(t), "page.md");

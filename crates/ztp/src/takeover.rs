@@ -189,6 +189,12 @@ impl Source {
             None => identifier(None, &root)?,
         };
         root.set_aside(identifier, &Wanted::default());
+        if root.files.is_empty() && root.stock.is_empty() {
+            let dir = display_path(&args.dir);
+            return Err(Failure::new(format!(
+                "{dir} has no file of a data_root; give the folder that contains neighbordb, definitions/ and so on"
+            )));
+        }
         let calls = plugins::calls(&root);
         let plugins = plugins::plugins(&args.dir, &calls)?;
         let database = match &args.database {

@@ -15,10 +15,12 @@ use super::dhcp::BootUrl;
 use super::page::{Left, Page};
 use super::pools::Holding;
 use crate::cli::TakeoverArgs;
+use crate::data_root::LeftAlone;
 use crate::display_path;
 use crate::fleet::text;
 use crate::plan::Step;
 use crate::push::{Push, Report};
+use crate::validate::allow;
 
 /// Everything that a takeover has found and done.
 pub struct Taken<'a> {
@@ -163,6 +165,18 @@ impl Taken<'_> {
         let is_told = |path: &str| matches!(path, "plugins/" | "ztpserver.conf");
         for folder in root.left_alone.iter().filter(|left| !is_told(&left.path)) {
             left.push(Left::new(folder.path.as_str(), folder.reason));
+        }
+        for finding in &root.findings {
+            left.push(Left::new(finding.key.as_str(), finding.message.as_str()));
+        }
+        for key in root.others.keys().filter(|key| !is_told(key)) {
+            let is_left = |left: &LeftAlone| left.path == *key;
+            if *key != allow::FILE && !root.left_alone.iter().any(is_left) {
+                left.push(Left::new(
+                    key.as_str(),
+                    "its name is not one that a server reads",
+                ));
+            }
         }
         let keys = |keys: Vec<&str>| keys.join(", ");
         if !root.stock.is_empty() {
