@@ -2,6 +2,8 @@
 
 use ureq::http::Uri;
 
+use ztp_core::path::encode_segment;
+
 use crate::Failure;
 
 use super::check::Check;
@@ -11,6 +13,9 @@ use super::kind::Kind;
 pub const MAX_OPTION: usize = 255;
 /// The largest name in the boot file field of BOOTP, in bytes: 128 with the final zero (RFC 2131, section 2).
 pub const MAX_BOOT_FILE: usize = 127;
+
+/// The shortest credential that is removed also where it is not in a URL, in bytes: a shorter one is in many words.
+const MIN_SECRET: usize = 6;
 
 /// The URL of a server, and what it is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,12 +89,41 @@ impl Target {
         credential.contains('.')
     }
 
-    /// A text without the credential.
+    /// A text without the credential, wherever a server repeats it, also if it is encoded.
     pub fn without_credential(&self, text: &str) -> String {
-        match &self.credential {
-            Some(credential) => text.replace(&format!("/t/{credential}"), "/t/…"),
-            None => text.to_owned(),
+        let Some(credential) = &self.credential else {
+            return text.to_owned();
+        };
+        let text = text.replace(&format!("/t/{credential}"), "/t/…");
+        let encoded = encode_segment(credential);
+        [encoded.as_str(), credential]
+            .into_iter()
+            .filter(|form| form.len() >= MIN_SECRET)
+            .fold(text, |text, form| text.replace(form, "…"))
+    }
+
+    /// Whether a script names the server: as the Worker writes a URL, with the host in lower case, and without the port
+    /// that the scheme has by itself.
+    pub fn is_named_in(&self, script: &str) -> bool {
+        if script.contains(&self.base) {
+            return true;
         }
+        let (scheme, usual) = match self.is_https {
+            true => ("https", 443),
+            false => ("http", 80),
+        };
+        let host = self.host.to_ascii_lowercase();
+        let host = match host.contains(':') {
+            true => format!("[{host}]"),
+            false => host,
+        };
+        let port = match self.port == usual {
+            true => String::new(),
+            false => format!(":{}", self.port),
+        };
+        let after_scheme = self.base.split_once("://").map_or("", |(_, rest)| rest);
+        let path = after_scheme.find('/').map_or("", |at| &after_scheme[at..]);
+        script.contains(&format!("{scheme}://{host}{port}{path}"))
     }
 
     /// Its length within the limits of DHCP, and whether it is one that DHCP should announce.
@@ -178,6 +212,52 @@ mod tests {
                 port,
             );
             assert_eq!(parts(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_credential_is_removed_wherever_a_server_repeats_it() {
+        let target = Target::parse("https://z.example/t/a+token-0123/bootstrap").unwrap();
+        for (text, shown) in [
+            ("/t/a+token-0123/bootstrap", "/t/…/bootstrap"),
+            (
+                "next=%2Ft%2Fa+token-0123%2Fbootstrap",
+                "next=%2Ft%2F…%2Fbootstrap",
+            ),
+            (
+                "the token a%2Btoken-0123 of a+token-0123",
+                "the token … of …",
+            ),
+        ] {
+            assert_eq!(target.without_credential(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_script_names_the_server_as_the_worker_writes_its_url() {
+        for (url, script, named) in [
+            ("https://z.example/t/abc", "https://z.example/t/abc", true),
+            (
+                "HTTPS://Z.Example:443/t/abc/bootstrap",
+                "https://z.example/t/abc",
+                true,
+            ),
+            ("http://[::1]:80/x", "http://[::1]/x", true),
+            ("https://z.example:8443", "https://z.example:8443", true),
+            (
+                "https://z.example:8443/t/abc",
+                "https://z.example/t/abc",
+                false,
+            ),
+            ("https://z.example/t/Abc", "https://z.example/t/abc", false),
+            ("http://z.example:443", "http://z.example", false),
+        ] {
+            let script = format!("SERVER = \"{script}\"\n");
+            assert_eq!(
+                Target::parse(url).unwrap().is_named_in(&script),
+                named,
+                "{url}"
+            );
         }
     }
 
