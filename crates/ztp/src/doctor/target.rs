@@ -1,5 +1,7 @@
 //! The URL that DHCP announces, in parts.
 
+use std::net::IpAddr;
+
 use ureq::http::Uri;
 
 use ztp_core::path::encode_segment;
@@ -59,6 +61,14 @@ impl Target {
         if text.contains(['@', '?', '#']) {
             return Err(invalid("it must have no user name, query and fragment"));
         }
+        let usual = if is_https { 443 } else { 80 };
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let after_host = authority.strip_prefix(host).unwrap_or_default();
+        let port = match after_host.trim_start_matches(':') {
+            "" => Some(usual),
+            port => port.parse().ok().filter(|port| *port > 0),
+        };
+        let port = port.ok_or_else(|| invalid("its port is not a number from 1 to 65535"))?;
         let start = text.trim_end_matches('/');
         let base = start.strip_suffix("/bootstrap").unwrap_or(start);
         let (root, credential) = match base.rsplit_once("/t/") {
@@ -70,7 +80,7 @@ impl Target {
         Ok(Self {
             is_https,
             host: host.trim_matches(['[', ']']).to_owned(),
-            port: uri.port_u16().unwrap_or(if is_https { 443 } else { 80 }),
+            port,
             bootstrap: format!("{base}/bootstrap"),
             base: base.to_owned(),
             root: root.to_owned(),
@@ -80,7 +90,9 @@ impl Target {
 
     /// Whether only this machine can reach the server.
     pub fn is_local(&self) -> bool {
-        self.host == "localhost" || self.host == "::1" || self.host.starts_with("127.")
+        let address = self.host.parse::<IpAddr>();
+        self.host.eq_ignore_ascii_case("localhost")
+            || address.is_ok_and(|address| address.is_loopback())
     }
 
     /// Whether it is the URL of one node: `{site}.{id}.{mac}`.
@@ -269,6 +281,8 @@ mod tests {
             "https://user:secret@z.example",
             "https://z.example/bootstrap?secret",
             "https:///t/secret",
+            "https://z.example:65536/t/secret",
+            "https://z.example:0/t/secret",
             "",
         ] {
             let message = Target::parse(text).unwrap_err().to_string();
@@ -277,6 +291,21 @@ mod tests {
                 "{message}"
             );
             assert!(!message.contains("secret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn only_a_name_or_address_of_this_machine_is_local() {
+        for (host, is_local) in [
+            ("localhost", true),
+            ("LOCALHOST", true),
+            ("127.0.0.2", true),
+            ("[::1]", true),
+            ("127.example", false),
+            ("192.0.2.1", false),
+        ] {
+            let target = Target::parse(&format!("http://{host}/bootstrap")).unwrap();
+            assert_eq!(target.is_local(), is_local, "{host}");
         }
     }
 
