@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, readFileSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
@@ -299,6 +299,14 @@ test("what would give a wrong or incomplete result stops before anything is stor
     write(elsewhere, "ztpserver.conf", text);
     await stops(1, /ztpserver\.conf does not tell which fact names a node on the ZTPServer/, ["--conf", join(elsewhere, "ztpserver.conf")]);
   }
+
+  // The settings are those of another ZTPServer, or not here: the folders of nodes are named by the other fact.
+  const mac = "001c73000001";
+  write(folder, `nodes/${mac}/.node`, JSON.stringify({ serialnumber: "JPE1", systemmac: mac, neighbors: {} }));
+  await stops(1, /nodes\/001c73000001 is named by systemmac, and no folder by serialnumber, which is the setting or its default: give the ztpserver\.conf/);
+  write(elsewhere, "ztpserver.conf", "[default]\nidentifier = systemmac\n");
+  await stops(1, /the server names nodes by serialnumber, and the ZTPServer by systemmac/, ["--conf", join(elsewhere, "ztpserver.conf")]);
+  rmSync(join(folder, "nodes"), { recursive: true });
 
   // The values that nodes hold are in a database that is not here.
   write(folder, "definitions/leaf", "actions:\n- action: add_config\n  attributes: {url: files/x, variables: {ip: sqlite('loopback')}}\n");

@@ -19,8 +19,10 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
+use ztp_core::check::Contents;
 use ztp_core::content::ContentKind;
-use ztp_core::node::Identifier;
+use ztp_core::key::Record;
+use ztp_core::node::{Identifier, NodeFacts};
 
 use crate::api::{Api, Call};
 use crate::cli::{ChangeArgs, Only, TakeoverArgs};
@@ -195,6 +197,7 @@ impl Source {
                 "{dir} has no file of a data_root; give the folder that contains neighbordb, definitions/ and so on"
             )));
         }
+        named_by(&root, identifier)?;
         let calls = plugins::calls(&root);
         let plugins = plugins::plugins(&args.dir, &calls)?;
         let database = match &args.database {
@@ -241,6 +244,44 @@ impl Source {
             old_server: old_server.or(args.from.as_deref()).map(str::to_owned),
         }
     }
+}
+
+/// Checks that the folders of nodes are named by a fact: the settings may be those of another ZTPServer, or missing. The
+/// stored facts of each node tell which fact its folder is named by.
+fn named_by(root: &DataRoot, identifier: Identifier) -> Result<(), Failure> {
+    let other = match identifier {
+        Identifier::SerialNumber => Identifier::SystemMac,
+        Identifier::SystemMac => Identifier::SerialNumber,
+    };
+    let mut by_other = None;
+    for (key, file) in &root.files {
+        let ContentKind::Record(node, Record::Facts) = &file.kind else {
+            continue;
+        };
+        let text = root.read(key).ok();
+        let text = text.and_then(|text| String::from_utf8(text).ok());
+        let Some(Ok(facts)) = text.map(|text| NodeFacts::parse_stored(&text)) else {
+            continue;
+        };
+        let is = |identifier: Identifier| {
+            let id = facts.id(identifier);
+            id.is_ok_and(|id| id.as_str() == identifier.canonical(node))
+        };
+        if is(identifier) {
+            return Ok(());
+        }
+        if is(other) {
+            by_other.get_or_insert(node);
+        }
+    }
+    let Some(node) = by_other else {
+        return Ok(());
+    };
+    let (identifier, other) = (identifier.as_str(), other.as_str());
+    Err(Failure::refused(format!(
+        "nothing is stored: nodes/{node} is named by {other}, and no folder by {identifier}, which is the setting or its \
+         default: give the ztpserver.conf of this data_root with --conf"
+    )))
 }
 
 /// The old server, if it answers.
