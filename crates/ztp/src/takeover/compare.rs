@@ -244,8 +244,7 @@ fn compared(node: &str, old: Answer, new: Answer) -> Outcome {
 fn align(old: &mut Json, new: &Json) {
     match (old, new) {
         (old, Json::String(text)) => {
-            let number = old.as_i64().map(|number| number.to_string());
-            if number.is_some_and(|number| number == *text) {
+            if old.is_number() && old.to_string() == *text {
                 *old = json!(text);
             }
         }
@@ -308,6 +307,12 @@ mod tests {
             |asn: Json| Answer::Definition(json!({"actions": [{"attributes": {"asn": [asn]}}]}));
         let of = |old: Json, new: Json| compared("JPE1", definition(old), definition(new));
         assert_eq!(of(json!(65001), json!("65001")), Outcome::Same);
+        // A number of an autonomous system with a dot.
+        assert_eq!(of(json!(65000.1), json!("65000.1")), Outcome::Same);
+        assert!(matches!(
+            of(json!(65000.1), json!("65000.10")),
+            Outcome::Differs(_)
+        ));
         assert!(matches!(
             of(json!(65001), json!("65002")),
             Outcome::Differs(_)

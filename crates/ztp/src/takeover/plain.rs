@@ -31,16 +31,22 @@ pub struct Plain {
 }
 
 impl Plain {
-    /// A server at an `http://` or `https://` URL.
+    /// A server at an `http://` or `https://` URL, which may be that of its script.
     ///
     /// # Errors
-    /// The URL has another scheme.
+    /// The URL has another scheme, a user name, or a query.
     pub fn new(url: &str) -> Result<Self, Failure> {
         if !(url.starts_with("http://") || url.starts_with("https://")) {
             let url = line(url);
             return Err(Failure::new(format!(
                 "'{url}' is not a valid URL of a server; write it as http://HOST:PORT"
             )));
+        }
+        if url.contains(['@', '?', '#']) {
+            // It may have a password.
+            return Err(Failure::new(
+                "the URL of a server must have no user name, query and fragment; write it as http://HOST:PORT",
+            ));
         }
         let agent = Agent::config_builder()
             .http_status_as_error(false)
@@ -52,7 +58,8 @@ impl Plain {
             .user_agent(concat!("ztp/", env!("CARGO_PKG_VERSION")))
             .build()
             .into();
-        let url = url.trim_end_matches('/').to_owned();
+        let url = url.trim_end_matches('/');
+        let url = url.strip_suffix("/bootstrap").unwrap_or(url).to_owned();
         Ok(Self { agent, url })
     }
 
@@ -81,5 +88,33 @@ impl Plain {
             body: bytes,
             is_ours,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_of_a_server_has_no_password() {
+        for (url, server) in [
+            ("http://ztp:8080", "http://ztp:8080"),
+            ("http://ztp:8080/bootstrap", "http://ztp:8080"),
+            ("https://ztp/a/", "https://ztp/a"),
+        ] {
+            assert_eq!(
+                Plain::new(url).ok().map(|plain| plain.url).as_deref(),
+                Some(server)
+            );
+        }
+        for url in [
+            "http://user:secret@ztp",
+            "http://ztp?secret",
+            "ftp://ztp",
+            "ztp:8080",
+        ] {
+            let error = Plain::new(url).err().unwrap().to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
     }
 }
