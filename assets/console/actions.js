@@ -3,6 +3,7 @@
 import { change, content, get, query, segment, storeIf } from "./api.js";
 import { ask, say } from "./dialog.js";
 import { h, mono, replace } from "./dom.js";
+import { poolName } from "./words.js";
 
 const RECORDS = { definition: "definition", startup_config: "startup-config", attributes: "attributes", pattern: "pattern", config_handler: "config-handler" };
 const keyOf = (node, record) => `nodes/${node}/${record}`;
@@ -76,7 +77,7 @@ function forget(context, node) {
     danger: true,
     act: async (data) => {
       const result = await change("POST", `/nodes/${segment(node)}/forget`, { pools: data.has("pools"), history: data.has("history") });
-      const released = result.released?.length > 0 ? ` Released: ${result.released.map(({ pool, value }) => `${pool} ${value}`).join(", ")}.` : "";
+      const released = result.released?.length > 0 ? ` Released: ${result.released.map((one) => `${poolName(one)} ${one.value}`).join(", ")}.` : "";
       say([mono(node), ` is forgotten.${released}`, entry(result.audit)]);
       context.poke();
       return result;
@@ -187,7 +188,7 @@ async function planFields(fields, site) {
 }
 
 /** Releases a value of a pool. */
-export function release(context, pool, { value, node }) {
+export function release(context, pool, { value, node, name }) {
   return ask({
     title: h("span", null, "Release ", mono(value), "?"),
     body: h("p", null, "The next switch that needs a value of ", mono(pool), " may receive it. ", mono(node), " uses it until its next boot."),
@@ -197,7 +198,7 @@ export function release(context, pool, { value, node }) {
       const path = `/pools/${segment(pool)}/${value.split("/").map(segment).join("/")}`;
       const result = await change("DELETE", path);
       const again = async () => {
-        await change("PUT", `${path}${query({ node })}`);
+        await change("PUT", `${path}${query({ node, name })}`);
         context.poke();
         return [mono(node), " holds ", mono(value), " again."];
       };

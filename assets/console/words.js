@@ -18,6 +18,9 @@ const STATE_WORDS = {
 /** The states that need someone. */
 export const RED = ["failed", "stalled", "waiting"];
 
+/** A pool, with the name of the value if it has one. */
+export const poolName = ({ pool, name: of }) => (of ? `${pool} (${of})` : pool);
+
 export const stateWord = (state) => STATE_WORDS[state ?? "planned"] ?? state;
 
 /** A state as icon and word. */
@@ -162,7 +165,7 @@ export function eventWords(event) {
     case "definition-fetched":
       return { words: ["Definition fetched", event.definition ? [": ", mono(event.definition)] : null] };
     case "pool-values-given":
-      return { words: ["Pool values given: ", (event.values ?? []).map(({ pool, value }, index) => [index > 0 ? ", " : "", mono(`${pool} ${value}`)])] };
+      return { words: ["Pool values given: ", (event.values ?? []).map((one, index) => [index > 0 ? ", " : "", mono(`${poolName(one)} ${one.value}`)])] };
     case "startup-config-fetched":
       return { words: ["Startup-config fetched"] };
     case "file-fetched":

@@ -663,7 +663,8 @@ impl Inner {
         Ok(RefMut::map(known, |known| known.get_or_insert_default()))
     }
 
-    /// Schedules the alarm, unless an earlier one is scheduled or its handler, which schedules the next one, runs.
+    /// Schedules the alarm, unless an earlier one is scheduled or one that rings soon, or its handler runs, which
+    /// schedules the next one.
     async fn arm(&self) -> worker::Result<()> {
         let next = self.next_alarm()?;
         let Some(next) = next.filter(|_| !self.is_in_alarm.get()) else {
@@ -671,6 +672,7 @@ impl Inner {
         };
         match self.alarm.get() {
             Some(alarm) if alarm <= next => Ok(()),
+            _ if self.rings_within(PAUSE_MS) => Ok(()),
             _ => self.wake(next).await,
         }
     }

@@ -1,6 +1,6 @@
 //! The Durable Object of a resource pool: one for each pool, worldwide.
 //!
-//! Invariant: a value has at most one node, and a node at most one value. KV cannot ensure that, since it
+//! Invariant: a value has at most one node, and a node at most one value, or one for each name. KV cannot ensure that, since it
 //! has no transactions and its reads may be stale; a Durable Object is one thread with its own database.
 //! The object owns the allocations. It reads the pool's file from KV for each new allocation, so that an edit
 //! applies as soon as KV returns it. It remembers the newest contents and what they replaced ([`SeenFile`]):
@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::storage::{Storage, not_utf8, now};
 use ztp_core::key::Document;
 use ztp_core::node::Identifier;
-use ztp_core::pool::{AllocationError, Allocations, Grant, Pool, Reading};
+use ztp_core::pool::{AllocationError, Allocations, Grant, Holder, Pool, Reading};
 use ztp_core::settings::{SettingError, Settings};
 
 use file::File;
@@ -103,40 +103,54 @@ impl ResourcePool {
         match &call.command {
             Command::Allocate {
                 node,
+                others,
                 held_only,
                 preview,
             } => {
-                let node = &self.identifier()?.canonical(node);
-                // A node keeps its value also while the file is missing or invalid.
-                if let Some(held) = self.allocations()?.held(node) {
-                    return Ok(Reply::Value(held.to_owned()));
+                let holders = self.holders(node, others)?;
+                // A node keeps its values also while the file is missing or invalid.
+                if let Some(held) = self.all_held(&holders)? {
+                    return Ok(Reply::each(held));
                 }
                 let pool = self.contents(name).await?;
-                let grant = self.allocations()?.grant(&pool, node);
-                match grant {
-                    Ok(Grant::New(_)) if *held_only => Ok(Reply::NotHeld),
-                    Ok(Grant::New(value)) if *preview => Ok(Reply::Next(value)),
-                    grant => self.store_grant(name, node, grant).map(Reply::Value),
-                }
+                let grants = self.allocations()?.grants(&pool, &holders);
+                let is_refused = grants.iter().any(Result::is_err);
+                let replies = holders
+                    .iter()
+                    .zip(grants)
+                    .map(|(holder, grant)| match grant {
+                        Ok(Grant::New(_)) if *held_only => Ok(Reply::NotHeld),
+                        Ok(Grant::New(value)) if *preview || is_refused => Ok(Reply::Next(value)),
+                        grant => match self.store_grant(name, holder, grant) {
+                            Ok(value) => Ok(Reply::Value(value)),
+                            Err(Problem::Refused(reason)) => Ok(Reply::Refused(reason)),
+                            Err(failure) => Err(failure),
+                        },
+                    });
+                Ok(Reply::each(replies.collect::<Result<_, _>>()?))
             }
-            Command::Held { node } => {
-                let node = self.identifier()?.canonical(node);
-                let held = self.allocations()?.held(&node).map(str::to_owned);
-                Ok(held.map_or(Reply::NotHeld, Reply::Value))
+            Command::Held { node, others } => {
+                let holders = self.holders(node, others)?;
+                let allocations = self.allocations()?;
+                let replies = holders.iter().map(|holder| {
+                    let held = allocations.held(holder).map(str::to_owned);
+                    held.map_or(Reply::NotHeld, Reply::Value)
+                });
+                Ok(Reply::each(replies.collect()))
             }
             Command::Assign { value, node } => {
-                let node = &self.identifier()?.canonical(node);
+                let holder = &node.canonical(self.identifier()?);
                 let pool = self.contents(name).await?;
-                let grant = self.allocations()?.assign(&pool, value, node);
-                self.store_grant(name, node, grant).map(Reply::Value)
+                let grant = self.allocations()?.assign(&pool, value, holder);
+                self.store_grant(name, holder, grant).map(Reply::Value)
             }
             Command::Allocations => Ok(Reply::Allocations(self.rows()?)),
             Command::Import(pairs) => {
                 let pool = self.contents(name).await?;
                 let refusals = pairs.iter().map(|(value, node)| {
-                    let node = &self.identifier()?.canonical(node);
-                    let grant = self.allocations()?.assign(&pool, value, node);
-                    match self.store_grant(name, node, grant) {
+                    let holder = &node.canonical(self.identifier()?);
+                    let grant = self.allocations()?.assign(&pool, value, holder);
+                    match self.store_grant(name, holder, grant) {
                         Ok(_) => Ok(None),
                         Err(Problem::Refused(reason)) => Ok(Some(reason)),
                         Err(failure) => Err(failure),
@@ -148,7 +162,7 @@ impl ResourcePool {
                 let pool = self.contents(name).await?;
                 let reserved = pool.reserved();
                 let mut reservations: Vec<_> = reserved
-                    .map(|(value, node)| (value.to_owned(), node.to_owned()))
+                    .map(|(value, holder)| (value.to_owned(), holder.clone()))
                     .collect();
                 reservations.sort();
                 let size = u64::try_from(pool.open_len()).unwrap_or(u64::MAX);
@@ -159,12 +173,24 @@ impl ResourcePool {
                 }))
             }
             Command::ReleaseValue { value } => {
-                self.release(self.rows()?.into_iter().find(|row| row.value == *value))
+                let found = self.rows()?.into_iter().find(|row| row.value == *value);
+                self.release(found).map(Reply::Released)
             }
             #[cfg(feature = "panics")]
             Command::Panic => panic!("in a pool"),
-            Command::Holding { node } => Ok(Reply::Holding(self.allocation_of(node)?)),
-            Command::ReleaseNode { node } => self.release(self.allocation_of(node)?),
+            Command::Holding { node } => Ok(Reply::Allocations(self.allocations_of(node)?)),
+            Command::ReleaseNode { node } => {
+                let holder = node.canonical(self.identifier()?);
+                let mut held = self.allocations_of(holder.node())?.into_iter();
+                let found = held.find(|row| row.node == holder);
+                self.release(found).map(Reply::Released)
+            }
+            Command::ReleaseAll(node) => {
+                let held = self.allocations_of(node)?.into_iter();
+                let released = held.map(|row| self.release(Some(row)));
+                let released: Vec<Option<Allocation>> = released.collect::<Result<_, _>>()?;
+                Ok(Reply::Allocations(released.into_iter().flatten().collect()))
+            }
         }
     }
 
@@ -209,7 +235,7 @@ impl ResourcePool {
     fn store_grant(
         &self,
         name: &str,
-        node: &str,
+        holder: &Holder,
         grant: Result<Grant, AllocationError>,
     ) -> Result<String, Problem> {
         match grant {
@@ -220,37 +246,56 @@ impl ResourcePool {
                 let cursor = self.sql.exec(
                     "INSERT INTO allocation (value, node, since) VALUES (?, ?, ?) \
                      ON CONFLICT DO NOTHING RETURNING value, node, since",
-                    vec![value.as_str().into(), node.into(), since],
+                    vec![value.as_str().into(), holder.to_string().into(), since],
                 )?;
                 if cursor.to_array::<Allocation>()?.len() != 1 {
                     return Err(Problem::Failed(format!("{value} is already allocated")));
                 }
-                self.allocations()?.insert(value.clone(), node.to_owned());
+                self.allocations()?.insert(value.clone(), holder.clone());
                 Ok(value)
             }
             Err(refusal) => Err(Problem::Refused(format!(
-                "the pool '{name}' has no value for the node {node}: {refusal}"
+                "the pool '{name}' has no value for the node {holder}: {refusal}"
             ))),
         }
     }
 
-    /// The allocation of a node.
-    fn allocation_of(&self, node: &str) -> Result<Option<Allocation>, Problem> {
-        let node = self.identifier()?.canonical(node);
-        let Some(held) = self.allocations()?.held(&node).map(str::to_owned) else {
-            return Ok(None);
-        };
-        Ok(self.rows()?.into_iter().find(|row| row.value == held))
+    /// The holders of a request, each with its canonical id.
+    fn holders(&self, node: &Holder, others: &[Holder]) -> Result<Vec<Holder>, Problem> {
+        let identifier = self.identifier()?;
+        let holders = std::iter::once(node).chain(others);
+        Ok(holders.map(|holder| holder.canonical(identifier)).collect())
     }
 
-    fn release(&self, found: Option<Allocation>) -> Result<Reply, Problem> {
+    /// The value of each name, if the node holds all of them.
+    fn all_held(&self, holders: &[Holder]) -> Result<Option<Vec<Reply>>, Problem> {
+        let allocations = self.allocations()?;
+        let held = holders.iter().map(|holder| {
+            let value = allocations.held(holder)?;
+            Some(Reply::Value(value.to_owned()))
+        });
+        Ok(held.collect())
+    }
+
+    /// The allocations of a node.
+    fn allocations_of(&self, node: &str) -> Result<Vec<Allocation>, Problem> {
+        let node = self.identifier()?.canonical(node);
+        let mut rows = self.rows()?;
+        let allocations = self.allocations()?;
+        rows.retain(|row| {
+            row.node.node() == node && allocations.held(&row.node) == Some(row.value.as_str())
+        });
+        Ok(rows)
+    }
+
+    fn release(&self, found: Option<Allocation>) -> Result<Option<Allocation>, Problem> {
         if let Some(allocation) = &found {
             let value = vec![allocation.value.as_str().into()];
             self.sql
                 .exec("DELETE FROM allocation WHERE value = ?", value)?;
             self.allocations()?.release(&allocation.value);
         }
-        Ok(Reply::Released(found))
+        Ok(found)
     }
 
     fn identifier(&self) -> Result<Identifier, Problem> {
@@ -282,6 +327,8 @@ impl ResourcePool {
     /// The rows of the database, each with the node's canonical id. An operator may have assigned a value
     /// to a MAC address with separators, which is not a canonical id: such a row sorts after those with
     /// canonical ids.
+    ///
+    /// The column `node` has the text of a [`Holder`]: one constraint keeps each of its names unique.
     fn rows(&self) -> Result<Vec<Allocation>, Problem> {
         let identifier = self.identifier()?;
         self.sql.exec(
@@ -296,9 +343,9 @@ impl ResourcePool {
         let rows: Vec<Allocation> = cursor.to_array()?;
         let (mut rows, other): (Vec<_>, Vec<_>) = rows
             .into_iter()
-            .partition(|row| identifier.canonical(&row.node) == row.node);
+            .partition(|row| row.node.canonical(identifier) == row.node);
         rows.extend(other.into_iter().map(|row| Allocation {
-            node: identifier.canonical(&row.node),
+            node: row.node.canonical(identifier),
             ..row
         }));
         Ok(rows)

@@ -1,14 +1,13 @@
 //! GET /nodes/{id}: the definition of a node.
 
-use std::collections::HashMap;
-
 use ztp_core::definition::{Attributes, Definition, Unresolved};
-use ztp_core::event::Event;
+use ztp_core::event::{Event, PoolValue};
 use ztp_core::key::{Document, Record, is_pool_name};
 use ztp_core::node::{NodeFacts, NodeId};
 use ztp_core::path;
 use ztp_core::pattern::Pattern;
 use ztp_core::plugin::{Call, PLUGINS};
+use ztp_core::pool::Holder;
 use ztp_core::printable::Printable;
 
 use super::published::{DEFINITIONS, PATTERNS, SITE_POOLS, SharedDefinition};
@@ -26,7 +25,7 @@ use crate::storage::{Records, parse_once};
 ///    startup-config, then run the definition's actions marked `always_execute`.
 /// 3. `$names` are looked up in the node's attributes, then in the definition's.
 /// 4. Calls of `allocate` and `sqlite` are replaced by the node's value from that pool, with one round
-///    trip for each pool. If a later pool rejects the call, the node keeps the values of earlier ones,
+///    trip for each pool, whatever the number of names. If a later pool rejects the call, the node keeps the values of earlier ones,
 ///    and receives the same values on its next request.
 ///
 /// 400 if the id is invalid, the node is unknown or does not match its pattern, its content is invalid,
@@ -67,6 +66,8 @@ pub enum Pools {
 pub struct Preview {
     /// The name of the pool under `resources/`; of a pool that refuses, as the definition calls it.
     pub pool: String,
+    /// The name of the value, if the call has one.
+    pub name: Option<String>,
     /// `None`: the pool has none for it.
     pub value: Option<String>,
     pub held: bool,
@@ -121,12 +122,8 @@ pub async fn of(
     let rendered = rendered.map_err(|error| broken(node, Record::Definition, error))?;
     warn_of_undefined(context, rendered.undefined());
     let values = allocate(context, node, rendered.calls(), pools).await?;
-    let resolved = rendered.resolve(|call| {
-        values
-            .get(&call.pool)
-            .cloned()
-            .ok_or_else(|| unknown_plugin(node, call))
-    });
+    let mut values = values.into_iter();
+    let resolved = rendered.resolve(|call| values.next().ok_or_else(|| unknown_plugin(node, call)));
     let resolved = resolved.map_err(|error| match error {
         Unresolved::Value(error) => error,
         Unresolved::TooLarge => broken(node, Record::Definition, Unresolved::<Error>::TooLarge),
@@ -187,93 +184,128 @@ fn check_pattern(node: &NodeId, records: &Records) -> Result<(), Error> {
     })
 }
 
-/// The node's value from each called pool.
+/// A called pool with the values that the node requests, each once.
+type PoolCalls<'c> = (&'c str, Vec<Holder>);
+
+/// The calls of each pool, in the order of their first calls.
+fn by_pool<'c>(node: &NodeId, calls: &'c [Call]) -> Result<Vec<PoolCalls<'c>>, Error> {
+    let mut pools: Vec<PoolCalls<'c>> = Vec::new();
+    for call in calls {
+        if !PLUGINS.contains(&call.plugin.as_str()) {
+            return Err(unknown_plugin(node, call));
+        }
+        if !is_pool_name(&call.pool) {
+            return Err(Error::BadRequest(format!(
+                "the definition of {node} calls the pool {:?}, which is not a valid pool name",
+                call.pool
+            )));
+        }
+        let name = call.value_name().map_err(|error| {
+            Error::BadRequest(format!("the definition of {node} calls {call}: {error}"))
+        })?;
+        let holder = Holder::new(node.as_str(), name.as_ref());
+        match pools.iter_mut().find(|(pool, _)| *pool == call.pool) {
+            Some((_, holders)) if holders.contains(&holder) => {}
+            Some((_, holders)) => holders.push(holder),
+            None => pools.push((&call.pool, vec![holder])),
+        }
+    }
+    Ok(pools)
+}
+
+/// The node's value for each call.
 async fn allocate(
     context: &mut Context<'_>,
     node: &NodeId,
     calls: &[Call],
     pools: &mut Pools,
-) -> Result<HashMap<String, String>, Error> {
-    if let Some(call) = calls
-        .iter()
-        .find(|call| !PLUGINS.contains(&call.plugin.as_str()))
-    {
-        return Err(unknown_plugin(node, call));
-    }
-    let mut values = HashMap::new();
-    for Call { pool, .. } in calls {
-        if values.contains_key(pool) {
-            continue;
-        }
-        if !is_pool_name(pool) {
-            return Err(Error::BadRequest(format!(
-                "the definition of {node} calls the pool {pool:?}, which is not a valid pool name"
-            )));
-        }
+) -> Result<Vec<String>, Error> {
+    let mut values = vec![String::new(); calls.len()];
+    for (called, holders) in by_pool(node, calls)? {
         let is_preview = matches!(pools, Pools::Preview(_));
-        let asked = ask_pool(context, node, pool, is_preview).await;
+        let asked = ask_pool(context, called, &holders, is_preview).await;
         if let Pools::Preview(previews) = pools {
-            let (name, value, held) = match &asked {
-                Ok((name, Reply::Value(value))) => (name, Some(value), true),
-                Ok((name, Reply::Next(value))) => (name, Some(value), false),
-                Ok((name, _)) => (name, None, false),
-                Err(_) => (pool, None, false),
-            };
-            previews.push(Preview {
-                pool: name.clone(),
-                value: value.cloned(),
-                held,
-            });
+            preview(previews, called, &holders, asked.as_deref().ok());
         }
-        let (name, reply) = asked?;
-        match reply {
-            Reply::Value(value) | Reply::Next(value) => {
-                if !is_preview {
-                    context.log.allocated.push(format!("{name}: {value}"));
-                    context.noted.value(&name, &value);
+        let asked = asked?;
+        // A pool that refuses one of its values allocates none of the others.
+        for (pool, reply) in &asked {
+            match reply {
+                Reply::Value(_) | Reply::Next(_) => {}
+                Reply::Refused(reason) => return Err(Error::BadRequest(reason.clone())),
+                Reply::NotHeld => {
+                    return Err(Error::Forbidden(format!(
+                        "the node {node} has no value from the pool '{pool}' yet, and none is allocated \
+                         while READ_ONLY is set"
+                    )));
                 }
-                values.insert(pool.clone(), value);
+                _ => return Err(unexpected(pool)),
             }
-            Reply::NotHeld => {
-                return Err(Error::Forbidden(format!(
-                    "the node {node} has no value from the pool '{name}' yet, and none is allocated \
-                     while READ_ONLY is set"
-                )));
+        }
+        for (holder, (pool, reply)) in holders.iter().zip(asked) {
+            let (Reply::Value(value) | Reply::Next(value)) = reply else {
+                return Err(unexpected(&pool));
+            };
+            let name = holder.name().map(str::to_owned);
+            for (call, place) in calls.iter().zip(&mut values) {
+                if call.pool == called && call.name == name {
+                    place.clone_from(&value);
+                }
             }
-            _ => {
-                return Err(Error::storage(
-                    format!("calling the pool '{name}'"),
-                    "unexpected reply",
-                ));
+            if !is_preview {
+                let given = PoolValue { pool, name, value };
+                context.log.allocated.push(given.to_string());
+                context.noted.value(given);
             }
         }
     }
     Ok(values)
 }
 
-/// The name of the pool for a node, and the pool's reply. The pool of the caller's site,
+/// Notes the value of each name; none of a pool that refuses them.
+fn preview(
+    previews: &mut Vec<Preview>,
+    called: &str,
+    holders: &[Holder],
+    asked: Option<&[(String, Reply)]>,
+) {
+    for (index, holder) in holders.iter().enumerate() {
+        let asked = asked.and_then(|asked| asked.get(index));
+        let (pool, value, held) = match asked {
+            Some((pool, Reply::Value(value))) => (pool.as_str(), Some(value), true),
+            Some((pool, Reply::Next(value))) => (pool.as_str(), Some(value), false),
+            Some((_, Reply::Refused(_))) | None => (called, None, false),
+            Some((pool, _)) => (pool.as_str(), None, false),
+        };
+        previews.push(Preview {
+            pool: pool.to_owned(),
+            name: holder.name().map(str::to_owned),
+            value: value.cloned(),
+            held,
+        });
+    }
+}
+
+/// The name of the pool and the pool's reply, for each name of a value. The pool of the caller's site,
 /// `resources/<site>/<pool>`, applies if it is stored; else the pool that all sites share, which gives a
 /// value to one node across all sites.
 ///
-/// A node has a value from one of the two pools. It keeps that value while the site's pool is created or
+/// A node has the value of a name from one of the two pools. It keeps that value while the site's pool is created or
 /// deleted, and while locations of KV disagree about the site's pool.
 ///
 /// `preview`: nothing is allocated.
 async fn ask_pool(
     context: &Context<'_>,
-    node: &NodeId,
     pool: &str,
+    holders: &[Holder],
     preview: bool,
-) -> Result<(String, Reply), Error> {
+) -> Result<Vec<(String, Reply)>, Error> {
     let storage = context.storage;
-    let allocate = Command::Allocate {
-        node: node.to_string(),
-        held_only: context.settings.read_only,
-        preview,
-    };
     let own = context.caller.site().map(|site| format!("{site}/{pool}"));
     let Some(own) = own.filter(|own| is_pool_name(own)) else {
-        return Ok((pool.to_owned(), storage.call_pool(pool, allocate).await?));
+        let replies = ask(context, pool, holders, Some(preview)).await?;
+        let named = replies.into_iter().map(|reply| (pool.to_owned(), reply));
+        return Ok(named.collect());
     };
     let stored = storage
         .document(&SITE_POOLS, Document::Pool(&own), true, |_| Ok(()))
@@ -282,16 +314,54 @@ async fn ask_pool(
         Some(_) => (own, pool.to_owned()),
         None => (pool.to_owned(), own),
     };
-    for name in [&first, &second] {
-        let held = Command::Held {
-            node: node.to_string(),
-        };
-        if let reply @ Reply::Value(_) = storage.call_pool(name, held).await? {
-            return Ok((name.clone(), reply));
+    let mut found: Vec<Option<(String, Reply)>> = holders.iter().map(|_| None).collect();
+    for (pool, preview) in [(&first, None), (&second, None), (&first, Some(preview))] {
+        let mut missing: Vec<(&Holder, &mut Option<_>)> = holders.iter().zip(&mut found).collect();
+        missing.retain(|(_, found)| found.is_none());
+        if missing.is_empty() {
+            break;
+        }
+        let wanted: Vec<Holder> = missing
+            .iter()
+            .map(|(holder, _)| (*holder).clone())
+            .collect();
+        let replies = ask(context, pool, &wanted, preview).await?;
+        for ((_, found), reply) in missing.into_iter().zip(replies) {
+            if preview.is_some() || matches!(reply, Reply::Value(_)) {
+                *found = Some((pool.clone(), reply));
+            }
         }
     }
-    let reply = storage.call_pool(&first, allocate).await?;
-    Ok((first, reply))
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// The reply of a pool for each value. `preview`: whether nothing is allocated; `None`: only values that the node holds
+/// are returned, and the pool's file is not read.
+async fn ask(
+    context: &Context<'_>,
+    pool: &str,
+    holders: &[Holder],
+    preview: Option<bool>,
+) -> Result<Vec<Reply>, Error> {
+    let [node, others @ ..] = holders else {
+        return Ok(Vec::new());
+    };
+    let (node, others) = (node.clone(), others.to_vec());
+    let command = match preview {
+        None => Command::Held { node, others },
+        Some(preview) => Command::Allocate {
+            node,
+            others,
+            held_only: context.settings.read_only,
+            preview,
+        },
+    };
+    let reply = context.storage.call_pool(pool, command).await?;
+    reply.replies(holders.len()).ok_or_else(|| unexpected(pool))
+}
+
+fn unexpected(pool: &str) -> Error {
+    Error::storage(format!("calling the pool '{pool}'"), "unexpected reply")
 }
 
 fn unknown_plugin(node: &NodeId, call: &Call) -> Error {

@@ -97,11 +97,8 @@ impl Noted {
     }
 
     /// The node received a value of a pool.
-    pub fn value(&mut self, pool: &str, value: &str) {
-        self.values.push(PoolValue {
-            pool: pool.to_owned(),
-            value: value.to_owned(),
-        });
+    pub fn value(&mut self, value: PoolValue) {
+        self.values.push(value);
     }
 
     /// The request leaves the event of a file, once that is sent: the response with its body, observed.

@@ -50,13 +50,14 @@ impl Storage {
             let held = pools.iter().map(|pool| async move {
                 let node = node.to_string();
                 match self.call_pool(pool, Command::Holding { node }).await? {
-                    Reply::Holding(held) => Ok(held),
+                    Reply::Allocations(held) => Ok(held),
                     _ => Err(unexpected(pool)),
                 }
             });
             let held = try_join_all(held).await?;
-            let named = pools.iter().cloned().zip(held);
-            values.extend(named.filter_map(|(pool, held)| Some((pool, held?))));
+            for (pool, held) in pools.iter().zip(held) {
+                values.extend(held.into_iter().map(|held| (pool.clone(), held)));
+            }
         }
         Ok(values)
     }
@@ -85,14 +86,14 @@ impl Storage {
         Ok(all)
     }
 
-    /// Releases the value of a node in a pool, if it holds one.
+    /// Releases the values of a node in a pool.
     ///
     /// # Errors
     /// As [`Storage::call_pool`].
-    pub async fn release_of(&self, pool: &str, node: &NodeId) -> Result<Option<Allocation>, Error> {
+    pub async fn release_of(&self, pool: &str, node: &NodeId) -> Result<Vec<Allocation>, Error> {
         let node = node.to_string();
-        match self.call_pool(pool, Command::ReleaseNode { node }).await? {
-            Reply::Released(released) => Ok(released),
+        match self.call_pool(pool, Command::ReleaseAll(node)).await? {
+            Reply::Allocations(released) => Ok(released),
             _ => Err(unexpected(pool)),
         }
     }

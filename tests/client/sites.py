@@ -1,8 +1,12 @@
-"""ZTPServer's own client, unmodified, with sites: ZTP_TEST_URL is below /t/TOKEN."""
+"""ZTPServer's own client, unmodified, and backups, with sites: ZTP_TEST_URL is below /t/TOKEN."""
 
 import re
+import sys
+import unittest
 
+import boots
 import server
+import test_backup
 import test_reference
 
 
@@ -34,7 +38,21 @@ class UnderTheUrlOfItsOwn(test_reference.TheirClient):
         return config
 
 
+class BackupsBelowTheUrlOfTheNode(test_backup.Backups, boots.BootCase, unittest.TestCase):
+    """The client of this server; the switch sends its id, as EOS does."""
+
+    python = sys.executable
+
+    def test_the_backup_has_the_credential_of_this_node_only(self):
+        switch = self.run_action("add_config", test_backup.put_template("backup.template"))
+        own = rf"/t/amsterdam\.{self.serial}\.[0-9a-f]{{64}}/nodes/{self.serial}/startup-config"
+        self.assertRegex(self.config, own)
+        self.assertNotIn(server.URL, self.config)
+        self.assertEqual(self.back_up(switch), (0, ""))
+        self.assertEqual(self.stored(self.serial), b"hostname written\n! \xff\n")
+
+
 def load_tests(loader, _tests, _pattern):
     """Only the classes above: their base classes run in test_reference."""
-    classes = (UnderTheTokenOfASite, UnderTheUrlOfItsOwn)
+    classes = (UnderTheTokenOfASite, UnderTheUrlOfItsOwn, BackupsBelowTheUrlOfTheNode)
     return loader.suiteClass([loader.loadTestsFromTestCase(case) for case in classes])

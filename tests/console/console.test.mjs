@@ -526,7 +526,9 @@ describe("the console", { skip }, () => {
       const page = await signedIn(t, browser, url, "#/pools");
       await page.waitForSelector("text=30 of 32 taken");
       await page.click("a:has-text('asn')");
-      await page.fill("input[type=search]", "65003");
+      await page.fill("input[type=search]", "uplink1");
+      await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 1);
+      assert.match(await page.textContent("tbody tr"), /^65003JPE210\w+ uplink1/);
       await page.click("text=Release…");
       await page.click("dialog button.danger");
       await page.waitForSelector(".message:has-text('65003 of asn is free.')");
@@ -534,6 +536,7 @@ describe("the console", { skip }, () => {
       await page.click(".message >> text=Undo");
       await page.waitForSelector(".message:has-text('holds 65003 again')");
       assert.equal(made.pools.get("asn").allocations.length, 30);
+      assert.equal(made.pools.get("asn").allocations.at(-1).name, "uplink1");
     });
   });
 

@@ -22,10 +22,10 @@ describe("the console with hostile names in every field", { skip }, () => {
     for (const state of ["failed", "waiting", "booting", null]) {
       const node = made.node(`${id}${state ?? ""}`, id, { state, step: text, since: new Date().toISOString(), last: new Date().toISOString(), started: new Date(Date.now() - 60_000).toISOString(), steps: [{ step: text, at: new Date(Date.now() - 60_000).toISOString() }], model: text, version: text, definition: text, pattern: text, reason: text, client: "ztp-edge" });
       node.seen = { time: new Date().toISOString(), model: text, serialnumber: text, systemmac: text, version: text, neighbors: { [text]: [{ device: text, port: text }] } };
-      node.pools = [{ pool: text, value: text, since: new Date().toISOString() }];
+      node.pools = [{ pool: text, name: text, value: text, since: new Date().toISOString() }];
       node.records.set(text, text);
       node.versions = [{ time: new Date().toISOString(), sha1: "ab".repeat(20), size: 1, key: text }];
-      const fields = { by: text, model: text, version: text, pattern: text, definition: text, reason: text, log: text, request: text, status: 400, action: text, path: text, bytes: 1e9, seconds: 3, complete: false, records: [text], values: [{ pool: text, value: text }], sha1: text, size: 3 };
+      const fields = { by: text, model: text, version: text, pattern: text, definition: text, reason: text, log: text, request: text, status: 400, action: text, path: text, bytes: 1e9, seconds: 3, complete: false, records: [text], values: [{ pool: text, name: text, value: text }], sha1: text, size: 3 };
       for (const event of ["script-fetched", "facts-posted", "facts-changed", "claimed", "registered", "refused", "definition-fetched", "pool-values-given", "startup-config-fetched", "file-fetched", "edited", "operator-changed", "reprovisioned", "moved", "action-started", "action-succeeded", "action-failed", "downloaded", "boot-failed", text]) {
         const { row } = node;
         const kept = { ...row };
@@ -35,7 +35,7 @@ describe("the console with hostile names in every field", { skip }, () => {
     }
     made.patterns = [() => ({ pattern: text, line: 1, definition: text, outcome: "mismatch", reason: text, model: { line: text, differs: true }, wants: [{ line: text, differs: true, saw: [{ interface: text, device: text, port: text }] }] })];
     made.check = { at: Date.now(), findings: [{ key: text, kind: text, severity: "error", line: 1, column: 3, text, message: text, help: text }], covered: { documents: 1, nodes: 1, complete: true } };
-    made.pools.set(text, { size: 3, allocations: [{ value: text, node: text, since: new Date().toISOString() }], reservations: [{ value: `${text}r`, node: text }] });
+    made.pools.set(text, { size: 3, allocations: [{ value: text, node: text, name: text, since: new Date().toISOString() }], reservations: [{ value: `${text}r`, node: text }] });
     made.content.set(`definitions/${text}`, text);
     made.audit("assign", text, { who: text, from: text, site: text, detail: text, undoable: true });
     made.audit("store", text, { who: text, outcome: "failed", forced: true });

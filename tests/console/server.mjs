@@ -271,7 +271,7 @@ export function furnish(world) {
   world.content.set("neighbordb", NEIGHBORDB);
   for (const [name, text] of Object.entries(definitions)) world.content.set(`definitions/${name}`, text);
   world.pools.set("mgmt", { size: 240, allocations: [], reservations: [{ value: "10.32.0.1/24", node: "SPINE1" }] });
-  world.pools.set("asn", { size: 32, allocations: Array.from({ length: 30 }, (_, index) => ({ value: String(65000 + index), node: `JPE210${pad(index)}`, since: iso(Date.now() - index * 3_600_000) })), reservations: [] });
+  world.pools.set("asn", { size: 32, allocations: Array.from({ length: 30 }, (_, index) => ({ value: String(65000 + index), node: `JPE210${pad(index)}`, ...(index === 3 && { name: "uplink1" }), since: iso(Date.now() - index * 3_600_000) })), reservations: [] });
   world.pools.set("berlin/loopback", { size: 12, allocations: Array.from({ length: 12 }, (_, index) => ({ value: `10.255.0.${index}/32`, node: `JPE210${pad(index)}`, since: iso(Date.now() - index * 86_400_000) })), reservations: [] });
   world.check = {
     at: Date.now() - 12_000,
@@ -425,7 +425,7 @@ function api(world) {
       return [200, { pool, released, audit: world.audit("release", pool, { detail: `${value} of ${released.node}` }) }];
     }],
     ["PUT", /^\/pools\/([^/]+)\/(.+)$/, ([pool, value], query) => {
-      world.pools.get(pool).allocations.push({ value, node: query.get("node"), since: iso(Date.now()) });
+      world.pools.get(pool).allocations.push({ value, node: query.get("node"), name: query.get("name") ?? undefined, since: iso(Date.now()) });
       return [200, { pool, value, node: query.get("node"), audit: world.audit("allocate", pool) }];
     }],
     ["GET", /^\/content$/, (_, query) => [200, { content: [...world.content.keys()].filter((key) => key.startsWith(query.get("prefix") ?? "")).sort().map((key) => ({ key, store: "kv", size: 1, sha1: null, etag: null, modified: null, by: null, via: null })), cursor: null }]],

@@ -237,6 +237,11 @@ export const differences = [
     response: ({ field, reference, worker }) => field === "body" && reference.status === 200 && worker.status === 200,
   },
   {
+    id: "value-names",
+    text: "`allocate('p2p', 'uplink2')` is one of several values of a pool; ztpserver takes both arguments for the name of a pool, or with a space between them for text.",
+    response: ({ field, reference, worker }) => field === "body" && reference.status === 200 && worker.status === 200,
+  },
+  {
     id: "plugins",
     text: "The plugins are `allocate` and `sqlite`, which both work, and any other is 400; in ztpserver plugins are Python files in the data root.",
     response: isRefused,

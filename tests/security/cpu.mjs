@@ -182,6 +182,8 @@ async function pools() {
   const shared = Object.fromEntries(range(LIMITS.CALLS, (index) => [`resources/shared${index}`, "10.0.0.1-10.0.255.255/16: null"]));
   await storeAll(shared);
   await measure("pool", `values of ${LIMITS.CALLS} pools`, (end, node) => store(`nodes/${node}/definition`, `actions: [{action: a, attributes: {${calls}}}]${end}`), (node) => get(`/nodes/${node}`));
+  const networks = lines(most, (index) => `${address(index * 256)}/24: null`);
+  await measure("pool", `${LIMITS.NAMED_CALLS} values of a pool of ${most} networks`, (end, node) => storeAll(withPool(node, networks, end, LIMITS.NAMED_CALLS)), (node) => get(`/nodes/${node}`));
   // A site of so many switches.
   const taken = 5000;
   await store("resources/taken", "10.0.0.0-10.0.255.255/16: null");
@@ -194,9 +196,10 @@ function records(node, values) {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [`nodes/${node}/${name}`, value]));
 }
 
-/** A node with a pool of its own. */
-function withPool(node, text, end) {
-  const definition = `actions: [{action: a, attributes: {k: "allocate('${node}')"}}]`;
+/** A node with a pool of its own, of which it calls so many values. */
+function withPool(node, text, end, names = 0) {
+  const calls = [`allocate('${node}')`, ...range(names - 1, (index) => `allocate('${node}', 'name${index}')`)];
+  const definition = `actions: [{action: a, attributes: {k: "${calls.join(" ")}"}}]`;
   return { [`resources/${node}`]: text + end, [`nodes/${node}/definition`]: definition };
 }
 

@@ -121,3 +121,14 @@ test("pools shows pools and the values of a node, and releases these", async () 
   assert.deepEqual((await run(0, "pools", "--node", "JPE1", "--release", "--json")).json.released, [{ pool: "mgmt", value: "10.0.0.1/24" }]);
   assert.equal((await run(0, "pools", "mgmt", "--json")).json.taken, 0);
 });
+
+test("a value with a name is shown with it", async () => {
+  const definition = JSON.stringify({ actions: [{ action: "a", attributes: { ip: "allocate('mgmt', 'uplink1')" } }] });
+  await worker.kv.put("nodes/NAMED1/definition", definition);
+  assert.match((await run(0, "explain", "--id", "NAMED1")).printed, /pool mgmt \(uplink1\): it would get 10\.0\.0\.1\/24/);
+  assert.equal((await worker.request("GET", "/nodes/NAMED1")).status, 200);
+  assert.match((await run(0, "pools", "mgmt")).printed, / {2}10\.0\.0\.1\/24 +NAMED1\/uplink1 +\d{4}-/);
+  assert.match((await run(0, "pools", "--node", "NAMED1")).printed, /^mgmt \(uplink1\) +10\.0\.0\.1\/24 +\d{4}-/);
+  assert.match((await run(0, "node", "NAMED1")).printed, /pool mgmt \(uplink1\) +10\.0\.0\.1\/24/);
+  assert.match((await run(0, "forget", "NAMED1", "--pools")).printed, /released 10\.0\.0\.1\/24 of mgmt \(uplink1\)/);
+});

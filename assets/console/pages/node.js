@@ -4,7 +4,7 @@ import { ApiError, change, content, feed, get, segment } from "../api.js";
 import { nodeButtons } from "../actions.js";
 import { h, mono, name, reconcile, replace, separator } from "../dom.js";
 import { factsTable, selection } from "../explain.js";
-import { age, bytes, duration, eventWords, now, stateBadge, time } from "../words.js";
+import { age, bytes, duration, eventWords, now, poolName, stateBadge, time } from "../words.js";
 
 /** A pause that separates one boot from another in the timeline. */
 const PAUSE_S = 600;
@@ -98,7 +98,7 @@ export function nodePage(context, node) {
       found.records.length === 0 ? h("p", { class: "muted" }, "No record is stored.") : h("ul", { class: "records" }, found.records.map(recordRow)),
       found.versions.length === 0 ? null : [h("h3", null, "Versions of its startup-config"), h("ul", { class: "versions" }, found.versions.toReversed().map(versionRow))],
     );
-    replace(pools, found.pools.length === 0 ? h("p", { class: "muted" }, "It holds no value of a pool.") : h("ul", { class: "plain" }, found.pools.map(({ pool, value, since }) => h("li", null, h("a", { href: `#/pools/${encodeURIComponent(pool)}` }, mono(pool)), " ", mono(value), since ? h("span", { class: "muted" }, " for ", age(since)) : null))));
+    replace(pools, found.pools.length === 0 ? h("p", { class: "muted" }, "It holds no value of a pool.") : h("ul", { class: "plain" }, found.pools.map(({ pool, name, value, since }) => h("li", null, h("a", { href: `#/pools/${encodeURIComponent(pool)}` }, mono(pool)), " ", name ? [mono(name), " "] : null, mono(value), since ? h("span", { class: "muted" }, " for ", age(since)) : null))));
   };
   /** Why: for a switch that was refused, by the facts that it sent. */
   const explain = async (found) => {
@@ -126,7 +126,7 @@ export function nodePage(context, node) {
     replace(
       rendered,
       answer.definition ? h("pre", { class: "source", tabindex: "0", "aria-label": "Definition" }, h("bdi", null, JSON.stringify(answer.definition, null, 2))) : h("p", { class: "muted" }, "It would receive none."),
-      values.length > 0 ? h("p", { class: "muted" }, "Not allocated yet: ", values.map(({ pool, value }) => `${pool} ${value ?? "(none is free)"}`).join(", "), ".") : null,
+      values.length > 0 ? h("p", { class: "muted" }, "Not allocated yet: ", values.map((one) => `${poolName(one)} ${one.value ?? "(none is free)"}`).join(", "), ".") : null,
     );
   };
 

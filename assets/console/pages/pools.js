@@ -54,7 +54,7 @@ function onePool(context, pool, initial) {
   const summary = h("div", { "aria-live": "polite" });
   const body = h("tbody");
   const shown = h("p", { class: "muted", role: "status" });
-  const search = h("input", { type: "search", "aria-label": "Search values and switches", placeholder: "Search a value or a switch", value: text });
+  const search = h("input", { type: "search", "aria-label": "Search values and switches", placeholder: "Search a value, a switch or a name", value: text });
   const table = h("table", { class: "plain-table" }, h("caption", { class: "sr" }, "Values"), h("thead", null, h("tr", null, ["Value", "Switch", "For", ""].map((word) => h("th", { scope: "col" }, word || h("span", { class: "sr" }, "Action"))))), body);
   const MAX_SHOWN = 500;
   search.addEventListener("input", () => {
@@ -62,12 +62,12 @@ function onePool(context, pool, initial) {
     context.remember(`#/pools/${encodeURIComponent(pool)}${query({ q: text })}`);
     draw();
   });
-  const row = ({ value, node, since, reserved }) => h("tr", null, h("th", { scope: "row" }, mono(value)), h("td", null, h("a", { href: `#/node/${encodeURIComponent(node)}` }, mono(node))), h("td", null, reserved ? h("span", { class: "muted" }, "reserved") : age(since)), h("td", null, reserved || !context.mayAct ? null : h("button", { class: "quiet", "aria-label": `Release ${value}`, onclick: () => release(context, pool, { value, node }) }, "Release…")));
+  const row = ({ value, node, name, since, reserved }) => h("tr", null, h("th", { scope: "row" }, mono(value)), h("td", null, h("a", { href: `#/node/${encodeURIComponent(node)}` }, mono(node)), name ? [" ", mono(name)] : null), h("td", null, reserved ? h("span", { class: "muted" }, "reserved") : age(since)), h("td", null, reserved || !context.mayAct ? null : h("button", { class: "quiet", "aria-label": `Release ${value}`, onclick: () => release(context, pool, { value, node, name }) }, "Release…")));
   const draw = () => {
     if (!found) return;
     const all = [...found.allocations, ...found.reservations.map((one) => ({ ...one, reserved: true }))];
     const wanted = text.toLowerCase();
-    const matching = all.filter(({ value, node }) => `${value} ${node}`.toLowerCase().includes(wanted));
+    const matching = all.filter(({ value, node, name = "" }) => `${value} ${node} ${name}`.toLowerCase().includes(wanted));
     replace(shown, matching.length > MAX_SHOWN ? `The first ${MAX_SHOWN} of ${matching.length.toLocaleString()}.` : matching.length === 0 ? (all.length === 0 ? "No value is taken." : "No value or switch matches.") : "");
     table.hidden = matching.length === 0;
     reconcile(body, matching.slice(0, MAX_SHOWN), { key: ({ value, reserved }) => `${reserved} ${value}`, version: JSON.stringify, make: row });

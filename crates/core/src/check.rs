@@ -21,7 +21,7 @@ use crate::content::ContentKind;
 use crate::definition::{Attributes, Definition};
 use crate::key::POOLS;
 use crate::node::Identifier;
-use crate::pool::Pool;
+use crate::pool::{Holder, Pool};
 use crate::yaml::{self, Node, Position};
 
 pub use contents::{Content, Contents, Elsewhere, Index, Listed, PoolFile, SERVER_CONF};
@@ -92,8 +92,8 @@ struct Check<'c> {
     pools: BTreeMap<String, Pool>,
     /// By node.
     attributes: BTreeMap<String, Attributes>,
-    /// Pool, with its site if it has one -> the nodes that are certain to call it.
-    static_users: BTreeMap<String, BTreeSet<String>>,
+    /// Pool, with its site if it has one -> the nodes that are certain to call it, with the names of values.
+    static_users: BTreeMap<String, BTreeSet<Holder>>,
     /// The keys of the definitions that neighbordb names; `None` if it is not stored here, or not valid.
     named: Option<BTreeSet<String>>,
     /// The names of the pools that a definition calls, without sites.

@@ -8,7 +8,7 @@ use super::printable::Printable;
 use super::record;
 use super::yaml::{Diagnostic, Node, Position, Value};
 
-pub use render::{MAX_CALL_PLACES, MAX_CALLS, MAX_RENDERED, Rendered, Unresolved};
+pub use render::{MAX_CALL_PLACES, MAX_CALLS, MAX_NAMED_CALLS, MAX_RENDERED, Rendered, Unresolved};
 
 /// The keys of a definition that this server or a client reads.
 pub const KEYS: [&str; 3] = ["name", "actions", "attributes"];

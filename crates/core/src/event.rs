@@ -259,12 +259,18 @@ impl TryFrom<Fields> for Event {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolValue {
     pub pool: String,
+    /// The name of the value, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     pub value: String,
 }
 
 impl fmt::Display for PoolValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.pool, self.value)
+        match &self.name {
+            Some(name) => write!(f, "{} ({name}): {}", self.pool, self.value),
+            None => write!(f, "{}: {}", self.pool, self.value),
+        }
     }
 }
 
@@ -314,10 +320,18 @@ mod tests {
                 definition: Some(text()),
             },
             Event::PoolValuesGiven {
-                values: vec![PoolValue {
-                    pool: text(),
-                    value: text(),
-                }],
+                values: vec![
+                    PoolValue {
+                        pool: text(),
+                        name: None,
+                        value: text(),
+                    },
+                    PoolValue {
+                        pool: text(),
+                        name: Some("uplink2".to_owned()),
+                        value: text(),
+                    },
+                ],
             },
             Event::StartupConfigFetched,
             Event::FileFetched {

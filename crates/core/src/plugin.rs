@@ -1,4 +1,6 @@
-//! Calls of resource plugins in action attributes: `allocate('mgmt_subnet')`.
+//! Calls of resource plugins in action attributes: `allocate('mgmt_subnet')`, `allocate('p2p', 'uplink2')`.
+
+use crate::pool::{InvalidValueName, ValueName};
 
 /// The names of the plugins. Their calls are found anywhere in a string; a call of another name only at the beginning, where
 /// ztpserver 2.1.0 finds it, so that `python -c "print('x')"` is not a call.
@@ -9,11 +11,26 @@ pub const PLUGINS: [&str; 2] = ["allocate", "sqlite"];
 pub struct Call {
     pub plugin: String,
     pub pool: String,
+    /// The name of the value, as written: `None` in a call with only a pool.
+    pub name: Option<String>,
+}
+
+impl Call {
+    /// The name of the value.
+    ///
+    /// # Errors
+    /// It is not valid.
+    pub fn value_name(&self) -> Result<Option<ValueName>, InvalidValueName> {
+        self.name.as_deref().map(str::parse).transpose()
+    }
 }
 
 impl std::fmt::Display for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}('{}')", self.plugin, self.pool)
+        match &self.name {
+            Some(name) => write!(f, "{}('{}', '{name}')", self.plugin, self.pool),
+            None => write!(f, "{}('{}')", self.plugin, self.pool),
+        }
     }
 }
 
@@ -35,7 +52,7 @@ pub fn pieces(text: &str) -> Vec<Piece<'_>> {
         let known = text
             .get(name.clone())
             .is_some_and(|word| PLUGINS.contains(&word));
-        let Some((pool, end)) = arguments
+        let Some((argument, end)) = arguments
             .at(name.end, known)
             .filter(|_| known || name.start == 0)
         else {
@@ -44,9 +61,14 @@ pub fn pieces(text: &str) -> Vec<Piece<'_>> {
         if begin < name.start {
             pieces.extend(text.get(begin..name.start).map(Piece::Text));
         }
+        let (pool, value_name) = match two_arguments(argument) {
+            Some((pool, name)) => (pool, Some(name.to_owned())),
+            None => (argument, None),
+        };
         pieces.push(Piece::Call(Call {
             plugin: text.get(name).unwrap_or_default().to_owned(),
             pool: pool.to_owned(),
+            name: value_name,
         }));
         (begin, at) = (end, end);
     }
@@ -61,6 +83,19 @@ pub fn calls(text: &str) -> impl Iterator<Item = Call> + '_ {
     pieces(text).into_iter().filter_map(|piece| match piece {
         Piece::Call(call) => Some(call),
         Piece::Text(_) => None,
+    })
+}
+
+/// The arguments in `p2p', 'uplink2`, which is between the outer quotes of a call: its first `','` separates them, with
+/// quotes of either kind and any white space around the comma.
+fn two_arguments(argument: &str) -> Option<(&str, &str)> {
+    let is_quote = |c: char| matches!(c, '\'' | '"');
+    let mut commas = argument.match_indices(',');
+    commas.find_map(|(at, comma)| {
+        let (pool, name) = (argument.get(..at)?, argument.get(at + comma.len()..)?);
+        let pool = pool.trim_end().strip_suffix(is_quote)?;
+        let name = name.trim_start().strip_prefix(is_quote)?;
+        (!pool.is_empty()).then_some((pool, name))
     })
 }
 
@@ -152,7 +187,10 @@ mod tests {
             .into_iter()
             .map(|piece| match piece {
                 Piece::Text(text) => format!("[{text}]"),
-                Piece::Call(Call { plugin, pool }) => format!("<{plugin} {pool}>"),
+                Piece::Call(Call { plugin, pool, name }) => match name {
+                    Some(name) => format!("<{plugin} {pool} | {name}>"),
+                    None => format!("<{plugin} {pool}>"),
+                },
             })
             .collect()
     }
@@ -169,6 +207,18 @@ mod tests {
         }
         let text = "a('".repeat(300_000) + "b c')";
         assert_eq!(pieces(&text), [Piece::Text(text.as_str())]);
+        let text = format!("allocate('{}')", ", ".repeat(300_000));
+        assert!(matches!(pieces(&text).as_slice(), [Piece::Call(_)]));
+    }
+
+    #[test]
+    fn a_call_is_shown_as_it_is_written() {
+        for text in ["allocate('net')", "sqlite('p2p', 'uplink2')"] {
+            let [Piece::Call(call)] = &pieces(text)[..] else {
+                panic!("{text}")
+            };
+            assert_eq!(call.to_string(), text);
+        }
     }
 
     #[test]
@@ -198,6 +248,24 @@ mod tests {
                 "[allocate('a\n') ]<allocate b>",
             ),
             ("allocate('a' allocate('b')", "<allocate a' allocate('b>"),
+            ("allocate('p2p', 'uplink2')", "<allocate p2p | uplink2>"),
+            (
+                "allocate(\"p2p\",'uplink2')/31",
+                "<allocate p2p | uplink2>[/31]",
+            ),
+            (
+                "sqlite('p2p' ,  \"Ethernet49/1\")",
+                "<sqlite p2p | Ethernet49/1>",
+            ),
+            ("allocate('my, pool')", "<allocate my, pool>"),
+            ("allocate('a,', 'b')", "<allocate a, | b>"),
+            ("allocate('a', 'b', 'c')", "<allocate a | b', 'c>"),
+            ("allocate('a', '')", "<allocate a | >"),
+            ("allocate('', 'b')", "<allocate ', 'b>"),
+            ("allocate('a', b)", "[allocate('a', b)]"),
+            ("allocate('a', 'b' )", "[allocate('a', 'b' )]"),
+            ("other('a','b')", "<other a | b>"),
+            ("other('a', 'b')", "[other('a', 'b')]"),
             ("allocate ('net')", "[allocate ('net')]"),
             ("ü allocate('ü')ü", "[ü ]<allocate ü>[ü]"),
             ("print('two words')", "[print('two words')]"),

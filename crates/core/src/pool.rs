@@ -1,12 +1,13 @@
 //! Resource pools: their values, and the allocation of values to nodes.
 //!
 //! The contents of a pool are the YAML of `resources/<pool>`: a mapping from each value to null,
-//! or to the node that it is reserved for. [`Allocations`], stored separately, are the values that nodes
-//! hold. [`SeenFile`] recognizes stale reads of the file.
+//! or to the node that it is reserved for, with a name if the node has several values of the pool ([`Holder`]).
+//! [`Allocations`], stored separately, are the values that nodes hold. [`SeenFile`] recognizes stale reads of the file.
 
 mod address_range;
 mod allocations;
 mod file;
+mod holder;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -16,6 +17,7 @@ use super::yaml::{self, Diagnostic, Node, Value};
 use address_range::{AddressRange, Network};
 pub use allocations::{AllocationError, Allocations, Grant};
 pub use file::{InvalidSeenFile, MAX_STATES, Reading, SeenFile};
+pub use holder::{Holder, InvalidValueName, MAX_VALUE_NAME, ValueName};
 
 /// The contents of a pool.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,9 +29,9 @@ pub struct Pool {
     /// The `keys` that are networks with several hosts.
     networks: HashSet<String>,
     /// Value -> the node that it is reserved for.
-    reserved: HashMap<String, String>,
+    reserved: HashMap<String, Holder>,
     /// Node -> the first value that is reserved for it.
-    reservations: HashMap<String, String>,
+    reservations: HashMap<Holder, String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -95,11 +97,11 @@ impl Pool {
                 return Err(Diagnostic::at(key, message));
             }
             (None, Some(node)) => {
-                let node = identifier.canonical(node);
+                let holder = Holder::from(node).canonical(identifier);
                 self.reservations
-                    .entry(node.clone())
+                    .entry(holder.clone())
                     .or_insert_with(|| value.to_owned());
-                self.reserved.insert(value.to_owned(), node);
+                self.reserved.insert(value.to_owned(), holder);
             }
         }
         Ok(())
@@ -124,15 +126,15 @@ impl Pool {
     }
 
     /// The reserved values, each with its node.
-    pub fn reserved(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn reserved(&self) -> impl Iterator<Item = (&str, &Holder)> {
         self.reserved
             .iter()
-            .map(|(value, node)| (value.as_str(), node.as_str()))
+            .map(|(value, holder)| (value.as_str(), holder))
     }
 
-    /// The first value that the file reserves for a node. `node` is in the notation of [`Identifier::canonical`].
-    pub fn reservation(&self, node: &str) -> Option<&str> {
-        self.reservations.get(node).map(String::as_str)
+    /// The first value that the file reserves for a node. The id is in the notation of [`Identifier::canonical`].
+    pub fn reservation(&self, holder: &Holder) -> Option<&str> {
+        self.reservations.get(holder).map(String::as_str)
     }
 
     /// Whether the file contains a value, reserved or not.
@@ -279,7 +281,7 @@ mod tests {
         }
         let reserved = pool("10.20.1.0/24: RACK01\n");
         let reserved: Vec<_> = reserved.reserved().collect();
-        assert_eq!(reserved, [("10.20.1.0/24", "RACK01")]);
+        assert_eq!(reserved, [("10.20.1.0/24", &Holder::from("RACK01"))]);
     }
 
     #[test]
@@ -287,9 +289,13 @@ mod tests {
         let text = "a: '00:1C:73:aa:BB:01'\nb: 001c.73aa.bb02\nc: 00-1c-73-aa-bb-03\nd: 001c73aabb01\ne: ' JPE1 '\n";
         let reserved = |identifier| {
             let pool = Pool::parse(text, identifier).unwrap();
-            let mut nodes: Vec<String> = pool.reserved().map(|(_, node)| node.into()).collect();
+            let mut nodes: Vec<String> = pool
+                .reserved()
+                .map(|(_, holder)| holder.to_string())
+                .collect();
             nodes.sort();
-            (nodes, pool.reservations.get("001c73aabb01").cloned())
+            let first = pool.reservation(&"001c73aabb01".into());
+            (nodes, first.map(str::to_owned))
         };
         assert_eq!(
             reserved(Identifier::SystemMac),
@@ -321,6 +327,24 @@ mod tests {
                 Some("d".to_owned())
             )
         );
+    }
+
+    #[test]
+    fn a_node_has_a_reservation_for_each_name() {
+        let text = "a: JPE1\nb: JPE1/uplink2\nc: JPE1/uplink2\nd: 00:1C:73:aa:BB:01/Ethernet49/1\n\
+                    e: JPE1/\nf: n/a\n";
+        let pool = Pool::parse(text, Identifier::SystemMac).unwrap();
+        for (holder, value) in [
+            ("jpe1", Some("a")),
+            ("jpe1/uplink2", Some("b")),
+            ("jpe1/uplink1", None),
+            ("001c73aabb01/Ethernet49/1", Some("d")),
+            ("001c73aabb01", None),
+        ] {
+            assert_eq!(pool.reservation(&holder.into()), value, "{holder}");
+        }
+        // No node has the other two either: ZTPServer allocates no value with a text.
+        assert_eq!(pool.open().count(), 0);
     }
 
     #[test]

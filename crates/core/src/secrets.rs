@@ -131,6 +131,12 @@ fn without_values(line: &str, out: &mut String) {
             let host = rest.get(..rest.find('/').unwrap_or(rest.len()))?;
             Some((at, at + host.rfind('@')?))
         });
+        // The credential of a switch or a site in this server's URLs.
+        let token = url.and_then(|at| {
+            let from = at + word.get(at..)?.find("/t/")? + "/t/".len();
+            let rest = word.get(from..)?;
+            Some((from, from + rest.find(['/', '?']).unwrap_or(rest.len())))
+        });
         let query = url.and_then(|at| Some((at + word.get(at..)?.find('?')? + 1, word.len())));
         let mut shown = 0;
         let mut hide = |(from, to): (usize, usize)| {
@@ -145,7 +151,7 @@ fn without_values(line: &str, out: &mut String) {
             out.push_str(HIDDEN);
             shown = to;
         };
-        [option, hash, user, query]
+        [option, hash, user, token, query]
             .into_iter()
             .flatten()
             .for_each(&mut hide);
@@ -283,6 +289,14 @@ mod tests {
             (
                 "copy https://user:hidden@files.example.com/a?sig=hidden&x=1 flash:",
                 "copy https://...@files.example.com/a?... flash:",
+            ),
+            (
+                "   action bash curl -T a \"https://ztp.example.com/t/hidden.hidden.hidden/nodes/A/startup-config\"",
+                "   action bash curl -T a \"https://ztp.example.com/t/.../nodes/A/startup-config\"",
+            ),
+            (
+                "copy https://hidden@ztp.example.com/t/hidden?hidden flash:",
+                "copy https://...@ztp.example.com/t/...?... flash:",
             ),
             (
                 "-----BEGIN RSA PRIVATE KEY-----\nMIIhidden\nhidden\n-----END RSA PRIVATE KEY-----\nend",

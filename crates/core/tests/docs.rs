@@ -13,7 +13,7 @@ use ztp_core::definition::{Attributes, Definition};
 use ztp_core::neighbordb::{MAX_REFUSAL, Neighbordb};
 use ztp_core::node::{Identifier, Post};
 use ztp_core::operators::Operators;
-use ztp_core::pool::{Allocations, Grant, Pool};
+use ztp_core::pool::{Allocations, Grant, Holder, Pool};
 use ztp_core::yaml::{self, Node, Value};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -292,17 +292,26 @@ impl Example {
     /// The definition that the node JPE1234 receives, with the values of the pool.
     fn sent(&self, definition: Definition) -> Result<Json> {
         let rendered = definition.render(&Attributes::parse(&self.attributes)?)?;
-        let value = match &self.pool {
-            Some(pool) => {
-                let pool = Pool::parse(pool, Identifier::SerialNumber)?;
-                match Allocations::default().grant(&pool, "JPE1234") {
-                    Ok(Grant::New(value) | Grant::Held(value)) => Ok(value),
-                    Err(refusal) => Err(refusal.to_string()),
-                }
-            }
-            None => Err("the example has no pool".to_owned()),
+        let pool = self.pool.as_deref().unwrap_or("{}");
+        let pool = Pool::parse(pool, Identifier::SerialNumber);
+        let holders: Vec<Holder> = rendered
+            .calls()
+            .iter()
+            .map(|call| {
+                let name = call.value_name().map_err(|error| error.to_string())?;
+                Ok(Holder::new("JPE1234", name.as_ref()))
+            })
+            .collect::<Result<_>>()?;
+        let grants = match &pool {
+            Ok(pool) => Allocations::default().grants(pool, &holders),
+            Err(_) => Vec::new(),
         };
-        let sent = rendered.resolve(|_| value.clone());
+        let mut grants = grants.into_iter();
+        let sent = rendered.resolve(|_| match grants.next() {
+            Some(Ok(Grant::New(value) | Grant::Held(value))) => Ok(value),
+            Some(Err(refusal)) => Err(refusal.to_string()),
+            None => Err("the example has no pool".to_owned()),
+        });
         Ok(sent.map_err(|error| format!("{error:?}"))?)
     }
 }
@@ -358,15 +367,16 @@ fn check_grants(pool: &str, expected: &str) -> Result<()> {
     for request in list(&yaml::parse(expected)?, |node| Some(node.clone()))? {
         let text = |key: &str| request.get(key).and_then(Node::as_name);
         let node = text("node").ok_or("'node' is missing")?;
-        match (
-            allocations.grant(&pool, node),
-            text("value"),
-            text("refused"),
-        ) {
+        let name = text("name").map(str::parse).transpose()?;
+        let holder = Holder::new(node, name.as_ref());
+        let grant = allocations
+            .grants(&pool, std::slice::from_ref(&holder))
+            .pop();
+        match (grant.ok_or("no grant")?, text("value"), text("refused")) {
             (Ok(Grant::Held(value)), Some(expected), None) => same(&value, expected)?,
             (Ok(Grant::New(value)), Some(expected), None) => {
                 same(&value, expected)?;
-                allocations.insert(value, node.to_owned());
+                allocations.insert(value, holder);
             }
             (Err(refusal), None, Some(expected)) => same(&refusal.to_string(), expected)?,
             (grant, ..) => {

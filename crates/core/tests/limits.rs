@@ -411,7 +411,7 @@ fn the_classes_of_an_expression_are_bounded() {
 
 #[test]
 fn the_documentation_has_every_limit() {
-    use ztp_core::{definition, neighbordb, node, pattern, printable, pyregex, record, yaml};
+    use ztp_core::{definition, neighbordb, node, pattern, pool, printable, pyregex, record, yaml};
     let documented = include_str!("../../../docs/limits.md");
     let rows = documented.lines().filter_map(|line| {
         let mut cells = line.strip_prefix("| `MAX_")?.split(" | ");
@@ -452,7 +452,9 @@ fn the_documentation_has_every_limit() {
         ("HINT_STEPS", pattern::MAX_HINT_STEPS as usize),
         ("RENDERED", definition::MAX_RENDERED),
         ("CALLS", definition::MAX_CALLS),
+        ("NAMED_CALLS", definition::MAX_NAMED_CALLS),
         ("CALL_PLACES", definition::MAX_CALL_PLACES),
+        ("VALUE_NAME", pool::MAX_VALUE_NAME),
     ];
     let known: Vec<_> = known.map(|(name, value)| (name, value as u64)).to_vec();
     assert_eq!(rows.collect::<Vec<_>>(), known);

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use crate::api::{Api, Call};
-use crate::explain::neighbors;
-use crate::fleet::{entries, print, text};
+use crate::explain::{neighbors, refusal};
+use crate::fleet::{entries, pool_of, print, text};
 use crate::parallel::{self, AT_ONCE};
 use crate::servers::connect;
 use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular};
@@ -29,57 +29,33 @@ struct Row {
     site: Option<String>,
 }
 
-/// A switch of the list.
-struct Device {
-    /// The line in the file.
-    line: u64,
-    name: String,
-    facts: Json,
-    site: Option<String>,
-}
+/// A switch of the list: its line in the file, its name, and what the server is asked.
+type Device = (u64, String, Json);
 
-/// Checks each switch of a list.
-///
-/// # Errors
-/// The list is not valid, or the server fails.
 pub fn run(file: &Path, site: Option<&str>, url: Option<&str>, json: bool) -> Result<u8, Failure> {
-    let failed = |problem| Failure::new(format!("{}: {problem}", display_path(file)));
-    let devices = parse(&regular::input(file, MAX_BYTES)?).map_err(failed)?;
+    let devices = parse(&regular::input(file, MAX_BYTES)?, site);
+    let devices = devices.map_err(|problem| format!("{}: {problem}", display_path(file)))?;
     let api = connect(url)?;
-    let results = parallel::map(devices, AT_ONCE, |device| check(&api, &device, site))?;
-    let mut failed = 0;
+    let results = parallel::map(devices, AT_ONCE, |device| check(&api, &device))?;
+    let boots = |result: &Json| result["boots"] == true;
     for result in &results {
-        let boots = result["boots"] == true;
-        failed += usize::from(!boots);
-        let verdict = if boots { "boots" } else { "FAILS" };
-        let reason = text(&result["reason"]);
-        print(
-            json,
-            result,
-            &format!("{verdict}  {:20} {reason}", text(&result["name"])),
-        )?;
+        let verdict = if boots(result) { "boots" } else { "FAILS" };
+        let (name, reason) = (text(&result["name"]), text(&result["reason"]));
+        print(json, result, &format!("{verdict}  {name:20} {reason}"))?;
     }
+    let all = results.len();
+    let failed = results.iter().filter(|result| !boots(result)).count();
     if !json {
-        let boots = results.len() - failed;
-        display(&format!(
-            "{} switches: {boots} will boot, {failed} will not\n",
-            results.len()
-        ))?;
+        let good = all - failed;
+        let summary = format!("{all} switches: {good} will boot, {failed} will not\n");
+        display(&summary)?;
     }
     Ok(if failed == 0 { CLEAN } else { FINDINGS })
 }
 
 /// The result for one switch: `{"line", "name", "boots", "reason", "explanation"}`.
-fn check(api: &Api, device: &Device, site: Option<&str>) -> Result<Json, Failure> {
-    let mut body = json!({"facts": device.facts});
-    if let Some(site) = device.site.as_deref().or(site) {
-        body["site"] = json!(site);
-    }
-    let reply = api.send(&Call::post(
-        format!("checking {}", device.name),
-        "/explain",
-        &body,
-    ))?;
+fn check(api: &Api, (line, name, body): &Device) -> Result<Json, Failure> {
+    let reply = api.send(&Call::post(format!("checking {name}"), "/explain", body))?;
     // Facts that the server would refuse from the switch, too.
     let (explanation, (boots, reason)) = match reply.status {
         400 => (Json::Null, (false, reply.sentence())),
@@ -90,21 +66,18 @@ fn check(api: &Api, device: &Device, site: Option<&str>) -> Result<Json, Failure
         }
     };
     Ok(json!({
-        "line": device.line, "name": device.name, "boots": boots, "reason": reason, "explanation": explanation,
+        "line": line, "name": name, "boots": boots, "reason": reason, "explanation": explanation,
     }))
 }
 
 /// Whether a switch will boot, and the reason.
 fn verdict(explanation: &Json) -> (bool, String) {
-    let errors = ["error", "definition_error"].map(|name| &explanation[name]);
-    if let Some(error) = errors.into_iter().find(|error| !error.is_null()) {
+    if let Some(error) = refusal(explanation) {
         return (false, text(error));
     }
     if let Some(empty) = entries(explanation, "pools").find(|pool| pool["value"].is_null()) {
-        return (
-            false,
-            format!("the pool {} has no value for it", text(&empty["pool"])),
-        );
+        let pool = pool_of(empty);
+        return (false, format!("the pool {pool} has no value for it"));
     }
     let mut reason = match &explanation["selection"]["pattern"] {
         Json::Null => "it is known".to_owned(),
@@ -114,7 +87,7 @@ fn verdict(explanation: &Json) -> (bool, String) {
         reason += &format!(", with the definition '{}'", text(name));
     }
     for pool in entries(explanation, "pools") {
-        reason += &format!(", with {} {}", text(&pool["pool"]), text(&pool["value"]));
+        reason += &format!(", with {} {}", pool_of(pool), text(&pool["value"]));
     }
     (true, reason)
 }
@@ -123,45 +96,38 @@ fn verdict(explanation: &Json) -> (bool, String) {
 ///
 /// # Errors
 /// It is not CSV, or a column or a field is not valid: which line, and what to write.
-fn parse(bytes: &[u8]) -> Result<Vec<Device>, String> {
+fn parse(bytes: &[u8], site: Option<&str>) -> Result<Vec<Device>, String> {
     // A spreadsheet may begin a file with a byte order mark, and separate fields by semicolons.
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    let first = bytes
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    let delimiter = if first.contains(&b';') { b';' } else { b',' };
+    let mut first = bytes.iter().take_while(|byte| **byte != b'\n');
+    let delimiter = *first.find(|byte| **byte == b';').unwrap_or(&b',');
     let mut reader = csv::ReaderBuilder::new();
-    let mut reader = reader
-        .delimiter(delimiter)
-        .trim(csv::Trim::All)
-        .from_reader(bytes);
+    let reader = reader.delimiter(delimiter).trim(csv::Trim::All);
+    let mut reader = reader.from_reader(bytes);
     let headers = reader.headers().map_err(|error| error.to_string())?;
     let headers: csv::StringRecord = headers.iter().map(str::to_lowercase).collect();
     let records = reader.into_records().map(|record| {
         let record = record.map_err(|error| error.to_string())?;
         let line = record.position().map_or(0, csv::Position::line);
         let row = record.deserialize(Some(&headers)).map_err(|error| error.to_string());
-        row.and_then(|row| device(row, line)).map_err(|problem| {
+        row.and_then(|row| device(row, line, site)).map_err(|problem| {
             format!("line {line}: {problem}; the first line names the columns serial, mac, model, neighbors and site")
         })
     });
     records.collect()
 }
 
-fn device(row: Row, line: u64) -> Result<Device, String> {
+fn device(row: Row, line: u64, site: Option<&str>) -> Result<Device, String> {
     let name = row.serial.clone().or(row.mac.clone());
+    let name = name.ok_or("there is neither a serial number nor a MAC address")?;
     let connected = row.neighbors.unwrap_or_default();
-    let connected = connected
-        .split([' ', ';', '\n', '\r'])
-        .filter(|part| !part.is_empty());
-    Ok(Device {
-        line,
-        name: name.ok_or("there is neither a serial number nor a MAC address")?,
-        facts: json!({
-            "serialnumber": row.serial, "systemmac": row.mac, "model": row.model,
-            "neighbors": neighbors(connected)?,
-        }),
-        site: row.site,
-    })
+    let connected = connected.split([' ', ';', '\n', '\r']);
+    let neighbors = neighbors(connected.filter(|part| !part.is_empty()))?;
+    let mut body = json!({"facts": {
+        "serialnumber": row.serial, "systemmac": row.mac, "model": row.model, "neighbors": neighbors,
+    }});
+    if let Some(site) = row.site.as_deref().or(site) {
+        body["site"] = json!(site);
+    }
+    Ok((line, name, body))
 }

@@ -4,12 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use serde::Serialize;
 
 use ztp_core::check::FindingKind;
-use ztp_core::credentials;
+use ztp_core::credentials::is_site_name;
+use ztp_core::key::is_name;
 use ztp_core::node::Identifier;
 use ztp_core::printable::Printable;
 
+use crate::Failure;
 use crate::report::Format;
 use crate::validate::allow;
 
@@ -52,25 +55,28 @@ Exit status: 0 clean or done; 1 findings, a refusal, a difference or a conflict;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check every file, and the references between files
-    #[command(after_help = VALIDATE_EXAMPLES)]
     Validate(ValidateArgs),
     /// Show which pattern a node matches, why the others do not, and the definition that it receives
-    #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
     /// Store new and changed files on the server
-    #[command(after_help = PUSH_EXAMPLES)]
     Push(PushArgs),
     /// Take over a ZTPServer: its settings, content, pools and what it has allocated
-    #[command(after_help = TAKEOVER_EXAMPLES)]
     Takeover(TakeoverArgs),
     /// Show the changes that a push would make, as differences of texts; exit status 1 if there are any
     #[command(after_help = "Example:\n  ztp diff . --only definitions")]
     Diff(ChangeArgs),
     /// Fetch the stored content into a folder
-    #[command(after_help = PULL_EXAMPLES)]
     Pull(PullArgs),
     /// Tell which switches of a list will boot, and why not the others
-    #[command(after_help = CHECK_LIST_EXAMPLES)]
+    #[command(after_help = "\
+Example:
+  ztp check-list tonight.csv
+
+The first line of FILE names the columns: serial or mac, and model, neighbors and site if they are
+known. Neighbors are written INTERFACE=DEVICE:PORT, separated by blanks or semicolons:
+  serial,model,neighbors
+  JPE14080457,DCS-7050TX-64-F,Ethernet1=spine1:Ethernet7 Ethernet2=spine2:Ethernet7
+A switch without neighbors in the list is one that is connected to nothing.")]
     CheckList {
         /// The list, as CSV; - is standard input
         file: PathBuf,
@@ -79,24 +85,15 @@ pub enum Command {
         site: Option<String>,
     },
     /// Send the requests of a switch to a server, and tell why they would fail
-    #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
     /// List the nodes
-    Nodes {
-        /// Only nodes of this site
-        #[arg(long, value_parser = site_name)]
-        site: Option<String>,
-        /// Only nodes whose id contains this text
-        #[arg(long)]
-        text: Option<String>,
-    },
+    Nodes(NodesArgs),
     /// Show a node: its facts, records, pool values and latest events
     Node {
         /// Its id
         id: String,
     },
     /// Store records of a node: its definition, startup-config or attributes
-    #[command(after_help = ASSIGN_EXAMPLES)]
     Assign(AssignArgs),
     /// Drop the definition and pattern of nodes: they match neighbordb again at their next boot
     Reprovision {
@@ -138,27 +135,21 @@ pub enum Command {
         release: bool,
     },
     /// Show the audit log: every change, the newest first
-    Log {
-        /// Only changes of this key, node or pool
-        #[arg(long)]
-        target: Option<String>,
-        /// Only changes by this operator
-        #[arg(long)]
-        who: Option<String>,
-        /// Only changes before this number
-        #[arg(long, value_name = "N")]
-        before: Option<u64>,
-        /// The largest number of changes, at most 200
-        #[arg(long, value_name = "N", default_value_t = 50)]
-        limit: u64,
-    },
+    Log(LogArgs),
     /// Undo a change of content in the audit log
     Undo {
         /// Its number in the log
         number: u64,
     },
     /// Verify a token, which is read from standard input, and store it
-    #[command(after_help = LOGIN_EXAMPLES)]
+    #[command(after_help = "\
+Examples:
+  ztp login --url https://ztp.example.net      asks for the token, and does not show it
+  ztp login --url https://ztp.example.net < token-file
+  ztp login --url https://ztp.example.net --access
+                                               a service token of Cloudflare Access: two lines
+
+The file with the tokens can be read by its owner only. The server of the last login is the default.")]
     Login {
         /// Read the client ID and the client secret of a service token of Cloudflare Access
         #[arg(long)]
@@ -178,31 +169,9 @@ pub enum Command {
     Kinds,
 }
 
-const LOGIN_EXAMPLES: &str = "\
-Examples:
-  ztp login --url https://ztp.example.net      asks for the token, and does not show it
-  ztp login --url https://ztp.example.net < token-file
-  ztp login --url https://ztp.example.net --access
-                                               a service token of Cloudflare Access: two lines
-
-The file with the tokens can be read by its owner only. The server of the last login is the default.";
-
-const VALIDATE_EXAMPLES: &str = "\
-Examples:
-  ztp validate .                               as text
-  ztp validate . --format github               in GitHub Actions: shown next to the changed lines
-  ztp validate . --format json | jq '.findings[] | select(.severity == \"error\")'
-
-It changes no file and runs none. `ztp kinds` lists what can be found. Errors are what refuses a switch,
-or gives it what nobody wants; everything else is a warning.";
-
-#[derive(Debug, Args)]
-pub struct ValidateArgs {
-    /// The data_root
-    pub dir: PathBuf,
-    /// How findings are written
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+/// How a data_root is checked.
+#[derive(Debug, Default, Args)]
+pub struct CheckArgs {
     /// Which fact names a node: serialnumber or systemmac [default: that of ztpserver.conf in DIR,
     /// else of the wrangler.toml above DIR]
     #[arg(long)]
@@ -211,17 +180,37 @@ pub struct ValidateArgs {
     /// before resources/POOL
     #[arg(long, value_parser = site_name)]
     pub site: Option<String>,
-    /// The server that DIR comes from, as HOST or URL: texts that name it are found [default: that of
-    /// ztpserver.conf in DIR]
-    #[arg(long, value_name = "HOST")]
-    pub old_server: Option<String>,
     /// Allow findings of this kind, as `ztp kinds` names it; may be given many times. A file
     /// validate.toml in DIR allows some for good
     #[arg(long, value_name = "KIND", value_parser = allow::kind)]
     pub allow: Vec<FindingKind>,
 }
 
-const EXPLAIN_EXAMPLES: &str = "\
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ztp validate .                               as text
+  ztp validate . --format github               in GitHub Actions: shown next to the changed lines
+  ztp validate . --format json | jq '.findings[] | select(.severity == \"error\")'
+
+It changes no file and runs none. `ztp kinds` lists what can be found. Errors are what refuses a
+switch, or gives it what nobody wants; everything else is a warning.")]
+pub struct ValidateArgs {
+    /// The data_root
+    pub dir: PathBuf,
+    /// How findings are written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    #[command(flatten)]
+    pub check: CheckArgs,
+    /// The server that DIR comes from, as HOST or URL: texts that name it are found [default: that of
+    /// ztpserver.conf in DIR]
+    #[arg(long, value_name = "HOST")]
+    pub old_server: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
 Examples:
   ztp explain . --node facts.json              the body of a POST, or a stored nodes/ID/.node
   ztp explain . --id JPE1                      a node whose .node is in DIR (ztp pull)
@@ -231,9 +220,7 @@ Examples:
                                                the definition that a server has for this node
 
 Nothing is written and nothing is allocated: without a reservation, the value of a pool is shown as
-<a value of POOL>. Without DIR, the server answers from the stored content.";
-
-#[derive(Debug, Args)]
+<a value of POOL>. Without DIR, the server answers from the stored content.")]
 pub struct ExplainArgs {
     /// The data_root [default: the content on the server]
     pub dir: Option<PathBuf>,
@@ -263,26 +250,40 @@ pub struct ExplainArgs {
     pub site: Option<String>,
 }
 
-const PUSH_EXAMPLES: &str = "\
-Examples:
-  ztp push . --dry-run                         show the plan, store nothing
-  ztp push .                                   store what differs
-  ztp push . --only definitions/leaf           store one file
-  ztp push . --allow missing-file              in spite of files that are missing
-  ztp push . --prune                           and delete pushed keys that DIR no longer has
-
-A push begins with `ztp validate`, and stores nothing if that finds an error, unless it is allowed; content
-on the server counts as well. Warnings do not stop it. It never changes
-nodes/ID/.node, or a startup-config that the switch itself has stored since the last push. A value
-that somebody else has changed since the last push or pull of DIR stays, and the difference is shown.
-Run it again after an interruption: it resumes.";
-
 /// Paths below DIR.
 #[derive(Debug, Default, Args)]
 pub struct Only {
     /// Only this path below DIR, a file or a folder; may be given many times
     #[arg(long, value_name = "PATH", value_parser = below)]
     pub only: Vec<String>,
+}
+
+impl Only {
+    /// Whether a key is selected.
+    pub fn includes(&self, key: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|path| is_below(key, path))
+    }
+
+    /// Whether a path is exactly this key.
+    pub fn names(&self, key: &str) -> bool {
+        self.only.iter().any(|path| path == key)
+    }
+
+    /// Checks that each path selects a key.
+    pub fn check<'k>(&self, keys: impl Iterator<Item = &'k str> + Clone) -> Result<(), Failure> {
+        let selects = |path: &&String| keys.clone().any(|key| is_below(key, path));
+        let advice = "give a path below DIR, such as definitions/leaf or files";
+        match self.only.iter().find(|path| !selects(path)) {
+            None => Ok(()),
+            Some(path) => Err(format!("--only {path} selects nothing; {advice}").into()),
+        }
+    }
+}
+
+/// Whether a path is a key, or a folder that it is in.
+pub fn is_below(key: &str, path: &str) -> bool {
+    let rest = key.strip_prefix(path);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What a push changes.
@@ -292,12 +293,8 @@ pub struct ChangeArgs {
     pub dir: PathBuf,
     #[command(flatten)]
     pub only: Only,
-    /// The site of all nodes without a file nodes/ID/site, for the check: see validate
-    #[arg(long, value_parser = site_name)]
-    pub site: Option<String>,
-    /// Which fact names a node, for the check [default: as for validate]
-    #[arg(long)]
-    pub identifier: Option<Identifier>,
+    #[command(flatten)]
+    pub check: CheckArgs,
     /// Delete keys that a push has stored, that have not changed since, and that DIR lacks
     #[arg(long)]
     pub prune: bool,
@@ -314,10 +311,6 @@ pub struct ChangeArgs {
     /// Store the unchanged client, actions and packages of ZTPServer, too
     #[arg(long)]
     pub with_stock: bool,
-    /// Allow findings of this kind, as `ztp kinds` names it; may be given many times. A file
-    /// validate.toml in DIR allows some for good
-    #[arg(long, value_name = "KIND", value_parser = allow::kind)]
-    pub allow: Vec<FindingKind>,
     /// Files that are not in DIR, each with its key
     #[arg(skip)]
     pub added: Vec<(String, PathBuf)>,
@@ -327,6 +320,19 @@ pub struct ChangeArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ztp push . --dry-run                         show the plan, store nothing
+  ztp push .                                   store what differs
+  ztp push . --only definitions/leaf           store one file
+  ztp push . --allow missing-file              in spite of files that are missing
+  ztp push . --prune                           and delete pushed keys that DIR no longer has
+
+A push begins with `ztp validate`, and stores nothing if that finds an error, unless it is allowed;
+content on the server counts as well. Warnings do not stop it. It never changes nodes/ID/.node, or a
+startup-config that the switch itself has stored since the last push. A value that somebody else has
+changed since the last push or pull of DIR stays, and the difference is shown. Run it again after an
+interruption: it resumes.")]
 pub struct PushArgs {
     #[command(flatten)]
     pub change: ChangeArgs,
@@ -338,7 +344,8 @@ pub struct PushArgs {
     pub verbose: bool,
 }
 
-const TAKEOVER_EXAMPLES: &str = "\
+#[derive(Debug, Args)]
+#[command(after_help = "\
 Examples:
   ztp takeover /usr/share/ztpserver --dry-run  show each step, store nothing
   ztp takeover /usr/share/ztpserver --report takeover.md
@@ -346,9 +353,7 @@ Examples:
                                                and compare the definitions that both servers have
 
 It changes nothing in DIR and on the ZTPServer. Like a push, it stops at errors. Run it again after an
-interruption, or after a correction: it stores only the rest.";
-
-#[derive(Debug, Args)]
+interruption, or after a correction: it stores only the rest.")]
 pub struct TakeoverArgs {
     /// The data_root of the ZTPServer, or a copy of it
     pub dir: PathBuf,
@@ -376,16 +381,15 @@ pub struct TakeoverArgs {
     pub allow: Vec<FindingKind>,
 }
 
-const PULL_EXAMPLES: &str = "\
+#[derive(Debug, Args)]
+#[command(after_help = "\
 Examples:
   ztp pull backup                              everything, into the folder backup
   ztp pull . --nodes                           only nodes/, with the backed-up configurations
   ztp pull . --nodes --overwrite               also replace files of DIR that differ
 
 A file in DIR that differs is left alone and listed, unless --overwrite is given; nothing in DIR is
-ever deleted.";
-
-#[derive(Debug, Args)]
+ever deleted.")]
 pub struct PullArgs {
     /// The folder to write to; it is created if it does not exist
     pub dir: PathBuf,
@@ -405,17 +409,8 @@ pub struct PullArgs {
     pub verbose: bool,
 }
 
-const CHECK_LIST_EXAMPLES: &str = "\
-Example:
-  ztp check-list tonight.csv
-
-The first line of FILE names the columns: serial or mac, and model, neighbors and site if they are
-known. Neighbors are written INTERFACE=DEVICE:PORT, separated by blanks or semicolons:
-  serial,model,neighbors
-  JPE14080457,DCS-7050TX-64-F,Ethernet1=spine1:Ethernet7 Ethernet2=spine2:Ethernet7
-A switch without neighbors in the list is one that is connected to nothing.";
-
-const DOCTOR_EXAMPLES: &str = "\
+#[derive(Debug, Args)]
+#[command(after_help = "\
 Examples:
   ztp doctor https://ztp.example.net/t/TOKEN/bootstrap
   ztp doctor - < url                           other users of this machine do not see the token
@@ -424,9 +419,7 @@ Run it where the switches are, because firewalls and proxies differ. It changes 
 server, and uses no proxy. With an admin token, it also tells which limits of the free plan the
 stored content will meet. It never prints the token of a site.
 
-Exit status: 0 everything is fine; 1 a warning or a problem; 2 the URL is not valid.";
-
-#[derive(Debug, Args)]
+Exit status: 0 everything is fine; 1 a warning or a problem; 2 the URL is not valid.")]
 pub struct DoctorArgs {
     /// The URL of DHCP option 67, https://HOST/t/TOKEN/bootstrap, or the start of it; - reads it from standard
     /// input
@@ -441,15 +434,14 @@ pub struct DoctorArgs {
     pub timeout: u64,
 }
 
-const ASSIGN_EXAMPLES: &str = "\
+#[derive(Debug, Args)]
+#[command(after_help = "\
 Examples:
   ztp assign JPE1 --startup-config leaf7.cfg
   ztp assign JPE1 --definition leaf.yaml --attributes leaf7.yaml
   ztp assign JPE1 --delete attributes
 
-Records that are not named stay as they are. All are stored together, or none.";
-
-#[derive(Debug, Args)]
+Records that are not named stay as they are. All are stored together, or none.")]
 pub struct AssignArgs {
     /// The node
     pub id: String,
@@ -476,6 +468,32 @@ pub struct AssignArgs {
     pub force: bool,
 }
 
+#[derive(Debug, Args, Serialize)]
+pub struct NodesArgs {
+    /// Only nodes of this site
+    #[arg(long, value_parser = site_name)]
+    pub site: Option<String>,
+    /// Only nodes whose id contains this text
+    #[arg(long)]
+    pub text: Option<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
+pub struct LogArgs {
+    /// Only changes of this key, node or pool
+    #[arg(long)]
+    pub target: Option<String>,
+    /// Only changes by this operator
+    #[arg(long)]
+    pub who: Option<String>,
+    /// Only changes before this number
+    #[arg(long, value_name = "N")]
+    pub before: Option<u64>,
+    /// The largest number of changes, at most 200
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: u64,
+}
+
 /// The records that `assign` changes.
 const ASSIGNABLE: [&str; 5] = [
     "definition",
@@ -488,27 +506,20 @@ const ASSIGNABLE: [&str; 5] = [
 /// Reads the argument of `--only`.
 fn below(text: &str) -> Result<String, String> {
     let path = text.trim_start_matches("./").trim_end_matches('/');
-    match path.split('/').all(ztp_core::key::is_name) {
-        true => Ok(path.to_owned()),
-        false => Err(format!(
-            "'{}' is not a valid path below DIR: write it as definitions/leaf",
-            Printable(text)
-        )),
-    }
+    let (is_valid, shown) = (path.split('/').all(is_name), Printable(text));
+    let path = is_valid.then(|| path.to_owned());
+    path.ok_or_else(|| {
+        format!("'{shown}' is not a valid path below DIR: write it as definitions/leaf")
+    })
 }
 
 /// Reads the argument of `--site`.
-///
-/// # Errors
-/// It is not a valid name of a site.
 fn site_name(text: &str) -> Result<String, String> {
-    match credentials::is_site_name(text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!(
-            "'{}' is not a valid name of a site: it must be letters, digits, - and _",
-            Printable(text)
-        )),
-    }
+    let (is_valid, shown) = (is_site_name(text), Printable(text));
+    let name = is_valid.then(|| text.to_owned());
+    name.ok_or_else(|| {
+        format!("'{shown}' is not a valid name of a site: it must be letters, digits, - and _")
+    })
 }
 
 #[cfg(test)]

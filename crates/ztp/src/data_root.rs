@@ -9,20 +9,21 @@ use ztp_core::check::{Contents, Elsewhere, Finding, FindingKind, Listed, SERVER_
 use ztp_core::content::{ContentKind, NotContent, Store};
 
 use crate::validate::allow;
-use crate::{Failure, display_path, regular};
+use crate::{Failure, display_path, regular, unreadable};
 
 /// The largest ztpserver.conf, in bytes; ZTPServer's own has 1 KB.
 const MAX_SERVER_CONF_BYTES: u64 = 1 << 20;
 
 /// A data_root on disk.
+#[derive(Default)]
 pub struct DataRoot {
     pub path: PathBuf,
     /// The files that the Worker reads, by key.
     pub files: BTreeMap<String, File>,
     /// The other regular files, by key: their sizes in bytes.
     pub others: BTreeMap<String, u64>,
-    /// The files and folders that are not uploaded.
-    pub left_alone: Vec<LeftAlone>,
+    /// The files and folders that are not uploaded, by path below DIR, each with the reason; a folder ends with `/`.
+    pub left_alone: BTreeMap<String, &'static str>,
     /// The keys of leftovers, which are not uploaded either.
     pub leftovers: BTreeSet<String>,
     /// The keys of stock files of ZTPServer, which are not uploaded either; with the releases that have them.
@@ -42,43 +43,20 @@ pub struct File {
     pub size: u64,
 }
 
-/// A file or folder that is not uploaded.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LeftAlone {
-    /// The path below DIR; a folder ends with `/`.
-    pub path: String,
-    pub reason: &'static str,
-}
-
 impl DataRoot {
     /// Lists every file below a folder, and reads none.
-    ///
-    /// # Errors
-    /// The folder cannot be listed.
     pub fn scan(folder: &Path) -> Result<Self, Failure> {
-        let listed = std::fs::read_dir(folder).map(drop);
-        listed.map_err(|error| {
-            Failure::new(format!(
-                "cannot read the folder {}: {error}; give the folder that contains neighbordb, \
-                 definitions/ and so on",
-                display_path(folder)
-            ))
+        std::fs::read_dir(folder).map_err(|error| {
+            let advice = "give the folder that contains neighbordb, definitions/ and so on";
+            let folder = display_path(folder);
+            format!("cannot read the folder {folder}: {error}; {advice}")
         })?;
         let mut root = Self {
             path: folder.to_owned(),
-            files: BTreeMap::new(),
-            others: BTreeMap::new(),
-            left_alone: Vec::new(),
-            leftovers: BTreeSet::new(),
-            stock: BTreeMap::new(),
-            stored: None,
-            findings: Vec::new(),
+            ..Self::default()
         };
-        let walk = WalkDir::new(folder)
-            .follow_links(true)
-            .min_depth(1)
-            .sort_by_file_name();
-        let mut walk = walk.into_iter();
+        let walk = WalkDir::new(folder).follow_links(true).min_depth(1);
+        let mut walk = walk.sort_by_file_name().into_iter();
         while let Some(entry) = walk.next() {
             match entry {
                 Err(error) => root.refuse(&error),
@@ -90,19 +68,13 @@ impl DataRoot {
                 Ok(entry) => root.add(entry.path(), &entry),
             }
         }
-        root.left_alone.sort();
         Ok(root)
     }
 
     /// Adds files that are not in the folder, each with its key.
-    ///
-    /// # Errors
-    /// One cannot be read.
     pub fn add_files(&mut self, added: &[(String, PathBuf)]) -> Result<(), Failure> {
         for (key, path) in added {
-            let metadata = std::fs::metadata(path).map_err(|error| {
-                Failure::new(format!("cannot read {}: {error}", display_path(path)))
-            })?;
+            let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, error))?;
             if let Ok(kind) = ContentKind::of(key) {
                 let (path, size) = (path.clone(), metadata.len());
                 self.files.insert(key.clone(), File { kind, path, size });
@@ -111,20 +83,10 @@ impl DataRoot {
         Ok(())
     }
 
-    pub fn has_server_conf(&self) -> bool {
-        self.others.contains_key(SERVER_CONF)
-    }
-
     /// The bytes of ztpserver.conf, if there is one that can be read.
     pub fn server_conf(&self) -> Option<Vec<u8>> {
-        self.read(SERVER_CONF)
-            .ok()
-            .filter(|_| self.has_server_conf())
-    }
-
-    /// Whether DIR has a file for a key, although it is not uploaded.
-    pub fn is_set_aside(&self, key: &str) -> bool {
-        self.leftovers.contains(key) || self.stock.contains_key(key)
+        self.others.get(SERVER_CONF)?;
+        self.read(SERVER_CONF).ok()
     }
 
     /// Whether the Worker reads no file in a folder. Then the folder is added to `left_alone`.
@@ -141,91 +103,73 @@ impl DataRoot {
             }
             _ => return false,
         };
-        self.left_alone.push(LeftAlone {
-            path: format!("{key}/"),
-            reason,
-        });
+        self.left_alone.insert(format!("{key}/"), reason);
         true
     }
 
     fn add(&mut self, path: &Path, entry: &walkdir::DirEntry) {
-        // Only regular files are opened.
-        let is_file = entry.file_type().is_file();
         let Some(key) = self.key(path) else {
             let shown = self.relative(path).display().to_string();
-            self.findings.push(Finding::of_file(
-                FindingKind::BadName,
-                shown.clone(),
-                format!("the name {shown:?} is not UTF-8"),
-            ));
+            let message = format!("the name {shown:?} is not UTF-8");
+            self.find(FindingKind::BadName, shown, message);
             return;
         };
-        let kind = ContentKind::of(&key);
-        if !is_file {
-            return match kind {
-                Err(NotContent::Foreign) => {
-                    let reason = "not part of a data_root, and this is neither a file nor a folder";
-                    self.left_alone.push(LeftAlone { path: key, reason });
-                }
-                _ => self.not_a_file(key),
-            };
-        }
         let size = match entry.metadata() {
             Ok(metadata) => metadata.len(),
             Err(error) => return self.refuse(&error),
         };
-        let reason = match kind {
+        // Only regular files are opened.
+        let is_file = entry.file_type().is_file();
+        let reason = match ContentKind::of(&key) {
+            Err(NotContent::Foreign) if !is_file => {
+                let reason = "not part of a data_root, and this is neither a file nor a folder";
+                self.left_alone.insert(key, reason);
+                return;
+            }
+            _ if !is_file => {
+                return self.find(FindingKind::NotAFile, key, regular::NOT_A_FILE.to_owned());
+            }
             Ok(kind) => {
                 let path = path.to_owned();
                 self.files.insert(key, File { kind, path, size });
                 return;
             }
-            Err(NotContent::Foreign) if key == allow::FILE => None,
-            Err(NotContent::Foreign) => Some("not part of a data_root"),
+            Err(NotContent::Foreign) if key != allow::FILE => Some("not part of a data_root"),
             Err(NotContent::ServerConf) => Some("settings are [vars] in wrangler.toml"),
             // The check reports it.
             Err(_) => None,
         };
-        if let Some(reason) = reason {
-            let path = key.clone();
-            self.left_alone.push(LeftAlone { path, reason });
-        }
+        let left_alone = reason.map(|reason| (key.clone(), reason));
+        self.left_alone.extend(left_alone);
         self.others.insert(key, size);
     }
 
-    fn not_a_file(&mut self, key: String) {
-        let finding = Finding::of_file(FindingKind::NotAFile, key, regular::NOT_A_FILE);
-        self.findings.push(finding);
+    fn find(&mut self, kind: FindingKind, key: String, message: String) {
+        self.findings.push(Finding::of_file(kind, key, message));
     }
 
     /// Adds a finding for a path that cannot be listed.
     fn refuse(&mut self, error: &walkdir::Error) {
         let path = error.path().unwrap_or(&self.path);
         let key = self.relative(path).display().to_string();
-        let cause = error
-            .io_error()
-            .map_or_else(|| error.to_string(), ToString::to_string);
         let is_link = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
-        let finding = if let Some(ancestor) = error.loop_ancestor() {
+        let (kind, message) = if let Some(ancestor) = error.loop_ancestor() {
             let above = self.relative(ancestor).display().to_string();
             let above = if above.is_empty() { "." } else { &above };
             let message = format!("this symbolic link leads back to {above}, which contains it");
-            Finding::of_file(FindingKind::BrokenLink, key, message)
+            (FindingKind::BrokenLink, message)
         } else if is_link {
             let target = std::fs::read_link(path).unwrap_or_default();
-            let message = format!(
-                "this symbolic link leads to {:?}, which does not exist",
-                target.display().to_string()
-            );
-            Finding::of_file(FindingKind::BrokenLink, key, message)
+            let target = target.display().to_string();
+            let message = format!("this symbolic link leads to {target:?}, which does not exist");
+            (FindingKind::BrokenLink, message)
         } else {
-            Finding::of_file(
-                FindingKind::Unreadable,
-                key,
-                format!("it cannot be read: {cause}"),
-            )
+            let cause = error.io_error().map(ToString::to_string);
+            let cause = cause.unwrap_or_else(|| error.to_string());
+            let message = format!("it cannot be read: {cause}");
+            (FindingKind::Unreadable, message)
         };
-        self.findings.push(finding);
+        self.find(kind, key, message);
     }
 
     fn relative<'p>(&self, path: &'p Path) -> &'p Path {
@@ -234,30 +178,23 @@ impl DataRoot {
 
     /// The key of a path; `None` if it is not UTF-8.
     fn key(&self, path: &Path) -> Option<String> {
-        let parts: Option<Vec<_>> = self
-            .relative(path)
-            .components()
-            .map(|part| part.as_os_str().to_str())
-            .collect();
-        parts.map(|parts| parts.join("/"))
+        let parts = self.relative(path).iter().map(|part| part.to_str());
+        Some(parts.collect::<Option<Vec<_>>>()?.join("/"))
     }
 }
 
 impl Contents for DataRoot {
     fn list(&self) -> Vec<Listed> {
+        let listed = |key: &String, store, size| {
+            let key = key.clone();
+            Listed { key, store, size }
+        };
         let files = self.files.iter();
-        let files = files.map(|(key, file)| (key, file.kind.store(), file.size));
+        let files = files.map(|(key, file)| listed(key, file.kind.store(), file.size));
         // These files are in no store. They are listed because the check reports misspelt names.
         let others = self.others.iter();
-        let others = others.map(|(key, size)| (key, Store::Kv, *size));
-        files
-            .chain(others)
-            .map(|(key, store, size)| Listed {
-                key: key.clone(),
-                store,
-                size,
-            })
-            .collect()
+        let others = others.map(|(key, size)| listed(key, Store::Kv, *size));
+        files.chain(others).collect()
     }
 
     fn read(&self, key: &str) -> Result<Vec<u8>, String> {

@@ -1,18 +1,16 @@
 //! `ztp diff`: the changes that a push would make, as unified differences of texts.
 
-use std::path::Path;
-
 use indicatif::HumanBytes;
 use serde_json::json;
 use similar::TextDiff;
 
 use crate::api::{Api, Sink};
 use crate::cli::ChangeArgs;
-use crate::digest::FileDigest;
 use crate::fleet::print;
 use crate::parallel::{self, AT_ONCE};
 use crate::plan::{Item, Step};
 use crate::push::Push;
+use crate::regular::FileDigest;
 use crate::terminal::line;
 use crate::{CLEAN, FINDINGS, Failure, regular};
 
@@ -30,10 +28,6 @@ pub struct Side {
     text: Option<String>,
 }
 
-/// Prints the differences between the server and a data_root.
-///
-/// # Errors
-/// The data_root cannot be read, or the server fails.
 pub fn run(args: &ChangeArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     let push = Push::prepare(args, url, json)?;
     let changed = |item: &&Item| !matches!(item.step, Step::Unchanged | Step::LeaveAlone);
@@ -43,44 +37,46 @@ pub fn run(args: &ChangeArgs, url: Option<&str>, json: bool) -> Result<u8, Failu
             Some(_) => stored(&push.api, &item.key)?,
             None => None,
         };
-        let file = push.root.files.get(&item.key);
-        let file = file.map(|file| local(&file.path)).transpose()?;
-        Ok((item, unified(&item.key, stored.as_ref(), file.as_ref())))
+        Ok((&item.key, of(item, stored)?))
     })?;
-    for (item, difference) in &differences {
-        print(
-            json,
-            &json!({"key": item.key, "diff": difference}),
-            difference,
-        )?;
+    for (key, difference) in &differences {
+        let document = json!({"key": key, "diff": difference});
+        print(json, &document, difference)?;
     }
-    Ok(match differences.is_empty() {
-        true => CLEAN,
-        false => FINDINGS,
-    })
+    let is_clean = differences.is_empty();
+    Ok(if is_clean { CLEAN } else { FINDINGS })
 }
 
 /// The value of a key on the server; `None` if there is none.
-///
-/// # Errors
-/// It cannot be read.
 pub fn stored(api: &Api, key: &str) -> Result<Option<Side>, Failure> {
     let mut bytes = Vec::new();
     let got = api.read(key, Sink::Memory(&mut bytes, MAX_BYTES))?;
     Ok(got.map(|got| Side::new(got.size, got.sha1, bytes)))
 }
 
-/// A file.
-///
-/// # Errors
-/// It cannot be read.
-pub fn local(path: &Path) -> Result<Side, Failure> {
-    let digest = FileDigest::of(path)?;
-    let text = match digest.size {
-        ..=MAX_BYTES => regular::input(path, MAX_BYTES)?,
-        _ => Vec::new(),
+/// The difference between the value on the server and the file of a key, in the format of `diff -u`.
+pub fn of(item: &Item, stored: Option<Side>) -> Result<String, Failure> {
+    let file = item.file.as_ref().map(Side::local).transpose()?;
+    let sides = [("stored", &stored), ("local", &file)];
+    let [old, new] = sides.map(|(prefix, side)| match side {
+        Some(_) => format!("{prefix}/{}", line(&item.key)),
+        None => "/dev/null".to_owned(),
+    });
+    let texts = sides.map(|(_, side)| side.as_ref().map_or(Some(""), |side| side.text.as_deref()));
+    let difference = if let [Some(before), Some(after)] = texts {
+        let mut diff = TextDiff::configure();
+        let diff = diff.timeout(DIFF_TIMEOUT).diff_lines(before, after);
+        let mut diff = diff.unified_diff();
+        diff.context_radius(CONTEXT_LINES).to_string()
+    } else {
+        let [before, after] = sides.map(|(_, side)| match side {
+            Some(side) => format!("{}, SHA-1 {}", HumanBytes(side.size), side.sha1),
+            None => "missing".to_owned(),
+        });
+        let limit = HumanBytes(MAX_BYTES);
+        format!("not a text of at most {limit}: {before} before, {after} after\n")
     };
-    Ok(Side::new(digest.size, digest.sha1, text))
+    Ok(format!("--- {old}\n+++ {new}\n{difference}"))
 }
 
 impl Side {
@@ -89,41 +85,13 @@ impl Side {
         let text = String::from_utf8(bytes).ok().filter(|_| complete);
         Self { size, sha1, text }
     }
-}
 
-/// The difference between the value on the server and a file, in the format of `diff -u`.
-pub fn unified(key: &str, stored: Option<&Side>, file: Option<&Side>) -> String {
-    let name = |prefix: &str, side: Option<&Side>| match side {
-        Some(_) => format!("{prefix}/{}", line(key)),
-        None => "/dev/null".to_owned(),
-    };
-    let (old, new) = (name("stored", stored), name("local", file));
-    let text = |side: Option<&Side>| match side {
-        Some(side) => side.text.clone(),
-        None => Some(String::new()),
-    };
-    match (text(stored), text(file)) {
-        (Some(before), Some(after)) => {
-            let diff = TextDiff::configure()
-                .timeout(DIFF_TIMEOUT)
-                .diff_lines(&before, &after);
-            let diff = diff
-                .unified_diff()
-                .context_radius(CONTEXT_LINES)
-                .to_string();
-            format!("--- {old}\n+++ {new}\n{diff}")
-        }
-        _ => {
-            let about = |side: Option<&Side>| match side {
-                Some(side) => format!("{}, SHA-1 {}", HumanBytes(side.size), side.sha1),
-                None => "missing".to_owned(),
-            };
-            format!(
-                "--- {old}\n+++ {new}\nnot a text of at most {}: {} before, {} after\n",
-                HumanBytes(MAX_BYTES),
-                about(stored),
-                about(file)
-            )
-        }
+    /// A file.
+    fn local(file: &FileDigest) -> Result<Self, Failure> {
+        let text = match file.size {
+            ..=MAX_BYTES => regular::input(&file.path, MAX_BYTES)?,
+            _ => Vec::new(),
+        };
+        Ok(Self::new(file.size, file.sha1.clone(), text))
     }
 }

@@ -10,7 +10,7 @@ use ureq::http::Method;
 use ztp_core::path::encode_segment;
 
 use crate::api::{Api, Call};
-use crate::cli::AssignArgs;
+use crate::cli::{AssignArgs, LogArgs, NodesArgs};
 use crate::terminal::{self, line};
 use crate::{CLEAN, Failure, display, regular};
 
@@ -18,26 +18,18 @@ use crate::{CLEAN, Failure, display, regular};
 const MAX_RECORD_BYTES: u64 = 25 << 20;
 /// The number of events that `node` shows as text.
 const EVENTS_SHOWN: usize = 10;
-/// `ztp nodes`.
-pub fn nodes(
-    api: &Api,
-    site: Option<&str>,
-    wanted: Option<&str>,
-    json: bool,
-) -> Result<u8, Failure> {
-    let filter = query(&[("records", Some("1")), ("site", site), ("text", wanted)]);
+
+pub fn nodes(api: &Api, args: &NodesArgs, json: bool) -> Result<u8, Failure> {
+    let filter = query(&json!(args));
     let mut known_states = None;
-    let mut cursor = String::new();
     let mut count = 0;
-    loop {
-        let call = Call::get("listing the nodes", format!("/nodes?{filter}{cursor}"));
-        let mut page = api.json(&call)?;
+    for page in api.pages("listing the nodes", format!("/nodes?records=1{filter}")) {
+        let mut page = page?.ok()?;
         for node in page["nodes"].as_array_mut().into_iter().flatten() {
             count += 1;
             let states = known_states.get_or_insert_with(|| {
-                states(api, site).unwrap_or_else(|failure| {
-                    let problem = terminal::message(&failure.to_string());
-                    anstream::eprintln!("the list has no states: {problem}");
+                states(api, args.site.as_deref()).unwrap_or_else(|failure| {
+                    terminal::warn(&format!("the list has no states: {failure}"));
                     HashMap::new()
                 })
             });
@@ -46,10 +38,6 @@ pub fn nodes(
             let records: Vec<String> = entries(node, "records").map(text).collect();
             let shown = columns(node, &["node", "site", "state"]) + &records.join(" ");
             print(json, node, &shown)?;
-        }
-        match page["cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={}", encode_segment(next)),
-            None => break,
         }
     }
     if !json {
@@ -60,84 +48,62 @@ pub fn nodes(
 
 /// The states of the nodes that have had an event, by node.
 fn states(api: &Api, site: Option<&str>) -> Result<HashMap<String, Json>, Failure> {
-    let filter = query(&[
-        ("sort", Some("node")),
-        ("limit", Some("1000")),
-        ("site", site),
-    ]);
+    let filter = query(&json!({"site": site}));
+    let path = format!("/nodes?sort=node&limit=1000{filter}");
     let mut states = HashMap::new();
-    let mut cursor = String::new();
-    loop {
-        let call = Call::get(
-            "reading the states of nodes",
-            format!("/nodes?{filter}{cursor}"),
-        );
-        let reply = api.send(&call)?;
+    for page in api.pages("reading the states of nodes", path) {
+        let page = page?;
         // The site has had no event.
-        if reply.status == 404 {
-            return Ok(states);
+        if page.status == 404 {
+            break;
         }
-        let page = reply.ok()?;
+        let page = page.ok()?;
         let rows = entries(&page, "nodes");
         states.extend(rows.map(|row| (text(&row["node"]), row["state"].clone())));
-        match page["cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={}", encode_segment(next)),
-            None => return Ok(states),
-        }
     }
+    Ok(states)
 }
 
-/// `ztp node ID`.
 pub fn node(api: &Api, id: &str, json: bool) -> Result<u8, Failure> {
     let call = Call::get(format!("reading the node {id}"), node_path(id, ""));
     let node = api.json(&call)?;
-    let mut shown = format!("node {}, site {}", text(&node["node"]), text(&node["site"]));
+    let (name, site) = (text(&node["node"]), text(&node["site"]));
+    let mut lines = vec![format!("node {name}, site {site}")];
+    let fields = |json: &Json| json.as_object().cloned().unwrap_or_default();
     for name in ["state", "step", "reason"] {
-        if let Some(value) = node["status"].get(name).filter(|value| !value.is_null()) {
-            let _ = write!(shown, "\n  {name:14} {}", text(value));
+        if !node["status"][name].is_null() {
+            lines.push(format!("{name:14} {}", text(&node["status"][name])));
         }
     }
-    for (name, fact) in node["facts"].as_object().into_iter().flatten() {
+    for (name, fact) in fields(&node["facts"]) {
         if name != "neighbors" {
-            let _ = write!(shown, "\n  {:14} {}", line(name), text(fact));
+            lines.push(format!("{:14} {}", line(&name), text(&fact)));
         }
     }
-    for (interface, peers) in node["facts"]["neighbors"].as_object().into_iter().flatten() {
+    for (interface, peers) in fields(&node["facts"]["neighbors"]) {
         for peer in peers.as_array().into_iter().flatten() {
             let port = peer.get("port").unwrap_or(&peer["remote_interface"]);
-            let device = text(&peer["device"]);
-            let _ = write!(shown, "\n  {:14} {device}:{}", line(interface), text(port));
+            let (interface, device) = (line(&interface), text(&peer["device"]));
+            lines.push(format!("{interface:14} {device}:{}", text(port)));
         }
     }
     for record in entries(&node, "records") {
-        let size = record["size"]
-            .as_u64()
-            .map(HumanBytes)
-            .map_or_else(String::new, |size| size.to_string());
-        let _ = write!(
-            shown,
-            "\n  record {}{size}",
-            columns(record, &["name", "sha1"])
-        );
+        let size = record["size"].as_u64().map(HumanBytes);
+        let size = size.map_or_else(String::new, |size| size.to_string());
+        let shown = columns(record, &["name", "sha1"]);
+        lines.push(format!("record {shown}{size}"));
     }
     for held in entries(&node, "pools") {
-        let _ = write!(
-            shown,
-            "\n  pool {}",
-            columns(held, &["pool", "value", "since"])
-        );
+        let shown = cells(&[pool_of(held), text(&held["value"]), text(&held["since"])]);
+        lines.push(format!("pool {shown}"));
     }
     let events: Vec<&Json> = entries(&node, "events").collect();
-    for event in events
-        .iter()
-        .skip(events.len().saturating_sub(EVENTS_SHOWN))
-    {
-        let _ = write!(shown, "\n  {}", columns(event, &["time", "event"]));
-    }
-    document(json, &node, &shown)
+    let earlier = events.len().saturating_sub(EVENTS_SHOWN);
+    let latest = events.into_iter().skip(earlier);
+    lines.extend(latest.map(|event| columns(event, &["time", "event"])));
+    print(json, &node, &lines.join("\n  "))
 }
 
-/// `ztp assign ID`.
 pub fn assign(api: &Api, args: &AssignArgs, json: bool) -> Result<u8, Failure> {
     let mut body = Map::new();
     for (name, file) in [
@@ -148,100 +114,56 @@ pub fn assign(api: &Api, args: &AssignArgs, json: bool) -> Result<u8, Failure> {
         ("config_handler", &args.config_handler),
     ] {
         if let Some(path) = file {
-            body.insert(
-                name.to_owned(),
-                json!(regular::text(path, MAX_RECORD_BYTES)?),
-            );
+            let text = regular::text(path, MAX_RECORD_BYTES)?;
+            body.insert(name.to_owned(), json!(text));
         }
     }
-    let deleted = args
-        .delete
-        .iter()
-        .map(|name| (name.replace('-', "_"), Json::Null));
-    body.extend(deleted);
+    let deleted = args.delete.iter().map(|name| name.replace('-', "_"));
+    body.extend(deleted.map(|name| (name, Json::Null)));
     if body.is_empty() {
-        return Err(Failure::new(
-            "no record is given; give --definition, --startup-config or another record, or --delete",
-        ));
+        return Err("no record is given; give --definition, --startup-config or another record, or --delete".into());
     }
-    let path = node_path(
-        &args.id,
-        if args.force {
-            "/assign?force=1"
-        } else {
-            "/assign"
-        },
-    );
+    let force = if args.force { "?force=1" } else { "" };
+    let path = node_path(&args.id, &format!("/assign{force}"));
     let body = Json::Object(body);
-    let reply = api.send(&Call::post(
-        format!("assigning to {}", args.id),
-        path,
-        &body,
-    ))?;
+    let doing = format!("assigning to {}", args.id);
+    let reply = api.send(&Call::post(doing, path, &body))?;
     let found = findings(&reply.json);
     if reply.status == 422 {
         print(json, &reply.json, found.trim_end())?;
     }
     let done = reply.ok()?;
-    document(
-        json,
-        &done,
-        &format!("{found}{}: assigned{}", text(&done["node"]), audit(&done)),
-    )
+    if !json {
+        display(&found)?;
+    }
+    changed(json, &done, ": assigned")
 }
 
-/// `ztp reprovision ID…`.
 pub fn reprovision(api: &Api, ids: &[String], json: bool) -> Result<u8, Failure> {
     for id in ids {
         let done = change(api, id, "reprovision", &json!({}))?;
-        let shown = match done["audit"].is_null() {
-            true => "it has no definition, pattern or config-handler; nothing is changed",
-            false => "it matches neighbordb at its next boot",
+        let words = match done["audit"].is_null() {
+            true => ": it has no definition, pattern or config-handler; nothing is changed",
+            false => ": it matches neighbordb at its next boot",
         };
-        print(
-            json,
-            &done,
-            &format!("{}: {shown}{}", text(&done["node"]), audit(&done)),
-        )?;
+        changed(json, &done, words)?;
     }
     Ok(CLEAN)
 }
 
-/// `ztp forget ID`.
 pub fn forget(api: &Api, id: &str, pools: bool, history: bool, json: bool) -> Result<u8, Failure> {
-    let done = change(
-        api,
-        id,
-        "forget",
-        &json!({"pools": pools, "history": history}),
-    )?;
-    let shown = format!(
-        "{}: forgotten{}{}",
-        text(&done["node"]),
-        audit(&done),
-        released(&done)
-    );
-    document(json, &done, &shown)
+    let options = json!({"pools": pools, "history": history});
+    changed(json, &change(api, id, "forget", &options)?, ": forgotten")
 }
 
 /// `ztp move ID SITE`.
 pub fn move_to(api: &Api, id: &str, site: Option<&str>, json: bool) -> Result<u8, Failure> {
     let done = change(api, id, "move", &json!({"site": site}))?;
-    let since = if done["audit"].is_null() {
-        "already"
-    } else {
-        "now"
-    };
     let site = site.unwrap_or("no site");
-    let shown = format!(
-        "{} belongs to {site} {since}{}",
-        text(&done["node"]),
-        audit(&done)
-    );
-    document(json, &done, &shown)
+    let since = done["audit"].as_u64().map_or("already", |_| "now");
+    changed(json, &done, &format!(" belongs to {site} {since}"))
 }
 
-/// `ztp pools`.
 pub fn pools(api: &Api, pool: Option<&str>, json: bool) -> Result<u8, Failure> {
     let path = match pool {
         Some(pool) => format!("/pools/{}", encode_segment(pool)),
@@ -254,35 +176,36 @@ pub fn pools(api: &Api, pool: Option<&str>, json: bool) -> Result<u8, Failure> {
         let (taken, size) = (text(&listing["taken"]), text(&listing["size"]));
         shown = format!("{}: {taken} of {size} values taken", text(&listing["pool"]));
         for value in entries(&listing, "allocations") {
-            let _ = write!(shown, "\n  {}", columns(value, &["value", "node", "since"]));
+            let held = [
+                text(&value["value"]),
+                holder_of(value),
+                text(&value["since"]),
+            ];
+            let _ = write!(shown, "\n  {}", cells(&held));
         }
         for value in entries(&listing, "reservations") {
-            let _ = write!(shown, "\n  {}reserved", columns(value, &["value", "node"]));
+            let reserved = [text(&value["value"]), holder_of(value)];
+            let _ = write!(shown, "\n  {}reserved", cells(&reserved));
         }
     }
-    document(json, &listing, &shown)
+    print(json, &listing, &shown)
 }
 
 /// `ztp pools --node ID`.
 pub fn pools_of(api: &Api, id: &str, release: bool, json: bool) -> Result<u8, Failure> {
-    let path = format!("/pools?{}", query(&[("node", Some(id))]));
+    let path = format!("/pools?node={}", encode_segment(id));
     if release {
-        let done = api.json(&Call::new(
-            format!("releasing the values of {id}"),
-            Method::DELETE,
-            path,
-        ))?;
-        let shown = format!("{}{}{}", text(&done["node"]), audit(&done), released(&done));
-        return document(json, &done, &shown);
+        let call = Call::delete(format!("releasing the values of {id}"), path);
+        return changed(json, &api.json(&call)?, "");
     }
     let held = api.json(&Call::get(format!("reading the values of {id}"), path))?;
-    let lines = entries(&held, "values").map(|value| columns(value, &["pool", "value", "since"]));
-    document(json, &held, &lines.collect::<Vec<_>>().join("\n"))
+    let lines = entries(&held, "values")
+        .map(|held| cells(&[pool_of(held), text(&held["value"]), text(&held["since"])]));
+    print(json, &held, &lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// `ztp log`.
-pub fn log(api: &Api, filter: &[(&str, Option<&str>)], json: bool) -> Result<u8, Failure> {
-    let path = format!("/audit?{}", query(filter));
+pub fn log(api: &Api, args: &LogArgs, json: bool) -> Result<u8, Failure> {
+    let path = format!("/audit?{}", query(&json!(args)).trim_start_matches('&'));
     let page = api.json(&Call::get("reading the audit log", path))?;
     for entry in entries(&page, "entries") {
         print(json, entry, &log_line(entry))?;
@@ -307,7 +230,6 @@ fn log_line(entry: &Json) -> String {
     shown
 }
 
-/// `ztp undo N`.
 pub fn undo(api: &Api, number: u64, json: bool) -> Result<u8, Failure> {
     let path = format!("/audit/{number}/undo");
     let mut call = Call::new(format!("undoing {number}"), Method::POST, path);
@@ -317,12 +239,11 @@ pub fn undo(api: &Api, number: u64, json: bool) -> Result<u8, Failure> {
     let later: Vec<String> = entries(&reply.json, "changed_by").map(text).collect();
     if !later.is_empty() {
         let (failure, later) = (reply.failure(), later.join(", "));
-        return Err(Failure::refused(format!(
-            "{failure}; the changes since: {later} (see `ztp log`)"
-        )));
+        let message = format!("{failure}; the changes since: {later} (see `ztp log`)");
+        return Err(Failure::refused(message));
     }
     let done = reply.ok()?;
-    document(json, &done, &format!("{number} is undone{}", audit(&done)))
+    print(json, &done, &format!("{number} is undone{}", audit(&done)))
 }
 
 /// POST of an action on a node.
@@ -335,13 +256,15 @@ fn node_path(id: &str, action: &str) -> String {
     format!("/nodes/{}{action}", encode_segment(id))
 }
 
-/// A query of the parameters that have a value.
-fn query(parameters: &[(&str, Option<&str>)]) -> String {
-    let given = parameters.iter().filter_map(|(name, value)| {
-        let value = (*value)?;
-        Some(format!("{name}={}", encode_segment(value)))
+/// The parameters that have a value, as the end of a query.
+fn query(parameters: &Json) -> String {
+    let parameters = parameters.as_object().into_iter().flatten();
+    let given = parameters.filter_map(|(name, value)| match value {
+        Json::Null => None,
+        Json::String(text) => Some(format!("&{name}={}", encode_segment(text))),
+        other => Some(format!("&{name}={other}")),
     });
-    given.collect::<Vec<_>>().join("&")
+    given.collect()
 }
 
 /// The entries of a list in a response.
@@ -360,10 +283,28 @@ pub fn text(json: &Json) -> String {
 
 /// Fields of an object, in columns.
 fn columns(json: &Json, names: &[&str]) -> String {
-    let fields = names
-        .iter()
-        .map(|name| format!("{:<20} ", text(&json[*name])));
-    fields.collect()
+    let fields: Vec<String> = names.iter().map(|name| text(&json[*name])).collect();
+    cells(&fields)
+}
+
+fn cells(fields: &[String]) -> String {
+    fields.iter().map(|field| format!("{field:<20} ")).collect()
+}
+
+/// The pool of a value, and the value's name if it has one: `p2p (uplink2)`.
+pub fn pool_of(value: &Json) -> String {
+    match &value["name"] {
+        Json::Null => text(&value["pool"]),
+        name => format!("{} ({})", text(&value["pool"]), text(name)),
+    }
+}
+
+/// The node that holds a value, with the value's name as in the file of the pool: `JPE1/uplink2`.
+fn holder_of(value: &Json) -> String {
+    match &value["name"] {
+        Json::Null => text(&value["node"]),
+        name => format!("{}/{}", text(&value["node"]), text(name)),
+    }
 }
 
 /// The findings of a response, one a line.
@@ -376,30 +317,41 @@ pub fn findings(json: &Json) -> String {
     lines.collect()
 }
 
+/// Prints a change: the node, the words about it, its number in the audit log, and the values that it released.
+fn changed(json: bool, done: &Json, words: &str) -> Result<u8, Failure> {
+    let node = text(&done["node"]);
+    let shown = format!("{node}{words}{}{}", audit(done), released(done));
+    print(json, done, &shown)
+}
+
 fn audit(done: &Json) -> String {
-    let number = done["audit"].as_u64();
-    number.map_or_else(String::new, |number| {
-        format!(" (number {number} of the audit log)")
-    })
+    match done["audit"].as_u64() {
+        Some(number) => format!(" (number {number} of the audit log)"),
+        None => String::new(),
+    }
 }
 
 fn released(done: &Json) -> String {
     let values = entries(done, "released").map(|value| {
-        let (pool, value) = (text(&value["pool"]), text(&value["value"]));
+        let (pool, value) = (pool_of(value), text(&value["value"]));
         format!("\n  released {value} of {pool}")
     });
     values.collect()
 }
 
 /// Prints a line of JSON, or a text.
-pub fn print(json: bool, entry: &Json, shown: &str) -> Result<(), Failure> {
+pub fn print(json: bool, entry: &Json, shown: &str) -> Result<u8, Failure> {
     match json {
-        true => display(&format!("{entry}\n")),
-        false => display(&format!("{}\n", shown.trim_end())),
+        true => display(&format!("{entry}\n"))?,
+        false => display(&format!("{}\n", shown.trim_end()))?,
     }
+    Ok(CLEAN)
 }
 
-/// [`print()`] of one document.
-fn document(json: bool, body: &Json, shown: &str) -> Result<u8, Failure> {
-    print(json, body, shown).map(|()| CLEAN)
+/// Prints an indented document of JSON, or a text.
+pub fn show(json: bool, document: &Json, shown: &str) -> Result<(), Failure> {
+    match json {
+        true => display(&format!("{document:#}\n")),
+        false => display(shown),
+    }
 }

@@ -8,7 +8,6 @@ mod check_list;
 mod cli;
 mod data_root;
 mod diff;
-mod digest;
 mod doctor;
 mod explain;
 mod fleet;
@@ -33,15 +32,14 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use serde_json::json;
 
-use ztp_core::check::{FindingKind, ServerConf};
-use ztp_core::node::Identifier;
+use ztp_core::check::FindingKind;
 
 use cli::{Cli, Command};
 use data_root::DataRoot;
-use report::{Format, Report};
+use project::identifier;
+use report::Format;
 use set_aside::Wanted;
 use terminal::display;
-use validate::Checked;
 use validate::allow::Allow;
 
 /// No findings, and everything was done.
@@ -72,7 +70,12 @@ impl Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+/// The command could not run.
+impl<T: Into<String>> From<T> for Failure {
+    fn from(message: T) -> Self {
+        Self::new(message)
+    }
+}
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,19 +105,16 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     let api = || servers::connect(url);
     match command {
         Command::Validate(args) => {
-            let allow = Allow::load(&args.dir, &args.allow)?;
+            let allow = Allow::load(&args.dir, &args.check.allow)?;
             let mut root = DataRoot::scan(&args.dir)?;
-            let identifier = identifier(args.identifier, &root)?;
+            let identifier = identifier(args.check.identifier, &root)?;
             root.set_aside(identifier, &Wanted::default());
-            let site = args.site.as_deref();
-            let old_server = args.old_server.as_deref();
+            let (site, old_server) = (args.check.site.as_deref(), args.old_server.as_deref());
             let checked = validate::validate(&root, identifier, site, old_server, &allow);
             let format = if json { Format::Json } else { args.format };
-            terminal::write(&report(&root, &checked).render(format))?;
-            Ok(match checked.validation.findings.is_empty() {
-                true => CLEAN,
-                false => FINDINGS,
-            })
+            terminal::write(&checked.render(format))?;
+            let clean = checked.validation.findings.is_empty();
+            Ok(if clean { CLEAN } else { FINDINGS })
         }
         Command::Explain(args) => explain::run(&args, url, json),
         Command::Push(args) => push::run(&args, url, json),
@@ -122,9 +122,7 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
         Command::Diff(args) => diff::run(&args, url, json),
         Command::Pull(args) => pull::run(&args, api()?, json),
         Command::CheckList { file, site } => check_list::run(&file, site.as_deref(), url, json),
-        Command::Nodes { site, text } => {
-            fleet::nodes(&api()?, site.as_deref(), text.as_deref(), json)
-        }
+        Command::Nodes(args) => fleet::nodes(&api()?, &args, json),
         Command::Node { id } => fleet::node(&api()?, &id, json),
         Command::Assign(args) => fleet::assign(&api()?, &args, json),
         Command::Reprovision { id } => fleet::reprovision(&api()?, &id, json),
@@ -136,25 +134,7 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
             ..
         } => fleet::pools_of(&api()?, &id, release, json),
         Command::Pools { pool, .. } => fleet::pools(&api()?, pool.as_deref(), json),
-        Command::Log {
-            target,
-            who,
-            before,
-            limit,
-        } => {
-            let [before, limit] =
-                [before, Some(limit)].map(|number| number.map(|number| number.to_string()));
-            let filter = [
-                ("target", target),
-                ("who", who),
-                ("before", before),
-                ("limit", limit),
-            ];
-            let filter = filter
-                .each_ref()
-                .map(|(name, value)| (*name, value.as_deref()));
-            fleet::log(&api()?, &filter, json)
-        }
+        Command::Log(args) => fleet::log(&api()?, &args, json),
         Command::Doctor(args) => doctor::run(&args, json),
         Command::Undo { number } => fleet::undo(&api()?, number, json),
         Command::Login { access } => servers::login(url, access),
@@ -162,62 +142,33 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "ztp", &mut script);
-            terminal::write(&String::from_utf8_lossy(&script))?;
-            Ok(CLEAN)
+            terminal::write(&String::from_utf8_lossy(&script)).map(|()| CLEAN)
         }
         Command::Man { dir } => {
-            let failed =
-                |error| Failure::new(format!("cannot write to {}: {error}", display_path(&dir)));
+            let failed = |error| unwritable(&dir, error);
             std::fs::create_dir_all(&dir).map_err(failed)?;
             clap_mangen::generate_to(Cli::command(), &dir).map_err(failed)?;
             Ok(CLEAN)
         }
         Command::Kinds => {
-            let kinds = FindingKind::ALL.iter();
-            let lines = kinds.map(|kind| {
+            for kind in FindingKind::ALL {
                 let (id, severity, help) = (kind.id(), kind.severity().name(), kind.help());
-                match json {
-                    true => format!(
-                        "{}\n",
-                        json!({"kind": id, "severity": severity, "help": help})
-                    ),
-                    false => format!("{id:24}{severity:9}{help}\n"),
-                }
-            });
-            display(&lines.collect::<String>())?;
+                let object = json!({"kind": id, "severity": severity, "help": help});
+                fleet::print(json, &object, &format!("{id:24}{severity:9}{help}"))?;
+            }
             Ok(CLEAN)
         }
     }
 }
 
-fn report<'a>(root: &'a DataRoot, checked: &'a Checked) -> Report<'a> {
-    Report {
-        folder: &root.path,
-        findings: &checked.validation.findings,
-        allowed: &checked.allowed,
-        notes: &checked.validation.notes,
-        files: root.files.len(),
-    }
+/// The message for a file or folder that cannot be read.
+fn unreadable(path: &Path, error: impl fmt::Display) -> String {
+    format!("cannot read {}: {error}", display_path(path))
 }
 
-/// Which fact names a node: from the command line, else ztpserver.conf, else the wrangler.toml
-/// that the folder belongs to, else the Worker's default.
-fn identifier(given: Option<Identifier>, root: &DataRoot) -> Result<Identifier, Failure> {
-    if let Some(given) = given {
-        return Ok(given);
-    }
-    if let Some(conf) = root.server_conf()
-        && let Some(identifier) = ServerConf::parse(&String::from_utf8_lossy(&conf)).identifier()
-    {
-        return Ok(identifier);
-    }
-    let folder = std::path::absolute(&root.path).unwrap_or_else(|_| root.path.clone());
-    Ok(project::identifier(&folder)?.unwrap_or_default())
-}
-
-/// Prints findings as text, for commands other than `validate`.
-fn display_findings(root: &DataRoot, checked: &Checked) -> Result<(), Failure> {
-    terminal::write(&report(root, checked).render(Format::Text))
+/// The message for a file or folder that cannot be written.
+fn unwritable(path: &Path, error: impl fmt::Display) -> String {
+    format!("cannot write {}: {error}", display_path(path))
 }
 
 /// A path in a message.

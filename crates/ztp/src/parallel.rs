@@ -1,7 +1,7 @@
 //! Work on many keys at a time.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, mpsc};
 
 use crate::Failure;
 
@@ -21,29 +21,25 @@ pub fn map<T: Send, R: Send>(
     let items = Mutex::new(items.into_iter().enumerate());
     let failed = AtomicBool::new(false);
     let next = || {
-        items
-            .lock()
-            .ok()?
-            .next()
-            .filter(|_| !failed.load(Ordering::Relaxed))
+        let mut items = items.lock().ok()?;
+        items.next().filter(|_| !failed.load(Ordering::Relaxed))
     };
-    let worker = || {
-        let mut done = Vec::new();
-        while let Some((index, item)) = next() {
-            let result = work(item);
-            failed.fetch_or(result.is_err(), Ordering::Relaxed);
-            done.push((index, result));
+    let (sender, results) = mpsc::channel();
+    // A panic of a thread is one of the scope.
+    std::thread::scope(|scope| {
+        for sender in vec![sender; threads] {
+            let (next, work, failed) = (&next, &work, &failed);
+            scope.spawn(move || {
+                while let Some((index, item)) = next() {
+                    let result = work(item);
+                    failed.fetch_or(result.is_err(), Ordering::Relaxed);
+                    // The receiver outlives the scope.
+                    let _ = sender.send((index, result));
+                }
+            });
         }
-        done
-    };
-    let mut results = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-        let results = workers.into_iter().map(|worker| match worker.join() {
-            Ok(done) => done,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        results.flatten().collect::<Vec<_>>()
     });
+    let mut results: Vec<_> = results.into_iter().collect();
     results.sort_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
 }
@@ -65,11 +61,7 @@ mod tests {
         let done = map((0..1000).collect(), 2, |n: usize| {
             *started.lock().unwrap() += 1;
             std::thread::sleep(std::time::Duration::from_millis(1));
-            if n == 3 {
-                Err(Failure::new("3"))
-            } else {
-                Ok(n)
-            }
+            (n != 3).then_some(n).ok_or_else(|| Failure::new("3"))
         });
         assert_eq!(done.unwrap_err().to_string(), "3");
         assert!(*started.lock().unwrap() < 100);

@@ -4,12 +4,12 @@ use indicatif::HumanBytes;
 use serde_json::{Value as Json, json};
 
 use crate::api::{Stored, store_of};
-use crate::digest::FileDigest;
+use crate::regular::FileDigest;
 use crate::terminal::line;
 
-/// The step for one key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Step {
+    #[default]
     Add,
     Change,
     Delete,
@@ -37,8 +37,7 @@ impl Step {
     }
 }
 
-/// One key of a plan.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Item {
     pub key: String,
     pub step: Step,
@@ -54,22 +53,22 @@ pub struct Item {
 
 impl Item {
     pub fn new(key: &str, step: Step, size: Option<u64>) -> Self {
-        let key = key.to_owned();
         Self {
-            key,
+            key: key.to_owned(),
             step,
-            reason: None,
             size,
-            file: None,
-            stored: None,
+            ..Self::default()
         }
     }
 
     /// It stays as it is, for a reason.
-    pub fn left_alone(mut self, reason: impl Into<String>) -> Self {
-        self.step = Step::LeaveAlone;
-        self.reason = Some(reason.into());
-        self
+    pub fn left_alone(self, reason: impl Into<String>) -> Self {
+        let (step, reason) = (Step::LeaveAlone, Some(reason.into()));
+        Self {
+            step,
+            reason,
+            ..self
+        }
     }
 
     /// The ETag of the value on the server before.
@@ -77,20 +76,23 @@ impl Item {
         self.stored.as_ref()?.etag.as_deref()
     }
 
+    /// The SHA-1 of the value on the server before.
+    pub fn former(&self) -> Option<&str> {
+        self.stored.as_ref()?.sha1.as_deref()
+    }
+
     pub fn is_stored(&self) -> bool {
         matches!(self.step, Step::Add | Step::Change)
     }
 
     fn json(&self) -> Json {
-        let (store, step) = (store_of(&self.key).name().to_lowercase(), self.step.name());
-        let Self {
-            key, size, reason, ..
-        } = self;
-        json!({"key": key, "store": store, "step": step, "size": size, "reason": reason})
+        let store = store_of(&self.key).name().to_lowercase();
+        json!({
+            "key": self.key, "store": store, "step": self.step.name(), "size": self.size, "reason": self.reason,
+        })
     }
 }
 
-/// All steps.
 #[derive(Debug, Default)]
 pub struct Plan {
     pub items: Vec<Item>,
@@ -99,31 +101,37 @@ pub struct Plan {
 impl Plan {
     /// The number of keys with a step.
     pub fn count(&self, step: Step) -> usize {
-        self.items.iter().filter(|item| item.step == step).count()
+        self.of(step).count()
+    }
+
+    /// The items with a step.
+    pub fn of(&self, step: Step) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(move |item| item.step == step)
     }
 
     /// The steps; unchanged keys only if `verbose`.
     pub fn json(&self, verbose: bool) -> Vec<Json> {
-        let shown = |item: &&Item| verbose || item.step != Step::Unchanged;
-        self.items.iter().filter(shown).map(Item::json).collect()
+        self.shown(verbose).map(Item::json).collect()
+    }
+
+    fn shown(&self, verbose: bool) -> impl Iterator<Item = &Item> {
+        let is_shown = move |item: &&Item| verbose || item.step != Step::Unchanged;
+        self.items.iter().filter(is_shown)
     }
 
     /// A line for each key that changes or is left alone, and the numbers of all steps.
     pub fn text(&self, verbose: bool) -> String {
-        let shown = |item: &&Item| verbose || item.step != Step::Unchanged;
-        let mut items: Vec<&Item> = self.items.iter().filter(shown).collect();
+        let mut items: Vec<&Item> = self.shown(verbose).collect();
         items.sort_by(|a, b| a.key.cmp(&b.key));
         let lines = items.into_iter().map(|item| {
-            let size = item.size.filter(|_| item.is_stored());
-            let size = size
-                .map(|size| format!("  {}", HumanBytes(size)))
-                .unwrap_or_default();
-            let reason = item
-                .reason
-                .as_ref()
-                .map(|reason| format!(": {}", line(reason)));
-            let (name, key) = (item.step.name(), line(&item.key));
-            format!("  {name:11} {key}{size}{}\n", reason.unwrap_or_default())
+            let mut shown = format!("  {:11} {}", item.step.name(), line(&item.key));
+            if let Some(size) = item.size.filter(|_| item.is_stored()) {
+                shown += &format!("  {}", HumanBytes(size));
+            }
+            if let Some(reason) = &item.reason {
+                shown += &format!(": {}", line(reason));
+            }
+            shown + "\n"
         });
         let counts = Step::NAMES.map(|(step, _, words)| format!("{} {words}", self.count(step)));
         format!("{}{}\n", lines.collect::<String>(), counts.join(", "))

@@ -1,106 +1,81 @@
 //! `ztp pull`: writes the stored content to files.
 
 use std::collections::BTreeSet;
-use std::io::{Error, ErrorKind};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::api::{Api, Sink, Stored};
 use crate::cli::PullArgs;
-use crate::digest::FileDigest;
+use crate::fleet::show;
 use crate::parallel::{self, AT_ONCE};
 use crate::plan::{Item, Plan, Step};
 use crate::push::style;
+use crate::regular::FileDigest;
 use crate::seen::Seen;
 use crate::terminal::line;
-use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular};
+use crate::{CLEAN, FINDINGS, Failure, display, display_path, unwritable};
 
 /// The longest name of a file or folder in file systems, in bytes. Keys may have longer parts.
 const MAX_NAME_BYTES: usize = 255;
 
-/// Pulls the stored content into a folder.
-///
-/// # Errors
-/// The server fails, or a file cannot be written.
 pub fn run(args: &PullArgs, api: Api, json: bool) -> Result<u8, Failure> {
     if !json {
-        display(&format!(
-            "from {} to {}\n",
-            api.url,
-            display_path(&args.dir)
-        ))?;
+        let folder = display_path(&args.dir);
+        display(&format!("from {} to {folder}\n", api.url))?;
     }
     let list = api.list()?;
     args.only.check(list.keys().map(String::as_str))?;
-    let selected: Vec<Stored> = list
-        .into_values()
-        .filter(|stored| {
-            args.only.includes(&stored.key) && (!args.nodes || stored.key.starts_with("nodes/"))
-        })
-        .collect();
+    let is_wanted =
+        |key: &str| args.only.includes(key) && (!args.nodes || key.starts_with("nodes/"));
+    let selected = list.into_values().filter(|stored| is_wanted(&stored.key));
+    let selected: Vec<Stored> = selected.collect();
     let total = selected.iter().filter_map(|stored| stored.size).sum();
     let pull = Pull {
         args,
         api,
         bar: ProgressBar::new(total).with_style(style()),
-        written: AtomicUsize::new(0),
     };
     let mut files = BTreeSet::new();
-    let mut placed = Vec::new();
-    for stored in selected {
+    let placed = selected.into_iter().map(|stored| {
         let obstacle = obstacle(&files, &args.dir, &stored.key);
         if obstacle.is_none() {
             files.insert(stored.key.clone());
         }
-        placed.push((stored, obstacle));
-    }
-    let items = parallel::map(placed, AT_ONCE, |(stored, obstacle)| {
-        pull.item(stored, obstacle)
-    })?;
+        (stored, obstacle)
+    });
+    let item = |(stored, obstacle)| pull.item(stored, obstacle);
+    let items = parallel::map(placed.collect(), AT_ONCE, item)?;
     pull.bar.finish_and_clear();
-    let plan = Plan {
-        items: items.into_iter().flatten().collect(),
-    };
+    let items = items.into_iter().flatten().collect();
+    let plan = Plan { items };
     if !args.dry_run {
-        remember(&plan, &args.dir, &pull.api.url)?;
-    }
-    if json {
-        let document = json!({
-            "url": pull.api.url, "dry_run": args.dry_run, "steps": plan.json(args.verbose),
-        });
-        display(&format!("{document:#}\n"))?;
-    } else {
-        display(&plan.text(args.verbose))?;
-        if args.dry_run {
-            display("dry run: nothing is written\n")?;
+        let mut seen = Seen::load(&args.dir, &pull.api.url)?;
+        for item in &plan.items {
+            // Not set for a file that differs.
+            if let Some(sha1) = item.former() {
+                seen.set(&item.key, sha1);
+            }
         }
+        seen.save()?;
     }
+    let steps = plan.json(args.verbose);
+    let document = json!({"url": pull.api.url, "dry_run": args.dry_run, "steps": steps});
+    let dry_run = if args.dry_run {
+        "dry run: nothing is written\n"
+    } else {
+        ""
+    };
+    show(json, &document, &(plan.text(args.verbose) + dry_run))?;
     let left = plan.count(Step::LeaveAlone);
     Ok(if left == 0 { CLEAN } else { FINDINGS })
 }
 
-/// Remembers the values that the folder has in common with the server now.
-fn remember(plan: &Plan, folder: &Path, url: &str) -> Result<(), Failure> {
-    let mut seen = Seen::load(folder, url)?;
-    for item in &plan.items {
-        // Not set for a file that differs.
-        if let Some(sha1) = item.stored.as_ref().and_then(|stored| stored.sha1.as_ref()) {
-            seen.set(&item.key, sha1);
-        }
-    }
-    seen.save()
-}
-
-/// A pull under way.
 struct Pull<'a> {
     args: &'a PullArgs,
     api: Api,
     bar: ProgressBar,
-    /// The number of files written, which makes the names of unfinished files unique.
-    written: AtomicUsize,
 }
 
 impl Pull<'_> {
@@ -115,10 +90,10 @@ impl Pull<'_> {
             Err(obstacle) => return Ok(Some(item.left_alone(obstacle))),
         };
         if size.is_some() && (stored.size.is_none() || size == stored.size) {
-            match self.api.complete(stored)? {
-                Some(completed) => stored = completed,
-                None => return Ok(None),
-            }
+            let Some(completed) = self.api.complete(stored)? else {
+                return Ok(None);
+            };
+            stored = completed;
             if stored.sha1 == Some(FileDigest::of(&path)?.sha1) {
                 item.step = Step::Unchanged;
                 item.stored = Some(stored);
@@ -133,9 +108,9 @@ impl Pull<'_> {
             }
         }
         if !self.args.dry_run {
-            match self.write(&stored.key, &path)? {
-                Some(sha1) => stored.sha1 = Some(sha1),
-                None => return Ok(None),
+            stored.sha1 = self.write(&stored.key, &path)?;
+            if stored.sha1.is_none() {
+                return Ok(None);
             }
         }
         item.stored = Some(stored);
@@ -144,45 +119,35 @@ impl Pull<'_> {
 
     /// Writes a file atomically, and returns the SHA-1 of its bytes; `None` if the key is deleted since.
     fn write(&self, key: &str, path: &Path) -> Result<Option<String>, Failure> {
-        let failed =
-            |error: Error| Failure::new(format!("cannot write {}: {error}", display_path(path)));
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(failed)?;
-        }
+        let failed = |error| unwritable(path, error);
+        let folder = path.parent().unwrap_or(&self.args.dir);
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let mut new = tempfile::Builder::new();
+        #[cfg(unix)]
+        new.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         // Not the name with an addition, which may be too long.
-        let number = self.written.fetch_add(1, Ordering::Relaxed);
-        let new = path.with_file_name(format!("{}-{number}.ztp-new", std::process::id()));
-        // An existing file of that name must not be written to: it may be a pipe, or a link.
-        match std::fs::remove_file(&new) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
+        let new = new.prefix("").suffix(".ztp-new").tempfile_in(folder);
+        let new = new.map_err(failed)?.into_temp_path();
+        let got = self.api.read(key, Sink::File(&new))?;
+        if got.is_some() {
+            new.persist(path).map_err(|error| failed(error.error))?;
         }
-        let got = self.api.read(key, Sink::File(&new));
-        let written = got.and_then(|got| match got {
-            Some(got) => std::fs::rename(&new, path)
-                .map(|()| Some(got.sha1))
-                .map_err(failed),
-            None => Ok(None),
-        });
-        written.inspect_err(|_| {
-            // An incomplete file is useless. It may not exist.
-            let _ = std::fs::remove_file(&new);
-        })
+        Ok(got.map(|got| got.sha1))
     }
 }
 
 /// The reason why no file can have the path of a key, after the keys before it are written: one key can be the folder
 /// of another, and a file cannot.
 fn obstacle(files: &BTreeSet<String>, dir: &Path, key: &str) -> Option<String> {
-    if let Some(name) = key.split('/').find(|name| name.len() > MAX_NAME_BYTES) {
-        let length = name.len();
-        return Some(format!(
-            "a part of it has {length} bytes, and a name at most {MAX_NAME_BYTES}"
-        ));
+    let longest = key.split('/').map(str::len).max().unwrap_or_default();
+    if longest > MAX_NAME_BYTES {
+        let problem =
+            format!("a part of it has {longest} bytes, but file names at most {MAX_NAME_BYTES}");
+        return Some(problem + "; rename it on the server");
     }
     let mut folders = key.match_indices('/').filter_map(|(end, _)| key.get(..end));
     let file = folders.find(|folder| files.contains(*folder) || is_not_folder(&dir.join(folder)));
-    file.map(|file| format!("{file} is a file, and cannot be a folder too"))
+    file.map(|file| format!("{file} is a file, and cannot be a folder too; rename one of them"))
 }
 
 /// The size of the file at a path, in bytes; `None` if there is nothing.
@@ -190,15 +155,16 @@ fn obstacle(files: &BTreeSet<String>, dir: &Path, key: &str) -> Option<String> {
 /// # Errors
 /// There is something else: the reason why no file can be written.
 fn state(path: &Path) -> Result<Option<u64>, String> {
-    match std::fs::metadata(path) {
-        Ok(found) if found.is_file() => Ok(Some(found.len())),
-        Ok(found) if found.is_dir() => Err("a folder of that name is in the way".to_owned()),
-        Ok(_) => Err(regular::NOT_A_FILE.to_owned()),
+    let problem = match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => return Ok(Some(found.len())),
+        Ok(found) if found.is_dir() => "a folder of that name is in the way; move it away",
+        Ok(_) => "this is neither a file nor a folder; move it away",
         Err(_) if std::fs::symlink_metadata(path).is_ok() => {
-            Err("a symbolic link that leads nowhere is in the way".to_owned())
+            "a symbolic link that leads nowhere is in the way; remove it"
         }
-        Err(_) => Ok(None),
-    }
+        Err(_) => return Ok(None),
+    };
+    Err(problem.to_owned())
 }
 
 /// Whether the path exists and is neither a folder nor a link to one.

@@ -1,17 +1,17 @@
 //! The output formats of findings: text, JSON, GitHub.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-use ztp_core::check::{Finding, Note, Severity};
+use ztp_core::check::{Finding, Severity, Validation};
 use ztp_core::yaml::Position;
 
 use crate::terminal::{self, line, masked};
-use crate::{display_path, regular};
+use crate::validate::Checked;
+use crate::{Failure, display_path, regular};
 
 /// The widest line of a snippet that is not cut, in columns.
 const WIDTH: usize = 120;
@@ -30,20 +30,12 @@ pub enum Format {
     Github,
 }
 
-/// The findings and notes of `ztp validate`.
-pub struct Report<'a> {
-    /// The folder that the keys of findings are relative to.
-    pub folder: &'a Path,
-    pub findings: &'a [Finding],
-    /// The findings that the operator allows.
-    pub allowed: &'a [Finding],
-    /// Notes, which are not findings: files left alone, settings to make.
-    pub notes: &'a [Note],
-    /// The number of files.
-    pub files: usize,
-}
+impl Checked {
+    /// Prints findings as text, for commands other than `validate`.
+    pub fn display(&self) -> Result<(), Failure> {
+        terminal::write(&self.render(Format::Text))
+    }
 
-impl Report<'_> {
     /// The complete report. Text has colours, which anstream removes if the output is not a terminal.
     pub fn render(&self, format: Format) -> String {
         match format {
@@ -55,34 +47,27 @@ impl Report<'_> {
 
     fn text(&self) -> String {
         let mut out = String::new();
-        for finding in self.findings {
+        for finding in &self.validation.findings {
             out += &self.snippet(finding);
             out += "\n\n";
         }
-        for note in self.notes {
+        for note in &self.validation.notes {
             let _ = writeln!(out, "note: {}", note.display(line));
         }
         out + &self.summary() + "\n"
     }
 
     /// One line: the numbers of files, errors and warnings.
-    pub fn summary(&self) -> String {
-        let errors = self
-            .findings
-            .iter()
-            .filter(|found| found.is_error())
-            .count();
-        let warnings = self.findings.len() - errors;
+    fn summary(&self) -> String {
+        let findings = &self.validation.findings;
+        let errors = findings.iter().filter(|finding| finding.is_error()).count();
+        let found = [(errors, "error"), (findings.len() - errors, "warning")];
+        let found = found.into_iter().filter(|(number, _)| *number > 0);
+        let found: Vec<_> = found.map(|(number, noun)| count(number, noun)).collect();
         let files = count(self.files, "file");
-        match (errors, warnings) {
-            (0, 0) => format!("{files} checked, nothing found"),
-            (errors, 0) => format!("{files} checked: {}", count(errors, "error")),
-            (0, warnings) => format!("{files} checked: {}", count(warnings, "warning")),
-            (errors, warnings) => format!(
-                "{files} checked: {} and {}",
-                count(errors, "error"),
-                count(warnings, "warning")
-            ),
+        match found.is_empty() {
+            true => format!("{files} checked, nothing found"),
+            false => format!("{files} checked: {}", found.join(" and ")),
         }
     }
 
@@ -121,49 +106,43 @@ impl Report<'_> {
     fn line(&self, key: &str, at: Position) -> Option<String> {
         let text = regular::read(&self.folder.join(key), MAX_SOURCE_BYTES).ok()?;
         let text = String::from_utf8_lossy(&text);
-        let line = text.lines().nth(at.line.checked_sub(1)?)?;
-        Some(line.to_owned())
+        text.lines().nth(at.line.checked_sub(1)?).map(str::to_owned)
     }
 
     fn json(&self) -> String {
-        let list = |findings: &[Finding]| -> Vec<_> {
-            let findings = findings.iter();
-            let findings = findings.map(|finding| {
-                json!({
-                    "kind": finding.kind.id(),
-                    "severity": finding.severity.name(),
-                    "file": finding.key,
-                    "line": finding.position.map(|at| at.line),
-                    "column": finding.position.map(|at| at.column),
-                    "source": finding.position.and_then(|at| self.line(&finding.key, at)),
-                    "message": finding.message,
-                    "help": finding.help(),
-                })
-            });
-            findings.collect()
-        };
-        let notes: Vec<_> = self
-            .notes
-            .iter()
-            .map(|note| note.display(str::to_owned))
-            .collect();
-        let (findings, allowed) = (list(self.findings), list(self.allowed));
-        let report =
-            json!({"files": self.files, "findings": findings, "allowed": allowed, "notes": notes});
+        let Validation { findings, notes } = &self.validation;
+        let notes = notes.iter().map(|note| note.display(str::to_owned));
+        let report = json!({
+            "files": self.files, "findings": self.list(findings), "allowed": self.list(&self.allowed),
+            "notes": notes.collect::<Vec<_>>(),
+        });
         terminal::lines(&format!("{report:#}\n"))
+    }
+
+    /// Findings as JSON.
+    fn list(&self, findings: &[Finding]) -> Vec<Json> {
+        let object = |finding: &Finding| {
+            json!({
+                "kind": finding.kind.id(),
+                "severity": finding.severity.name(),
+                "file": finding.key,
+                "line": finding.position.map(|at| at.line),
+                "column": finding.position.map(|at| at.column),
+                "source": finding.position.and_then(|at| self.line(&finding.key, at)),
+                "message": finding.message,
+                "help": finding.help(),
+            })
+        };
+        findings.iter().map(object).collect()
     }
 
     /// <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>
     fn github(&self) -> String {
         let mut out = String::new();
-        for finding in self.findings {
+        for finding in &self.validation.findings {
             let file = self.folder.join(&finding.key).display().to_string();
-            let _ = write!(
-                out,
-                "::{} file={}",
-                finding.severity.name(),
-                property(&file)
-            );
+            let (severity, file) = (finding.severity.name(), property(&file));
+            let _ = write!(out, "::{severity} file={file}");
             if let Some(at) = finding.position {
                 let _ = write!(out, ",line={},col={}", at.line, at.column);
             }
@@ -176,11 +155,8 @@ impl Report<'_> {
 
 /// The bytes of a line from a column to the end of the word there; at least one character.
 fn span(line: &str, column: usize) -> std::ops::Range<usize> {
-    let at = column.saturating_sub(1);
-    let start = line
-        .char_indices()
-        .nth(at)
-        .map_or(line.len(), |(start, _)| start);
+    let start = line.char_indices().nth(column.saturating_sub(1));
+    let start = start.map_or(line.len(), |(start, _)| start);
     let rest = line.get(start..).unwrap_or_default();
     let word = rest.find([' ', ',', '}', ']']).unwrap_or(rest.len());
     let first = rest.chars().next().map_or(0, char::len_utf8);
@@ -195,11 +171,8 @@ pub fn count(number: usize, noun: &str) -> String {
 
 /// The data of a workflow command: GitHub's escapes for line ends, those of [`line`] for the rest.
 fn data(text: &str) -> String {
-    let lines: Vec<_> = text
-        .split('\n')
-        .map(|part| line(part).replace('%', "%25"))
-        .collect();
-    lines.join("%0A")
+    let lines = text.split('\n').map(|part| line(part).replace('%', "%25"));
+    lines.collect::<Vec<_>>().join("%0A")
 }
 
 fn property(text: &str) -> String {
@@ -223,15 +196,17 @@ mod tests {
     #[test]
     fn github_gets_one_escaped_line_for_each_finding() {
         let finding = Finding::of_file(FindingKind::BrokenLink, "files/a,b", "100% of\nit");
-        let report = Report {
-            folder: Path::new("root"),
-            findings: &[finding],
-            allowed: &[],
-            notes: &[],
+        let checked = Checked {
+            folder: "root".into(),
             files: 1,
+            validation: Validation {
+                findings: vec![finding],
+                notes: Vec::new(),
+            },
+            allowed: Vec::new(),
         };
         assert_eq!(
-            report.render(Format::Github),
+            checked.render(Format::Github),
             "::warning file=root/files/a%2Cb,title=broken-link::100%25 of%0Ait; fix or remove the \
              symbolic link\n"
         );

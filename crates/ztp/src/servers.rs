@@ -3,17 +3,18 @@
 //! A token is never an argument, because other users of the machine see arguments, and never printed.
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::DirBuilder;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+use tempfile::NamedTempFile;
 use ureq::http::Uri;
 
 use crate::api::{Api, Call};
 use crate::fleet::text;
-use crate::{CLEAN, Failure, display, display_path, regular};
+use crate::{CLEAN, Failure, display, display_path, regular, unwritable};
 
 /// The largest file of ours, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
@@ -23,33 +24,27 @@ const MAX_TOKEN_BYTES: u64 = 16 << 10;
 /// How `ztp` identifies itself to a server. Deliberately without Debug.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Credential {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     token: Option<String>,
     /// Client ID and secret of a service token of Cloudflare Access.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     access: Option<(String, String)>,
 }
 
 impl Credential {
     /// The headers of each request.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut headers = Vec::new();
-        if let Some(token) = &self.token {
-            headers.push(("Authorization", format!("Bearer {token}")));
-        }
-        if let Some((id, secret)) = &self.access {
-            headers.push(("CF-Access-Client-Id", id.clone()));
-            headers.push(("CF-Access-Client-Secret", secret.clone()));
-        }
-        headers
+        let token = self.token.iter();
+        let token = token.map(|token| ("Authorization", format!("Bearer {token}")));
+        let access = self.access.iter().flat_map(|(id, secret)| {
+            let names = ["CF-Access-Client-Id", "CF-Access-Client-Secret"];
+            names.into_iter().zip([id.clone(), secret.clone()])
+        });
+        token.chain(access).collect()
     }
 
     fn from_environment() -> Result<Option<Self>, Failure> {
         let [id, secret] = ["CF_ACCESS_CLIENT_ID", "CF_ACCESS_CLIENT_SECRET"].map(variable);
         if id.is_some() != secret.is_some() {
-            return Err(Failure::new(
-                "only one of CF_ACCESS_CLIENT_ID and CF_ACCESS_CLIENT_SECRET is set; set both, or none",
-            ));
+            return Err("only one of CF_ACCESS_CLIENT_ID and CF_ACCESS_CLIENT_SECRET is set; set both, or none".into());
         }
         let access = id.zip(secret);
         let token = variable("ZTP_TOKEN");
@@ -66,38 +61,29 @@ struct Servers {
 }
 
 impl Servers {
+    const FILE: &str = "servers.json";
+
     fn load() -> Result<Self, Failure> {
-        let Some(path) = ours("servers.json") else {
-            return Ok(Self::default());
-        };
-        let Some(text) = load(&path)? else {
+        let Some((path, text)) = load(Self::FILE)? else {
             return Ok(Self::default());
         };
         check_mode(&path)?;
-        serde_json::from_slice(&text).map_err(|error| {
-            Failure::new(format!(
-                "{} is not valid: {error}; delete it, and run `ztp login` again",
-                display_path(&path)
-            ))
-        })
+        Ok(serde_json::from_slice(&text).map_err(|error| {
+            let path = display_path(&path);
+            format!("{path} is not valid: {error}; delete it, and run `ztp login` again")
+        })?)
     }
 
+    /// The file.
     fn save(&self) -> Result<PathBuf, Failure> {
-        let path = ours("servers.json").ok_or_else(|| {
-            Failure::new(
-                "there is no folder for settings; set HOME or XDG_CONFIG_HOME, or use ZTP_TOKEN",
-            )
-        })?;
-        save(&path, &json!(self))?;
-        Ok(path)
+        let without =
+            "there is no folder for settings; set HOME or XDG_CONFIG_HOME, or use ZTP_TOKEN";
+        Ok(save(Self::FILE, &json!(self))?.ok_or(without)?)
     }
 }
 
 /// Connects to the server `url` of the command line, else of ZTP_URL, else of the last `ztp login`, with the token of
 /// ZTP_TOKEN or of a service token of Access, else the stored one.
-///
-/// # Errors
-/// The URL or the token is missing or invalid.
 pub fn connect(url: Option<&str>) -> Result<Api, Failure> {
     let given = url.map(str::to_owned).or_else(|| variable("ZTP_URL"));
     let from_environment = Credential::from_environment()?;
@@ -105,17 +91,13 @@ pub fn connect(url: Option<&str>) -> Result<Api, Failure> {
         (Some(_), Some(_)) => Servers::default(),
         _ => Servers::load()?,
     };
-    let missing =
-        "no server is given; run `ztp login --url https://HOST`, or give --url or ZTP_URL";
-    let url = given
-        .or(stored.default)
-        .ok_or_else(|| Failure::new(missing))?;
+    let url = given.or(stored.default).ok_or(
+        "no server is given; run `ztp login --url https://HOST`, or give --url or ZTP_URL",
+    )?;
     let url = parse_url(&url)?;
     let credential = from_environment.or_else(|| stored.servers.remove(&url));
     let credential = credential.ok_or_else(|| {
-        Failure::new(format!(
-            "there is no token for {url}; run `ztp login --url {url}`, or set ZTP_TOKEN"
-        ))
+        format!("there is no token for {url}; run `ztp login --url {url}`, or set ZTP_TOKEN")
     })?;
     Ok(Api::new(url, credential))
 }
@@ -140,12 +122,8 @@ pub fn known(url: &str) -> Result<Option<Api>, Failure> {
 }
 
 /// `ztp login`: verifies a token from standard input, and stores it.
-///
-/// # Errors
-/// The server does not accept it, or it cannot be stored.
 pub fn login(url: Option<&str>, access: bool) -> Result<u8, Failure> {
-    let url = url.ok_or_else(|| Failure::new("give the server, as --url https://HOST"))?;
-    let url = parse_url(url)?;
+    let url = parse_url(url.ok_or("give the server, as --url https://HOST")?)?;
     let mut credential = Credential::default();
     if access {
         let secret = secrets(["client ID", "client secret"])?;
@@ -161,36 +139,30 @@ pub fn login(url: Option<&str>, access: bool) -> Result<u8, Failure> {
     servers.default = Some(url.clone());
     let path = display_path(&servers.save()?);
     let (name, role) = (text(&session["name"]), text(&session["role"]));
-    display(&format!(
-        "{url}: {name} with the role {role}; the token is in {path}\n"
-    ))?;
-    Ok(CLEAN)
+    let done = format!("{url}: {name} with the role {role}; the token is in {path}\n");
+    display(&done).map(|()| CLEAN)
 }
 
 /// `ztp logout`: removes the stored token of a server.
-///
-/// # Errors
-/// No token is stored, or the file cannot be written.
 pub fn logout(url: Option<&str>) -> Result<u8, Failure> {
     let mut servers = Servers::load()?;
     let url = url.map(parse_url).transpose()?;
     let url = url.or_else(|| servers.default.clone()).unwrap_or_default();
     if servers.servers.remove(&url).is_none() {
-        let known: Vec<_> = servers.servers.into_keys().collect();
-        return Err(Failure::new(format!(
-            "no token is stored for '{url}'; there are tokens for these servers: {}",
-            known.join(" ")
-        )));
+        let known = Vec::from_iter(servers.servers.into_keys()).join(" ");
+        let advice = match known.is_empty() {
+            true => "there are no tokens to remove".to_owned(),
+            false => format!("give --url with a server that has one: {known}"),
+        };
+        return Err(format!("no token is stored for '{url}'; {advice}").into());
     }
     if servers.default.as_ref() == Some(&url) {
         servers.default = servers.servers.keys().next().cloned();
     }
     servers.save()?;
     let default = servers.default.as_deref().unwrap_or("no server");
-    display(&format!(
-        "the token for {url} is removed; the default is {default} now\n"
-    ))?;
-    Ok(CLEAN)
+    let done = format!("the token for {url} is removed; the default is {default} now\n");
+    display(&done).map(|()| CLEAN)
 }
 
 /// A URL without a slash at its end. Plain HTTP is for this machine only: it would show the token to the network.
@@ -199,19 +171,14 @@ fn parse_url(text: &str) -> Result<String, Failure> {
     let shown = if text.contains('@') { "…" } else { text };
     let invalid =
         |why: &str| Failure::new(format!("'{shown}' is not a valid URL of a server: {why}"));
-    let uri: Uri = text
-        .parse()
-        .map_err(|_| invalid("write it as https://HOST"))?;
+    let uri = text.parse::<Uri>();
+    let uri = uri.map_err(|_| invalid("write it as https://HOST"))?;
     let local = ["localhost", "127.0.0.1", "[::1]"].contains(&uri.host().unwrap_or_default());
-    match uri.scheme_str() {
-        Some("https") => {}
-        Some("http") if local => {}
-        _ => {
-            return Err(invalid(
-                "write it as https://HOST; without TLS, everyone on the way can read the token (plain http is for \
-                 localhost)",
-            ));
-        }
+    if !(uri.scheme_str() == Some("https") || local && uri.scheme_str() == Some("http")) {
+        return Err(invalid(
+            "write it as https://HOST; without TLS, everyone on the way can read the token (plain http is for \
+             localhost)",
+        ));
     }
     if uri.query().is_some() || text.contains('@') {
         return Err(invalid("it must have no query and no user name"));
@@ -222,7 +189,7 @@ fn parse_url(text: &str) -> Result<String, Failure> {
 
 /// Secrets from standard input, a line each: hidden on a terminal.
 fn secrets<const N: usize>(names: [&str; N]) -> Result<[String; N], Failure> {
-    let failed = |error| Failure::new(format!("cannot read standard input: {error}"));
+    let failed = |error| format!("cannot read standard input: {error}");
     let mut text = String::new();
     if std::io::stdin().is_terminal() {
         for name in names {
@@ -235,24 +202,20 @@ fn secrets<const N: usize>(names: [&str; N]) -> Result<[String; N], Failure> {
         let read = stdin.take(MAX_TOKEN_BYTES).read_to_string(&mut text);
         read.map_err(failed)?;
     }
-    let lines = text
-        .lines()
-        .map(|line| line.trim().to_owned())
-        .filter(|line| !line.is_empty());
-    lines.collect::<Vec<_>>().try_into().map_err(|_| {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<String> = lines.map(str::to_owned).collect();
+    Ok(lines.try_into().map_err(|_| {
         let names = names.join(" and ");
-        Failure::new(format!(
-            "standard input must have the {names}, a line each, and nothing else"
-        ))
-    })
+        format!("standard input must have the {names}, a line each, and nothing else")
+    })?)
 }
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// A file in our folder for settings: that of the operating system. `None` if there is none.
-pub fn ours(name: &str) -> Option<PathBuf> {
+/// A file in our folder for settings: that of the operating system. `None` if there is none, as in a container.
+fn ours(name: &str) -> Option<PathBuf> {
     let (variable, below_home) = match std::env::consts::OS {
         "windows" => ("APPDATA", "AppData/Roaming"),
         "macos" => ("XDG_CONFIG_HOME", "Library/Application Support"),
@@ -264,45 +227,32 @@ pub fn ours(name: &str) -> Option<PathBuf> {
     Some(folder.join("ztp").join(name))
 }
 
-/// A file of ours; `None` if it does not exist.
-///
-/// # Errors
-/// It cannot be read.
-pub fn load(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
-    match path.exists() {
-        true => regular::input(path, MAX_BYTES).map(Some),
-        false => Ok(None),
+/// The path and the contents of a file of ours; `None` if it does not exist.
+pub fn load(name: &str) -> Result<Option<(PathBuf, Vec<u8>)>, Failure> {
+    match ours(name).filter(|path| path.exists()) {
+        Some(path) => Ok(Some((path.clone(), regular::input(&path, MAX_BYTES)?))),
+        None => Ok(None),
     }
 }
 
-/// Replaces a file of ours, atomically, readable by its owner only.
-///
-/// # Errors
-/// It cannot be written.
-pub fn save(path: &Path, content: &Json) -> Result<(), Failure> {
+/// Replaces a file of ours, atomically, readable by its owner only. Its path; `None` if there is no folder for it.
+pub fn save(name: &str, content: &Json) -> Result<Option<PathBuf>, Failure> {
+    let Some(path) = ours(name) else {
+        return Ok(None);
+    };
+    let folder = path.parent().unwrap_or(&path);
     let write = || {
         let mut folders = DirBuilder::new();
-        let mut options = OpenOptions::new();
         #[cfg(unix)]
-        {
-            use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-            folders.mode(0o700);
-            options.mode(0o600);
-        }
-        folders
-            .recursive(true)
-            .create(path.parent().unwrap_or(path))?;
-        let new = path.with_extension(format!("{}.new", std::process::id()));
-        let mut file = options.write(true).create_new(true).open(&new)?;
-        let written = file.write_all(content.to_string().as_bytes());
-        written
-            .and_then(|()| std::fs::rename(&new, path))
-            .inspect_err(|_| {
-                // An incomplete file is useless.
-                let _ = std::fs::remove_file(&new);
-            })
+        std::os::unix::fs::DirBuilderExt::mode(&mut folders, 0o700);
+        folders.recursive(true).create(folder)?;
+        // Its owner alone can read it.
+        let mut new = NamedTempFile::new_in(folder)?;
+        new.write_all(content.to_string().as_bytes())?;
+        new.persist(&path).map_err(|error| error.error).map(drop)
     };
-    write().map_err(|error| Failure::new(format!("cannot write {}: {error}", display_path(path))))
+    write().map_err(|error| unwritable(&path, error))?;
+    Ok(Some(path))
 }
 
 /// Checks that other users cannot read a file.
@@ -311,11 +261,12 @@ fn check_mode(path: &Path) -> Result<(), Failure> {
     if let Ok(found) = std::fs::metadata(path) {
         use std::os::unix::fs::PermissionsExt;
         let (mode, path) = (found.permissions().mode() & 0o777, display_path(path));
+        let problem =
+            format!("{path} has tokens, and its mode {mode:03o} lets other users read it");
+        let advice =
+            format!("run `chmod 600 {path}`, and replace the tokens if others may have read them");
         if mode & 0o077 != 0 {
-            return Err(Failure::new(format!(
-                "{path} has tokens, and its mode {mode:03o} lets other users read it; run `chmod 600 {path}`, and \
-                 replace the tokens if others may have read them"
-            )));
+            return Err(format!("{problem}; {advice}").into());
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use ztp_core::node::{Identifier, NodeFacts};
 
 use crate::cli::Only;
 use crate::data_root::DataRoot;
-use crate::digest::FileDigest;
+use crate::regular::FileDigest;
 
 /// The SHA-1, the key and the releases of each stock file, as `scripts/stock_files.py` found them.
 const STOCK: &str = include_str!("stock.txt");

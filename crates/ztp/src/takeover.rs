@@ -25,7 +25,7 @@ use ztp_core::key::Record;
 use ztp_core::node::{Identifier, NodeFacts};
 
 use crate::api::{Api, Call};
-use crate::cli::{ChangeArgs, Only, TakeoverArgs};
+use crate::cli::{ChangeArgs, CheckArgs, Only, TakeoverArgs};
 use crate::data_root::DataRoot;
 use crate::plan::{Item, Step};
 use crate::push::{self, Push};
@@ -232,14 +232,16 @@ impl Source {
         ChangeArgs {
             dir: args.dir.clone(),
             only: Only::default(),
-            site: args.site.clone(),
-            identifier: Some(self.identifier),
+            check: CheckArgs {
+                site: args.site.clone(),
+                identifier: Some(self.identifier),
+                allow: args.allow.clone(),
+            },
             prune: false,
             force: false,
             overwrite_startup_configs: false,
             with_facts: false,
             with_stock: false,
-            allow: args.allow.clone(),
             added: self.pools.files.clone(),
             old_server: old_server.or(args.from.as_deref()).map(str::to_owned),
         }

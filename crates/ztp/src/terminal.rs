@@ -5,7 +5,6 @@
 //! begins with `::`, after spaces, and `##[` anywhere in a line; Azure Pipelines `##vso[`; TeamCity
 //! `##teamcity[`. So `##`, a word of any length, and `[` is escaped.
 
-use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
 
 use crate::Failure;
@@ -18,21 +17,17 @@ pub fn line(text: &str) -> String {
 
 /// Escapes an output of several lines. The escapes are those of JSON, so that JSON stays valid.
 pub fn lines(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for (index, line) in text.split('\n').enumerate() {
-        if index > 0 {
-            out.push('\n');
-        }
+    let lines = text.split('\n').map(|line| {
         let line = escaped(line, json);
         match line.trim_start().strip_prefix("::") {
             Some(rest) => {
                 let blanks = line.len() - line.trim_start().len();
-                let _ = write!(out, "{}\\u003a:{rest}", " ".repeat(blanks));
+                format!("{}\\u003a:{rest}", " ".repeat(blanks))
             }
-            None => out += &line,
+            None => line,
         }
-    }
-    out
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Escapes the message of an error, and indents its further lines.
@@ -42,46 +37,39 @@ pub fn message(text: &str) -> String {
 
 /// Replaces each interpreted character of a line by one other, so that columns stay the same.
 pub fn masked(line: &str) -> String {
-    let masked = line.char_indices().map(|(at, c)| match c {
-        '\t' => ' ',
-        c if is_interpreted(c) || begins_command(&line[at..]) => '\u{fffd}',
-        c => c,
-    });
-    masked.collect()
+    escaped(line, |c| {
+        String::from(if c == '\t' { ' ' } else { '\u{fffd}' })
+    })
 }
 
 /// Escapes a text, and writes it to standard output.
-///
-/// # Errors
-/// It cannot be written.
 pub fn display(text: &str) -> Result<(), Failure> {
     write(&lines(text))
 }
 
 /// Writes a text that is escaped, or has no foreign parts, to standard output: in colour if that is a
 /// terminal. It is not an error if the reader closes the pipe.
-///
-/// # Errors
-/// It cannot be written.
 pub fn write(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the output: {error}")))
+            Err(format!("cannot write the output: {error}").into())
         }
         _ => Ok(()),
     }
 }
 
+/// Escapes a line about something that does not stop the command, and writes it to standard error.
+pub fn warn(text: &str) {
+    anstream::eprintln!("{}", message(text));
+}
+
 fn escaped(text: &str, escape: impl Fn(char) -> String) -> String {
-    let mut out = String::with_capacity(text.len());
-    for (at, c) in text.char_indices() {
-        match is_interpreted(c) || begins_command(&text[at..]) {
-            true => out += &escape(c),
-            false => out.push(c),
-        }
-    }
-    out
+    let shown = text.char_indices().map(|(at, c)| match c {
+        c if is_interpreted(c) || begins_command(&text[at..]) => escape(c),
+        c => c.to_string(),
+    });
+    shown.collect()
 }
 
 /// Whether a text begins with a command of a CI: `##[`, `##vso[`.
@@ -102,11 +90,9 @@ fn rust(c: char) -> String {
 
 /// The escape of JSON: UTF-16 units.
 fn json(c: char) -> String {
-    let mut out = String::new();
-    for unit in c.encode_utf16(&mut [0; 2]) {
-        let _ = write!(out, "\\u{unit:04x}");
-    }
-    out
+    let mut units = [0; 2];
+    let units = c.encode_utf16(&mut units).iter();
+    units.map(|unit| format!("\\u{unit:04x}")).collect()
 }
 
 /// Whether a terminal may interpret a character instead of showing it. Combining characters are
@@ -116,9 +102,7 @@ fn is_interpreted(c: char) -> bool {
         return c.is_ascii_control();
     }
     // escape_debug of a str escapes a combining character only at the start; that of a char always.
-    let mut text = String::from('x');
-    text.push(c);
-    text.escape_debug().count() > 2
+    format!("x{c}").escape_debug().count() > 2
 }
 
 #[cfg(test)]

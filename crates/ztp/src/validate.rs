@@ -7,24 +7,23 @@ mod python2;
 mod scripts;
 mod templates;
 
+use std::path::PathBuf;
+
 use ztp_core::check::{self, Finding, FindingKind, Note, Validation};
 use ztp_core::node::Identifier;
 
 use crate::data_root::DataRoot;
 use allow::Allow;
 
-/// The result of a check.
 pub struct Checked {
+    /// The folder that the keys of findings are relative to.
+    pub folder: PathBuf,
+    /// The number of files.
+    pub files: usize,
     /// Without the findings that are allowed.
     pub validation: Validation,
     /// The findings that are allowed.
     pub allowed: Vec<Finding>,
-}
-
-impl Checked {
-    pub fn has_errors(&self) -> bool {
-        self.validation.has_errors()
-    }
 }
 
 /// Checks a data_root. `site`: the site of all nodes without a file `nodes/ID/site`. `old_server`: the host of the server
@@ -37,49 +36,45 @@ pub fn validate(
     allow: &Allow,
 ) -> Checked {
     let mut validation = check::check(root, identifier, site);
-    if root.has_server_conf() {
+    if root.others.contains_key(check::SERVER_CONF) {
         let settings = check::server_conf(root);
         validation.notes.extend(settings.notes);
         validation.add(settings.findings);
     }
-    let left_alone = root
-        .left_alone
-        .iter()
-        .map(|left| Note::from(format!("{} is left alone: {}", left.path, left.reason)));
+    let left_alone = root.left_alone.iter();
+    let left_alone = left_alone.map(|(path, reason)| format!("{path} is left alone: {reason}"));
+    let left_alone = left_alone.map(Note::from);
     validation.notes.splice(..0, left_alone.chain(stock(root)));
     let scripts = scripts::check(root);
     validation.notes.extend(scripts.notes);
     let found = root.findings.iter().cloned().chain(scripts.findings);
     let found = found.chain(leftovers(root)).chain(templates::check(root));
     validation.add(found.chain(old_server::check(root, old_server)));
-    let (allowed, findings) = std::mem::take(&mut validation.findings)
-        .into_iter()
-        .partition(|finding| allow.allows(finding));
-    validation.findings = findings;
-    let checked = Checked {
+    let allowed = validation
+        .findings
+        .extract_if(.., |finding| allow.allows(finding));
+    let allowed: Vec<Finding> = allowed.collect();
+    validation.notes.extend(allowed_note(&allowed));
+    Checked {
+        folder: root.path.clone(),
+        files: root.files.len(),
         validation,
         allowed,
-    };
-    checked.with_note()
+    }
 }
 
 /// One warning about all leftovers.
 fn leftovers(root: &DataRoot) -> Option<Finding> {
-    let (first, others) = (root.leftovers.first()?, root.leftovers.len() - 1);
-    let all: Vec<_> = root.leftovers.iter().map(String::as_str).collect();
-    let message = match others {
-        0 => "it looks like a leftover, nothing names it, and it is left alone".to_owned(),
-        _ => format!(
-            "{} files look like leftovers, nothing names them, and they are left alone: {}",
-            others + 1,
+    let all: Vec<&str> = root.leftovers.iter().map(String::as_str).collect();
+    let first = *all.first()?;
+    let message = match all.len() {
+        1 => "it looks like a leftover, nothing names it, and it is left alone".to_owned(),
+        number => format!(
+            "{number} files look like leftovers, nothing names them, and they are left alone: {}",
             all.join(", ")
         ),
     };
-    Some(Finding::of_file(
-        FindingKind::Leftover,
-        first.as_str(),
-        message,
-    ))
+    Some(Finding::of_file(FindingKind::Leftover, first, message))
 }
 
 /// One note about all stock files.
@@ -94,21 +89,15 @@ fn stock(root: &DataRoot) -> Option<Note> {
     })
 }
 
-impl Checked {
-    /// With one note about all findings that are allowed.
-    fn with_note(mut self) -> Self {
-        let lines = self.allowed.iter().map(|finding| {
-            let at = finding.position.map(|at| format!(":{}", at.line));
-            let (kind, at) = (finding.kind.id(), at.unwrap_or_default());
-            format!("{kind}  {}{at}: {}", finding.key, finding.message)
-        });
-        let lines: Vec<_> = lines.collect();
-        if !lines.is_empty() {
-            self.validation.notes.push(Note {
-                text: "these findings are allowed, by validate.toml or --allow:".to_owned(),
-                lines,
-            });
-        }
-        self
-    }
+/// One note about all findings that are allowed.
+fn allowed_note(allowed: &[Finding]) -> Option<Note> {
+    let lines = allowed.iter().map(|finding| {
+        let at = finding.position.map(|at| format!(":{}", at.line));
+        let (kind, at) = (finding.kind.id(), at.unwrap_or_default());
+        format!("{kind}  {}{at}: {}", finding.key, finding.message)
+    });
+    (!allowed.is_empty()).then(|| Note {
+        text: "these findings are allowed, by validate.toml or --allow:".to_owned(),
+        lines: lines.collect(),
+    })
 }

@@ -346,6 +346,10 @@ impl Inner {
         self.object.wait_until(async move {
             Delay::from(Duration::from_millis(SAVE_AFTER_MS)).await;
             inner.is_saving.set(false);
+            // A commit has scheduled it meanwhile.
+            if inner.rings_within(PAUSE_MS) {
+                return;
+            }
             let saved = async {
                 inner.save_events()?;
                 inner.arm().await

@@ -5,6 +5,7 @@ use worker::Stub;
 
 use crate::error::Error;
 use crate::objects::call::call;
+use ztp_core::pool::Holder;
 
 /// A request to a pool's object.
 #[derive(Debug, Serialize, Deserialize)]
@@ -17,30 +18,39 @@ pub struct PoolRequest {
 /// The operations of a pool.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Command {
-    /// Returns the value of a node. Allocates one if it has none, unless `held_only` or `preview`: then it returns
-    /// [`Reply::NotHeld`] or [`Reply::Next`].
+    /// Returns the value of a node, and those of its `others`, which differ in the name. Allocates those that it does not
+    /// have, unless `held_only` or `preview`: then it returns [`Reply::NotHeld`] or [`Reply::Next`] for them. If one of them
+    /// is refused, none is allocated.
     Allocate {
-        node: String,
+        node: Holder,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<Holder>,
         held_only: bool,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         preview: bool,
     },
-    /// Returns the value that a node holds. The file is not read, and may be missing.
-    Held { node: String },
-    /// Returns the allocation of a node. As [`Command::Held`], with its time.
+    /// Returns the values that a node holds. As [`Command::Allocate`], but the file is not read, and may be missing.
+    Held {
+        node: Holder,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<Holder>,
+    },
+    /// Returns the allocations of a node. The file is not read.
     Holding { node: String },
     /// Returns the allocations and reservations.
     List,
     /// Allocates this value to a node.
-    Assign { value: String, node: String },
+    Assign { value: String, node: Holder },
     /// Returns the allocations. The file is not read.
     Allocations,
     /// Allocates values to nodes, each as [`Command::Assign`].
-    Import(Vec<(String, String)>),
+    Import(Vec<(String, Holder)>),
     /// Releases a value.
     ReleaseValue { value: String },
-    /// Releases the value of a node.
-    ReleaseNode { node: String },
+    /// Releases the value of a node with a name, or without one.
+    ReleaseNode { node: Holder },
+    /// Releases all values of a node.
+    ReleaseAll(String),
     /// Panics, for the tests of panics.
     #[cfg(feature = "panics")]
     Panic,
@@ -49,14 +59,14 @@ pub enum Command {
 /// The reply of a pool.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Reply {
+    /// Of each of several names, in the order of the request.
+    Each(Vec<Reply>),
     /// The value that the node holds now.
     Value(String),
     /// The node holds no value, and none was allocated.
     NotHeld,
     /// The node holds no value, and would receive this one.
     Next(String),
-    /// The allocation of the node, if it holds a value.
-    Holding(Option<Allocation>),
     /// All of them, the oldest first.
     Allocations(Vec<Allocation>),
     /// Of each imported allocation, why it is refused; `None`: it is not.
@@ -75,7 +85,7 @@ pub enum Reply {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Allocation {
     pub value: String,
-    pub node: String,
+    pub node: Holder,
     /// The time of the allocation, in milliseconds since 1970.
     pub since: f64,
 }
@@ -87,7 +97,26 @@ pub struct Listing {
     pub size: u64,
     pub allocations: Vec<Allocation>,
     /// Value and node of each reservation in the file.
-    pub reservations: Vec<(String, String)>,
+    pub reservations: Vec<(String, Holder)>,
+}
+
+impl Reply {
+    /// The reply to a request for several names: of a single one, its own.
+    pub fn each(mut replies: Vec<Self>) -> Self {
+        match replies.len() {
+            1 => replies.remove(0),
+            _ => Self::Each(replies),
+        }
+    }
+
+    /// The replies for `count` names; `None` if it is not one for each.
+    pub fn replies(self, count: usize) -> Option<Vec<Self>> {
+        let replies = match self {
+            Self::Each(replies) => replies,
+            reply => vec![reply],
+        };
+        (replies.len() == count).then_some(replies)
+    }
 }
 
 impl PoolRequest {

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use ztp_core::audit::Action;
 use ztp_core::key::is_pool_name;
 use ztp_core::node::{Identifier, NodeId};
+use ztp_core::pool::{Holder, InvalidValueName};
 
+use super::pools::with_name;
 use super::{Context, fields, respond};
 use crate::error::Error;
 use crate::objects::pool::protocol::{Command, Reply};
@@ -29,7 +31,7 @@ pub async fn list(context: Context<'_>) -> Result<Response, Error> {
     {
         let mut visible = Vec::new();
         for some in allocations.chunks(MAX_KEYS_AT_ONCE) {
-            let nodes = some.iter().map(|(_, held)| held.node.parse());
+            let nodes = some.iter().map(|(_, held)| held.node.node().parse());
             let nodes: Vec<Option<NodeId>> = nodes.map(Result::ok).collect();
             let valid: Vec<&NodeId> = nodes.iter().flatten().collect();
             let mut sites = storage.sites_of(&valid).await?.into_iter();
@@ -43,7 +45,9 @@ pub async fn list(context: Context<'_>) -> Result<Response, Error> {
     }
     let allocations = allocations.iter().map(|(pool, held)| {
         let since = iso_time(held.since as u64);
-        json!({ "pool": pool, "value": held.value, "node": held.node, "since": since })
+        let shown =
+            json!({ "pool": pool, "value": held.value, "node": held.node.node(), "since": since });
+        with_name(shown, held.node.name())
     });
     Ok(respond(
         &json!({ "allocations": allocations.collect::<Vec<_>>() }),
@@ -65,11 +69,10 @@ pub async fn import(context: Context<'_>) -> Result<Response, Error> {
     let mut missing = BTreeMap::new();
     for (pool, pairs) in wanted {
         let held = storage.allocations_of(&pool).await?.into_iter();
-        let held: HashMap<String, String> = held.map(|held| (held.value, held.node)).collect();
-        let pairs = pairs.into_iter().filter(|(value, node)| {
-            let holder = held.get(value);
-            holder.is_none_or(|holder| holder != node)
-        });
+        let held: HashMap<String, Holder> = held.map(|held| (held.value, held.node)).collect();
+        let pairs = pairs
+            .into_iter()
+            .filter(|(value, holder)| held.get(value) != Some(holder));
         missing.insert(pool, pairs.collect::<Vec<_>>());
     }
     missing.retain(|_, pairs| !pairs.is_empty());
@@ -101,9 +104,11 @@ pub async fn import(context: Context<'_>) -> Result<Response, Error> {
                 }
             };
             refused.extend(pairs.into_iter().zip(refusals).filter_map(
-                |((value, node), refusal)| {
-                    let error = refusal?;
-                    Some(json!({ "pool": pool, "value": value, "node": node, "error": error }))
+                |((value, holder), refusal)| {
+                    let (node, error) = (holder.node(), refusal?);
+                    let shown =
+                        json!({ "pool": pool, "value": value, "node": node, "error": error });
+                    Some(with_name(shown, holder.name()))
                 },
             ));
         }
@@ -121,11 +126,11 @@ pub async fn import(context: Context<'_>) -> Result<Response, Error> {
     Ok(respond(&result))
 }
 
-/// Values and their nodes, by pool, each once.
+/// Values and their holders, by pool, each once.
 fn read(
     allocations: Option<&Value>,
     identifier: Identifier,
-) -> Result<BTreeMap<String, Vec<(String, String)>>, Error> {
+) -> Result<BTreeMap<String, Vec<(String, Holder)>>, Error> {
     let Some(Value::Array(allocations)) = allocations else {
         return Err(Error::BadRequest(
             "missing field `allocations`: a list of {\"pool\", \"value\", \"node\"}".to_owned(),
@@ -138,7 +143,7 @@ fn read(
         )));
     }
     let mut known = HashSet::new();
-    let mut by_pool: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    let mut by_pool: BTreeMap<String, Vec<(String, Holder)>> = BTreeMap::new();
     for (index, allocation) in allocations.iter().enumerate() {
         let text = |name: &str| {
             let text = allocation.get(name).and_then(Value::as_str);
@@ -157,8 +162,22 @@ fn read(
         let node = identifier.canonical(&node);
         node.parse::<NodeId>()
             .map_err(|error| Error::BadRequest(format!("the allocation {index}: {error}")))?;
-        if known.insert((pool.clone(), value.clone(), node.clone())) {
-            by_pool.entry(pool).or_default().push((value, node));
+        let name = match allocation.get("name") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(name)) => {
+                Some(name.parse().map_err(|error: InvalidValueName| {
+                    Error::BadRequest(format!("the allocation {index}: {error}"))
+                })?)
+            }
+            Some(_) => {
+                return Err(Error::BadRequest(format!(
+                    "the field \"name\" of the allocation {index} must be a text"
+                )));
+            }
+        };
+        let holder = Holder::new(&node, name.as_ref());
+        if known.insert((pool.clone(), value.clone(), holder.clone())) {
+            by_pool.entry(pool).or_default().push((value, holder));
         }
     }
     Ok(by_pool)

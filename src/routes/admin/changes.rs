@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 use ztp_core::audit::Action;
 use ztp_core::check::{self, Finding};
 use ztp_core::credentials::is_site_name;
-use ztp_core::event::Event;
+use ztp_core::event::{Event, PoolValue};
 use ztp_core::key::Record;
 use ztp_core::node::{Identifier, NodeId};
 
 use super::nodes::visible;
+use super::pools::with_name;
 use super::sight::Claim;
 use super::{Context, display_finding, fields, flag, respond, unknown_node};
 use crate::error::Error;
@@ -367,9 +368,11 @@ async fn change(
         };
         // Last: a node that is still known keeps its values.
         let mut released = Vec::new();
-        for (pool, _) in &request.held {
-            if let Some(value) = storage.release_of(pool, node).await? {
-                released.push((pool.clone(), value));
+        // They are in the order of pools.
+        for held in request.held.chunk_by(|(pool, _), (other, _)| pool == other) {
+            if let Some((pool, _)) = held.first() {
+                let values = storage.release_of(pool, node).await?.into_iter();
+                released.extend(values.map(|value| (pool.clone(), value)));
             }
         }
         let words = || described(&changed, &released, request.without_history);
@@ -388,9 +391,13 @@ async fn change(
 
 fn display_released(released: &[(String, Allocation)]) -> Vec<Value> {
     let released = released.iter();
-    released
-        .map(|(pool, released)| json!({ "pool": pool, "value": released.value }))
-        .collect()
+    let display = |(pool, released): &(String, Allocation)| {
+        with_name(
+            json!({ "pool": pool, "value": released.value }),
+            released.node.name(),
+        )
+    };
+    released.map(display).collect()
 }
 
 /// What was changed, in words, for the audit log: values of records by their hashes, since some contain secrets.
@@ -401,7 +408,14 @@ fn described(
 ) -> String {
     let mut parts: Vec<String> = changed.iter().map(describe).collect();
     let values = released.iter();
-    parts.extend(values.map(|(pool, released)| format!("{pool}: {} released", released.value)));
+    parts.extend(values.map(|(pool, released)| {
+        let value = PoolValue {
+            pool: pool.clone(),
+            name: released.node.name().map(str::to_owned),
+            value: released.value.clone(),
+        };
+        format!("{value} released")
+    }));
     if without_history {
         parts.push("history deleted".to_owned());
     }

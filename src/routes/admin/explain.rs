@@ -9,6 +9,7 @@ use ztp_core::neighbordb::{Entry, MAX_REFUSAL, Trace};
 use ztp_core::node::{NodeFacts, NodeId, Post};
 use ztp_core::pattern::{Comparison, Mismatch, Pattern, Reason};
 
+use super::pools::with_name;
 use super::{Context, fields};
 use crate::error::Error;
 use crate::log::RequestLog;
@@ -312,9 +313,11 @@ impl Explanation {
     }
 
     fn respond(self) -> Response {
-        let pools = self.pools.iter().map(
-            |preview| json!({ "pool": preview.pool, "value": preview.value, "held": preview.held }),
-        );
+        let pools = self.pools.iter().map(|preview| {
+            let shown =
+                json!({ "pool": preview.pool, "value": preview.value, "held": preview.held });
+            with_name(shown, preview.name.as_deref())
+        });
         let mut text = json!({
             "node": self.node,
             "known": self.known,

@@ -12,6 +12,7 @@ use ztp_core::path;
 
 use super::events::{display_events, display_versions};
 use super::fleet::display_row;
+use super::pools::with_name;
 use super::{Context, limit, respond, unknown_node};
 use crate::error::Error;
 use crate::objects::node::protocol::SeenPost;
@@ -259,7 +260,8 @@ pub async fn visible(context: &mut Context<'_>) -> Result<(NodeId, Records), Err
 pub fn display_values(values: &[(String, Allocation)]) -> Vec<Value> {
     let display = |(pool, held): &(String, Allocation)| {
         let since = iso_time(held.since as u64);
-        json!({ "pool": pool, "value": held.value, "since": since })
+        let shown = json!({ "pool": pool, "value": held.value, "since": since });
+        with_name(shown, held.node.name())
     };
     values.iter().map(display).collect()
 }

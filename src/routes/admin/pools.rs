@@ -3,11 +3,13 @@
 //! Names of pools and values may contain slashes, plain or as `%2F`. For GET, and DELETE with `?node=`, the
 //! whole path is a name; else [`pool_and_value`] separates the name and the value.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use ztp_core::audit::Action;
+use ztp_core::event::PoolValue;
 use ztp_core::key::{is_pool_name, pool_and_value};
 use ztp_core::node::NodeId;
 use ztp_core::path;
+use ztp_core::pool::{Holder, InvalidValueName};
 
 use super::{Context, changes, nodes, respond};
 use crate::error::Error;
@@ -36,7 +38,10 @@ pub async fn show(context: Context<'_>) -> Result<Response, Error> {
     let reservations: Vec<_> = listing
         .reservations
         .iter()
-        .map(|(value, node)| json!({ "value": value, "node": node }))
+        .map(|(value, holder)| {
+            let shown = json!({ "value": value, "node": holder.node() });
+            with_name(shown, holder.name())
+        })
         .collect();
     Ok(respond(&json!({
         "pool": pool,
@@ -47,18 +52,18 @@ pub async fn show(context: Context<'_>) -> Result<Response, Error> {
     })))
 }
 
-/// PUT /admin/pools/{pool}/{value}?node=ID: allocates this value to a node.
+/// PUT /admin/pools/{pool}/{value}?node=ID: allocates this value to a node, with `&name=` as the value of that name.
 ///
-/// 400 if the pool is invalid or `node` is missing; 404 if the operator may not see the node; 409 if the value is not free; 503 if storage fails.
+/// 400 if the pool or the name is invalid or `node` is missing; 404 if the operator may not see the node; 409 if the value is not free; 503 if storage fails.
 pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
     let (node, site) = node_parameter(&mut context).await?;
-    let node = node.to_string();
+    let holder = holder(&context, &node)?;
     let (pool, value) = split(&context).await?;
     let mut intent = context.intent(Action::Allocate, &pool, site.as_deref());
-    intent.detail = Some(format!("{value} to {node}"));
+    intent.detail = Some(format!("{value} to {holder}"));
     let command = Command::Assign {
         value,
-        node: node.clone(),
+        node: holder.clone(),
     };
     let assigned = context.storage.audited(intent, async {
         match call(&context, &pool, command).await {
@@ -72,9 +77,15 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
         }
     });
     let (number, value) = assigned.await?;
-    context.log.allocated.push(format!("{pool}: {value}"));
-    let body = json!({ "pool": pool, "value": value, "node": node, "audit": number });
-    Ok(respond(&body))
+    let given = PoolValue {
+        pool,
+        name: holder.name().map(str::to_owned),
+        value,
+    };
+    context.log.allocated.push(given.to_string());
+    let body =
+        json!({ "pool": given.pool, "value": given.value, "node": holder.node(), "audit": number });
+    Ok(respond(&with_name(body, holder.name())))
 }
 
 /// DELETE /admin/pools/{pool}/{value}: releases a value; with `?node=ID`, the whole path is the name of a
@@ -91,15 +102,21 @@ pub async fn release_value(context: Context<'_>) -> Result<Response, Error> {
     release(context, &pool, site.as_deref(), command).await
 }
 
-/// DELETE /admin/pools/{pool}?node=ID: releases the value of a node.
+/// DELETE /admin/pools/{pool}?node=ID: releases the value of a node without a name, with `&name=` the one of that name.
 ///
-/// 400 if the pool is invalid or `node` is missing; 404 if the node has no value, or the operator may not see it; 503 if storage fails.
+/// 400 if the pool or the name is invalid or `node` is missing; 404 if the node has no such value, or the operator may not see it; 503 if storage fails.
 pub async fn release_node(mut context: Context<'_>) -> Result<Response, Error> {
     let (node, site) = node_parameter(&mut context).await?;
-    let node = node.to_string();
+    let node = holder(&context, &node)?;
     let pool = whole(&context);
+    let without_name = node.name().is_none();
     let command = Command::ReleaseNode { node };
-    release(context, &pool, site.as_deref(), command).await
+    match release(context, &pool, site.as_deref(), command).await {
+        Err(Error::NotFound(reason)) if without_name => Err(Error::NotFound(format!(
+            "{reason} without a name; if the node has a value with a name, add &name=NAME to the URL"
+        ))),
+        other => other,
+    }
 }
 
 /// DELETE /admin/pools?node=ID: see [`changes::release`].
@@ -129,8 +146,13 @@ async fn release(
         }
     });
     let (number, released) = released.await?;
-    context.log.released = Some(format!("{pool}: {}", released.value));
-    context.log.node = Some(released.node.clone());
+    let value = PoolValue {
+        pool: pool.to_owned(),
+        name: released.node.name().map(str::to_owned),
+        value: released.value.clone(),
+    };
+    context.log.released = Some(value.to_string());
+    context.log.node = Some(released.node.node().to_owned());
     let body = json!({ "pool": pool, "released": display(&released), "audit": number });
     Ok(respond(&body))
 }
@@ -157,7 +179,7 @@ async fn check_holder(
     };
     let mut allocations = listing.allocations.iter();
     let holder = allocations.find(|allocation| allocation.value == value);
-    let holder = holder.and_then(|allocation| allocation.node.parse().ok());
+    let holder = holder.and_then(|allocation| allocation.node.node().parse().ok());
     let Some(holder) = holder else {
         return Err(not_allocated(pool));
     };
@@ -197,9 +219,19 @@ async fn split(context: &Context<'_>) -> Result<(String, String), Error> {
         .ok_or_else(|| Error::BadRequest("missing value: add /VALUE to the URL".to_owned()))
 }
 
-fn display(allocation: &Allocation) -> serde_json::Value {
+fn display(allocation: &Allocation) -> Value {
     let since = iso_time(allocation.since as u64);
-    json!({ "value": allocation.value, "node": allocation.node, "since": since })
+    let shown =
+        json!({ "value": allocation.value, "node": allocation.node.node(), "since": since });
+    with_name(shown, allocation.node.name())
+}
+
+/// An object about a value of a pool, with the field `name` if the value has one.
+pub fn with_name(mut shown: Value, name: Option<&str>) -> Value {
+    if let Some(name) = name {
+        shown["name"] = name.into();
+    }
+    shown
 }
 
 /// The node in `?node=`, and as [`Context::check_visible`] its site.
@@ -216,6 +248,14 @@ async fn node_parameter(context: &mut Context<'_>) -> Result<(NodeId, Option<Str
     context.log.node = Some(node.to_string());
     let site = context.check_visible(&node).await?;
     Ok((node, site))
+}
+
+/// A node with the name of a value in `?name=`.
+fn holder(context: &Context<'_>, node: &NodeId) -> Result<Holder, Error> {
+    let name = path::query_value(&context.request.url, "name");
+    let name = name.map(|name| name.parse()).transpose();
+    let name = name.map_err(|error: InvalidValueName| Error::BadRequest(error.to_string()))?;
+    Ok(Holder::new(node.as_str(), name.as_ref()))
 }
 
 fn unexpected(pool: &str) -> Error {

@@ -8,7 +8,7 @@ import { CLOCK, PLACE } from "./settings.mjs";
 
 clock.setClock(CLOCK);
 
-const counts = { requests: 0, objectRequests: 0, alarms: 0, rowsWritten: 0, r2Reads: 0, r2Writes: 0 };
+const counts = { requests: 0, objectRequests: 0, alarms: 0, nodeAlarms: 0, rowsWritten: 0, r2Reads: 0, r2Writes: 0 };
 
 // The place is in the log, since all places write to one.
 for (const level of ["log", "warn", "error"]) {
@@ -94,6 +94,7 @@ export function placed(Base, binding) {
     const { alarm } = Base.prototype;
     Placed.prototype.alarm = function (...args) {
       counts.alarms += 1;
+      if (binding === "ZTP_NODES") counts.nodeAlarms += 1;
       return alarm.apply(this, args);
     };
   }

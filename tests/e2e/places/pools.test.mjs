@@ -53,6 +53,25 @@ test("a removed value is given to no node, also if the object moves to a place t
   assert.equal(await value(here), "10.0.0.3");
 });
 
+test("a node has the same values for its names in every place, also after the object is lost", async () => {
+  const [here, there] = bench.places;
+  const attributes = { uplink1: "allocate('p2p', 'uplink1')", uplink2: "allocate('p2p', 'uplink2')", plain: "allocate('p2p')" };
+  const definition = JSON.stringify({ actions: [{ action: "a", attributes }] });
+  await bench.kv.putAll({ "nodes/NAMED/definition": definition, "resources/p2p": "192.0.2.0-192.0.2.9: null\n192.0.2.1: NAMED/uplink2\n" });
+  await bench.advance(SHOWN);
+  const values = async (place) => {
+    const response = await get(place, "NAMED");
+    assert.equal(response.status, 200, shown(response));
+    return response.json.actions[0].attributes;
+  };
+  const expected = { uplink1: "192.0.2.0", uplink2: "192.0.2.1", plain: "192.0.2.2" };
+  assert.deepEqual(await Promise.all([values(here), values(there)]), [expected, expected]);
+  await bench.objects.moveTo(there);
+  assert.deepEqual(await values(here), expected);
+  await bench.kill();
+  assert.deepEqual(await values(there), expected);
+});
+
 /** The number of rows that were written, when the objects of nodes and sites have stored and reported their events. */
 async function rowsAtRest() {
   let rows = [];

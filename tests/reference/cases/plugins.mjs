@@ -39,5 +39,6 @@ export default [
   calls("of an unknown plugin", ["a: absent('POOL')"]),
   calls("with text around it", ["a: allocate('POOL')/24", "b: ip allocate('POOL')", "c: <allocate('POOL')>"], { shows: ["plugin-text"] }),
   calls("with a space in the name of the pool", ["a: allocate('POOL x')"], { shows: ["plugin-text"] }),
+  calls("with the name of a value", ["a: \"allocate('POOL','x')\"", "b: \"allocate('POOL', 'x')\""], { shows: ["value-names"] }),
   calls("of an own plugin", ["a: rack('POOL')"], { shows: ["plugins"] }),
 ];

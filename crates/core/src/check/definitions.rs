@@ -8,7 +8,8 @@ use crate::assets;
 use crate::definition::{Action, Attributes, Definition, KEYS, Rendered};
 use crate::key::{self, NODES, Record};
 use crate::path;
-use crate::plugin::{self, PLUGINS};
+use crate::plugin::{self, Call, PLUGINS, Piece};
+use crate::pool::Holder;
 use crate::yaml::{self, Node, Value};
 
 use super::contents::{Elsewhere, PoolFile};
@@ -221,7 +222,7 @@ impl Check<'_> {
                 self.add(Finding::at(kind, walk.key, name.position, message));
             }
         }
-        let mut first: BTreeMap<&str, &Node> = BTreeMap::new();
+        let mut first: BTreeMap<String, &Node> = BTreeMap::new();
         let nested = attributes
             .entries()
             .iter()
@@ -230,8 +231,21 @@ impl Check<'_> {
             let Some(text) = value.as_str().map(str::trim) else {
                 continue;
             };
-            let is_call = plugin::calls(text).any(|call| call.to_string() == text);
-            if let Some(other) = is_call.then(|| first.insert(text, name)).flatten() {
+            let call = match plugin::pieces(text).as_slice() {
+                [Piece::Call(call)] if PLUGINS.contains(&call.plugin.as_str()) => {
+                    // Both plugins return the same value.
+                    let plugin = String::new();
+                    Some(
+                        Call {
+                            plugin,
+                            ..call.clone()
+                        }
+                        .to_string(),
+                    )
+                }
+                _ => None,
+            };
+            if let Some(other) = call.and_then(|call| first.insert(call, name)) {
                 let message = format!(
                     "{} and {} have the same value: each is {text}",
                     other.shown(),
@@ -388,6 +402,9 @@ impl Check<'_> {
             }
             calls += 1;
             self.called.insert(call.pool.clone());
+            if let Err(error) = call.value_name() {
+                self.add(at(FindingKind::BadValueName, format!("{call}: {error}")));
+            }
             if !key::is_pool_name(&call.pool) {
                 let message = format!("'{}' is not a valid name of a pool", call.pool);
                 self.add(at(FindingKind::MissingPool, message));
@@ -444,7 +461,10 @@ impl Check<'_> {
                 && let PoolFile::Named(pool) = self.index.pool_file(&call.pool, site.as_deref())
             {
                 let users = self.static_users.entry(pool).or_default();
-                users.insert(node.to_owned());
+                // A call with an invalid name is a finding of its own.
+                if let Ok(name) = call.value_name() {
+                    users.insert(Holder::new(node, name.as_ref()));
+                }
             }
         }
     }

@@ -100,16 +100,17 @@ kinds! {
     UndefinedName "undefined-name" Error "define it in the node's attributes or under 'attributes' of the definition: as it is, the switch gets null",
     NotLookedUp "not-looked-up" Warning "only the attributes of an action, and values one mapping down, are looked up, and only once",
     UnknownPlugin "unknown-plugin" Error "use allocate('pool') or sqlite('pool'): other plugins do not run here",
+    BadValueName "bad-value-name" Error "write allocate('pool', 'name'), with a name of at most 64 bytes without quotes",
     MisplacedKey "misplaced-key" Warning "move it out of 'attributes': it belongs beside 'action', and has no effect here",
-    RepeatedCall "repeated-call" Warning "name another pool if the values should differ: a node has one value of a pool, which every call returns",
+    RepeatedCall "repeated-call" Warning "give each value a name if they should differ: allocate('pool', 'first') and allocate('pool', 'second'); every call with the same pool and name returns the same value",
     ReplacedAttributes "replaced-attributes" Warning "repeat these keys in the node's attributes if they are still wanted: a mapping of the node replaces that of the definition as a whole",
     UndefinedVariable "undefined-variable" Warning "add it to 'variables' of the action, or write $$ for a dollar sign: as it is, the text reaches the configuration unchanged",
-    MalformedCall "malformed-call" Warning "write allocate('pool'), with the pool in quotes and a closing parenthesis",
+    MalformedCall "malformed-call" Warning "write allocate('pool') or allocate('pool', 'name'), with quotes and a closing parenthesis",
 
     // Pools.
     MissingPool "missing-pool" Error "add the file under resources/, or name another pool",
     ExhaustedPool "exhausted-pool" Error "add values to the pool, or reserve values for these nodes",
-    DuplicateReservation "duplicate-reservation" Warning "remove one: the node receives the first value that is reserved for it, and no node receives the other",
+    DuplicateReservation "duplicate-reservation" Warning "remove one, or give it a name (NODE/NAME): the node receives the first value that is reserved for it, and no node receives the other",
     DuplicateValue "duplicate-value" Warning "remove one: a value is allocated once",
 
     // Nodes.

@@ -1,9 +1,9 @@
 //! Resource pools: whether they are valid, and have enough values.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::key::{self, Document};
-use crate::pool::Pool;
+use crate::pool::{Holder, Pool};
 use crate::printable::Printable;
 use crate::yaml;
 
@@ -56,7 +56,7 @@ impl Check<'_> {
     /// Finds values that the pool has twice, and nodes with two reservations.
     fn values(&mut self, key: &str, text: &str, pool: &Pool) {
         let Ok(root) = yaml::parse(text) else { return };
-        let mut owners: HashMap<&str, &str> = HashMap::new();
+        let mut owners: HashMap<&Holder, &str> = HashMap::new();
         let ranges: Vec<(&str, Pool)> = root
             .entries()
             .iter()
@@ -67,7 +67,7 @@ impl Check<'_> {
                 (alone.open_len() > 1).then_some((name, alone))
             })
             .collect();
-        let reserved: HashMap<&str, &str> = pool.reserved().collect();
+        let reserved: HashMap<&str, &Holder> = pool.reserved().collect();
         for (name, _) in root.entries() {
             let Some(value) = name.as_name() else {
                 continue;
@@ -103,17 +103,19 @@ impl Check<'_> {
         }
     }
 
-    /// Finds pools with fewer values than nodes that are certain to call them.
+    /// Finds pools with fewer values than the nodes that are certain to call them request.
     fn suffice(&mut self) {
         let users = std::mem::take(&mut self.static_users);
         let short: BTreeMap<&String, Shortage<'_>> = users
             .iter()
-            .filter_map(|(name, nodes)| {
+            .filter_map(|(name, holders)| {
                 let pool = self.pools.get(name)?;
-                let reserved: HashSet<&str> = pool.reserved().map(|(_, node)| node).collect();
-                let asking: Vec<_> = nodes
+                let asking: Vec<&Holder> = holders
                     .iter()
-                    .filter(|node| !reserved.contains(self.identifier.canonical(node).as_str()))
+                    .filter(|holder| {
+                        let holder = holder.canonical(self.identifier);
+                        pool.reservation(&holder).is_none()
+                    })
                     .collect();
                 let open: HashSet<String> = pool
                     .open()
@@ -137,21 +139,27 @@ impl Check<'_> {
             let shown: Vec<_> = asking
                 .iter()
                 .take(MAX_SHOWN)
-                .map(|node| Printable(node).to_string())
+                .map(|holder| Printable(&holder.to_string()).to_string())
                 .collect();
             let more = match asking.len().saturating_sub(MAX_SHOWN) {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
-            let message = format!(
-                "{} without a reservation will ask for a value ({}{more}), and the pool has {}",
-                match asking.len() {
-                    1 => "1 node".to_owned(),
-                    many => format!("{many} nodes"),
-                },
-                shown.join(", "),
-                available
-            );
+            let nodes: BTreeSet<&str> = asking.iter().map(|holder| holder.node()).collect();
+            let count = match nodes.len() {
+                1 => "1 node".to_owned(),
+                many => format!("{many} nodes"),
+            };
+            // A node requests several values by their names.
+            let wanted = match asking.len() == nodes.len() {
+                true => format!("{count} without a reservation will ask for a value"),
+                false => format!(
+                    "{count} will ask for {} values that are not reserved",
+                    asking.len()
+                ),
+            };
+            let shown = shown.join(", ");
+            let message = format!("{wanted} ({shown}{more}), and the pool has {available}");
             let key = Document::Pool(name).to_string();
             let finding = Finding::of_file(FindingKind::ExhaustedPool, key, message);
             let help = network.map(|network| {
@@ -168,7 +176,7 @@ impl Check<'_> {
 /// A pool with fewer values than nodes that call it.
 struct Shortage<'u> {
     available: usize,
-    asking: Vec<&'u String>,
+    asking: Vec<&'u Holder>,
     /// A key that is one value, though the operator may mean every address in it.
     network: Option<String>,
 }

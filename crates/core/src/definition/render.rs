@@ -11,8 +11,10 @@ use crate::yaml::{Diagnostic, Position};
 
 /// Maximum size of a rendered definition, as bytes of JSON.
 pub const MAX_RENDERED: usize = 2 * 1024 * 1024;
-/// Maximum number of different calls of plugins in the definition of a node: each is a round trip to a pool.
+/// Maximum number of different pools that calls of a plugin name in the definition of a node: each is a round trip.
 pub const MAX_CALLS: usize = 16;
+/// Maximum number of different calls in a definition, those with a name included.
+pub const MAX_NAMED_CALLS: usize = 64;
 /// Maximum number of calls in a definition, repeated ones included.
 pub const MAX_CALL_PLACES: usize = 4096;
 
@@ -24,7 +26,7 @@ impl Definition {
     /// in it is not replaced.
     ///
     /// # Errors
-    /// The result exceeds [`MAX_RENDERED`], [`MAX_CALLS`] or [`MAX_CALL_PLACES`].
+    /// The result exceeds [`MAX_RENDERED`], [`MAX_CALLS`], [`MAX_NAMED_CALLS`] or [`MAX_CALL_PLACES`].
     pub fn render(&self, node: &Attributes) -> Result<Rendered, Diagnostic> {
         let mut room = Room(MAX_RENDERED);
         let mut undefined = Undefined::default();
@@ -198,7 +200,7 @@ impl fmt::Display for Limit {
             ),
             Limit::Calls => write!(
                 f,
-                "the definition has more than {MAX_CALLS} different calls of plugins, or more than {MAX_CALL_PLACES} in all"
+                "the definition has calls of plugins for more than {MAX_CALLS} pools, more than {MAX_NAMED_CALLS} different ones, or more than {MAX_CALL_PLACES} in all"
             ),
         }
     }
@@ -278,15 +280,19 @@ impl Rendered {
 fn calls(body: &Map<String, Json>) -> Result<Vec<Call>, Limit> {
     let mut calls = Vec::new();
     let mut known = HashSet::new();
+    let mut pools = 0;
     let mut places = 0;
     let mut collect = |text: &str| {
         for call in plugin::calls(text) {
             places += 1;
             if !known.contains(&call) {
+                let of_pool =
+                    |other: &Call| (&other.plugin, &other.pool) == (&call.plugin, &call.pool);
+                pools += usize::from(!calls.iter().any(of_pool));
                 known.insert(call.clone());
                 calls.push(call);
             }
-            if places > MAX_CALL_PLACES || calls.len() > MAX_CALLS {
+            if places > MAX_CALL_PLACES || pools > MAX_CALLS || calls.len() > MAX_NAMED_CALLS {
                 return Err(Limit::Calls);
             }
         }

@@ -244,7 +244,8 @@ fn compared(node: &str, old: Answer, new: Answer) -> Outcome {
 fn align(old: &mut Json, new: &Json) {
     match (old, new) {
         (old, Json::String(text)) => {
-            if old.is_number() && old.to_string() == *text {
+            let number = old.as_number().map(ToString::to_string);
+            if number.is_some_and(|number| number == *text) {
                 *old = json!(text);
             }
         }

@@ -9,7 +9,7 @@ use ztp_core::content::ContentKind;
 use ztp_core::key::Document;
 use ztp_core::node::Identifier;
 use ztp_core::plugin::Call;
-use ztp_core::pool::Pool;
+use ztp_core::pool::{Holder, Pool};
 use ztp_core::yaml;
 
 use super::database::{self, Table};
@@ -114,7 +114,7 @@ impl Pools {
     /// Whether ZTPServer finds a value when a node with this id calls a plugin: it compares the texts.
     pub fn finds(&self, call: &Call, node: &str) -> bool {
         self.written.iter().any(|(plugin, pool, written)| {
-            *plugin == call.plugin && *pool == call.pool && written == node
+            *plugin == call.plugin && *pool == call.pool && call.name.is_none() && written == node
         })
     }
 
@@ -126,27 +126,32 @@ impl Pools {
 
     /// Adds the values that a pool has nodes for.
     fn hold(&mut self, name: &str, pool: &Pool, written: &[Written], identifier: Identifier) {
-        let owners: BTreeMap<&str, &str> = pool.reserved().collect();
+        let owners: BTreeMap<&str, &Holder> = pool.reserved().collect();
         let held = held(&owners, written, identifier);
         for (value, as_written) in written {
-            let node = identifier.canonical(as_written);
+            let holder = Holder::from(as_written.as_str()).canonical(identifier);
+            // No node of a ZTPServer holds a value with a name: it stays reserved for that name.
+            if holder.name().is_some() {
+                continue;
+            }
+            let node = holder.node();
             let what = format!("the value {value} of the pool {name}");
-            let owner = owners.get(value.as_str()).copied().unwrap_or_default();
-            let (first, spelling) = held.get(&node).copied().unwrap_or_default();
+            let owner = owners.get(value.as_str()).copied();
+            let (first, spelling) = held.get(&holder).copied().unwrap_or_default();
             if node.eq_ignore_ascii_case(CLEARED) {
                 self.leave(
                     what,
                     "`ztps --clear-resources` has written 'None' beside it, and no node receives it; write null there",
                 );
-            } else if owner != node {
+            } else if let Some(owner) = owner.filter(|owner| **owner != holder) {
                 self.leave(
                     format!("{what} for {node}"),
                     format!("the same value is there again for {owner}, which keeps it"),
                 );
             } else if first == value {
-                let [pool, value] = [name, value].map(str::to_owned);
+                let [pool, value, node] = [name, value, node].map(str::to_owned);
                 self.holdings.push(Holding { pool, value, node });
-            } else if spelling > Spelling::of(as_written, &node) {
+            } else if spelling > Spelling::of(as_written, node) {
                 self.leave(
                     what,
                     format!(
@@ -297,18 +302,18 @@ impl Spelling {
 
 /// The value that each node holds: the first of those with the best spelling. `owners`: the node of each value.
 fn held<'w>(
-    owners: &BTreeMap<&str, &str>,
+    owners: &BTreeMap<&str, &Holder>,
     written: &'w [Written],
     identifier: Identifier,
-) -> BTreeMap<String, (&'w str, Spelling)> {
+) -> BTreeMap<Holder, (&'w str, Spelling)> {
     let mut held = BTreeMap::new();
     for (value, as_written) in written {
-        let node = identifier.canonical(as_written);
-        if owners.get(value.as_str()) != Some(&node.as_str()) {
+        let holder = Holder::from(as_written.as_str()).canonical(identifier);
+        if owners.get(value.as_str()) != Some(&&holder) {
             continue;
         }
-        let spelling = Spelling::of(as_written, &node);
-        let best = held.entry(node).or_insert((value.as_str(), spelling));
+        let spelling = Spelling::of(as_written, holder.node());
+        let best = held.entry(holder).or_insert((value.as_str(), spelling));
         if spelling > best.1 {
             *best = (value, spelling);
         }
@@ -356,7 +361,7 @@ fn parsed(root: &DataRoot, key: &str, identifier: Identifier) -> Option<(Pool, V
     let text = String::from_utf8(root.read(key).ok()?).ok()?;
     let pool = Pool::parse(&text, identifier).ok()?;
     let entries = yaml::parse(&text).ok()?;
-    let owners: BTreeMap<&str, &str> = pool.reserved().collect();
+    let owners: BTreeMap<&str, &Holder> = pool.reserved().collect();
     let written = entries.entries().iter().filter_map(|(value, node)| {
         let value = value.as_name().filter(|value| owners.contains_key(value))?;
         Some((value.to_owned(), node.as_name()?.to_owned()))
@@ -397,7 +402,7 @@ mod tests {
 
     #[test]
     fn the_nodes_in_a_file_hold_their_values() {
-        let file = "a: JPE1\nb: JPE1\nc: null\nd: None\ne: '001122334455'\n";
+        let file = "a: JPE1\nb: JPE1\nc: null\nd: None\ne: '001122334455'\nf: JPE1/uplink2\n";
         let pools = read(&[("resources/mgmt", file)], "").unwrap();
         assert_eq!(holdings(&pools), ["mgmt a JPE1", "mgmt e 001122334455"]);
         let left: Vec<_> = pools.left.iter().map(|left| left.what.as_str()).collect();
@@ -411,7 +416,11 @@ mod tests {
         assert!(pools.files.is_empty());
         let call = |plugin: &str| {
             let [plugin, pool] = [plugin, "mgmt"].map(str::to_owned);
-            Call { plugin, pool }
+            Call {
+                plugin,
+                pool,
+                name: None,
+            }
         };
         assert!(pools.finds(&call("allocate"), "JPE1") && !pools.finds(&call("allocate"), "JPE2"));
         assert!(!pools.finds(&call("sqlite"), "JPE1"));
@@ -443,7 +452,11 @@ mod tests {
         );
         // To ask for its definition would allocate a value.
         let [plugin, pool] = ["allocate", "mgmt"].map(str::to_owned);
-        let call = Call { plugin, pool };
+        let call = Call {
+            plugin,
+            pool,
+            name: None,
+        };
         assert!(pools.finds(&call, "001c73000001") && !pools.finds(&call, "001c73000002"));
     }
 

@@ -15,7 +15,6 @@ use super::dhcp::BootUrl;
 use super::page::{Left, Page};
 use super::pools::Holding;
 use crate::cli::TakeoverArgs;
-use crate::data_root::LeftAlone;
 use crate::display_path;
 use crate::fleet::text;
 use crate::plan::Step;
@@ -163,15 +162,14 @@ impl Taken<'_> {
     fn files_left(&self, left: &mut Vec<Left>) {
         let root = &self.push.root;
         let is_told = |path: &str| matches!(path, "plugins/" | "ztpserver.conf");
-        for folder in root.left_alone.iter().filter(|left| !is_told(&left.path)) {
-            left.push(Left::new(folder.path.as_str(), folder.reason));
+        for (path, reason) in root.left_alone.iter().filter(|(path, _)| !is_told(path)) {
+            left.push(Left::new(path.as_str(), *reason));
         }
         for finding in &root.findings {
             left.push(Left::new(finding.key.as_str(), finding.message.as_str()));
         }
         for key in root.others.keys().filter(|key| !is_told(key)) {
-            let is_left = |left: &LeftAlone| left.path == *key;
-            if *key != allow::FILE && !root.left_alone.iter().any(is_left) {
+            if *key != allow::FILE && !root.left_alone.contains_key(key) {
                 left.push(Left::new(
                     key.as_str(),
                     "its name is not one that a server reads",

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use ztp_core::check::{Finding, FindingKind};
 
+use crate::cli::is_below;
 use crate::{Failure, display_path, regular};
 
 /// The name of the file in DIR.
@@ -74,7 +75,9 @@ impl Document {
     fn check(&self) -> Result<(), String> {
         for rule in &self.allow {
             if rule.kinds.is_none() && rule.paths.is_none() {
-                return Err("an entry of 'allow' has neither 'kinds' nor 'paths'".to_owned());
+                return Err(
+                    "an entry of 'allow' has neither 'kinds' nor 'paths': add one".to_owned(),
+                );
             }
             for name in rule.kinds.iter().flatten() {
                 kind(name)?;
@@ -89,8 +92,7 @@ impl Rule {
         let of_kind = |kinds: &Vec<String>| kinds.iter().any(|kind| kind == finding.kind.id());
         let below = |path: &String| {
             let path = path.trim_start_matches("./").trim_end_matches('/');
-            let rest = finding.key.strip_prefix(path);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            is_below(&finding.key, path)
         };
         self.kinds.as_ref().is_none_or(of_kind)
             && (self.paths.as_ref()).is_none_or(|paths| paths.iter().any(below))

@@ -19,6 +19,9 @@ use crate::regular;
 /// The largest template that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
+/// The variables that `add_config` sets itself.
+const URLS: [&str; 2] = ["SERVER", "NODE_URL"];
+
 /// Checks each template with each definition that uses it.
 pub fn check(root: &DataRoot) -> Vec<Finding> {
     // The operator's own action may replace names by other rules.
@@ -131,7 +134,7 @@ fn undefined(root: &DataRoot, key: &str, action: &Action, scope: &Scope<'_>) -> 
             continue;
         }
         for (offset, name) in template::names(line) {
-            if variables.contains(name) || !seen.insert(name.to_owned()) {
+            if variables.contains(name) || URLS.contains(&name) || !seen.insert(name.to_owned()) {
                 continue;
             }
             let effect = match is_strict {

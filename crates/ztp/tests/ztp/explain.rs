@@ -122,6 +122,35 @@ fn none_none_none_matches_a_node_without_neighbors() {
 }
 
 #[test]
+fn the_value_of_a_name_is_the_reserved_one_else_shown_with_the_name() {
+    let scratch = root("explain-names");
+    scratch.write(
+        "root/definitions/leaf",
+        "actions:\n- action: a\n  attributes: {a: \"allocate('mgmt', 'up 1')\", b: \"allocate('mgmt', 'up 2')\"}\n",
+    );
+    scratch.write(
+        "root/resources/mgmt",
+        "192.0.2.1: null\n192.0.2.7: JPE9/up 1\n192.0.2.8: JPE9\n",
+    );
+    let args = ["explain", "root", "--serial", "JPE9"];
+    let (status, text) = scratch.ztp(&args);
+    assert_eq!(status, 0, "{text}");
+    for part in [
+        "\"a\": \"192.0.2.7\"",
+        "\"b\": \"<a value of mgmt with the name up 2>\"",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    scratch.write(
+        "root/definitions/leaf",
+        "actions:\n- action: a\n  attributes: {a: \"allocate('mgmt', '')\"}\n",
+    );
+    let (status, text) = scratch.ztp(&args);
+    assert_eq!(status, 1, "{text}");
+    assert!(text.contains("the name of the value is empty"), "{text}");
+}
+
+#[test]
 fn an_error_shows_the_valid_notation() {
     let scratch = root("explain-usage");
     let args = ["explain", "root", "--serial", "A", "--neighbor", "spine1"];

@@ -1,0 +1,146 @@
+//! Retries: which errors may pass, and how long to wait.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::{Failure, terminal};
+
+/// The number of retries after errors other than 429 and Retry-After. The first comes after one second, and each
+/// delay is twice the one before.
+const MAX_RETRIES: usize = 4;
+/// The longest delay without Retry-After, in seconds.
+const MAX_DELAY: u64 = 128;
+/// The longest total wait of one request, in seconds.
+const MAX_WAIT: u64 = 20 * 60;
+/// The shortest delay that is reported, in seconds.
+const MIN_ANNOUNCED: u64 = 10;
+/// The environment variable that scales all delays, from 0 to 1: for tests.
+const WAIT_SCALE: &str = "ZTP_WAIT_SCALE";
+
+/// Why a request has no final response.
+pub enum Problem {
+    /// A retry may succeed: no connection, a broken response, 408, 429 or 5xx. Retry-After, in seconds, if the server
+    /// limits the rate of requests; 0 without that header.
+    Passing(String, Option<u64>),
+    /// A retry fails, too.
+    Lasting(String),
+}
+
+impl Problem {
+    /// A connection or a response that broke off.
+    pub fn broken(problem: impl ToString) -> Self {
+        Self::Passing(problem.to_string(), None)
+    }
+
+    /// No response of a server.
+    pub fn of(url: &str, error: &ureq::Error) -> Self {
+        let problem = format!("{url}: {error}; check the URL and the network");
+        match error {
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::HostNotFound => {
+                Self::Lasting(problem)
+            }
+            _ => Self::broken(problem),
+        }
+    }
+}
+
+/// Of this machine: a retry fails, too.
+impl From<String> for Problem {
+    fn from(problem: String) -> Self {
+        Self::Lasting(problem)
+    }
+}
+
+/// Repeats an idempotent operation until it succeeds, fails for good, or has used all retries. `doing` names the
+/// operation in messages.
+pub fn retry<T>(doing: &str, attempt: impl FnMut() -> Result<T, Problem>) -> Result<T, Failure> {
+    let scale = wait_scale()?;
+    let wait = |seconds: u64, problem: &str| {
+        if seconds >= MIN_ANNOUNCED {
+            terminal::warn(&format!("{doing}: waiting {seconds} seconds: {problem}"));
+        }
+        sleep(Duration::from_secs(seconds).mul_f64(scale));
+    };
+    retry_with(doing, wait, attempt)
+}
+
+/// [`retry`] with an injected clock: `wait` receives the delay in seconds, and the reason.
+fn retry_with<T>(
+    doing: &str,
+    mut wait: impl FnMut(u64, &str),
+    mut attempt: impl FnMut() -> Result<T, Problem>,
+) -> Result<T, Failure> {
+    let (mut delay, mut waited, mut errors) = (1, 0, 0);
+    loop {
+        let (problem, limit) = match attempt() {
+            Ok(done) => return Ok(done),
+            Err(Problem::Lasting(problem)) => {
+                return Err(format!("{doing} failed: {problem}").into());
+            }
+            Err(Problem::Passing(problem, limit)) => (problem, limit),
+        };
+        errors += usize::from(limit.is_none());
+        let seconds = limit.unwrap_or_default().max(delay);
+        if errors > MAX_RETRIES || seconds.saturating_add(waited) > MAX_WAIT {
+            let advice = format!("run the command again in {seconds} seconds to resume");
+            return Err(format!("{doing} failed, also after retries: {problem}; {advice}").into());
+        }
+        wait(seconds, &problem);
+        waited += seconds;
+        delay = MAX_DELAY.min(delay * 2);
+    }
+}
+
+/// The scale of all delays.
+pub fn wait_scale() -> Result<f64, Failure> {
+    let scale = std::env::var(WAIT_SCALE).unwrap_or_else(|_| "1".to_owned());
+    match scale.parse() {
+        Ok(valid @ 0.0..=1.0) => Ok(valid),
+        _ => Err(format!("{WAIT_SCALE} is '{scale}'; set it to a number from 0 to 1").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The delays of an operation whose attempts, counted from 1, fail with `problems`, and its result.
+    fn delays(problems: impl Fn(usize) -> Option<Problem>) -> (Vec<u64>, Result<(), String>) {
+        let (mut delays, mut attempts) = (Vec::new(), 0);
+        let wait = |seconds: u64, _: &str| delays.push(seconds);
+        let done = retry_with("storing x", wait, || {
+            attempts += 1;
+            problems(attempts).map_or(Ok(()), Err)
+        });
+        (delays, done.map_err(|failure| failure.to_string()))
+    }
+
+    #[test]
+    fn retries_wait_longer_each_time_and_respect_retry_after() {
+        let passing = |limit| Some(Problem::Passing("no".to_owned(), limit));
+        let (waited, done) = delays(|_| passing(None));
+        assert_eq!(waited, [1, 2, 4, 8]);
+        assert!(done.unwrap_err().contains("again in 16 seconds"));
+        let (waited, done) = delays(|_| Some(Problem::Lasting("no".to_owned())));
+        assert_eq!(
+            (waited, done),
+            (vec![], Err("storing x failed: no".to_owned()))
+        );
+        let (waited, done) = delays(|attempt| passing(Some(300)).filter(|_| attempt < 4));
+        assert_eq!((waited, done), (vec![300, 300, 300], Ok(())));
+        // Without Retry-After, and with one shorter than the delay.
+        let (waited, _) = delays(|attempt| passing(Some(0)).filter(|_| attempt < 11));
+        assert_eq!(waited, [1, 2, 4, 8, 16, 32, 64, 128, 128, 128]);
+        let (waited, _) = delays(|attempt| passing(Some(3)).filter(|_| attempt < 5));
+        assert_eq!(waited, [3, 3, 4, 8]);
+    }
+
+    #[test]
+    fn the_total_wait_is_bounded() {
+        let limited =
+            |seconds| delays(move |_| Some(Problem::Passing("no".to_owned(), Some(seconds)))).0;
+        assert_eq!(limited(MAX_WAIT), [MAX_WAIT]);
+        assert!(limited(u64::MAX).is_empty());
+        assert!(limited(0).iter().sum::<u64>() <= MAX_WAIT);
+    }
+}
