@@ -7,6 +7,7 @@ mod allocations;
 mod compare;
 mod database;
 mod dhcp;
+mod identity;
 mod page;
 mod plain;
 mod plugins;
@@ -14,17 +15,15 @@ mod pools;
 mod result;
 mod script;
 mod settings;
+mod spelling;
 
 use std::path::Path;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
-use ztp_core::check::Contents;
 use ztp_core::content::ContentKind;
-use ztp_core::key::Record;
-use ztp_core::node::{Identifier, NodeFacts};
+use ztp_core::node::Identifier;
 
-use crate::api::{Api, Call};
 use crate::cli::{ChangeArgs, CheckArgs, Only, TakeoverArgs};
 use crate::data_root::DataRoot;
 use crate::plan::{Item, Step};
@@ -42,10 +41,6 @@ use plugins::{Database, Plugin};
 use pools::{Holding, Pools};
 use result::Taken;
 use settings::Settings;
-
-/// The facts of a switch that does not exist: the server answers with the one that is its id.
-const PROBE_SERIAL: &str = "ZTP-TAKEOVER";
-const PROBE_MAC: &str = "020000000000";
 
 /// Takes a ZTPServer over.
 ///
@@ -67,7 +62,7 @@ pub fn run(args: &TakeoverArgs, url: Option<&str>, json: bool) -> Result<u8, Fai
     shown.line(&format!("no error, {}", count(warnings, "warning")))?;
 
     shown.step("2 of 7: settings", &settings_lines(&source.settings))?;
-    check_identifier(&push.api, source.identifier)?;
+    identity::of_server(&push.api, source.identifier)?;
 
     let handlers = plugins::config_handlers(&push.root);
     shown.step("3 of 7: plugins", &plugin_lines(&source.plugins, &handlers))?;
@@ -197,7 +192,7 @@ impl Source {
                 "{dir} has no file of a data_root; give the folder that contains neighbordb, definitions/ and so on"
             )));
         }
-        named_by(&root, identifier)?;
+        identity::of_folders(&root, identifier)?;
         let calls = plugins::calls(&root);
         let plugins = plugins::plugins(&args.dir, &calls)?;
         let database = match &args.database {
@@ -248,44 +243,6 @@ impl Source {
     }
 }
 
-/// Checks that the folders of nodes are named by a fact: the settings may be those of another ZTPServer, or missing. The
-/// stored facts of each node tell which fact its folder is named by.
-fn named_by(root: &DataRoot, identifier: Identifier) -> Result<(), Failure> {
-    let other = match identifier {
-        Identifier::SerialNumber => Identifier::SystemMac,
-        Identifier::SystemMac => Identifier::SerialNumber,
-    };
-    let mut by_other = None;
-    for (key, file) in &root.files {
-        let ContentKind::Record(node, Record::Facts) = &file.kind else {
-            continue;
-        };
-        let text = root.read(key).ok();
-        let text = text.and_then(|text| String::from_utf8(text).ok());
-        let Some(Ok(facts)) = text.map(|text| NodeFacts::parse_stored(&text)) else {
-            continue;
-        };
-        let is = |identifier: Identifier| {
-            let id = facts.id(identifier);
-            id.is_ok_and(|id| id.as_str() == identifier.canonical(node))
-        };
-        if is(identifier) {
-            return Ok(());
-        }
-        if is(other) {
-            by_other.get_or_insert(node);
-        }
-    }
-    let Some(node) = by_other else {
-        return Ok(());
-    };
-    let (identifier, other) = (identifier.as_str(), other.as_str());
-    Err(Failure::refused(format!(
-        "nothing is stored: nodes/{node} is named by {other}, and no folder by {identifier}, which is the setting or its \
-         default: give the ztpserver.conf of this data_root with --conf"
-    )))
-}
-
 /// The old server, if it answers.
 fn reached(url: &str) -> Result<Plain, Failure> {
     let old = Plain::new(url)?;
@@ -307,30 +264,6 @@ fn reached(url: &str) -> Result<Plain, Failure> {
 fn is_ztpserver(answer: &plain::Answer) -> bool {
     let config = serde_json::from_slice::<Json>(&answer.body).unwrap_or_default();
     answer.status == 200 && !answer.is_ours && config["logging"].is_array()
-}
-
-/// Checks that the server names nodes by the same fact as the ZTPServer.
-fn check_identifier(api: &Api, identifier: Identifier) -> Result<(), Failure> {
-    let facts = json!({"serialnumber": PROBE_SERIAL, "systemmac": PROBE_MAC, "neighbors": {}});
-    let body = json!({"facts": facts});
-    let explained = api.json(&Call::post("asking for IDENTIFIER", "/explain", &body))?;
-    let found = match explained["node"].as_str() {
-        Some(PROBE_SERIAL) => Identifier::SerialNumber,
-        Some(PROBE_MAC) => Identifier::SystemMac,
-        _ => {
-            return Err(Failure::new(format!(
-                "asking for IDENTIFIER failed: the response {explained} is not valid"
-            )));
-        }
-    };
-    let (found, wanted) = (found.as_str(), identifier.as_str());
-    match found == wanted {
-        true => Ok(()),
-        false => Err(Failure::refused(format!(
-            "nothing is stored: the server names nodes by {found}, and the ZTPServer by {wanted}: set IDENTIFIER = \"{wanted}\" \
-             under [vars] in wrangler.toml, deploy, and run this again"
-        ))),
-    }
 }
 
 fn settings_lines(settings: &Settings) -> Vec<String> {
