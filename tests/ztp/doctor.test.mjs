@@ -228,6 +228,56 @@ test("a closed port, a silent server, a port without TLS and a name without an a
   assert.deepEqual((await doctor(1, "https://ztp-edge.invalid/bootstrap")).kinds, { dns: "no-dns" });
 });
 
+test("a server that sends a byte now and then, or without an end, stops the checks", async (t) => {
+  const sockets = new Set();
+  const tcp = async (listener) => {
+    const server = net.createServer((socket) => (sockets.add(socket), socket.on("error", () => {}), listener(socket)));
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    t.after(() => (sockets.forEach((socket) => socket.destroy()), server.close()));
+    return `127.0.0.1:${server.address().port}`;
+  };
+  const drip = (socket, byte) => {
+    const timer = setInterval(() => socket.write(byte), 200);
+    socket.on("close", () => clearInterval(timer));
+  };
+  const started = "HTTP/1.1 200 OK\r\nContent-Type: text/x-python\r\nX-Content-Type-Options: nosniff\r\n";
+  const slow = await tcp((socket) => socket.once("data", () => (socket.write(`${started}Content-Length: 9999\r\n\r\n`), drip(socket, "x"))));
+  const tls = await tcp((socket) => socket.once("data", () => (socket.write(Buffer.from([22, 3, 3, 64, 0])), drip(socket, "x"))));
+  const endless = await tcp((socket) => {
+    const fill = () => {
+      while (!socket.destroyed && socket.write("x".repeat(65536)));
+    };
+    socket.on("drain", fill);
+    socket.once("data", () => (socket.write(`${started}\r\n`), fill()));
+  });
+  for (const [url, kinds, seconds] of [
+    [`http://${slow}`, { "first-request": "timeout" }, 16],
+    [`https://${tls}`, { tls: "timeout" }, 4],
+    [`http://${endless}`, { "first-request": "unexpected", client: "unexpected" }, 16],
+  ]) {
+    const since = Date.now();
+    const done = await ztp(["doctor", url, "--json", "--timeout", "1"], { token: "" });
+    const found = Object.fromEntries(done.json.checks.filter(({ kind }) => kind).map(({ check, kind }) => [check, kind]));
+    assert.deepEqual(found, kinds, url);
+    assert.ok(Date.now() - since < seconds * 1000, `${url}: ${Date.now() - since} ms`);
+  }
+});
+
+test("a token that a server repeats is not printed", async (t) => {
+  const url = await serve(t, (request, response) => response.writeHead(404, { Server: "nginx" }).end(`${encodeURIComponent(request.url)} is missing: ${request.url.split("/")[2]}`));
+  const done = await doctor(1, `${url}/t/${SITE_TOKEN}/bootstrap`);
+  assert.equal(done.kinds.client, "other-server");
+  assert.doesNotMatch(done.printed, new RegExp(SITE_TOKEN.slice(0, 8)));
+});
+
+test("a connection that ends within the backup, and an early 413, are found", async (t) => {
+  const put = (answer) => (request, response) => request.method === "PUT" && (answer(request, response), true);
+  const ends = put((request) => request.once("data", () => request.socket.resetAndDestroy()));
+  assert.deepEqual((await doctor(1, await proxy(t, ends))).kinds, { backup: "body-refused" });
+  const early = put((request, response) => (response.writeHead(413, { Connection: "close" }).end(), request.socket.destroySoon()));
+  assert.deepEqual((await doctor(1, await proxy(t, early))).kinds, { backup: "body-refused" });
+});
+
 test("wrong certificates are told apart, and --ca trusts an authority", async (t) => {
   const folder = scratch(t);
   const file = (name) => join(folder, name);

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import http from "node:http";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { output } from "../../scripts/run.mjs";
@@ -242,4 +243,75 @@ test("a server with another IDENTIFIER, an old server that is away, and errors s
   write(folder, "definitions/leaf", "actions: []\n");
   assert.deepEqual((await takeover(0, [folder, "--json"])).json.settings.vars, ["[vars]", 'IDENTIFIER = "serialnumber"']);
   assert.equal(await worker.kv.get("definitions/leaf"), "actions: []\n");
+});
+
+test("the page names files that cannot be stored", async (t) => {
+  const folder = join(scratch(t), "root");
+  for (const key of ["definitions/leaf", "resources/esc\u001b[31m", "plugins/rack"]) write(folder, key, "actions: []\n");
+  symlinkSync("/none/mgmt", join(folder, "resources", "mgmt"));
+  symlinkSync("/none/sqlite", join(folder, "plugins", "sqlite"));
+  const done = await takeover(0, [folder]);
+  const left = done.printed.split("What did not move, and why:\n")[1].split("\n\n")[0];
+  assert.match(left, /- the plugin sqlite: it is built in/);
+  assert.match(left, /- resources\/mgmt: this symbolic link leads to "\/none\/mgmt", which does not exist/);
+  assert.match(left, /- resources\/esc\\u\{1b\}\[31m: its name is not one that a server reads/);
+  const { json } = await takeover(0, [folder, "--json"]);
+  assert.equal(json.left.length, 4);
+});
+
+test("what would give a wrong or incomplete result stops before anything is stored", async (t) => {
+  const folder = join(scratch(t), "root");
+  write(folder, "definitions/leaf", "actions: []\n");
+  const stops = async (status, message, args = []) => {
+    const done = await takeover(status, [folder, ...args]);
+    assert.match(done.printed, message);
+    assert.doesNotMatch(done.printed, /step 5 of 7/);
+    assert.deepEqual(await worker.values(), []);
+  };
+  // Another folder.
+  const above = await takeover(2, [join(folder, "..")]);
+  assert.match(above.printed, /has no file of a data_root; give the folder that contains neighbordb/);
+  // The page could not be written at the end.
+  await stops(2, /cannot write \S+\/none\/page\.md: /, ["--report", join(folder, "none", "page.md")]);
+  const page = join(scratch(t), "page.md");
+
+  // What answers is not a ZTPServer.
+  let answer;
+  const other = http.createServer((_, response) => response.writeHead(answer[0], answer[1]).end(answer[2]));
+  await new Promise((resolve) => other.listen(0, "127.0.0.1", resolve));
+  t.after(() => (other.closeAllConnections(), other.close()));
+  const from = ["--from", `http://127.0.0.1:${other.address().port}`, "--report", page];
+  for (answer of [
+    [200, { "Content-Type": "text/html" }, "<h1>It works!</h1>"],
+    [200, { "Content-Type": "application/json" }, "{}"],
+    [302, { Location: "http://127.0.0.1:9/" }, ""],
+    [404, {}, ""],
+    [500, {}, ""],
+  ]) {
+    await stops(2, new RegExp(`does not answer as a ZTPServer \\(status ${answer[0]}\\); correct --from`), from);
+  }
+  await stops(2, /is a server like the new one, not a ZTPServer; correct --from/, ["--from", url()]);
+  assert.ok(!existsSync(page), "a page without a result");
+
+  // The fact that names a node is not known.
+  const elsewhere = scratch(t);
+  for (const text of ["[default]\nidentifier = systemmac ; the MAC address\n", "\ufeff[default]\nidentifier = systemmac\n"]) {
+    write(elsewhere, "ztpserver.conf", text);
+    await stops(1, /ztpserver\.conf does not tell which fact names a node on the ZTPServer/, ["--conf", join(elsewhere, "ztpserver.conf")]);
+  }
+
+  // The settings are those of another ZTPServer, or not here: the folders of nodes are named by the other fact.
+  const mac = "001c73000001";
+  write(folder, `nodes/${mac}/.node`, JSON.stringify({ serialnumber: "JPE1", systemmac: mac, neighbors: {} }));
+  await stops(1, /nodes\/001c73000001 is named by systemmac, and no folder by serialnumber, which is the setting or its default: give the ztpserver\.conf/);
+  write(elsewhere, "ztpserver.conf", "[default]\nidentifier = systemmac\n");
+  await stops(1, /the server names nodes by serialnumber, and the ZTPServer by systemmac/, ["--conf", join(elsewhere, "ztpserver.conf")]);
+  rmSync(join(folder, "nodes"), { recursive: true });
+
+  // The values that nodes hold are in a database that is not here.
+  write(folder, "definitions/leaf", "actions:\n- action: add_config\n  attributes: {url: files/x, variables: {ip: sqlite('loopback')}}\n");
+  write(folder, "files/x", "$ip\n");
+  write(folder, "resources/loopback", "10.0.0.1: null\n");
+  write(folder, "plugins/sqlite", "DB_URL = '/usr/share/ztpserver/db/none.db'\n");
+  await stops(1, /definitions call sqlite, and its database is missing: \/usr\/share\/ztpserver\/db\/none\.db does not exist here; copy it, and give the copy with --database/);
 });

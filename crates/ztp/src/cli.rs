@@ -428,7 +428,8 @@ pub struct DoctorArgs {
     /// Trust the authorities of this PEM file instead of the public ones: for a proxy of your own
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
-    /// The timeout of a connection, and of each part of a response, in seconds
+    /// The timeout of a connection, and of each part of a response, in seconds; a whole response may take twelve times as
+    /// long
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300))]
     pub timeout: u64,
 }

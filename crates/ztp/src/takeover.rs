@@ -7,6 +7,7 @@ mod allocations;
 mod compare;
 mod database;
 mod dhcp;
+mod identity;
 mod page;
 mod plain;
 mod plugins;
@@ -14,15 +15,15 @@ mod pools;
 mod result;
 mod script;
 mod settings;
+mod spelling;
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::Value as Json;
 
 use ztp_core::content::ContentKind;
 use ztp_core::node::Identifier;
 
-use crate::api::{Api, Call};
 use crate::cli::{ChangeArgs, CheckArgs, Only, TakeoverArgs};
 use crate::data_root::DataRoot;
 use crate::plan::{Item, Step};
@@ -41,10 +42,6 @@ use pools::{Holding, Pools};
 use result::Taken;
 use settings::Settings;
 
-/// The facts of a switch that does not exist: the server answers with the one that is its id.
-const PROBE_SERIAL: &str = "ZTP-TAKEOVER";
-const PROBE_MAC: &str = "020000000000";
-
 /// Takes a ZTPServer over.
 ///
 /// # Errors
@@ -53,16 +50,19 @@ const PROBE_MAC: &str = "020000000000";
 pub fn run(args: &TakeoverArgs, url: Option<&str>, json: bool) -> Result<u8, Failure> {
     let source = Source::read(args)?;
     let old = args.from.as_deref().map(reached).transpose()?;
+    if let Some(path) = &args.report {
+        writable(path).map_err(|error| unwritable(path, &error))?;
+    }
     let shown = Steps { json };
 
-    shown.step("1 of 7: checks", &missing_lines(&source.database))?;
+    shown.step("1 of 7: checks", &[])?;
     let change = source.change(args);
     let mut push = Push::prepare(&change, url, json)?;
     let warnings = push.checked.validation.findings.len();
     shown.line(&format!("no error, {}", count(warnings, "warning")))?;
 
     shown.step("2 of 7: settings", &settings_lines(&source.settings))?;
-    check_identifier(&push.api, source.identifier)?;
+    identity::of_server(&push.api, source.identifier)?;
 
     let handlers = plugins::config_handlers(&push.root);
     shown.step("3 of 7: plugins", &plugin_lines(&source.plugins, &handlers))?;
@@ -106,18 +106,31 @@ pub fn run(args: &TakeoverArgs, url: Option<&str>, json: bool) -> Result<u8, Fai
     let page = taken.page();
     shown.step("7 of 7: the result", &[])?;
     shown.text(&page.plain())?;
-    if let Some(path) = &args.report {
-        std::fs::write(path, page.markdown()).map_err(|error| {
-            Failure::new(format!("cannot write {}: {error}", display_path(path)))
-        })?;
-    }
     if json {
         display(&format!("{:#}\n", taken.json()))?;
+    }
+    if let Some(path) = &args.report {
+        std::fs::write(path, page.markdown()).map_err(|error| unwritable(path, &error))?;
     }
     Ok(match taken.is_clean() {
         true => CLEAN,
         false => FINDINGS,
     })
+}
+
+/// Checks that a file can be written, before anything is stored, and leaves it as it is.
+fn writable(path: &Path) -> std::io::Result<()> {
+    let is_new = std::fs::symlink_metadata(path).is_err();
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true).open(path)?;
+    match is_new {
+        true => std::fs::remove_file(path),
+        false => Ok(()),
+    }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("cannot write {}: {error}", display_path(path)))
 }
 
 /// Stores the content and the values that nodes hold.
@@ -169,10 +182,17 @@ impl Source {
         let etc = Path::new(settings::ETC);
         let settings = Settings::find(&args.dir, args.conf.as_deref(), etc)?;
         let identifier = match &settings.file {
-            Some(_) => settings.conf.identifier().unwrap_or_default(),
+            Some(file) => settings.identifier(file)?,
             None => identifier(None, &root)?,
         };
         root.set_aside(identifier, &Wanted::default());
+        if root.files.is_empty() && root.stock.is_empty() {
+            let dir = display_path(&args.dir);
+            return Err(Failure::new(format!(
+                "{dir} has no file of a data_root; give the folder that contains neighbordb, definitions/ and so on"
+            )));
+        }
+        identity::of_folders(&root, identifier)?;
         let calls = plugins::calls(&root);
         let plugins = plugins::plugins(&args.dir, &calls)?;
         let database = match &args.database {
@@ -181,7 +201,14 @@ impl Source {
         };
         let file = match &database {
             Database::Found(path) => Some(path.as_path()),
-            _ => None,
+            Database::None => None,
+            // Its nodes would receive other values.
+            Database::Missing(path) => {
+                return Err(Failure::refused(format!(
+                    "nothing is stored: definitions call sqlite, and its database is missing: {}",
+                    result::missing_database(path.as_deref())
+                )));
+            }
         };
         let pools = Pools::read(&root, identifier, file, &calls)?;
         Ok(Self {
@@ -219,45 +246,24 @@ impl Source {
 /// The old server, if it answers.
 fn reached(url: &str) -> Result<Plain, Failure> {
     let old = Plain::new(url)?;
-    old.get("/bootstrap/config").map_err(|error| {
-        let url = line(&old.url);
-        Failure::new(format!(
-            "the ZTPServer at {url} does not answer: {error}; correct --from, or leave it out to compare nothing"
-        ))
-    })?;
-    Ok(old)
-}
-
-/// Checks that the server names nodes by the same fact as the ZTPServer.
-fn check_identifier(api: &Api, identifier: Identifier) -> Result<(), Failure> {
-    let facts = json!({"serialnumber": PROBE_SERIAL, "systemmac": PROBE_MAC, "neighbors": {}});
-    let body = json!({"facts": facts});
-    let explained = api.json(&Call::post("asking for IDENTIFIER", "/explain", &body))?;
-    let found = match explained["node"].as_str() {
-        Some(PROBE_SERIAL) => Identifier::SerialNumber,
-        Some(PROBE_MAC) => Identifier::SystemMac,
-        _ => {
-            return Err(Failure::new(format!(
-                "asking for IDENTIFIER failed: the response {explained} is not valid"
-            )));
-        }
+    let problem = match old.get("/bootstrap/config") {
+        Ok(answer) => match is_ztpserver(&answer) {
+            true => return Ok(old),
+            false if answer.is_ours => "is a server like the new one, not a ZTPServer".to_owned(),
+            false => format!("does not answer as a ZTPServer (status {})", answer.status),
+        },
+        Err(error) => format!("does not answer: {error}"),
     };
-    let (found, wanted) = (found.as_str(), identifier.as_str());
-    match found == wanted {
-        true => Ok(()),
-        false => Err(Failure::refused(format!(
-            "nothing is stored: the server names nodes by {found}, and the ZTPServer by {wanted}: set IDENTIFIER = \"{wanted}\" \
-             under [vars] in wrangler.toml, deploy, and run this again"
-        ))),
-    }
+    let url = line(&old.url);
+    Err(Failure::new(format!(
+        "the ZTPServer at {url} {problem}; correct --from, or leave it out to compare nothing"
+    )))
 }
 
-/// A database that is not found explains why pools are missing.
-fn missing_lines(database: &Database) -> Vec<String> {
-    match database {
-        Database::Missing(path) => vec![result::missing_database(path.as_deref())],
-        Database::None | Database::Found(_) => Vec::new(),
-    }
+/// Whether the answer to GET /bootstrap/config is that of a ZTPServer.
+fn is_ztpserver(answer: &plain::Answer) -> bool {
+    let config = serde_json::from_slice::<Json>(&answer.body).unwrap_or_default();
+    answer.status == 200 && !answer.is_ours && config["logging"].is_array()
 }
 
 fn settings_lines(settings: &Settings) -> Vec<String> {
@@ -293,7 +299,7 @@ fn plugin_lines(plugins: &[Plugin], handlers: &[String]) -> Vec<String> {
 
 fn pool_lines(source: &Source) -> Vec<String> {
     let pools = &source.pools;
-    let mut lines = missing_lines(&source.database);
+    let mut lines = Vec::new();
     if let Database::Found(path) = &source.database {
         lines.push(format!("the database is {}", display_path(path)));
     }

@@ -1,6 +1,6 @@
 //! ztpserver.conf: the settings of a ZTPServer, and the `[vars]` of wrangler.toml with the same meaning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::node::Identifier;
 use crate::settings::Settings;
@@ -16,10 +16,13 @@ use super::SERVER_CONF as KEY;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ServerConf {
     options: BTreeMap<(String, String), (Position, String)>,
+    sections: BTreeSet<String>,
     /// Lines that Python's RawConfigParser rejects.
     problems: Vec<Diagnostic>,
 }
 
+/// The section whose options every other section has, too, in Python's RawConfigParser.
+const DEFAULTS: &str = "DEFAULT";
 /// The settings with a counterpart here: ZTPServer's option in `[default]`, and our variable.
 const VARS: [(&str, &str); 3] = [
     ("server_url", "SERVER_URL"),
@@ -29,11 +32,12 @@ const VARS: [(&str, &str); 3] = [
 
 impl ServerConf {
     /// Reads it as Python's RawConfigParser does: sections, `name = value` or `name: value`,
-    /// comments with `#` or `;`, and indented lines that continue a value.
+    /// comments with `#` or `;`, and lines that continue a value: those that are indented more than it.
     pub fn parse(text: &str) -> Self {
         let mut conf = Self::default();
         let mut section: Option<String> = None;
         let mut last: Option<(String, String)> = None;
+        let mut indent = 0;
         for (index, line) in text.lines().enumerate() {
             let at = |column| Position {
                 line: index + 1,
@@ -43,16 +47,21 @@ impl ServerConf {
             if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
                 continue;
             }
-            if line.starts_with(char::is_whitespace)
+            let indented = line.len() - line.trim_start().len();
+            if indented > indent
                 && let Some((_, value)) = last.as_ref().and_then(|last| conf.options.get_mut(last))
             {
                 value.push('\n');
                 value.push_str(trimmed);
                 continue;
             }
+            indent = indented;
             if let Some(name) = trimmed.strip_prefix('[') {
                 match name.split_once(']') {
-                    Some((name, _)) => section = Some(name.to_owned()),
+                    Some((name, _)) => {
+                        conf.sections.insert(name.to_owned());
+                        section = Some(name.to_owned());
+                    }
                     None => conf.problem(at(1), "the name of this section does not end with ']'"),
                 }
                 last = None;
@@ -85,7 +94,15 @@ impl ServerConf {
     }
 
     fn get(&self, section: &str, option: &str) -> Option<&(Position, String)> {
-        self.options.get(&(section.to_owned(), option.to_owned()))
+        let of = |section: &str| self.options.get(&(section.to_owned(), option.to_owned()));
+        let is_there = self.sections.contains(section);
+        of(section).or_else(|| of(DEFAULTS).filter(|_| is_there))
+    }
+
+    /// Whether ZTPServer can read it, and it has a valid `identifier` or none.
+    pub fn tells_identifier(&self) -> bool {
+        let has_one = self.get("default", "identifier").is_some();
+        self.problems.is_empty() && (self.identifier().is_some() || !has_one)
     }
 
     /// The fact that names a node, if the file has a valid value.
@@ -109,7 +126,9 @@ impl ServerConf {
     /// The settings that have no counterpart here, in the order of their names: section, option and value.
     pub fn without_counterpart(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         let is_known = |section: &str, option: &str| match section {
-            "default" => option == "data_root" || VARS.iter().any(|(var, _)| *var == option),
+            "default" | DEFAULTS => {
+                option == "data_root" || VARS.iter().any(|(var, _)| *var == option)
+            }
             "bootstrap" | "neighbordb" => option == "filename",
             _ => false,
         };
@@ -204,6 +223,51 @@ mod tests {
         assert_eq!(conf.identifier(), Some(Identifier::SystemMac));
         let (at, url) = conf.get("default", "server_url").unwrap();
         assert_eq!((at.line, url.as_str()), (4, "\nhttp://a"));
+    }
+
+    #[test]
+    fn only_a_line_that_is_indented_more_continues_a_value() {
+        let conf = ServerConf::parse(
+            "[default]\n  identifier = systemmac\n  server_url = http://a\n    b\n[server]\nport = 1\n",
+        );
+        assert_eq!(conf.problems, []);
+        assert_eq!(conf.identifier(), Some(Identifier::SystemMac));
+        assert_eq!(conf.server_url(), Some("http://a\nb"));
+        assert_eq!(
+            conf.get("server", "port").map(|(_, port)| port.as_str()),
+            Some("1")
+        );
+    }
+
+    #[test]
+    fn the_section_of_defaults_counts_for_sections_that_are_there() {
+        let identifier = |text: &str| ServerConf::parse(text).identifier();
+        let defaults = "[DEFAULT]\nidentifier = systemmac\n";
+        assert_eq!(identifier(defaults), None);
+        let with_section = format!("{defaults}[default]\n");
+        assert_eq!(identifier(&with_section), Some(Identifier::SystemMac));
+        let with_own = format!("{defaults}[default]\nidentifier = serialnumber\n");
+        assert_eq!(identifier(&with_own), Some(Identifier::SerialNumber));
+    }
+
+    #[test]
+    fn a_file_that_ztpserver_cannot_read_does_not_tell_the_identifier() {
+        for (text, tells) in [
+            ("", true),
+            ("[default]\n", true),
+            ("[default]\nidentifier = systemmac\n", true),
+            ("[default]\nidentifier = serialnum\n", true),
+            ("[default]\nidentifier = systemmac ; MAC\n", false),
+            ("[default]\nidentifier =\n", false),
+            ("\u{feff}[default]\nidentifier = systemmac\n", false),
+            ("[default]\nidentifier systemmac\n", false),
+        ] {
+            assert_eq!(
+                ServerConf::parse(text).tells_identifier(),
+                tells,
+                "{text:?}"
+            );
+        }
     }
 
     #[test]

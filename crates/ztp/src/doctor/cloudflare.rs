@@ -14,11 +14,12 @@ pub fn diagnose(seen: &Seen, start: &str, text: &str) -> Option<Failed> {
     if status < 400 {
         return None;
     }
-    if let Some(code) = code(text) {
+    let has_sent_it = seen.header("server") == "cloudflare" || !seen.header("cf-ray").is_empty();
+    // An error page of another server may have a number, too: "Error 1045" is one of MySQL.
+    if let Some(code) = code(text).filter(|code| has_sent_it || is_own_form(*code, start)) {
         let message = format!("Cloudflare responds {status}, error {code}");
         return Some((kind_of_code(code), message));
     }
-    let has_sent_it = seen.header("server") == "cloudflare" || !seen.header("cf-ray").is_empty();
     let is_own_status = has_sent_it && (520..=530).contains(&status);
     is_own_status.then(|| {
         (
@@ -31,13 +32,21 @@ pub fn diagnose(seen: &Seen, start: &str, text: &str) -> Option<Failed> {
 /// A page that only a browser can solve:
 /// <https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response/>.
 fn is_challenge(seen: &Seen, start: &str) -> bool {
-    let has_page = [
-        "<title>Just a moment",
-        "/cdn-cgi/challenge-platform/",
-        "_cf_chl_opt",
-    ];
+    // Without "/orchestrate/", it is the script of JavaScript detections, which Cloudflare adds to pages of any server.
+    let has_script = ["/cdn-cgi/challenge-platform/", "/orchestrate/"];
+    let has_page = ["<title>Just a moment", "_cf_chl_opt"];
     seen.header("cf-mitigated") == "challenge"
-        || (seen.status >= 400 && has_page.iter().any(|part| start.contains(part)))
+        || (seen.status >= 400
+            && (has_page.iter().any(|part| start.contains(part))
+                || has_script.iter().all(|part| start.contains(part))))
+}
+
+/// Whether a body has a form that only errors of Cloudflare have.
+fn is_own_form(code: u16, start: &str) -> bool {
+    let start = start.trim();
+    start == format!("error code: {code}")
+        || start.contains("\"error_code\"")
+        || start.to_ascii_lowercase().contains("cloudflare")
 }
 
 /// The number of an error in a text: `error code: 1010`, `Error 1010`, `"error_code":1010`.

@@ -2,6 +2,8 @@
 //!
 //! Responses of ztp-edge are recognised by the headers that its Worker sets on every response (`src/response.rs`).
 
+use ureq::http::Uri;
+
 use super::cloudflare;
 use super::exchange::{Failed, Seen};
 use super::kind::Kind;
@@ -9,6 +11,8 @@ use super::target::Target;
 
 /// The part of an unknown response that a message quotes, in characters.
 const MAX_SHOWN: usize = 200;
+/// The part of a sentence of ztp-edge that a message quotes, in characters.
+const MAX_SENTENCE: usize = 1000;
 /// The part of an unknown response that is searched, in bytes.
 const MAX_SEARCHED: usize = 64 << 10;
 
@@ -64,7 +68,7 @@ pub fn diagnose(seen: &Seen, target: &Target) -> Failed {
     if is_ours(seen) {
         return ours(seen, target);
     }
-    let text = plain_text(&seen.body);
+    let text = target.without_credential(&plain_text(&seen.body));
     if let Some(failed) = cloudflare::diagnose(seen, start(&seen.body), &text) {
         return failed;
     }
@@ -92,6 +96,8 @@ pub fn diagnose(seen: &Seen, target: &Target) -> Failed {
 /// An error of the Worker.
 fn ours(seen: &Seen, target: &Target) -> Failed {
     let (status, text) = (seen.status, plain_text(&seen.body));
+    let text = target.without_credential(&text);
+    let sentence: String = text.chars().take(MAX_SENTENCE).collect();
     let kind = match status {
         400 => Kind::BrokenContent,
         403 => Kind::Forbidden,
@@ -103,17 +109,21 @@ fn ours(seen: &Seen, target: &Target) -> Failed {
         503 => Kind::StorageFailed,
         _ => Kind::Unexpected,
     };
-    (kind, format!("ztp-edge responds {status}: {text}"))
+    (kind, format!("ztp-edge responds {status}: {sentence}"))
 }
 
 fn redirect(seen: &Seen, target: &Target) -> Failed {
     let (status, location) = (seen.status, seen.header("location"));
-    let message = format!("the server responds {status}, and redirects to {location}");
-    let (scheme, rest) = location.split_once("://").unwrap_or_default();
-    let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
+    let shown = target.without_credential(location);
+    let shown: String = shown.chars().take(MAX_SHOWN).collect();
+    let message = format!("the server responds {status}, and redirects to {shown}");
+    let to = location.parse::<Uri>().unwrap_or_default();
+    let host = to.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_same = host.eq_ignore_ascii_case(&target.host);
+    let is_https = to.scheme_str() == Some("https");
     let kind = match host {
         _ if host.ends_with(".cloudflareaccess.com") => Kind::CloudflareAccess,
-        _ if scheme == "https" && !target.is_https && host == target.host => Kind::RedirectToHttps,
+        _ if is_https && !target.is_https && is_same => Kind::RedirectToHttps,
         _ => Kind::Redirect,
     };
     (kind, message)
@@ -164,6 +174,7 @@ mod tests {
             status,
             headers: headers.collect(),
             body: body.to_owned(),
+            is_cut: false,
         }
     }
 
@@ -345,11 +356,54 @@ mod tests {
             (200, vec![html], "It works!", Kind::OtherServer),
             (404, vec![html], "error 404", Kind::OtherServer),
             (404, vec![], "error code: 10100", Kind::OtherServer),
+            // Numbers and scripts in pages of other servers.
+            (
+                500,
+                vec![html],
+                "<p>Error 1045: Access denied for user</p>",
+                Kind::OtherServer,
+            ),
+            (
+                403,
+                vec![],
+                "<p>Error 1020</p><p>Performance by Cloudflare</p>",
+                Kind::CloudflareBlocks,
+            ),
+            (
+                404,
+                vec![cloudflare, html],
+                "<p>Not found</p><script src='/cdn-cgi/challenge-platform/h/g/scripts/jsd/main.js'></script>",
+                Kind::OtherServer,
+            ),
+            (
+                403,
+                vec![html],
+                "<script src='/cdn-cgi/challenge-platform/h/g/orchestrate/chl_page/v1'></script>",
+                Kind::Challenge,
+            ),
             (200, vec![], "error code: 1010", Kind::OtherServer),
             (405, vec![("server", "nginx")], "", Kind::OtherServer),
         ] {
             let (found, _) = diagnose(&seen(status, &headers, body), &target("https://z.example"));
             assert_eq!(found, kind, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn no_part_of_a_credential_is_quoted() {
+        let target = target("https://z.example/t/0123456789abcdef");
+        let path = "%2Ft%2F0123456789abcdef%2Fbootstrap";
+        let before = "x".repeat(MAX_SHOWN - 8);
+        let location = format!("https://login.example/?{}{path}", &before[..MAX_SHOWN - 40]);
+        let headers = [("location", location.as_str())];
+        let body = format!("{before}0123456789abcdef");
+        for seen in [
+            seen(302, &headers, ""),
+            seen(404, &[], &body),
+            seen(400, &OURS, &body),
+        ] {
+            let (_, message) = diagnose(&seen, &target);
+            assert!(!message.contains("0123"), "{message}");
         }
     }
 
@@ -370,6 +424,16 @@ mod tests {
                 "http://z.example",
                 "https://other.example/bootstrap",
                 Kind::Redirect,
+            ),
+            (
+                "http://[::1]:8080",
+                "https://[::1]/bootstrap",
+                Kind::RedirectToHttps,
+            ),
+            (
+                "http://z.example",
+                "HTTPS://Z.Example/bootstrap",
+                Kind::RedirectToHttps,
             ),
             (
                 "https://z.example",

@@ -12,7 +12,7 @@ use super::network::{Trust, is_timeout, kind_of};
 
 /// The `User-Agent` of the client script.
 pub const CLIENT: &str = "ztp-edge";
-/// The part of a response that is read, in bytes: a script has at most 8 MiB.
+/// The part of a response that is read, in bytes: a script has less.
 const MAX_READ: u64 = 8 << 20;
 
 /// The timeout of an exchange, in timeouts of its parts.
@@ -31,6 +31,8 @@ pub struct Seen {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: String,
+    /// Whether the body goes on after the part that was read.
+    pub is_cut: bool,
 }
 
 impl Seen {
@@ -136,11 +138,13 @@ impl Client {
         let mut reader = body.reader().take(MAX_READ);
         let read = reader.read_to_end(&mut bytes);
         read.map_err(|error| self.failed(ureq::Error::Io(error)))?;
+        let is_cut = u64::try_from(bytes.len()).is_ok_and(|read| read >= MAX_READ);
         let body = String::from_utf8_lossy(&bytes).into_owned();
         Ok(Seen {
             status,
             headers,
             body,
+            is_cut,
         })
     }
 
@@ -151,6 +155,14 @@ impl Client {
                 Kind::Timeout,
                 format!("the server does not answer within {seconds} seconds"),
             )
+        };
+        let error = match error {
+            // While the body is read, a timeout is inside another error.
+            ureq::Error::Io(error) => match error.downcast::<ureq::Error>() {
+                Ok(inner) => inner,
+                Err(error) => ureq::Error::Io(error),
+            },
+            error => error,
         };
         match error {
             ureq::Error::Timeout(Timeout::PerCall) => {

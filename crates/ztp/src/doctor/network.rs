@@ -1,10 +1,10 @@
 //! The way to the server below HTTP: the name, the connection, TLS and the certificate.
 
-use std::io::{Error, ErrorKind};
+use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -161,13 +161,43 @@ fn handshake(
         .with_no_client_auth();
     let server = ServerName::try_from(target.host.clone()).map_err(Error::other)?;
     let mut connection = ClientConnection::new(Arc::new(config), server).map_err(Error::other)?;
-    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
-    stream.set_read_timeout(Some(timeout))?;
+    let stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_write_timeout(Some(timeout))?;
+    let mut stream = Until {
+        stream,
+        deadline: Instant::now() + timeout,
+    };
     while connection.is_handshaking() {
         connection.complete_io(&mut stream)?;
     }
     Ok(())
+}
+
+/// A connection whose reads end at a time, also if the server sends a byte now and then.
+struct Until {
+    stream: TcpStream,
+    deadline: Instant,
+}
+
+impl Read for Until {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Until {
+    fn write(&mut self, buffer: &[u8]) -> Result<usize, Error> {
+        self.stream.write(buffer)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.stream.flush()
+    }
 }
 
 /// The kind of a failed handshake, and a sentence.

@@ -307,7 +307,7 @@ impl Requests<'_> {
     pub fn server_url(&self, script: &str) -> Check {
         let name = "server-url";
         let base = &self.target.base;
-        if script.contains(base.as_str()) {
+        if self.target.is_named_in(script) {
             return Check::fine(name, format!("the script leads to {base}"));
         }
         let message = match server_of(script) {
@@ -345,6 +345,10 @@ impl Requests<'_> {
 
     fn as_expected(&self, seen: Seen, statuses: &[u16], media: &str) -> Result<Seen, Failed> {
         expect(&seen, Expected { statuses, media }, self.target)?;
+        if seen.is_cut && !media.is_empty() {
+            let message = format!("the response has {} bytes and more", seen.body.len());
+            return Err((Kind::Unexpected, message));
+        }
         Ok(seen)
     }
 }

@@ -1,6 +1,10 @@
 //! The URL that DHCP announces, in parts.
 
+use std::net::IpAddr;
+
 use ureq::http::Uri;
+
+use ztp_core::path::encode_segment;
 
 use crate::Failure;
 
@@ -11,6 +15,9 @@ use super::kind::Kind;
 pub const MAX_OPTION: usize = 255;
 /// The largest name in the boot file field of BOOTP, in bytes: 128 with the final zero (RFC 2131, section 2).
 pub const MAX_BOOT_FILE: usize = 127;
+
+/// The shortest credential that is removed also where it is not in a URL, in bytes: a shorter one is in many words.
+const MIN_SECRET: usize = 6;
 
 /// The URL of a server, and what it is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +61,14 @@ impl Target {
         if text.contains(['@', '?', '#']) {
             return Err(invalid("it must have no user name, query and fragment"));
         }
+        let usual = if is_https { 443 } else { 80 };
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let after_host = authority.strip_prefix(host).unwrap_or_default();
+        let port = match after_host.trim_start_matches(':') {
+            "" => Some(usual),
+            port => port.parse().ok().filter(|port| *port > 0),
+        };
+        let port = port.ok_or_else(|| invalid("its port is not a number from 1 to 65535"))?;
         let start = text.trim_end_matches('/');
         let base = start.strip_suffix("/bootstrap").unwrap_or(start);
         let (root, credential) = match base.rsplit_once("/t/") {
@@ -65,7 +80,7 @@ impl Target {
         Ok(Self {
             is_https,
             host: host.trim_matches(['[', ']']).to_owned(),
-            port: uri.port_u16().unwrap_or(if is_https { 443 } else { 80 }),
+            port,
             bootstrap: format!("{base}/bootstrap"),
             base: base.to_owned(),
             root: root.to_owned(),
@@ -75,7 +90,9 @@ impl Target {
 
     /// Whether only this machine can reach the server.
     pub fn is_local(&self) -> bool {
-        self.host == "localhost" || self.host == "::1" || self.host.starts_with("127.")
+        let address = self.host.parse::<IpAddr>();
+        self.host.eq_ignore_ascii_case("localhost")
+            || address.is_ok_and(|address| address.is_loopback())
     }
 
     /// Whether it is the URL of one node: `{site}.{id}.{mac}`.
@@ -84,12 +101,41 @@ impl Target {
         credential.contains('.')
     }
 
-    /// A text without the credential.
+    /// A text without the credential, wherever a server repeats it, also if it is encoded.
     pub fn without_credential(&self, text: &str) -> String {
-        match &self.credential {
-            Some(credential) => text.replace(&format!("/t/{credential}"), "/t/…"),
-            None => text.to_owned(),
+        let Some(credential) = &self.credential else {
+            return text.to_owned();
+        };
+        let text = text.replace(&format!("/t/{credential}"), "/t/…");
+        let encoded = encode_segment(credential);
+        [encoded.as_str(), credential]
+            .into_iter()
+            .filter(|form| form.len() >= MIN_SECRET)
+            .fold(text, |text, form| text.replace(form, "…"))
+    }
+
+    /// Whether a script names the server: as the Worker writes a URL, with the host in lower case, and without the port
+    /// that the scheme has by itself.
+    pub fn is_named_in(&self, script: &str) -> bool {
+        if script.contains(&self.base) {
+            return true;
         }
+        let (scheme, usual) = match self.is_https {
+            true => ("https", 443),
+            false => ("http", 80),
+        };
+        let host = self.host.to_ascii_lowercase();
+        let host = match host.contains(':') {
+            true => format!("[{host}]"),
+            false => host,
+        };
+        let port = match self.port == usual {
+            true => String::new(),
+            false => format!(":{}", self.port),
+        };
+        let after_scheme = self.base.split_once("://").map_or("", |(_, rest)| rest);
+        let path = after_scheme.find('/').map_or("", |at| &after_scheme[at..]);
+        script.contains(&format!("{scheme}://{host}{port}{path}"))
     }
 
     /// Its length within the limits of DHCP, and whether it is one that DHCP should announce.
@@ -182,6 +228,52 @@ mod tests {
     }
 
     #[test]
+    fn a_credential_is_removed_wherever_a_server_repeats_it() {
+        let target = Target::parse("https://z.example/t/a+token-0123/bootstrap").unwrap();
+        for (text, shown) in [
+            ("/t/a+token-0123/bootstrap", "/t/…/bootstrap"),
+            (
+                "next=%2Ft%2Fa+token-0123%2Fbootstrap",
+                "next=%2Ft%2F…%2Fbootstrap",
+            ),
+            (
+                "the token a%2Btoken-0123 of a+token-0123",
+                "the token … of …",
+            ),
+        ] {
+            assert_eq!(target.without_credential(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_script_names_the_server_as_the_worker_writes_its_url() {
+        for (url, script, named) in [
+            ("https://z.example/t/abc", "https://z.example/t/abc", true),
+            (
+                "HTTPS://Z.Example:443/t/abc/bootstrap",
+                "https://z.example/t/abc",
+                true,
+            ),
+            ("http://[::1]:80/x", "http://[::1]/x", true),
+            ("https://z.example:8443", "https://z.example:8443", true),
+            (
+                "https://z.example:8443/t/abc",
+                "https://z.example/t/abc",
+                false,
+            ),
+            ("https://z.example/t/Abc", "https://z.example/t/abc", false),
+            ("http://z.example:443", "http://z.example", false),
+        ] {
+            let script = format!("SERVER = \"{script}\"\n");
+            assert_eq!(
+                Target::parse(url).unwrap().is_named_in(&script),
+                named,
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
     fn an_invalid_url_is_rejected_without_a_part_of_it() {
         for text in [
             "z.example/t/secret/bootstrap",
@@ -189,6 +281,8 @@ mod tests {
             "https://user:secret@z.example",
             "https://z.example/bootstrap?secret",
             "https:///t/secret",
+            "https://z.example:65536/t/secret",
+            "https://z.example:0/t/secret",
             "",
         ] {
             let message = Target::parse(text).unwrap_err().to_string();
@@ -197,6 +291,21 @@ mod tests {
                 "{message}"
             );
             assert!(!message.contains("secret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn only_a_name_or_address_of_this_machine_is_local() {
+        for (host, is_local) in [
+            ("localhost", true),
+            ("LOCALHOST", true),
+            ("127.0.0.2", true),
+            ("[::1]", true),
+            ("127.example", false),
+            ("192.0.2.1", false),
+        ] {
+            let target = Target::parse(&format!("http://{host}/bootstrap")).unwrap();
+            assert_eq!(target.is_local(), is_local, "{host}");
         }
     }
 

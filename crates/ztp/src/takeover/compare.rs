@@ -96,11 +96,10 @@ impl Comparison<'_> {
                 is_gone.store(true, Ordering::Relaxed);
                 return Ok(Outcome::NotCompared(format!("the old server: {error}")));
             }
-            Ok((200, body)) => match serde_json::from_slice(&body) {
-                Ok(definition) => Answer::Definition(definition),
-                Err(error) => Answer::Refused(format!("its response is not valid JSON: {error}")),
+            Ok(answer) => match of_old(answer.status, &answer.body) {
+                Ok(answer) => answer,
+                Err(reason) => return Ok(Outcome::NotCompared(reason)),
             },
-            Ok((status, _)) => Answer::Refused(status.to_string()),
         };
         Ok(compared(node, old, self.explained(node)?))
     }
@@ -141,14 +140,13 @@ impl Comparison<'_> {
         let Ok(rendered) = definition.render(&attributes) else {
             return unreadable(Record::Definition);
         };
-        let id = self.identifier.canonical(node);
         rendered.calls().iter().find_map(|call| {
             if !PLUGINS.contains(&call.plugin.as_str()) {
                 return Some(format!(
                     "its definition calls {call}, a plugin that may do anything"
                 ));
             }
-            let allocates = !self.pools.holds(&call.pool, &id);
+            let allocates = !self.pools.finds(call, node);
             allocates.then(|| {
                 format!(
                     "it holds no value of {}: the request would make the old server allocate one",
@@ -195,6 +193,25 @@ impl Comparison<'_> {
     }
 }
 
+/// The answer of a ZTPServer: 400 refuses the node.
+///
+/// # Errors
+/// Why the response is not one of a ZTPServer.
+fn of_old(status: u16, body: &[u8]) -> Result<Answer, String> {
+    match status {
+        200 => match serde_json::from_slice(body) {
+            Ok(definition @ Json::Object(_)) => Ok(Answer::Definition(definition)),
+            _ => {
+                Err("the old server responds 200 with something else than a definition".to_owned())
+            }
+        },
+        400 => Ok(Answer::Refused("400".to_owned())),
+        _ => Err(format!(
+            "the old server responds {status}, which says nothing about the node"
+        )),
+    }
+}
+
 /// The outcome of two answers.
 fn compared(node: &str, old: Answer, new: Answer) -> Outcome {
     match (old, new) {
@@ -227,7 +244,7 @@ fn compared(node: &str, old: Answer, new: Answer) -> Outcome {
 fn align(old: &mut Json, new: &Json) {
     match (old, new) {
         (old, Json::String(text)) => {
-            let number = old.as_i64().map(|number| number.to_string());
+            let number = old.as_number().map(ToString::to_string);
             if number.is_some_and(|number| number == *text) {
                 *old = json!(text);
             }
@@ -291,6 +308,12 @@ mod tests {
             |asn: Json| Answer::Definition(json!({"actions": [{"attributes": {"asn": [asn]}}]}));
         let of = |old: Json, new: Json| compared("JPE1", definition(old), definition(new));
         assert_eq!(of(json!(65001), json!("65001")), Outcome::Same);
+        // A number of an autonomous system with a dot.
+        assert_eq!(of(json!(65000.1), json!("65000.1")), Outcome::Same);
+        assert!(matches!(
+            of(json!(65000.1), json!("65000.10")),
+            Outcome::Differs(_)
+        ));
         assert!(matches!(
             of(json!(65001), json!("65002")),
             Outcome::Differs(_)
@@ -303,6 +326,26 @@ mod tests {
             of(json!(null), json!("null")),
             Outcome::Differs(_)
         ));
+    }
+
+    #[test]
+    fn only_a_definition_and_a_400_are_answers_of_a_ztpserver() {
+        assert!(matches!(
+            of_old(200, b"{\"name\": \"leaf\"}"),
+            Ok(Answer::Definition(_))
+        ));
+        assert!(matches!(of_old(400, b""), Ok(Answer::Refused(_))));
+        for (status, body) in [
+            (200, "<html>"),
+            (200, "[]"),
+            (200, ""),
+            (302, ""),
+            (404, ""),
+            (500, ""),
+            (503, "{}"),
+        ] {
+            assert!(of_old(status, body.as_bytes()).is_err(), "{status} {body}");
+        }
     }
 
     #[test]

@@ -23,12 +23,12 @@ impl BootUrl {
     pub fn of(url: &str) -> Result<Self, Failure> {
         let server = Plain::new(url)?;
         let answer = server.get("/bootstrap/config");
-        let (status, _) = answer.map_err(|error| {
+        let answer = answer.map_err(|error| {
             Failure::new(format!(
                 "asking for the bootstrap configuration failed: {error}"
             ))
         })?;
-        Ok(Self::new(&server.url, status != 200))
+        Ok(Self::new(&server.url, answer.status != 200))
     }
 
     fn new(server: &str, has_token: bool) -> Self {

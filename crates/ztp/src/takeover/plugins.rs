@@ -62,15 +62,21 @@ pub fn plugins(data_root: &Path, calls: &HashSet<Call>) -> Result<Vec<Plugin>, F
     for entry in std::fs::read_dir(&folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !entry.path().is_file() || is_leftover_name(&name) {
+        // A link that leads nowhere is a plugin, too.
+        if entry.path().is_dir() || is_leftover_name(&name) {
             continue;
         }
+        let is_called = calls.iter().any(|call| call.plugin == name);
         let mut database = None;
         if name == "sqlite" {
-            let text = regular::input(&entry.path(), MAX_BYTES)?;
-            database = script::assigned(&String::from_utf8_lossy(&text), "DB_URL");
+            match regular::input(&entry.path(), MAX_BYTES) {
+                Ok(text) => {
+                    database = script::assigned(&String::from_utf8_lossy(&text), "DB_URL");
+                }
+                Err(failure) if is_called => return Err(failure),
+                Err(_) => {}
+            }
         }
-        let is_called = calls.iter().any(|call| call.plugin == name);
         plugins.push(Plugin {
             name,
             is_called,

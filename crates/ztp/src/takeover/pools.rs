@@ -14,11 +14,15 @@ use ztp_core::yaml;
 
 use super::database::{self, Table};
 use super::page::Left;
+use super::spelling::{Spelling, Written, held};
 use crate::Failure;
 use crate::data_root::DataRoot;
 
 /// The node of the values that `ztps --clear-resources` has freed: its file has this text in place of null.
 const CLEARED: &str = "None";
+/// The plugins of ZTPServer that find the node beside its value.
+const ALLOCATE: &str = "allocate";
+const SQLITE: &str = "sqlite";
 
 /// A value that a node holds.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,8 +41,8 @@ pub struct Pools {
     /// The files of pools that DIR does not have, each with its key.
     pub files: Vec<(String, PathBuf)>,
     pub left: Vec<Left>,
-    /// The pool and the node of each holding.
-    held: BTreeSet<(String, String)>,
+    /// Where ZTPServer finds a value: the plugin, the pool, and the node as it is written beside the value.
+    written: BTreeSet<(&'static str, String, String)>,
     /// The folder of these files.
     folder: Option<tempfile::TempDir>,
 }
@@ -60,18 +64,40 @@ impl Pools {
             let ContentKind::Pool(name) = &file.kind else {
                 continue;
             };
-            // The check reports what cannot be read.
-            if let Some(pool) = parsed(root, key, identifier) {
-                pools.hold(name, &pool);
-                pools.named.insert(name.clone(), "a file");
-                files.insert(name.as_str(), pool);
-            }
+            let Some((pool, written)) = parsed(root, key, identifier) else {
+                // The check reports why.
+                pools.leave(
+                    format!("the values that nodes hold of the pool {name}"),
+                    format!("{key} is not a valid pool"),
+                );
+                continue;
+            };
+            pools.note(ALLOCATE, name, &written);
+            pools.hold(name, &pool, &written, identifier);
+            pools.named.insert(name.clone(), "a file");
+            files.insert(name.as_str(), pool);
         }
         let tables = database.map(database::read).transpose()?;
         for table in tables.into_iter().flatten() {
-            let name = table.name.clone();
-            let is_call = |call: &Call| call.plugin == "sqlite" && call.pool == name;
-            let is_called = calls.iter().any(is_call);
+            // SQLite does not distinguish case in the name of a table.
+            let is_call =
+                |call: &&Call| call.plugin == SQLITE && call.pool.eq_ignore_ascii_case(&table.name);
+            let called = calls.iter().filter(is_call);
+            let called: BTreeSet<&str> = called.map(|call| call.pool.as_str()).collect();
+            if called.len() > 1 {
+                let called: Vec<_> = called.into_iter().collect();
+                return Err(Failure::refused(format!(
+                    "nothing is stored: definitions call one table of the database by several names, which are several \
+                     pools here: {}; write one of them everywhere",
+                    called.join(", ")
+                )));
+            }
+            let is_called = !called.is_empty();
+            let name = called.first().copied().unwrap_or(&table.name).to_owned();
+            let table = Table {
+                name: name.clone(),
+                ..table
+            };
             match pools.table(table, files.get(name.as_str()), identifier) {
                 Ok(()) => {}
                 Err(problem) if is_called => {
@@ -86,40 +112,61 @@ impl Pools {
         Ok(pools)
     }
 
-    /// Whether a node holds a value of a pool.
-    pub fn holds(&self, pool: &str, node: &str) -> bool {
-        self.held.contains(&(pool.to_owned(), node.to_owned()))
+    /// Whether ZTPServer finds a value when a node with this id calls a plugin: it compares the texts.
+    pub fn finds(&self, call: &Call, node: &str) -> bool {
+        self.written.iter().any(|(plugin, pool, written)| {
+            *plugin == call.plugin && *pool == call.pool && call.name.is_none() && written == node
+        })
     }
 
-    fn add(&mut self, pool: &str, value: &str, node: &str) {
-        self.held.insert((pool.to_owned(), node.to_owned()));
-        let [pool, value, node] = [pool, value, node].map(str::to_owned);
-        self.holdings.push(Holding { pool, value, node });
+    fn note(&mut self, plugin: &'static str, name: &str, written: &[Written]) {
+        let nodes = written.iter();
+        let nodes = nodes.map(|(_, node)| (plugin, name.to_owned(), node.clone()));
+        self.written.extend(nodes);
     }
 
-    /// Adds the values that a file has nodes for.
-    fn hold(&mut self, name: &str, pool: &Pool) {
-        let reserved: BTreeMap<&str, &Holder> = pool.reserved().collect();
-        for (value, holder) in reserved {
+    /// Adds the values that a pool has nodes for.
+    fn hold(&mut self, name: &str, pool: &Pool, written: &[Written], identifier: Identifier) {
+        let owners: BTreeMap<&str, &Holder> = pool.reserved().collect();
+        let held = held(&owners, written, identifier);
+        for (value, as_written) in written {
+            let holder = Holder::from(as_written.as_str()).canonical(identifier);
             // No node of a ZTPServer holds a value with a name: it stays reserved for that name.
             if holder.name().is_some() {
                 continue;
             }
             let node = holder.node();
-            let first = pool.reservation(holder);
+            let what = format!("the value {value} of the pool {name}");
+            let owner = owners.get(value.as_str()).copied();
+            let (first, spelling) = held.get(&holder).copied().unwrap_or_default();
             if node.eq_ignore_ascii_case(CLEARED) {
                 self.leave(
-                    format!("the value {value} of the pool {name}"),
+                    what,
                     "`ztps --clear-resources` has written 'None' beside it, and no node receives it; write null there",
                 );
-            } else if first == Some(value) {
-                self.add(name, value, node);
-            } else {
-                let first = first.unwrap_or_default();
+            } else if let Some(owner) = owner.filter(|owner| **owner != holder) {
                 self.leave(
-                    format!("the value {value} of the pool {name}"),
-                    format!("{node} holds two values, and receives the first one, {first}, from both servers; this one \
-                             stays reserved for it"),
+                    format!("{what} for {node}"),
+                    format!("the same value is there again for {owner}, which keeps it"),
+                );
+            } else if first == value {
+                let [pool, value, node] = [name, value, node].map(str::to_owned);
+                self.holdings.push(Holding { pool, value, node });
+            } else if spelling > Spelling::of(as_written, node) {
+                self.leave(
+                    what,
+                    format!(
+                        "ZTPServer does not find {node} as '{as_written}', and gives it {first}, which it keeps; this one \
+                         stays reserved for it"
+                    ),
+                );
+            } else {
+                self.leave(
+                    what,
+                    format!(
+                        "{node} holds two values, and receives the first one, {first}, from both servers; this one stays \
+                         reserved for it"
+                    ),
                 );
             }
         }
@@ -147,7 +194,7 @@ impl Pools {
                 "'{name}' is not a valid name of a pool; rename the table"
             ));
         }
-        let (text, second) = text(&rows)?;
+        let (text, written, second) = text(&rows)?;
         let pool = Pool::parse(&text, identifier).map_err(|error| error.message)?;
         let is_same = |pool: &Pool| rows.iter().all(|(value, _)| pool.contains(value));
         let read: BTreeSet<_> = pool.open().collect();
@@ -163,18 +210,10 @@ impl Pools {
             None => {
                 self.write(&key, &text)?;
                 self.named.insert(name.clone(), "a table of the database");
-                self.hold(&name, &pool);
+                self.hold(&name, &pool, &written, identifier);
             }
-            // A former run made it, and a pull has fetched it.
-            Some(file) if is_same(file) => {
-                for (value, holder) in pool.reserved() {
-                    let is_held = |held: &Holding| held.pool == name && held.value == value;
-                    let is_first = pool.reservation(holder) == Some(value);
-                    if !self.holdings.iter().any(is_held) && is_first && holder.name().is_none() {
-                        self.add(&name, value, holder.node());
-                    }
-                }
-            }
+            // A former run made it, and a pull has fetched it. Since then the table may have given more values.
+            Some(file) if is_same(file) => self.add(&name, &pool, &written, identifier)?,
             Some(_) => {
                 return Err(format!(
                     "{key} is another pool, and here allocate('{name}') and sqlite('{name}') are the same; rename one, \
@@ -182,12 +221,45 @@ impl Pools {
                 ));
             }
         }
+        self.note(SQLITE, &name, &written);
         for (value, node, holder) in second {
             self.leave(
                 format!("the row of {node} with the value {value} in the table {name}"),
                 format!("another row has the same value for {holder}, which keeps it"),
             );
         }
+        Ok(())
+    }
+
+    /// Adds the values that a table has nodes for, and the file of the same pool has not.
+    ///
+    /// # Errors
+    /// A value or a node of the table has another one in the file.
+    fn add(
+        &mut self,
+        name: &str,
+        table: &Pool,
+        written: &[Written],
+        identifier: Identifier,
+    ) -> Result<(), String> {
+        let mut of_table = Self::default();
+        of_table.hold(name, table, written, identifier);
+        for held in of_table.holdings {
+            let mut of_file = self.holdings.iter().filter(|other| other.pool == name);
+            let other = of_file.find(|other| other.value == held.value || other.node == held.node);
+            match other {
+                None => self.holdings.push(held),
+                Some(other) if *other == held => {}
+                Some(other) => {
+                    return Err(format!(
+                        "the table gives {} to {}, and resources/{name} gives {} to {}; correct that file, or remove it \
+                         if only sqlite('{name}') is called",
+                        held.value, held.node, other.value, other.node
+                    ));
+                }
+            }
+        }
+        self.left.append(&mut of_table.left);
         Ok(())
     }
 
@@ -208,8 +280,8 @@ impl Pools {
 /// A row whose value another row has for another node: value, node, and the other one.
 type Second = (String, String, String);
 
-/// The file of a pool with the rows of a table: each value once.
-fn text(rows: &[(String, Option<String>)]) -> Result<(String, Vec<Second>), String> {
+/// The file of a pool with the rows of a table: each value once; and its nodes.
+fn text(rows: &[(String, Option<String>)]) -> Result<(String, Vec<Written>, Vec<Second>), String> {
     let mut holders: BTreeMap<&str, Option<&str>> = BTreeMap::new();
     let mut order = Vec::new();
     let mut second = Vec::new();
@@ -230,17 +302,28 @@ fn text(rows: &[(String, Option<String>)]) -> Result<(String, Vec<Second>), Stri
             _ => {}
         }
     }
-    let lines = order.into_iter().map(|value| {
+    let (mut text, mut written) = (String::new(), Vec::new());
+    for value in order {
         let holder = holders.get(value.as_str()).copied().flatten();
+        written.extend(holder.map(|holder| (value.clone(), holder.to_owned())));
         let holder = holder.map_or_else(|| "null".to_owned(), yaml::quoted);
-        format!("{}: {holder}\n", yaml::quoted(value))
-    });
-    Ok((lines.collect(), second))
+        text += &format!("{}: {holder}\n", yaml::quoted(value));
+    }
+    Ok((text, written, second))
 }
 
-fn parsed(root: &DataRoot, key: &str, identifier: Identifier) -> Option<Pool> {
+/// A pool, and its nodes as they are written.
+fn parsed(root: &DataRoot, key: &str, identifier: Identifier) -> Option<(Pool, Vec<Written>)> {
     let text = String::from_utf8(root.read(key).ok()?).ok()?;
-    Pool::parse(&text, identifier).ok()
+    let pool = Pool::parse(&text, identifier).ok()?;
+    let entries = yaml::parse(&text).ok()?;
+    let owners: BTreeMap<&str, &Holder> = pool.reserved().collect();
+    let written = entries.entries().iter().filter_map(|(value, node)| {
+        let value = value.as_name().filter(|value| owners.contains_key(value))?;
+        Some((value.to_owned(), node.as_name()?.to_owned()))
+    });
+    let written = written.collect();
+    Some((pool, written))
 }
 
 #[cfg(test)]
@@ -287,7 +370,80 @@ mod tests {
             ]
         );
         assert!(pools.files.is_empty());
-        assert!(pools.holds("mgmt", "JPE1") && !pools.holds("mgmt", "JPE2"));
+        let call = |plugin: &str| {
+            let [plugin, pool] = [plugin, "mgmt"].map(str::to_owned);
+            Call {
+                plugin,
+                pool,
+                name: None,
+            }
+        };
+        assert!(pools.finds(&call("allocate"), "JPE1") && !pools.finds(&call("allocate"), "JPE2"));
+        assert!(!pools.finds(&call("sqlite"), "JPE1"));
+    }
+
+    #[test]
+    fn a_node_keeps_the_value_that_ztpserver_finds_by_its_text() {
+        let file = "a: 00:1C:73:00:00:01\nb: 001c73000001\nc: 001c.7300.0002\nd: 001C73000003\ne: 001c.7300.0003\n";
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(place.path().join("resources")).unwrap();
+        std::fs::write(place.path().join("resources/mgmt"), file).unwrap();
+        let root = DataRoot::scan(place.path()).unwrap();
+        let pools = Pools::read(&root, Identifier::SystemMac, None, &HashSet::new()).unwrap();
+        assert_eq!(
+            holdings(&pools),
+            [
+                "mgmt b 001c73000001",
+                "mgmt c 001c73000002",
+                "mgmt d 001c73000003"
+            ]
+        );
+        assert_eq!(pools.left.len(), 2);
+        assert!(
+            pools.left[0]
+                .why
+                .contains("does not find 001c73000001 as '00:1C:73:00:00:01', and gives it b"),
+            "{}",
+            pools.left[0].why
+        );
+        // To ask for its definition would allocate a value.
+        let [plugin, pool] = ["allocate", "mgmt"].map(str::to_owned);
+        let call = Call {
+            plugin,
+            pool,
+            name: None,
+        };
+        assert!(pools.finds(&call, "001c73000001") && !pools.finds(&call, "001c73000002"));
+    }
+
+    #[test]
+    fn a_value_that_a_file_gives_to_two_nodes_is_told() {
+        let pools = read(&[("resources/vlan", "10: JPE1\n'10': JPE2\n")], "").unwrap();
+        assert_eq!(holdings(&pools), ["vlan 10 JPE2"]);
+        assert_eq!(pools.left[0].what, "the value 10 of the pool vlan for JPE1");
+    }
+
+    #[test]
+    fn a_file_that_is_not_a_pool_is_told() {
+        let pools = read(&[("resources/old", "yes: JPE1\n")], "").unwrap();
+        assert_eq!(pools.left[0].why, "resources/old is not a valid pool");
+    }
+
+    #[test]
+    fn a_file_that_gives_a_value_of_the_table_to_another_node_is_another_pool() {
+        for file in [
+            "10.0.0.2/24: JPE9\n10.0.0.1/24:\n10.0.0.3/24:\n",
+            "10.0.0.2/24:\n10.0.0.1/24: JPE1\n10.0.0.3/24:\n",
+        ] {
+            let pools = read(&[("resources/mgmt", file)], TABLE).unwrap();
+            assert!(
+                pools.left[0]
+                    .why
+                    .contains("the table gives 10.0.0.2/24 to JPE1, and resources/mgmt gives"),
+                "{}",
+                pools.left[0].why
+            );
+        }
     }
 
     const TABLE: &str = "CREATE TABLE mgmt(key TEXT, node_id TEXT);
@@ -326,6 +482,27 @@ mod tests {
             .unwrap();
         assert!(
             error.to_string().contains("resources/mgmt is another pool"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_table_is_the_pool_that_a_definition_calls_in_any_case() {
+        let call = |name: &str| {
+            format!("actions:\n- action: add_config\n  attributes: {{ip: sqlite('{name}')}}\n")
+        };
+        let upper = call("MGMT");
+        let pools = read(&[("definitions/leaf", &upper)], TABLE).unwrap();
+        assert_eq!(pools.files[0].0, "resources/MGMT");
+        assert_eq!(holdings(&pools), ["MGMT 10.0.0.2/24 JPE1"]);
+        let lower = call("mgmt");
+        let both = [
+            ("definitions/leaf", upper.as_str()),
+            ("definitions/spine", &lower),
+        ];
+        let error = read(&both, TABLE).err().unwrap().to_string();
+        assert!(
+            error.contains("by several names, which are several pools here: MGMT, mgmt"),
             "{error}"
         );
     }

@@ -13,13 +13,13 @@ use super::allocations::Imported;
 use super::compare::Outcome;
 use super::dhcp::BootUrl;
 use super::page::{Left, Page};
-use super::plugins::Database;
 use super::pools::Holding;
 use crate::cli::TakeoverArgs;
 use crate::display_path;
 use crate::fleet::text;
 use crate::plan::Step;
 use crate::push::{Push, Report};
+use crate::validate::allow;
 
 /// Everything that a takeover has found and done.
 pub struct Taken<'a> {
@@ -126,12 +126,6 @@ impl Taken<'_> {
                 plugin.replacement(),
             ));
         }
-        if let Database::Missing(path) = &self.source.database {
-            left.push(Left::new(
-                "the database of the plugin sqlite",
-                missing_database(path.as_deref()),
-            ));
-        }
         for key in &self.handlers {
             left.push(Left::new(
                 format!("the work of {key}"),
@@ -170,6 +164,17 @@ impl Taken<'_> {
         let is_told = |path: &str| matches!(path, "plugins/" | "ztpserver.conf");
         for (path, reason) in root.left_alone.iter().filter(|(path, _)| !is_told(path)) {
             left.push(Left::new(path.as_str(), *reason));
+        }
+        for finding in &root.findings {
+            left.push(Left::new(finding.key.as_str(), finding.message.as_str()));
+        }
+        for key in root.others.keys().filter(|key| !is_told(key)) {
+            if *key != allow::FILE && !root.left_alone.contains_key(key) {
+                left.push(Left::new(
+                    key.as_str(),
+                    "its name is not one that a server reads",
+                ));
+            }
         }
         let keys = |keys: Vec<&str>| keys.join(", ");
         if !root.stock.is_empty() {

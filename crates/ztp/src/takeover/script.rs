@@ -8,11 +8,26 @@ use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
 /// The variable of the environment that names the settings. It counts more than the argument of `start_wsgiapp`.
 const VARIABLE: &str = "ZTPS_CONFIG";
 
+/// The settings that a `ztpserver.wsgi` uses.
+#[derive(Debug, PartialEq, Eq)]
+pub enum WsgiSettings {
+    /// It names none.
+    Default,
+    Named(String),
+    /// It computes their name.
+    Unknown,
+}
+
 /// The settings that a `ztpserver.wsgi` names: in `os.environ`, else as the argument of `start_wsgiapp`.
-pub fn settings_of_wsgi(text: &str) -> Option<String> {
+pub fn settings_of_wsgi(text: &str) -> WsgiSettings {
     let mut found = Wsgi::default();
     visit(text, &mut found);
-    found.variable.or(found.argument)
+    let is_read = found.mentions == found.reads;
+    match found.variable.or(found.argument) {
+        Some(Some(named)) if is_read => WsgiSettings::Named(named),
+        None if is_read => WsgiSettings::Default,
+        _ => WsgiSettings::Unknown,
+    }
 }
 
 /// The text that a script assigns to a name.
@@ -35,10 +50,14 @@ fn text_of(expr: &Expr) -> Option<String> {
     Some(literal.value.to_str().to_owned())
 }
 
+/// Each text is `None` if it is not a literal.
 #[derive(Default)]
 struct Wsgi {
-    variable: Option<String>,
-    argument: Option<String>,
+    variable: Option<Option<String>>,
+    argument: Option<Option<String>>,
+    /// How often the variable is named, and how often as it is understood here.
+    mentions: usize,
+    reads: usize,
 }
 
 impl<'a> Visitor<'a> for Wsgi {
@@ -46,7 +65,8 @@ impl<'a> Visitor<'a> for Wsgi {
         if let Stmt::Assign(assign) = stmt
             && assign.targets.iter().any(is_variable)
         {
-            self.variable = text_of(&assign.value);
+            self.variable = Some(text_of(&assign.value));
+            self.reads += 1;
         }
         walk_stmt(self, stmt);
     }
@@ -58,25 +78,29 @@ impl<'a> Visitor<'a> for Wsgi {
                 Expr::Attribute(attribute) => attribute.attr.as_str(),
                 _ => "",
             };
-            let argument = |at| text_of(call.arguments.args.get(at)?);
+            let argument = |at| call.arguments.args.get(at).map(text_of);
             match name {
                 "start_wsgiapp" => {
-                    self.argument = argument(0).or_else(|| keyword(&call.arguments, "config_file"));
+                    let named = keyword(&call.arguments, "config_file");
+                    self.argument = argument(0).or(named.map(text_of));
                 }
-                "setdefault" | "putenv" if argument(0).as_deref() == Some(VARIABLE) => {
-                    self.variable = argument(1);
+                "setdefault" | "putenv" if argument(0) == Some(Some(VARIABLE.to_owned())) => {
+                    self.variable = Some(argument(1).flatten());
+                    self.reads += 1;
                 }
                 _ => {}
             }
+            self.mentions += usize::from(keyword(&call.arguments, VARIABLE).is_some());
         }
+        self.mentions += usize::from(text_of(expr).as_deref() == Some(VARIABLE));
         walk_expr(self, expr);
     }
 }
 
-fn keyword(arguments: &Arguments, name: &str) -> Option<String> {
+fn keyword<'a>(arguments: &'a Arguments, name: &str) -> Option<&'a Expr> {
     let mut keywords = arguments.keywords.iter();
     let found = keywords.find(|keyword| keyword.arg.as_ref().is_some_and(|arg| arg == name))?;
-    text_of(&found.value)
+    Some(&found.value)
 }
 
 /// Whether an expression is `os.environ["ZTPS_CONFIG"]`.
@@ -133,9 +157,20 @@ mod tests {
                 Some("/a"),
             ),
             ("# start_wsgiapp('/a')\n", None),
-            ("application = start_wsgiapp(path)\n", None),
         ] {
-            assert_eq!(settings_of_wsgi(text).as_deref(), expected, "{text}");
+            let expected = expected.map_or(WsgiSettings::Default, |named| {
+                WsgiSettings::Named(named.to_owned())
+            });
+            assert_eq!(settings_of_wsgi(text), expected, "{text}");
+        }
+        for text in [
+            "application = start_wsgiapp(path)\n",
+            "application = start_wsgiapp(config_file=os.path.join('a', 'b'))\n",
+            "os.environ['ZTPS_CONFIG'] = path\napplication = start_wsgiapp()\n",
+            "os.environ.update({'ZTPS_CONFIG': '/b'})\napplication = start_wsgiapp('/a')\n",
+            "os.environ.update(ZTPS_CONFIG='/b')\napplication = start_wsgiapp()\n",
+        ] {
+            assert_eq!(settings_of_wsgi(text), WsgiSettings::Unknown, "{text}");
         }
     }
 

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use ztp_core::check::{self, Contents, Finding, Listed, SERVER_CONF, ServerConf};
 use ztp_core::content::Store;
+use ztp_core::node::Identifier;
 
-use super::script;
+use super::script::{self, WsgiSettings};
 use crate::{Failure, display_path, regular};
 
 /// The folder of the settings of a ZTPServer.
@@ -47,6 +48,12 @@ impl Settings {
         }
         let mut missing = None;
         if let Some(named) = of_wsgi(data_root, etc)? {
+            let named = named.ok_or_else(|| {
+                Failure::new(format!(
+                    "{} does not name its settings as a text; give them with --conf",
+                    display_path(&data_root.join(WSGI))
+                ))
+            })?;
             if named.is_file() {
                 return Self::read(&named);
             }
@@ -56,7 +63,8 @@ impl Settings {
                 display_path(&named)
             ));
         }
-        let outside = of_wsgi(etc, etc)?.unwrap_or_else(|| etc.join(SERVER_CONF));
+        let outside = of_wsgi(etc, etc)?.flatten();
+        let outside = outside.unwrap_or_else(|| etc.join(SERVER_CONF));
         if outside.is_file() {
             let found = Self::read(&outside)?;
             if is_same_folder(Path::new(found.data_root()), data_root) {
@@ -83,6 +91,23 @@ impl Settings {
         })
     }
 
+    /// The fact that names a node.
+    ///
+    /// # Errors
+    /// The file does not tell it.
+    pub fn identifier(&self, file: &Path) -> Result<Identifier, Failure> {
+        if self.conf.tells_identifier() {
+            return Ok(self.conf.identifier().unwrap_or_default());
+        }
+        let problem = self.findings.first().map(|found| found.message.as_str());
+        Err(Failure::refused(format!(
+            "nothing is stored: {} does not tell which fact names a node on the ZTPServer ({}); correct it, or give a \
+             corrected copy with --conf",
+            display_path(file),
+            problem.unwrap_or("it is not valid")
+        )))
+    }
+
     /// The folder of the content, as the settings name it.
     pub fn data_root(&self) -> &str {
         self.conf.data_root().unwrap_or(DATA_ROOT)
@@ -94,16 +119,20 @@ impl Settings {
     }
 }
 
-/// The settings that a `ztpserver.wsgi` in a folder uses.
-fn of_wsgi(folder: &Path, etc: &Path) -> Result<Option<PathBuf>, Failure> {
+/// The settings that a `ztpserver.wsgi` in a folder uses, if there is one; `None` in it if it computes their name.
+fn of_wsgi(folder: &Path, etc: &Path) -> Result<Option<Option<PathBuf>>, Failure> {
     let path = folder.join(WSGI);
     if !path.is_file() {
         return Ok(None);
     }
     let text = regular::input(&path, MAX_BYTES)?;
-    let named = script::settings_of_wsgi(&String::from_utf8_lossy(&text));
-    let named = named.map(|named| folder.join(named));
-    Ok(Some(named.unwrap_or_else(|| etc.join(SERVER_CONF))))
+    Ok(Some(
+        match script::settings_of_wsgi(&String::from_utf8_lossy(&text)) {
+            WsgiSettings::Named(named) => Some(folder.join(named)),
+            WsgiSettings::Default => Some(etc.join(SERVER_CONF)),
+            WsgiSettings::Unknown => None,
+        },
+    ))
 }
 
 fn is_same_folder(one: &Path, other: &Path) -> bool {
@@ -195,6 +224,10 @@ mod tests {
                 .unwrap()
                 .ends_with("/ztpserver.wsgi names /no/x, which does not exist")
         );
+        place.write("root/ztpserver.wsgi", "application = start_wsgiapp(path)\n");
+        let computed = Settings::find(&place.root(), None, &place.etc());
+        let error = computed.err().unwrap().to_string();
+        assert!(error.contains("give them with --conf"), "{error}");
         let inside = place.write("root/ztpserver.conf", "[default]\n");
         assert_eq!(place.find(None).file, Some(inside));
         assert_eq!(place.find(Some(&elsewhere)).file, Some(elsewhere));
