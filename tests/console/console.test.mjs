@@ -497,7 +497,7 @@ describe("the console", { skip }, () => {
       assert.deepEqual(errorsOf(page).filter((error) => !/404/.test(error)), []);
     });
 
-    test("a change is undone from the log, and a conflict is told", async (t) => {
+    test("a change is undone from the log, and a conflict is shown", async (t) => {
       const { url, world: made } = await serve(t);
       const page = await signedIn(t, browser, url, "#/audit");
       await page.click(".entry:has-text('neighbordb') >> text=Undo…");

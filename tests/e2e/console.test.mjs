@@ -50,7 +50,7 @@ describe("the files of the console", () => {
     }
   });
 
-  test("have an ETag, and are 304 to whoever has them", async (t) => {
+  test("have an ETag, and are 304 for a client that has them", async (t) => {
     const worker = await start(t, { secrets: { ZTP_ADMIN_TOKEN: ADMIN } });
     for (const [path] of served) {
       const { headers } = await worker.request("GET", path);

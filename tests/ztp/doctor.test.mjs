@@ -109,7 +109,7 @@ test("a token of a site works, is never printed, and may come from standard inpu
   assert.deepEqual(await sites.values(), []);
 });
 
-test("a wrong token, a missing one and a Worker without tokens are told apart", async () => {
+test("a wrong token, a missing one and a Worker without tokens have different findings", async () => {
   for (const [url, kind] of [
     [`${origin(sites)}/t/another-token-0123456/bootstrap`, "wrong-token"],
     [origin(sites), "missing-token"],
@@ -144,7 +144,7 @@ test("with an admin token it asks for a stored file, and tells the limits of the
   assert.equal(other.checks.at(-1).result, "skipped");
 });
 
-test("answers of others are told apart", async (t) => {
+test("answers of others have different findings", async (t) => {
   const cloudflare = { Server: "cloudflare", "CF-RAY": "0-AMS" };
   const html = { "Content-Type": "text/html; charset=UTF-8" };
   const ours = { ...html, "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'" };
@@ -208,7 +208,7 @@ test("a server that compresses files for those who accept it is a warning", asyn
   assert.deepEqual((await doctor(1, await proxy(t, gzips))).kinds, { compression: "compresses" });
 });
 
-test("a closed port, a silent server, a port without TLS and a name without an address are told apart", async (t) => {
+test("a closed port, a silent server, a port without TLS and a name without an address have different findings", async (t) => {
   const free = await new Promise((resolve) => {
     const server = net.createServer().listen(0, "127.0.0.1", () => {
       const { port } = server.address();
@@ -278,7 +278,7 @@ test("a connection that ends within the backup, and an early 413, are found", as
   assert.deepEqual((await doctor(1, await proxy(t, early))).kinds, { backup: "body-refused" });
 });
 
-test("wrong certificates are told apart, and --ca trusts an authority", async (t) => {
+test("wrong certificates have different findings, and --ca trusts an authority", async (t) => {
   const folder = scratch(t);
   const file = (name) => join(folder, name);
   const openssl = (...args) => {

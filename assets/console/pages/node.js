@@ -10,7 +10,7 @@ import { age, bytes, duration, eventWords, now, poolName, stateBadge, time } fro
 const PAUSE_S = 600;
 const REREAD_MS = 10_000;
 const WITHOUT_FEED_MS = 2_000;
-/** An edit of neighbordb changes the explanation, and is no event of the switch. */
+/** An edit of neighbordb changes the explanation; it is not an event of the switch. */
 const EXPLAIN_MS = 15_000;
 
 /** An event, with the time that passed since the one before, and a bar of it. */

@@ -53,7 +53,7 @@ pub struct Wanted<'a> {
 }
 
 impl DataRoot {
-    /// Sets leftovers and stock files aside. Content that something names is no leftover, and neither is a key that is
+    /// Sets leftovers and stock files aside. Content that something names is not a leftover, and neither is a key that is
     /// stored.
     pub fn set_aside(&mut self, identifier: Identifier, wanted: &Wanted<'_>) {
         let is_wanted = |key: &str| {

@@ -28,7 +28,7 @@ pub struct Requests<'a> {
 }
 
 impl Requests<'_> {
-    /// The first request of EOS: no `User-Agent`. It names no switch, so it is no event of one.
+    /// The first request of EOS: no `User-Agent`. It names no switch, so it leaves no event.
     pub fn first(&self) -> Check {
         let name = "first-request";
         let url = &self.target.bootstrap;

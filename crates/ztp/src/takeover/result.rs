@@ -221,7 +221,7 @@ impl Taken<'_> {
     fn warnings(&self, page: &mut Page) {
         let checked = &self.push.checked;
         let findings = checked.validation.findings.iter().chain(&checked.allowed);
-        // They are told above.
+        // They are listed above.
         let findings = findings.filter(|finding| finding.kind != FindingKind::Leftover);
         for (index, finding) in findings.enumerate() {
             if index == 0 {

@@ -1,4 +1,4 @@
-//! Findings that the operator has looked at and allows: `--allow KIND`, and `validate.toml` in DIR.
+//! Findings that the operator has read and allows: `--allow KIND`, and `validate.toml` in DIR.
 
 use std::path::Path;
 
