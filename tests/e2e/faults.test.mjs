@@ -217,7 +217,7 @@ describe("PUT startup-config with one write per second and key in KV", () => {
 });
 
 describe("while an operation of KV has no response", () => {
-  const [, milliseconds] = readFileSync(join(root, "src", "objects", "node.rs"), "utf8").match(/MAX_COPY_MS: u64 = ([\d_]+);/);
+  const [, milliseconds] = readFileSync(join(root, "src", "objects", "node", "copies.rs"), "utf8").match(/MAX_COPY_MS: u64 = ([\d_]+);/);
   const MAX_COPY_MS = Number(milliseconds.replace("_", ""));
 
   for (const operation of ["put", "get"]) {
