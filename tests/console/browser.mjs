@@ -17,6 +17,9 @@ if (!path && process.env.CI) throw new Error(HOW);
 export const PHONE = { width: 360, height: 740 };
 export const DESK = { width: 1400, height: 900 };
 
+/** The time in which a page shows what has happened. */
+export const LIVE_MS = 2_000;
+
 export function launch() {
   return chromium.launch({ executablePath: path, args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"] });
 }
@@ -31,13 +34,17 @@ export async function violations(page) {
 }
 
 /** A new page, with what it logged as an error: also a violation of the Content-Security-Policy. */
-export async function openPage(browser, options = {}) {
+export async function openPage(browser, { clock = false, ...options } = {}) {
   const context = await browser.newContext({ viewport: DESK, locale: "en-GB", timezoneId: "Europe/Berlin", ...options });
   const page = await context.newPage();
   page.errors = [];
   page.on("pageerror", (error) => page.errors.push(String(error)));
   page.on("console", (message) => message.type() === "error" && page.errors.push(`${message.text()} ${message.location().url}`));
-  page.setDefaultTimeout(10_000);
+  page.underWay = new Set();
+  page.on("request", (request) => page.underWay.add(request));
+  for (const end of ["requestfinished", "requestfailed"]) page.on(end, (request) => page.underWay.delete(request));
+  if (clock) await page.clock.install();
+  page.setDefaultTimeout(20_000);
   return page;
 }
 
@@ -61,6 +68,23 @@ export async function signedIn(t, browser, url, hash = "#/", options = {}) {
 export async function go(page, hash) {
   await page.evaluate((to) => (location.hash = to), hash);
   await page.waitForSelector("main h1");
+}
+
+/**
+ * Stops the clock of a page that was opened with `clock: true`, so that what it shows within a time depends on its own
+ * timers, and not on how busy the machine is.
+ */
+export async function stopClock(page) {
+  await page.clock.pauseAt(await page.evaluate(() => Date.now() + 50));
+}
+
+/** Lets milliseconds pass for a page whose clock was stopped; each request that it makes meanwhile is answered. */
+export async function pass(page, milliseconds) {
+  const step = 250;
+  for (let passed = 0; passed < milliseconds; passed += step) {
+    await page.clock.runFor(step);
+    while (page.underWay.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 }
 
 /** Waits until a page is shown as a whole. */
