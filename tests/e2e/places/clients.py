@@ -51,7 +51,10 @@ class Boots:
 
     def test_a_replaced_definition(self):
         self.assertEqual(self.config(), "hostname leaf")
-        server.put_kv(f"nodes/{self.serial}/definition", DEFINITION.format("other"))
+        key = f"nodes/{self.serial}/definition"
+        # What an operator replaces is what KV shows: the copy of the switch's boot.
+        server._control("POST", f"stored/{key}", DEFINITION.format("leaf").encode())
+        server.put_kv(key, DEFINITION.format("other"))
         self.assertEqual(self.config(), "hostname other")
 
     def test_a_startup_config_that_is_stored_restored_and_deleted(self):
