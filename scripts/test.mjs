@@ -22,6 +22,7 @@ run(node, ["scripts/bundle.mjs"]);
 const client = start(node, ["tests/client/run.mjs"]);
 await pass(node, ["--test", "--test-reporter=spec", "--test-concurrency=2", ...files]);
 await pass(node, ["tests/security/run.mjs", "--short"]);
+await pass(node, ["tests/site/run.mjs", "--switches", "12", "--processes", "2", "--wait-scale", "0.05"]);
 await pass(node, ["tests/reference/compare.mjs"]);
 await pass(node, ["tests/reference/differential.mjs", "--short"]);
 const { status, printed } = await client;

@@ -1,12 +1,12 @@
 // An R2 bucket in this process whose operations can fail. It speaks the protocol of the runtime's binding,
-// and implements the operations of the Worker: head, and get with a range and `etagMatches`.
+// and implements the operations of the Worker: head, get with a range and `etagMatches`, put and delete.
 
 import { createHash } from "node:crypto";
 
 const NO_SUCH_KEY = { status: 404, code: 10007, message: "The specified key does not exist." };
 const INTERNAL = { status: 500, code: 10001, message: "We encountered an internal error. Please try again." };
 const OUTSIDE = { status: 416, code: 10039, message: "The requested range is not satisfiable." };
-const NOT_HERE = { status: 501, code: 10001, message: "This bucket implements head and get only." };
+const NOT_HERE = { status: 501, code: 10001, message: "This bucket implements head, get, put and delete only." };
 
 export class FaultyR2 {
   /** How `{ operation, key }` fails: undefined, `before` the response, or `after`: its body is cut off. */
@@ -20,7 +20,8 @@ export class FaultyR2 {
   }
 
   /** Responds to one request of the binding. */
-  serve(request, response) {
+  async serve(request, response) {
+    if (request.method === "PUT") return this.#write(request, response);
     request.resume();
     const asked = JSON.parse(request.headers["mf-header-cf-r2-request"] ?? request.headers["cf-r2-request"] ?? "{}");
     const { method, object: key } = asked;
@@ -41,6 +42,25 @@ export class FaultyR2 {
     if (failure !== "after") return response.end(body);
     // Half of the body, then the end of the connection.
     return response.write(body.subarray(0, body.length / 2), () => response.destroy());
+  }
+
+  /** The metadata of a write precede the value. */
+  async #write(request, response) {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const body = Buffer.concat(chunks);
+    const size = Number(request.headers["mf-header-cf-r2-metadata-size"] ?? request.headers["cf-r2-metadata-size"]);
+    const { method, object, objects } = JSON.parse(body.subarray(0, size));
+    if (method !== "put" && method !== "delete") return refuse(response, NOT_HERE);
+    const keys = objects ?? [object];
+    const failure = this.fails({ operation: method, key: keys[0] });
+    if (failure === "before") return refuse(response, INTERNAL);
+    if (method === "put") this.put(object, body.subarray(size));
+    else for (const key of keys) this.#objects.delete(key);
+    if (failure === "after") return response.destroy();
+    const head = method === "put" ? describe(object, this.#objects.get(object)) : Buffer.alloc(0);
+    response.writeHead(200, { "MF-Forwarded-Response": "1", "cf-r2-metadata-size": head.length, "Content-Length": head.length });
+    return response.end(head);
   }
 }
 
