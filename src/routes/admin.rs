@@ -75,6 +75,17 @@ fn limit(context: &Context<'_>, default: u32, max: u32) -> Result<u32, Error> {
     })
 }
 
+/// A query parameter that is 1 or missing.
+fn is_given(context: &Context<'_>, name: &str) -> Result<bool, Error> {
+    match path::query_value(&context.request.url, name) {
+        None => Ok(false),
+        Some(value) if value == "1" => Ok(true),
+        Some(value) => Err(Error::BadRequest(format!(
+            "{name} is {value:?}, but must be 1 if it is given"
+        ))),
+    }
+}
+
 /// A field that is true or false; false if it is missing.
 fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, Error> {
     match fields.get(name) {
@@ -151,8 +162,8 @@ impl Context<'_> {
     }
 
     /// Whether the request stores a document although it is invalid: `?force=1`.
-    fn forces(&self) -> bool {
-        path::query_value(&self.request.url, "force").is_some_and(|force| force == "1")
+    fn forces(&self) -> Result<bool, Error> {
+        is_given(self, "force")
     }
 
     /// A change by this operator, for the audit log. `site`: that of the node that is concerned.

@@ -131,6 +131,7 @@ describe("a document", () => {
     assert.deepEqual(findings.map(({ kind, severity, line, column }) => [kind, severity, line, column]), [["bad-definition", "error", 1, 10]]);
     assert.ok(findings[0].message.length > 0 && findings[0].help.length > 0);
     assert.deepEqual(await entries(), []);
+    assertOperatorRefusal(await put("definitions/a", body, {}, "?force=true"), 400, /force is "true", but must be 1 if it is given/);
     const forced = await put("definitions/a", body, {}, "?force=1");
     assert.deepEqual([forced.status, forced.json.findings.length], [201, 1]);
     assert.equal((await entries())[0].forced, true);

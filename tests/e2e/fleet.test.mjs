@@ -164,6 +164,7 @@ describe("POST /admin/nodes/{id}/assign", () => {
     const { findings } = assertOperatorRefusal(refused, 422, /nothing was changed for the node SN1/);
     assert.deepEqual(findings.map(({ key, kind, severity, line }) => [key, kind, severity, line]), [["nodes/SN1/definition", "bad-definition", "error", 1]]);
     assert.deepEqual([await keys(), await log()], [[], []]);
+    assertOperatorRefusal(await admin("POST", "/nodes/SN1/assign?force=yes", { definition: "actions: 1\n" }), 400, /force is "yes"/);
     const forced = await admin("POST", "/nodes/SN1/assign?force=1", { definition: "actions: 1\n" });
     assert.deepEqual([forced.status, forced.json.findings.length], [200, 1]);
     assert.equal((await entry(1)).forced, true);

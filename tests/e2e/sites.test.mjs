@@ -243,6 +243,7 @@ describe("GET /admin/nodes", () => {
       ["limit=0", /limit is "0", but must be a number from 1 to 1000/],
       ["limit=1001", /limit is "1001", but must be a number from 1 to 1000/],
       ["cursor=x", /the cursor is not valid/],
+      ["records=yes", /records is "yes", but must be 1 if it is given/],
     ]) {
       assertOperatorRefusal(await admin(`/nodes?${query}`), 400, reason);
     }

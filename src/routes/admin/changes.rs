@@ -43,6 +43,7 @@ const AS: &str = "as";
 pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
     let names = ASSIGNED.map(|(name, _)| name);
     let known: Vec<&str> = names.into_iter().chain([AS]).collect();
+    let may_force = context.forces()?;
     let body = fields(&context, &known).await?;
     let node = context.node_in_path(context.parameters.get("id"))?;
     let records = context.storage.hashed_records(&node).await?;
@@ -62,7 +63,7 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
     }
     let forced = findings.iter().any(Finding::is_error);
     let findings: Vec<Value> = findings.iter().map(display_finding).collect();
-    if forced && !context.forces() {
+    if forced && !may_force {
         return Err(Error::Refused {
             status: 422,
             reason: format!(

@@ -11,7 +11,7 @@ use ztp_core::path;
 
 use super::audit::number;
 use super::events::display_stored_event;
-use super::{Context, limit, nodes, respond};
+use super::{Context, is_given, limit, nodes, respond};
 use crate::conditions::lists;
 use crate::error::Error;
 use crate::objects::site::DEFAULT;
@@ -68,7 +68,7 @@ pub async fn sites(context: Context<'_>) -> Result<Response, Error> {
 /// 400 if a parameter is invalid, or without `site` if too many sites have such nodes; 404 if the site is unknown or
 /// not visible; 503 if the object of a site fails.
 pub async fn nodes(context: Context<'_>) -> Result<Response, Error> {
-    if parameter(&context, "records").is_some_and(|value| value == "1") {
+    if is_given(&context, "records")? {
         return nodes::list_records(context).await;
     }
     let mut query = node_query(&context)?;

@@ -30,7 +30,7 @@ impl Parameters {
         let via = via(context)?;
         Ok(Self {
             conditions: conditions(context),
-            force: context.forces(),
+            force: context.forces()?,
             allowed: allowed(context)?,
             via,
             sha1: hash("sha1", parameter("sha1"), 40)?,
