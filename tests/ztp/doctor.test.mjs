@@ -10,7 +10,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { startWorker } from "../e2e/harness.mjs";
-import { pythonWithZtpserver, startReference } from "../reference/reference.mjs";
+import { pythonWithZtpserver } from "../reference/python.mjs";
+import { startReference } from "../reference/reference.mjs";
 import { TOKEN, build, scratch, write, ztp } from "./run.mjs";
 
 const SITE_TOKEN = "a-site-token-0123456789";
