@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { unstable_readConfig } from "wrangler";
 import { freePort, root } from "../scripts/run.mjs";
 import { DEFAULTS } from "../tests/e2e/settings.mjs";
-import { pythonWithZtpserver } from "../tests/reference/reference.mjs";
+import { pythonWithZtpserver } from "../tests/reference/python.mjs";
 import { SERVER_URL, exchange, request } from "./load.mjs";
 
 // Not the command of the same name, which is a script around this program.

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { assertRefusal, assertSameForHead, startWorker } from "./harness.mjs";
+import { assertRefusal, assertSameForHead, send, startWorker } from "./harness.mjs";
 
 let worker;
 before(async () => {
@@ -68,10 +68,9 @@ describe("GET /files/{path}", () => {
       await worker.kv.put("neighbordb", "secret");
       const response = await worker.request("GET", `/files/${path}`);
       assert.ok(!response.text.includes("secret") || response.headers["content-type"] === "text/plain");
-      // The runtime resolves literal dot segments before the Worker receives the path. The result is
-      // an ordinary path.
-      if (path.startsWith("%2e%2e/")) assert.equal(response.text, "secret");
-      else assertRefusal(response, 404, /nothing|not found/);
+      assertRefusal(response, 404, /nothing|not found/);
+      // Cloudflare resolves literal dot segments before the Worker receives the path. The result is an ordinary path.
+      if (path.startsWith("%2e%2e/")) assert.equal((await send(await worker.edge(), "GET", `/files/${path}`)).text, "secret");
     });
   }
 });

@@ -3,13 +3,19 @@
 
 import assert from "node:assert/strict";
 import http from "node:http";
-import { createTestHarness } from "wrangler";
+import { readFileSync, readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { Miniflare, convertV4MiniflareOptions } from "miniflare";
+import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { root } from "../../scripts/run.mjs";
 import { configWithout } from "../../scripts/storage.mjs";
 import { DEFAULTS } from "./settings.mjs";
 
 // Otherwise the runtime requests `cf` data from the internet at every start.
 process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
+
+/** The name of the Worker in the runtime. */
+const NAME = "ztp-edge";
 
 /**
  * Starts a Worker for a test file.
@@ -22,13 +28,34 @@ process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
 export async function startWorker({ vars = {}, secrets = {}, without, config = "wrangler.toml", forgetful = false, bundle } = {}) {
   const prebuilt = forgetful ? "bundle-forgetful" : (bundle ?? "bundle");
   const { ALLOW_ANYONE, ...noSecrets } = DEFAULTS;
-  const configPath = without ? configWithout(without) : config;
-  const harness = createTestHarness({
-    root,
-    workers: [{ configPath, prebuiltWorkerDir: `build/${prebuilt}`, vars: { ALLOW_ANYONE, ...vars }, secrets: { ...noSecrets, ...secrets } }],
+  const configPath = without ? configWithout(without) : resolve(root, config);
+  const { workerOptions } = unstable_getMiniflareWorkerOptions(configPath);
+  let entries = [];
+  const lines = new LineCount();
+  // The socket leads to the Worker itself: with wrangler's proxy before it, each start and each request take twice as long.
+  const options = convertV4MiniflareOptions({
+    structuredWorkerdLogs: true,
+    handleStructuredLogs({ message }) {
+      entries.push(message);
+      if (isOfRequest(message)) lines.arrived();
+    },
+    workers: [
+      {
+        ...workerOptions,
+        name: NAME,
+        modules: modules(join(root, "build", prebuilt)),
+        bindings: { ...workerOptions.bindings, ALLOW_ANYONE, ...vars, ...noSecrets, ...secrets },
+        unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+      },
+    ],
   });
-  let { url } = await harness.listen();
-  let stores = await harness.getWorker().getEnv();
+  let runtime, url, stores;
+  const start = async () => {
+    runtime = new Miniflare(options);
+    url = await runtime.unsafeGetDirectURL(NAME);
+    stores = await runtime.getBindings(NAME);
+  };
+  await start();
   const control = async (header, value) => {
     const { status } = await send(url, "GET", "/", { headers: { [header]: value } });
     assert.equal(status, 204, `the bundle ${prebuilt} does not know the header ${header}`);
@@ -40,9 +67,9 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
   };
   const hasClock = /-(clock|forgetful)$/.test(prebuilt);
   const logs = () => {
-    const lines = harness.getLogs().map((entry) => entry.message);
-    harness.clearLogs();
-    return lines;
+    const all = entries;
+    entries = [];
+    return all;
   };
   const settle = () => (hasClock ? control("X-Settle", "") : undefined);
   return {
@@ -52,7 +79,8 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     /** KV. Where the bundle has a clock of its own, each operation waits until objects have copied their records. */
     get kv() {
       const kv = stores.ZTP_DATA;
-      return new Proxy(kv, { get: (_, name) => async (...args) => (await settle(), kv[name](...args)) });
+      // Not a proxy of `kv`: each access would ask the runtime for the descriptor of the property.
+      return new Proxy({}, { get: (_, name) => async (...args) => (await settle(), kv[name](...args)) });
     },
     get r2() {
       return stores.ZTP_FILES;
@@ -65,12 +93,19 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     },
     /** Waits until the objects have copied their records to KV, if the bundle has a clock of its own. */
     settle,
-    /** Sends one request, with `path` unchanged. */
+    /** Sends one request, with `path` unchanged, and waits until it is logged. */
     async request(method, path, options = {}) {
       // Else the request may read KV before an object's copy arrives there, and ask the object after it was dropped.
       if (forgetful) await settle();
-      return send(url, method, path, options);
+      const response = await send(url, method, path, options);
+      await lines.next();
+      return response;
     },
+    /**
+     * The URL of the runtime's own entry. It resolves dot segments of a path before the Worker receives it, as Cloudflare
+     * does, and compresses responses.
+     */
+    edge: () => runtime.ready,
     /** Advances the clock of the bundle `bundle-clock`. */
     advance,
     /** The time of this clock, in milliseconds since 1970. */
@@ -91,7 +126,7 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     /** The log lines of requests since the last call to this or to `logs`, parsed. */
     requests: () => requestsOf(logs()),
     /** Runs what a cron trigger runs. */
-    scheduled: () => harness.getWorker().scheduled({ cron: "*/15 * * * *", scheduledTime: new Date() }),
+    scheduled: () => runtime.getWorker(NAME).then((worker) => worker.scheduled({ cron: "*/15 * * * *", scheduledTime: new Date() })),
     /** Empties KV and R2 while the Worker runs. Its caches and the copies of its objects are expired then. */
     async clear() {
       assert.ok(hasClock, "this bundle remembers what it had");
@@ -101,30 +136,69 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
       await empty(stores.ZTP_FILES, (page) => page.objects.map((entry) => entry.key));
     },
     /**
-     * Empties all storage. A bundle with a clock also advances it until the Worker's caches are expired; others are
-     * restarted.
+     * Empties all storage. A bundle with a clock of its own has then no value in its caches that is not expired; others
+     * are restarted.
      */
     async reset() {
-      if (prebuilt === "bundle-clock") {
+      if (hasClock) {
         await control("X-Wipe", "");
-        await advance(15_000);
+        if (!forgetful) await advance(15_000);
         await Promise.all([
           empty(stores.ZTP_DATA, (page) => page.keys.map((entry) => entry.name)),
           empty(stores.ZTP_FILES, (page) => page.objects.map((entry) => entry.key)),
         ]);
         return;
       }
-      await harness.reset();
-      ({ url } = await harness.listen());
-      stores = await harness.getWorker().getEnv();
+      await runtime.dispose();
+      await start();
     },
-    stop: () => harness.close(),
+    stop: () => runtime.dispose(),
   };
 }
 
+/** A bundle of scripts/bundle.mjs: its main module first, and its wasm. */
+function modules(folder) {
+  const module = (name, type) => ({ type, path: name, contents: readFileSync(join(folder, name)) });
+  const wasm = readdirSync(folder).filter((name) => name.endsWith(".wasm"));
+  return [module("index.js", "ESModule"), ...wasm.map((name) => module(name, "CompiledWasm"))];
+}
+
+/** Whether a line of the log is about a request. */
+const isOfRequest = (line) => line.startsWith('{"method"');
+
 /** The log lines of requests among others, parsed. */
 export function requestsOf(lines) {
-  return lines.filter((line) => line.startsWith('{"method"')).map((line) => JSON.parse(line));
+  return lines.filter(isOfRequest).map((line) => JSON.parse(line));
+}
+
+/** The log line of a request comes on another way than its response, and may be the later one: tests that read it wait here. */
+class LineCount {
+  /** Milliseconds: the runtime itself responds to a malformed request, without a line. */
+  static #LONGEST = 300;
+  #early = 0;
+  #waiting = [];
+
+  arrived() {
+    const waiting = this.#waiting.shift();
+    if (waiting) waiting();
+    else this.#early += 1;
+  }
+
+  /** Resolves when there was a line for each request. */
+  next() {
+    if (this.#early > 0) {
+      this.#early -= 1;
+      return undefined;
+    }
+    return new Promise((done) => {
+      const timer = setTimeout(() => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        done();
+      }, LineCount.#LONGEST);
+      const waiting = () => (clearTimeout(timer), done());
+      this.#waiting.push(waiting);
+    });
+  }
 }
 
 /** Deletes everything in a store, a page of names at a time. */

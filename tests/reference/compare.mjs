@@ -10,6 +10,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { attend, fail, npmBin, root } from "../../scripts/run.mjs";
+import { pythonWithZtpserver } from "./python.mjs";
 import bootstrap from "./cases/bootstrap.mjs";
 import files from "./cases/files.mjs";
 import http from "./cases/http.mjs";
@@ -51,7 +52,7 @@ if (selected.includes("--table")) {
 async function main() {
   if (!existsSync(join(root, "build/bundle"))) fail("there is no Worker in build/bundle: run `node scripts/bundle.mjs` first");
   // Imported here because the harness loads wrangler.
-  const { pythonWithZtpserver, startReference } = await import("./reference.mjs");
+  const { startReference } = await import("./reference.mjs");
   const { startEdge } = await import("./worker.mjs");
   const python = pythonWithZtpserver();
   const started = performance.now();

@@ -4,13 +4,9 @@
 //   node tests/reference/differential.mjs            npm run test:differential
 //   node tests/reference/differential.mjs --short    fewer generated cases: what npm test runs of it
 
-import { attend, npmBin, run } from "../../scripts/run.mjs";
+import { run } from "../../scripts/run.mjs";
+import { pythonWithZtpserver } from "./python.mjs";
 
-if (Number(process.versions.node.split(".")[0]) < 22) {
-  // wrangler, which reference.mjs imports, needs 22; the project brings one.
-  process.exit(await attend(npmBin("node"), process.argv.slice(1)));
-}
-const { pythonWithZtpserver } = await import("./reference.mjs");
 const python = pythonWithZtpserver();
 const isShort = process.argv.includes("--short");
 const compare = (name, count) => run(python, [`tests/reference/${name}_differential.py`, "--count", String(count)]);

@@ -1,34 +1,14 @@
-// ztpserver 2.1.0 from PyPI in a virtual environment, with a data_root for the content of cases.
+// A running ztpserver 2.1.0, with a data_root for the content of cases.
 
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { send } from "../e2e/harness.mjs";
-import { fail, output, root, run } from "../../scripts/run.mjs";
+import { fail, root } from "../../scripts/run.mjs";
 
-const REQUIREMENT = "ztpserver==2.1.0";
-// Of keys that two merged mappings (<<) have, 6.0.4 takes either value, by the identity of strings in memory.
-const PYYAML = "PyYAML==6.0.3";
 const FOLDERS = ["actions", "bootstrap", "config-handlers", "definitions", "files", "nodes", "plugins", "resources"];
-
-/** The Python of a virtual environment with ztpserver, created once in the build folder. */
-export function pythonWithZtpserver() {
-  const version = output("python3", ["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).trim();
-  const place = join(root, "build", `reference-python${version}`);
-  const python = join(place, "bin", "python");
-  const ready = join(place, `${REQUIREMENT} ${PYYAML}`);
-  if (existsSync(ready)) return python;
-  rmSync(place, { recursive: true, force: true });
-  console.log(`installing ${REQUIREMENT} and ${PYYAML} into build/reference-python${version}, once`);
-  run("python3", ["-m", "venv", place]);
-  run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT, PYYAML]);
-  const loaded = spawnSync(python, ["-c", "import ztpserver.app"], { encoding: "utf8" });
-  if (loaded.status !== 0) fail(`${REQUIREMENT} is installed, but does not run under Python ${version}; use another python3:\n${loaded.stderr}`);
-  writeFileSync(ready, "");
-  return python;
-}
 
 /** Starts a server with this Python; `settings` are those of the section `default` of ztpserver.conf. */
 export async function startReference(python, settings) {

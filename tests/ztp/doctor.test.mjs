@@ -10,7 +10,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { startWorker } from "../e2e/harness.mjs";
-import { pythonWithZtpserver, startReference } from "../reference/reference.mjs";
+import { pythonWithZtpserver } from "../reference/python.mjs";
+import { startReference } from "../reference/reference.mjs";
 import { TOKEN, build, scratch, write, ztp } from "./run.mjs";
 
 const SITE_TOKEN = "a-site-token-0123456789";
@@ -131,9 +132,9 @@ test("with an admin token it asks for a stored file, and tells the limits of the
   await open.r2.put("files/small", "x".repeat(64));
   await open.r2.put("files/image", Buffer.alloc(6 << 20));
   await open.putAll(Object.fromEntries(Array.from({ length: 251 }, (_, node) => [`nodes/N${node}/startup-config`, "hostname x\n"])));
-  const done = await doctor(1, origin(open), { token: TOKEN });
+  // The entry of the local runtime compresses text/plain for those who accept it, also with no-transform; Cloudflare does not.
+  const done = await doctor(1, new URL(await open.edge()).origin, { token: TOKEN });
   assert.deepEqual(done.names, [...CHECKS, "kv-writes", "first-hash"]);
-  // wrangler's local server compresses text/plain for those who accept it, also with no-transform; Cloudflare does not.
   assert.deepEqual(done.kinds, { compression: "compresses", "kv-writes": "kv-writes", "first-hash": "first-hash" });
   const message = (name) => done.checks.find(({ check }) => check === name).message;
   assert.equal(message("range"), "GET /files/small with Range: a part, so downloads can resume");

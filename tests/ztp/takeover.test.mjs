@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { output } from "../../scripts/run.mjs";
 import { facts, startWorker } from "../e2e/harness.mjs";
-import { pythonWithZtpserver, startReference } from "../reference/reference.mjs";
+import { pythonWithZtpserver } from "../reference/python.mjs";
+import { startReference } from "../reference/reference.mjs";
 import { TOKEN, build, contents, killed, proxy, scratch, write, ztp } from "./run.mjs";
 
 const SERVER_URL = "http://ztp.lab.example:8080";
