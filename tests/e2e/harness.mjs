@@ -61,17 +61,19 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     assert.equal(status, 204, `the bundle ${prebuilt} does not know the header ${header}`);
   };
   let advanced = 0;
+  const hasClock = /-(clock|forgetful)$/.test(prebuilt);
+  const settle = () => (hasClock ? control("X-Settle", "") : undefined);
   const advance = async (milliseconds) => {
+    // What objects copy to KV is of the time before: they would copy it at the later time, and it would be new there.
+    await settle();
     await control("X-Clock-Advance", String(milliseconds));
     advanced += milliseconds;
   };
-  const hasClock = /-(clock|forgetful)$/.test(prebuilt);
   const logs = () => {
     const all = entries;
     entries = [];
     return all;
   };
-  const settle = () => (hasClock ? control("X-Settle", "") : undefined);
   return {
     get url() {
       return url;
