@@ -12,7 +12,7 @@ use crate::pyregex::{Budget, Indeterminate};
 /// Maximum number of neighbors that a mismatch names.
 pub const MAX_SEEN: usize = 3;
 /// Maximum number of steps of the search for similar neighbors in one refusal: some milliseconds.
-pub const MAX_HINT_STEPS: u64 = 200_000;
+pub const MAX_HINT_STEPS: u64 = 50_000;
 
 /// The condition of a pattern that a node does not meet. Its text is one line: `pattern 'leaf': Ethernet1 requires device
 /// regex('spine\d+'), saw 'core1'`.
