@@ -6,8 +6,10 @@ import { createHash, randomBytes } from "node:crypto";
 import { appendFileSync, cpSync, lstatSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { root } from "../../scripts/run.mjs";
 import { facts, startWorker } from "../e2e/harness.mjs";
+import { startTeam } from "../e2e/operators.mjs";
 import { TOKEN, build, contents, hashes, killed, proxy, scratch, sparse, write, ztp } from "./run.mjs";
 
 let worker;
@@ -199,6 +201,42 @@ test("a push keeps a configuration that a switch has backed up, and a pull fetch
   await run(1, ["pull", folder, "--nodes"]);
   await run(0, ["push", folder, "--overwrite-startup-configs"]);
   assert.equal((await worker.request("GET", "/nodes/JPE1/startup-config")).text, "hostname two\n");
+});
+
+test("an operator who may not see secrets pulls no startup-config without them, and a push compares with none", async (t) => {
+  const team = await startTeam();
+  const guarded = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: TOKEN }, vars: team.vars });
+  t.after(async () => (await guarded.stop(), await team.stop()));
+  await guarded.kv.put("operators", "- email: viewer@example.net\n  role: operator\n  secrets: false\n");
+  const through = await proxy(t, () => String(guarded.url));
+  // As Cloudflare Access does.
+  through.before = async (_, headers) => {
+    delete headers.authorization;
+    headers["cf-access-jwt-assertion"] = team.token("viewer");
+  };
+  const config = "hostname one\nusername ada secret 0 hunter2\n";
+  await guarded.request("PUT", "/admin/content/nodes/JPE1/startup-config", { body: config, headers: { Authorization: `Bearer ${TOKEN}` } });
+  while ((await guarded.kv.get("nodes/JPE1/startup-config")) === null) await sleep(20);
+  // Of a value of the dashboard, the list has no hash.
+  await guarded.kv.put("nodes/JPE2/startup-config", config);
+  await guarded.kv.put("definitions/leaf", "actions: []\n");
+  const folder = join(scratch(t), "root");
+  for (const options of [["--dry-run"], [], ["--overwrite"]]) {
+    const pulled = await run(1, ["pull", folder, ...options], { url: through.url });
+    for (const id of ["JPE1", "JPE2"]) assert.match(pulled.printed, new RegExp(`left alone +nodes/${id}/startup-config: .*without its secrets`));
+    assert.match(pulled.printed, /2 left alone/);
+  }
+  assert.deepEqual(Object.keys(contents(folder)), ["definitions/leaf", "operators"]);
+  // A copy from elsewhere stays, also one that equals what the server would send.
+  const hidden = await guarded.request("GET", "/admin/content/nodes/JPE2/startup-config", { headers: { "Cf-Access-Jwt-Assertion": team.token("viewer") } });
+  assert.doesNotMatch(hidden.text, /hunter2/);
+  write(folder, "nodes/JPE1/startup-config", config);
+  write(folder, "nodes/JPE2/startup-config", hidden.text);
+  const again = await run(1, ["pull", folder, "--overwrite"], { url: through.url });
+  assert.match(again.printed, /1 left alone, 0 in conflict, 3 unchanged/);
+  const pushed = await run(0, ["push", folder, "--overwrite-startup-configs", "--force"], { url: through.url });
+  assert.match(pushed.printed, /left alone +nodes\/JPE2\/startup-config: .*without its secrets/);
+  assert.equal(await guarded.kv.get("nodes/JPE2/startup-config"), config);
 });
 
 test("a push stores facts only with --with-facts", async (t) => {

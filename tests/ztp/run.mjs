@@ -43,7 +43,7 @@ export function ztp(args, { url, token = TOKEN, home = settings, input = "", wat
 
 /**
  * A server that forwards to a Worker, and notes each request as `METHOD path`, the bytes of all bodies, and in
- * `again` each PUT that had succeeded before. `before` is called before a request is forwarded, `progressed` when bytes
+ * `again` each PUT that had succeeded before. `before` is called before a request is forwarded, with its headers, `progressed` when bytes
  * arrive; `loses` tells whether the response is dropped.
  */
 export async function proxy(test, target) {
@@ -53,7 +53,7 @@ export async function proxy(test, target) {
     const name = `${request.method} ${request.url}`;
     state.requests.push(name);
     if (stored.has(name)) state.again.push(name);
-    await state.before(name);
+    await state.before(name, request.headers);
     const to = new URL(target());
     const forwarded = http.request({ hostname: to.hostname, port: to.port, method: request.method, path: request.url, headers: { ...request.headers, host: to.host } });
     forwarded.on("error", () => response.destroy());

@@ -15,7 +15,7 @@ use ureq::{Agent, Body, SendBody};
 
 use ztp_core::path::encode_segment;
 
-pub use content::{Sink, Stored, content_path, store_of};
+pub use content::{Got, Sink, Stored, WITHOUT_SECRETS, content_path, store_of};
 pub use reply::Reply;
 pub use retry::wait_scale;
 

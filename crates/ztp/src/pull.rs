@@ -6,7 +6,10 @@ use std::path::Path;
 use indicatif::ProgressBar;
 use serde_json::json;
 
-use crate::api::{Api, Sink, Stored};
+use ztp_core::content::ContentKind;
+use ztp_core::key::Record;
+
+use crate::api::{Api, Got, Sink, Stored, WITHOUT_SECRETS};
 use crate::cli::PullArgs;
 use crate::fleet::show;
 use crate::parallel::{self, AT_ONCE};
@@ -94,6 +97,9 @@ impl Pull<'_> {
                 return Ok(None);
             };
             stored = completed;
+            if stored.sha1.is_none() {
+                return Ok(Some(item.left_alone(WITHOUT_SECRETS)));
+            }
             if stored.sha1 == Some(FileDigest::of(&path)?.sha1) {
                 item.step = Step::Unchanged;
                 item.stored = Some(stored);
@@ -107,18 +113,30 @@ impl Pull<'_> {
                 return Ok(Some(item.left_alone(reason)));
             }
         }
-        if !self.args.dry_run {
-            stored.sha1 = self.write(&stored.key, &path)?;
-            if stored.sha1.is_none() {
-                return Ok(None);
+        let got = match self.args.dry_run {
+            false => self.write(&stored.key, &path)?,
+            // Only its response tells whether it has its secrets.
+            true if is_startup_config(&stored.key) => {
+                let nowhere = &mut Vec::new();
+                self.api.read(&stored.key, Sink::Memory(nowhere, 0))?
             }
+            true => {
+                item.stored = Some(stored);
+                return Ok(Some(item));
+            }
+        };
+        let Some(got) = got else { return Ok(None) };
+        if got.is_without_secrets() {
+            return Ok(Some(item.left_alone(WITHOUT_SECRETS)));
         }
+        stored.sha1 = Some(got.sha1);
         item.stored = Some(stored);
         Ok(Some(item))
     }
 
-    /// Writes a file atomically, and returns the SHA-1 of its bytes; `None` if the key is deleted since.
-    fn write(&self, key: &str, path: &Path) -> Result<Option<String>, Failure> {
+    /// Writes a file atomically, unless it would lack its secrets: a later push would store it so. `None` if the key is
+    /// deleted since.
+    fn write(&self, key: &str, path: &Path) -> Result<Option<Got>, Failure> {
         let failed = |error| unwritable(path, error);
         let folder = path.parent().unwrap_or(&self.args.dir);
         std::fs::create_dir_all(folder).map_err(failed)?;
@@ -129,11 +147,16 @@ impl Pull<'_> {
         let new = new.prefix("").suffix(".ztp-new").tempfile_in(folder);
         let new = new.map_err(failed)?.into_temp_path();
         let got = self.api.read(key, Sink::File(&new))?;
-        if got.is_some() {
+        if got.as_ref().is_some_and(|got| !got.is_without_secrets()) {
             new.persist(path).map_err(|error| failed(error.error))?;
         }
-        Ok(got.map(|got| got.sha1))
+        Ok(got)
     }
+}
+
+fn is_startup_config(key: &str) -> bool {
+    let kind = ContentKind::of(key);
+    matches!(kind, Ok(ContentKind::Record(_, Record::StartupConfig)))
 }
 
 /// The reason why no file can have the path of a key, after the keys before it are written: one key can be the folder

@@ -69,11 +69,22 @@ pub enum Sink<'a> {
     Memory(&'a mut Vec<u8>, u64),
 }
 
+/// Why a startup-config is left alone: what the server sends is not what is stored.
+pub const WITHOUT_SECRETS: &str = "the server sends it without its secrets, which your entry in `operators` does not let \
+                                   you see; use one with `secrets: true`";
+
 /// A value that was read completely.
 pub struct Got {
     pub etag: Option<String>,
     pub sha1: String,
     pub size: u64,
+}
+
+impl Got {
+    /// Whether the server has removed the secrets of a startup-config: only such a response has no ETag.
+    pub fn is_without_secrets(&self) -> bool {
+        self.etag.is_none()
+    }
 }
 
 /// An upload in parts that has begun.
@@ -103,17 +114,25 @@ impl Api {
         Ok(all)
     }
 
-    /// Completes the SHA-1, size and ETag of a key whose list entry has none. `None` if the key is deleted since.
+    /// Completes the SHA-1, size and ETag of a key whose list entry has none; they stay unknown if the server sends it
+    /// without its secrets. `None` if the key is deleted since.
     pub fn complete(&self, stored: Stored) -> Result<Option<Stored>, Failure> {
         if stored.sha1.is_some() && stored.etag.is_some() {
             return Ok(Some(stored));
         }
         let got = self.read(&stored.key, Sink::Memory(&mut Vec::new(), 0))?;
-        Ok(got.map(|got| Stored {
-            etag: got.etag,
-            size: Some(got.size),
-            sha1: Some(got.sha1),
-            ..stored
+        Ok(got.map(|got| match got.is_without_secrets() {
+            true => Stored {
+                etag: None,
+                sha1: None,
+                ..stored
+            },
+            false => Stored {
+                etag: got.etag,
+                size: Some(got.size),
+                sha1: Some(got.sha1),
+                ..stored
+            },
         }))
     }
 

@@ -8,7 +8,7 @@ use ztp_core::key::Record;
 use super::Push;
 use super::summary::Copies;
 use crate::Failure;
-use crate::api::Stored;
+use crate::api::{Stored, WITHOUT_SECRETS};
 use crate::data_root::File;
 use crate::parallel::{self, AT_ONCE};
 use crate::plan::{Item, Step};
@@ -45,6 +45,9 @@ impl Push<'_> {
         let digest = FileDigest::of(&file.path)?;
         if let Some(stored) = self.list.get(key) {
             item.stored = self.api.complete(stored.clone())?;
+        }
+        if item.stored.is_some() && item.former().is_none() {
+            return Ok(item.left_alone(WITHOUT_SECRETS));
         }
         item.step = match item.former() {
             None => Step::Add,
