@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { pairs } from "../reference/pairs.mjs";
 import { generator } from "../security/random.mjs";
 import { assertOperatorRefusal, facts, startWorker } from "./harness.mjs";
@@ -177,6 +178,35 @@ describe("POST /admin/explain", () => {
     assert.equal((await post("SN2")).status, 201);
     const known = (await explain({ node: "SN2" })).json;
     assert.deepEqual([known.known, known.status, known.selection, known.definition.name, known.warnings], [true, 409, null, "leaf", []]);
+  });
+
+  test("explains a switch that was refused by the facts that it sent, at the site where it was seen", async () => {
+    const { explain, admin } = client(worker);
+    await worker.kv.put("neighbordb", "patterns:\n- {name: other, definition: leaf, model: OTHER}\n");
+    await worker.kv.put("definitions/leaf", "name: leaf\nactions:\n- action: a\n  attributes: {ip: allocate('net')}\n");
+    await worker.kv.put("resources/net", "shared: null\n");
+    await worker.kv.put("resources/paris/net", "own: null\n");
+    assert.equal((await post("SN1", "paris-token-01234567890")).status, 400);
+    // The facts follow after the response.
+    for (;;) {
+      const found = await admin("GET", "/nodes/SN1");
+      if (found.status === 200 && found.json.seen?.model) break;
+      await setTimeout(20);
+    }
+    const refused = (await explain({ node: "SN1" })).json;
+    assert.deepEqual([refused.status, refused.warnings], [400, []]);
+    assert.match(refused.error, /pattern 'other': .*DCS-7050TX-64-F/);
+    await worker.kv.put("neighbordb", "patterns:\n- {name: all, definition: leaf, model: DCS}\n");
+    for (;;) {
+      const { status, selection, pools } = (await explain({ node: "SN1" })).json;
+      if (status === 400) {
+        // Until the cached neighbordb expires.
+        await setTimeout(100);
+        continue;
+      }
+      assert.deepEqual([status, selection.pattern, pools], [201, "all", [{ pool: "paris/net", value: "own", held: false }]]);
+      break;
+    }
   });
 
   test("asks the pools of the site, and shows no credential", async () => {

@@ -1,7 +1,7 @@
 //! POST /admin/explain: what POST /nodes and then GET /nodes/{id} would answer, and why. Nothing is written or
 //! allocated.
 
-use futures_util::future::join;
+use futures_util::future::join3;
 use serde_json::{Value, json};
 use ztp_core::credentials::Caller;
 use ztp_core::key::Record;
@@ -10,17 +10,19 @@ use ztp_core::node::{NodeFacts, NodeId, Post};
 use ztp_core::pattern::{Comparison, Mismatch, Pattern, Reason};
 
 use super::pools::with_name;
+use super::sight::seen_at;
 use super::{Context, fields};
 use crate::error::Error;
 use crate::log::RequestLog;
+use crate::objects::node::protocol::Timeline;
 use crate::response::{Body, Response, content_type};
 use crate::routes::definition::{self, Pools, Preview};
 use crate::routes::nodes::{self, Provision};
 use crate::storage::Records;
 
 /// Explains the POST of a switch with these `facts`, or of the switch `node`, with the facts of its last POST if there
-/// are any. With site tokens, the switch has its own URL of the `site`: the given one, else the one that the node
-/// belongs to. The credential in URLs of the definition is `TOKEN`.
+/// are any, also if that was refused. With site tokens, the switch has its own URL of the `site`: the given one, else the
+/// one that the node belongs to, else the one where it was seen last. The credential in URLs of the definition is `TOKEN`.
 ///
 /// 400 if the request is invalid; 403 if this operator may not see the site; 404 if it may not see the node; 503 if
 /// storage fails.
@@ -61,20 +63,34 @@ pub async fn explain(mut context: Context<'_>) -> Result<Response, Error> {
         Record::Attributes,
         Record::Site,
     ];
-    let (records, neighbordb) = join(
+    let (records, neighbordb, timeline) = join3(
         context.storage.records(&node, &wanted),
         nodes::neighbordb(context.storage, identifier),
+        context.storage.timeline(&node),
     )
     .await;
     let mut records = records?;
-    let caller = caller(&context, &node, site, &records, post.is_none()).await?;
     let mut log = RequestLog::default();
+    let timeline = timeline.unwrap_or_else(|error| {
+        log.warn(format!(
+            "{}; the facts of a refused POST are not known",
+            error.detail()
+        ));
+        Timeline::default()
+    });
+    let caller = caller(&context, &node, site, &records, &timeline, post.is_none()).await?;
     let mut explanation = Explanation::default();
     let post = match post {
         Some(post) => post,
         None => {
-            let stored = records.get(Record::Facts)?.map(NodeFacts::parse_stored);
-            let facts = stored.and_then(Result::ok).unwrap_or_else(|| {
+            // Those of a refused POST are not stored as a record.
+            let seen = timeline
+                .seen
+                .as_ref()
+                .and_then(|seen| seen.facts.as_deref());
+            let sent = seen.into_iter().chain(records.get(Record::Facts)?);
+            let mut sent = sent.map(NodeFacts::parse_stored);
+            let facts = sent.find_map(Result::ok).unwrap_or_else(|| {
                 log.warn("the node has sent no facts yet: only its id is known");
                 NodeFacts::of_id(&node, identifier)
             });
@@ -134,12 +150,13 @@ pub async fn explain(mut context: Context<'_>) -> Result<Response, Error> {
     Ok(explanation.respond())
 }
 
-/// The switch that sends the requests. `shows_facts`: the answer has stored facts of the node.
+/// The switch that sends the requests. `shows_facts`: the answer has facts of the node that the server knows.
 async fn caller<'a>(
     context: &Context<'a>,
     node: &NodeId,
     site: Option<&str>,
     records: &Records,
+    timeline: &Timeline,
     shows_facts: bool,
 ) -> Result<Caller<'a>, Error> {
     let owner = records.get(Record::Site)?.map(str::trim);
@@ -152,8 +169,9 @@ async fn caller<'a>(
             context.operator_name()
         )));
     }
-    // To the switches of the given site, a node that another site has is unknown, but its stored facts are shown.
-    if own.is_some() && (site.is_none() || shows_facts) && records.any()? {
+    // To the switches of the given site, a node that another site has is unknown, but its facts are shown.
+    let is_known = records.any()? || (shows_facts && timeline.seen.is_some());
+    if own.is_some() && (site.is_none() || shows_facts) && is_known {
         context.expect_visible(node, owner).await?;
     }
     let Some(sites) = &context.settings.sites else {
@@ -165,7 +183,10 @@ async fn caller<'a>(
         };
     };
     let first = own.and_then(|own| own.first()).map(String::as_str);
-    let Some(site) = site.or(owner).or(first) else {
+    // It may have lost its token since.
+    let seen = seen_at(timeline)
+        .filter(|seen| context.operator_may_see(Some(seen)) && sites.site(seen).is_some());
+    let Some(site) = site.or(owner).or(seen).or(first) else {
         return Ok(Caller::Anyone);
     };
     let configured = sites.site(site).ok_or_else(|| {

@@ -17,7 +17,7 @@ use crate::stream::Buffer;
 ///
 /// A refusal from before an operator released the node does not count: until then the node belonged to a site, and
 /// another one may have been refused.
-fn seen_at(timeline: &Timeline) -> Option<&str> {
+pub fn seen_at(timeline: &Timeline) -> Option<&str> {
     let mut released = false;
     for (_, logged) in timeline.events.iter().rev() {
         if logged.by.is_some() {
