@@ -5,7 +5,7 @@
 //! The object owns the allocations. It reads the pool's file from KV for each new allocation, so that an edit
 //! applies as soon as KV returns it. It remembers the newest contents and what they replaced ([`SeenFile`]):
 //! a stale read never brings back a value that was removed, unless the object has never seen the stale
-//! contents before.
+//! contents before. A change through the API is not left to such reads: the object receives [`Command::Refresh`] after it.
 //!
 //! Nothing awaits between the read of KV and the write of an allocation: no two requests can select the
 //! same free value.
@@ -15,7 +15,7 @@
 mod file;
 pub mod protocol;
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 
 use worker::{
@@ -44,6 +44,8 @@ pub struct ResourcePool {
     allocations: RefCell<Option<Allocations>>,
     /// The newest state of the pool's file, once read.
     file: RefCell<Option<File>>,
+    /// The number of [`Command::Refresh`].
+    refreshes: Cell<u64>,
 }
 
 impl DurableObject for ResourcePool {
@@ -56,6 +58,7 @@ impl DurableObject for ResourcePool {
             identifier: settings.map(|settings| settings.identifier),
             allocations: RefCell::default(),
             file: RefCell::default(),
+            refreshes: Cell::new(0),
         }
     }
 
@@ -191,7 +194,28 @@ impl ResourcePool {
                 let released: Vec<Option<Allocation>> = released.collect::<Result<_, _>>()?;
                 Ok(Reply::Allocations(released.into_iter().flatten().collect()))
             }
+            Command::Refresh => {
+                self.refresh(name).await?;
+                Ok(Reply::Refreshed)
+            }
         }
+    }
+
+    /// Reads the file as the API knows it: KV may still show former contents, or show again those that were put back.
+    async fn refresh(&self, name: &str) -> Result<(), Problem> {
+        let number = self.refreshes.get() + 1;
+        self.refreshes.set(number);
+        let storage = Storage::open(&self.env)?;
+        // First what KV shows: the former contents are known as such then.
+        let shown = storage.bytes(Document::Pool(name)).await?;
+        let stored = storage.current_bytes(Document::Pool(name)).await?;
+        // A later one has read the file later.
+        if self.refreshes.get() == number {
+            let mut file = self.file()?;
+            file.see(&self.sql, shown, now())?;
+            file.put(&self.sql, stored, now())?;
+        }
+        Ok(())
     }
 
     /// The contents of the pool's file that count.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use worker::Include;
 use worker::web_sys::ReadableStream;
 use ztp_core::content::{ContentKind, Metadata, Store};
-use ztp_core::key::Record;
+use ztp_core::key::{Document, Record};
 use ztp_core::node::NodeId;
 
 use super::objects::body_of;
@@ -202,6 +202,24 @@ impl Storage {
             size: value.size,
             body: ValueBody::Stream(body_of(&kept, &object)?),
         }))
+    }
+
+    /// The bytes of a shared document as [`Storage::document_value`].
+    ///
+    /// # Errors
+    /// As [`Storage::document_value`].
+    pub async fn current_bytes(&self, document: Document<'_>) -> Result<Option<Vec<u8>>, Error> {
+        let key = document.to_string();
+        let stream = match self.document_value(&key).await?.map(|found| found.body) {
+            None => return Ok(None),
+            Some(ValueBody::Buffer(bytes)) => return Ok(Some(bytes.to_vec())),
+            Some(ValueBody::Stream(stream)) => stream,
+        };
+        let found = FoundValue::read(&key, &stream).await?;
+        Ok(match found.body {
+            ValueBody::Buffer(bytes) => Some(bytes.to_vec()),
+            ValueBody::Stream(_) => None,
+        })
     }
 
     /// A record of a node, and the records that it was read with, of which `site` is one.

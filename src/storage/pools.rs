@@ -98,6 +98,17 @@ impl Storage {
         }
     }
 
+    /// Makes the object of a pool read its file, which an operator has changed through the API.
+    ///
+    /// # Errors
+    /// As [`Storage::call_pool`].
+    pub async fn refresh_pool(&self, pool: &str) -> Result<(), Error> {
+        match self.call_pool(pool, Command::Refresh).await? {
+            Reply::Refreshed => Ok(()),
+            _ => Err(unexpected(pool)),
+        }
+    }
+
     /// The names of all stored pools, in order.
     ///
     /// # Errors

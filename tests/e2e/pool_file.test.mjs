@@ -122,6 +122,48 @@ describe("the file of a pool", () => {
   });
 });
 
+describe("the file of a pool that an operator changes through the API", () => {
+  const ADMIN = "an-admin-token-0123";
+  let worker;
+  before(async () => {
+    worker = await startFaulty({ bindings: { ZTP_ADMIN_TOKEN: ADMIN } });
+  });
+  after(() => worker.stop());
+
+  const admin = (method, path, body) => worker.request(method, `/admin${path}`, { headers: { Authorization: `Bearer ${ADMIN}` }, body });
+  const change = async (method, path, body) => {
+    const done = await admin(method, path, body);
+    assert.ok(done.status < 300, done.text);
+    return done.json.audit;
+  };
+  let nodes = 0;
+  async function ask() {
+    const node = `SN${++nodes}`;
+    await worker.kv.put(`nodes/${node}/definition`, DEFINITION);
+    return valueIn(await worker.request("GET", `/nodes/${node}`));
+  }
+
+  test("counts at once, also if an undo puts the former contents back, or KV still shows them", async () => {
+    await change("PUT", `/content/${KEY}`, file(1, 2, 3, 4));
+    assert.equal(await ask(), 1);
+    const wrong = await change("PUT", `/content/${KEY}`, file(8, 9));
+    assert.equal(await ask(), 8);
+    const undone = await change("POST", `/audit/${wrong}/undo`);
+    assert.equal(await ask(), 2, "an undo is no stale read");
+    await change("POST", `/audit/${undone}/undo`);
+    assert.equal(await ask(), 9);
+    await worker.kv.put(KEY, file(1, 2, 3, 4));
+    assertRefusal(await ask(), 400, /no value is free: 4 are taken/);
+    await worker.kv.put(KEY, file(8, 9));
+    const deleted = await change("DELETE", `/content/${KEY}`);
+    assertRefusal(await ask(), 400, /is not stored/);
+    await change("POST", `/audit/${deleted}/undo`);
+    assertRefusal(await ask(), 400, /no value is free: 4 are taken/);
+    await change("PUT", `/content/${KEY}`, file(1, 2, 3, 4));
+    assert.equal(await ask(), 3);
+  });
+});
+
 test("the newest contents are remembered when the runtime is killed, also if they are too large to be used", { timeout: 120_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "ztp-edge-file-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));

@@ -67,11 +67,28 @@ impl File {
         }
         let reading = self.seen.see(shown.as_deref().map(digest), now);
         if reading == Reading::Newer {
-            self.text = shown.and_then(|bytes| String::from_utf8(bytes).ok());
-            self.parsed = None;
-            self.save(sql)?;
+            self.replace(sql, shown)?;
         }
         Ok(reading)
+    }
+
+    /// Records the contents that an operator has stored through the API; `None`: the file is deleted.
+    pub fn put(
+        &mut self,
+        sql: &SqlStorage,
+        stored: Option<Vec<u8>>,
+        now: u64,
+    ) -> worker::Result<()> {
+        match self.seen.put(stored.as_deref().map(digest), now) {
+            true => self.replace(sql, stored),
+            false => Ok(()),
+        }
+    }
+
+    fn replace(&mut self, sql: &SqlStorage, contents: Option<Vec<u8>>) -> worker::Result<()> {
+        self.text = contents.and_then(|bytes| String::from_utf8(bytes).ok());
+        self.parsed = None;
+        self.save(sql)
     }
 
     fn save(&self, sql: &SqlStorage) -> worker::Result<()> {

@@ -51,6 +51,8 @@ pub enum Command {
     ReleaseNode { node: Holder },
     /// Releases all values of a node.
     ReleaseAll(String),
+    /// Reads the file, which an operator has changed through the API: it counts at once.
+    Refresh,
     /// Panics, for the tests of panics.
     #[cfg(feature = "panics")]
     Panic,
@@ -75,6 +77,7 @@ pub enum Reply {
     Listing(Listing),
     /// The released allocation, if it existed.
     Released(Option<Allocation>),
+    Refreshed,
     /// The command was rejected: the reason, as a sentence that names the pool.
     Refused(String),
     /// Storage failed: the cause.

@@ -57,11 +57,7 @@ impl SeenFile {
         {
             return Reading::Unchanged;
         }
-        while let [_, next, ..] = self.states.as_slice()
-            && (now >= next.since + STALE_WINDOW_MS || self.states.len() > MAX_STATES)
-        {
-            self.states.remove(0);
-        }
+        self.forget(now);
         let replaced = self.states.iter().zip(self.states.iter().skip(1));
         for (state, next) in replaced {
             if state.sha1 == sha1 {
@@ -71,6 +67,26 @@ impl SeenFile {
         }
         self.states.push(FileState { sha1, since: now });
         Reading::Newer
+    }
+
+    /// Records a state that an operator has stored through the API: it counts at once, also if it was replaced lately.
+    /// Whether it is another one than before.
+    pub fn put(&mut self, sha1: Option<String>, now: u64) -> bool {
+        if self.states.last().is_some_and(|newest| newest.sha1 == sha1) {
+            return false;
+        }
+        self.forget(now);
+        self.states.push(FileState { sha1, since: now });
+        true
+    }
+
+    /// Forgets the states that cannot be stale any more, and the oldest of too many.
+    fn forget(&mut self, now: u64) {
+        while let [_, next, ..] = self.states.as_slice()
+            && (now >= next.since + STALE_WINDOW_MS || self.states.len() > MAX_STATES)
+        {
+            self.states.remove(0);
+        }
     }
 }
 
@@ -187,6 +203,29 @@ mod tests {
             (5 + WINDOW, "a", stale(4 + WINDOW)),
             (5 + WINDOW, "b", stale(1 + WINDOW)),
         ]);
+    }
+
+    #[test]
+    fn a_state_that_an_operator_has_put_back_counts_at_once_and_what_it_replaced_is_stale() {
+        let mut file = SeenFile::default();
+        for (time, former, stored) in [
+            (0, "-", "a"),
+            (10, "a", "b"),
+            (20, "b", "a"),
+            (30, "a", "-"),
+        ] {
+            let sha1 = |state: &str| (state != "-").then(|| state.to_owned());
+            if time == 0 {
+                assert_eq!(file.see(sha1(former), START), Newer);
+            }
+            let now = START + time + 1;
+            assert!(file.put(sha1(stored), now), "{stored}");
+            assert!(!file.put(sha1(stored), now), "{stored}");
+            assert_eq!(file.see(sha1(stored), now), Unchanged, "{stored}");
+            let reading = file.see(sha1(former), now);
+            assert!(matches!(reading, Stale { .. }), "{former} after {stored}");
+        }
+        assert_eq!(file.see(Some("c".to_owned()), START + 40), Newer);
     }
 
     #[test]

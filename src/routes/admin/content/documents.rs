@@ -2,7 +2,7 @@
 
 use ztp_core::audit::Intent;
 use ztp_core::event::Event;
-use ztp_core::key::Record;
+use ztp_core::key::{POOLS, Record, is_pool_name};
 use ztp_core::node::NodeId;
 
 use super::Stored;
@@ -14,14 +14,25 @@ use crate::objects::site::protocol::{Reply, ValueChange};
 use crate::routes::Context;
 use crate::storage::{Change, Edit, NewValue as RecordValue, Records};
 
-/// Sends a change to the object that decides about values in KV.
+/// Sends a change to the object that decides about values in KV. The object of a pool then reads its changed file.
 pub async fn change_document(context: &Context<'_>, change: ValueChange) -> Result<Stored, Error> {
     let key = change.intent.target.clone();
     match context.storage.call_site_to(change).await? {
-        Reply::Changed { number, created } => Ok(Stored {
-            audit: Some(number),
-            created,
-        }),
+        Reply::Changed { number, created } => {
+            let pool = key.strip_prefix(POOLS).filter(|pool| is_pool_name(pool));
+            if let Some(pool) = pool
+                && let Err(error) = context.storage.refresh_pool(pool).await
+            {
+                context.storage.warn(format!(
+                    "{}; the change of {key} counts there when KV shows it",
+                    error.detail()
+                ));
+            }
+            Ok(Stored {
+                audit: Some(number),
+                created,
+            })
+        }
         Reply::Unchanged => Ok(Stored {
             audit: None,
             created: false,
