@@ -57,6 +57,25 @@ test("explain tells what a switch would get, and allocates nothing", async () =>
   assert.match((await run(0, "explain", "--id", "JPE1")).printed, /the node is known[^]*pool mgmt: it has 10\.0\.0\.1\/24/);
 });
 
+test("check-list gives each value of a pool to one switch of the list only", async () => {
+  await worker.kv.put("resources/mgmt", "10.0.0.1/24: null\n10.0.0.2/24: null\n10.0.0.9/24: NEW9\n");
+  const list = ["NEW1", "NEW9", "NEW2", "NEW1", "NEW3"].map((serial) => `${serial},DCS,Ethernet1=spine1:Ethernet7\n`).join("");
+  const text = (await run(1, "check-list", "-", { input: `serial,model,neighbors\n${list}` })).printed;
+  const expected = [["NEW1", "10.0.0.1/24"], ["NEW9", "10.0.0.9/24"], ["NEW2", "10.0.0.2/24"], ["NEW1", "10.0.0.1/24"]];
+  for (const [index, [serial, value]] of expected.entries()) assert.match(text.split("\n")[index], new RegExp(`^boots {2}${serial} .*, with mgmt ${value}$`));
+  assert.match(text, /\nFAILS {2}NEW3 +the pool mgmt has no value left for it: other switches of the list receive the last ones; add values, or release some\n5 switches: 4 will boot, 1 will not\n$/);
+
+  // Two names each: a switch receives both or none.
+  await worker.kv.put("definitions/leaf", "name: leaf\nactions:\n- action: add_config\n  attributes: {url: files/base, variables: {a: \"allocate('mgmt', 'a')\", b: \"allocate('mgmt', 'b')\"}}\n");
+  await worker.kv.put("resources/mgmt", "1: null\n2: null\n3: null\n4: null\n");
+  await worker.advance(60_000);
+  await boot("OLD1");
+  const two = lines(await run(1, "check-list", "-", "--json", { input: `serial,model,neighbors\nOLD1,,Ethernet1=spine1:Ethernet7\n${list}` }));
+  assert.deepEqual(two.map(({ name, boots }) => [name, boots]), [["OLD1", true], ["NEW1", true], ["NEW9", false], ["NEW2", false], ["NEW1", true], ["NEW3", false]]);
+  assert.match(two[0].reason, /with mgmt \(a\) 1, with mgmt \(b\) 2$/);
+  assert.match(two[1].reason, /with mgmt \(a\) 3, with mgmt \(b\) 4$/);
+});
+
 test("check-list tells which switches will boot, and why not the others", async (t) => {
   const list = "serial,model,neighbors\nNEW1,DCS,Ethernet1=spine1:Ethernet7\nNEW2,DCS,Ethernet1=spine2:Ethernet7\nNEW3,,\n";
   const file = join(scratch(t), "tonight.csv");

@@ -1,5 +1,7 @@
 //! `ztp check-list`: which switches of a list will boot, and why not the others.
 
+mod pools;
+
 use std::path::Path;
 
 use serde::Deserialize;
@@ -10,7 +12,9 @@ use crate::explain::{neighbors, refusal};
 use crate::fleet::{entries, pool_of, print, text};
 use crate::parallel::{self, AT_ONCE};
 use crate::servers::connect;
+use crate::terminal::line as clean;
 use crate::{CLEAN, FINDINGS, Failure, display, display_path, regular};
+use pools::Shared;
 
 /// The largest list, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
@@ -36,7 +40,11 @@ pub fn run(file: &Path, site: Option<&str>, url: Option<&str>, json: bool) -> Re
     let devices = parse(&regular::input(file, MAX_BYTES)?, site);
     let devices = devices.map_err(|problem| format!("{}: {problem}", display_path(file)))?;
     let api = connect(url)?;
-    let results = parallel::map(devices, AT_ONCE, |device| check(&api, &device))?;
+    let explained = parallel::map(devices, AT_ONCE, |device| explain(&api, device))?;
+    let explanations: Vec<&Json> = explained.iter().map(|one| &one.explanation).collect();
+    let shared = pools::share(&api, &explanations)?;
+    let results = explained.iter().enumerate();
+    let results: Vec<Json> = results.map(|(at, one)| one.result(at, &shared)).collect();
     let boots = |result: &Json| result["boots"] == true;
     for result in &results {
         let verdict = if boots(result) { "boots" } else { "FAILS" };
@@ -53,31 +61,69 @@ pub fn run(file: &Path, site: Option<&str>, url: Option<&str>, json: bool) -> Re
     Ok(if failed == 0 { CLEAN } else { FINDINGS })
 }
 
-/// The result for one switch: `{"line", "name", "boots", "reason", "explanation"}`.
-fn check(api: &Api, (line, name, body): &Device) -> Result<Json, Failure> {
-    let reply = api.send(&Call::post(format!("checking {name}"), "/explain", body))?;
+/// A switch of the list with the answer of the server.
+struct Explained {
+    line: u64,
+    name: String,
+    /// Null if the server refuses the request itself.
+    explanation: Json,
+    /// Why, if so.
+    refused: Option<String>,
+}
+
+fn explain(api: &Api, (line, name, body): Device) -> Result<Explained, Failure> {
+    let reply = api.send(&Call::post(format!("checking {name}"), "/explain", &body))?;
     // Facts that the server would refuse from the switch, too.
-    let (explanation, (boots, reason)) = match reply.status {
-        400 => (Json::Null, (false, reply.sentence())),
-        _ => {
-            let explanation = reply.ok()?;
-            let verdict = verdict(&explanation);
-            (explanation, verdict)
-        }
+    let (explanation, refused) = match reply.status {
+        400 => (Json::Null, Some(reply.sentence())),
+        _ => (reply.ok()?, None),
     };
-    Ok(json!({
-        "line": line, "name": name, "boots": boots, "reason": reason, "explanation": explanation,
-    }))
+    Ok(Explained {
+        line,
+        name,
+        explanation,
+        refused,
+    })
+}
+
+impl Explained {
+    /// `{"line", "name", "boots", "reason", "explanation"}`. `at`: its place in the list.
+    fn result(&self, at: usize, shared: &Shared) -> Json {
+        let Self {
+            line,
+            name,
+            explanation,
+            refused,
+        } = self;
+        let (boots, reason) = match refused {
+            Some(reason) => (false, reason.clone()),
+            None => verdict(explanation, at, shared),
+        };
+        json!({
+            "line": line, "name": name, "boots": boots, "reason": reason, "explanation": explanation,
+        })
+    }
 }
 
 /// Whether a switch will boot, and the reason.
-fn verdict(explanation: &Json) -> (bool, String) {
+fn verdict(explanation: &Json, at: usize, shared: &Shared) -> (bool, String) {
     if let Some(error) = refusal(explanation) {
         return (false, text(error));
     }
-    if let Some(empty) = entries(explanation, "pools").find(|pool| pool["value"].is_null()) {
-        let pool = pool_of(empty);
-        return (false, format!("the pool {pool} has no value for it"));
+    let mut received = String::new();
+    for (entry, promised) in entries(explanation, "pools").enumerate() {
+        let pool = pool_of(promised);
+        let (shared, own) = (shared.get(&(at, entry)), promised["value"].as_str());
+        let Some(value) = shared.map_or(own, |value| value.as_deref()) else {
+            let why = match shared {
+                Some(_) => {
+                    "left for it: other switches of the list receive the last ones; add values, or release some"
+                }
+                None => "for it",
+            };
+            return (false, format!("the pool {pool} has no value {why}"));
+        };
+        received += &format!(", with {pool} {}", clean(value));
     }
     let mut reason = match &explanation["selection"]["pattern"] {
         Json::Null => "it is known".to_owned(),
@@ -86,10 +132,7 @@ fn verdict(explanation: &Json) -> (bool, String) {
     if let Some(name) = explanation["definition"].get("name") {
         reason += &format!(", with the definition '{}'", text(name));
     }
-    for pool in entries(explanation, "pools") {
-        reason += &format!(", with {} {}", pool_of(pool), text(&pool["value"]));
-    }
-    (true, reason)
+    (true, reason + &received)
 }
 
 /// The switches of a list.

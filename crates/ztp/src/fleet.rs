@@ -300,7 +300,7 @@ pub fn pool_of(value: &Json) -> String {
 }
 
 /// The node that holds a value, with the value's name as in the file of the pool: `JPE1/uplink2`.
-fn holder_of(value: &Json) -> String {
+pub fn holder_of(value: &Json) -> String {
     match &value["name"] {
         Json::Null => text(&value["node"]),
         name => format!("{}/{}", text(&value["node"]), text(name)),
