@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { assertOperatorRefusal, facts, startWorker } from "./harness.mjs";
 import { OPERATORS, startTeam } from "./operators.mjs";
 
@@ -232,6 +233,20 @@ describe("POST /admin/nodes/{id}/assign with `as`", () => {
     await worker.kv.put("nodes/PLAN1/startup-config", config);
     assert.equal((await act("SN1", "assign", { as: "PLAN1" })).json.audit, 1);
     assert.equal((await get("SN1", "/startup-config")).text, config);
+  });
+
+  test("keeps them for the site of the planned one, unless the node was seen at another site", async () => {
+    for (const [key, value] of [["startup-config", "hostname a\nenable secret 0 a\n"], ["site", "berlin\n"]]) await worker.kv.put(`nodes/PLAN1/${key}`, value);
+    assert.equal((await post("SEEN", { site: PARIS })).status, 400);
+    while ((await admin("GET", "/nodes/SEEN")).status !== 200) await setTimeout(20);
+    await act("OWN", "assign", { attributes: "a: 1\n" });
+    await act("OWN", "move", { site: "paris" });
+    for (const node of ["SN1", "SEEN", "OWN"]) assert.equal((await act(node, "assign", { as: "PLAN1" })).status, 200);
+    assert.deepEqual([await get("SN1", "/startup-config", PARIS), await get("SN1", "/startup-config", BERLIN)].map(({ status }) => status), [400, 200]);
+    for (const node of ["SEEN", "OWN"]) assert.equal((await get(node, "/startup-config", PARIS)).status, 200, node);
+    const { site } = (await admin("GET", "/audit?target=SN1")).json.entries[0];
+    assert.equal(site, "berlin");
+    assert.equal((await act("SN1", "assign", { as: "PLAN1" })).json.audit, null);
   });
 
   test("refuses records that are not valid, unless it is forced", async () => {

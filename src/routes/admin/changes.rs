@@ -35,7 +35,7 @@ const ASSIGNED: [(&str, Record); 5] = [
 const AS: &str = "as";
 
 /// POST /admin/nodes/{id}/assign: stores or deletes records of a node, known or not; with `as` these records become
-/// those of a planned node.
+/// those of a planned node, and a node that no other site knows becomes one of its site.
 ///
 /// 400 if the id or the body is invalid; 404 if this operator may not see the node or the planned one, or that one has
 /// no records; 409 if that one has made requests itself; 413 if a record is too large; 422 if one is invalid, with the
@@ -47,11 +47,17 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
     let body = fields(&context, &known).await?;
     let node = context.node_in_path(context.parameters.get("id"))?;
     let records = context.storage.hashed_records(&node).await?;
-    let claim = context.expect_assignable(&node, &records).await?;
+    let mut claim = context.expect_assignable(&node, &records).await?;
     let identifier = context.settings.identifier;
     let planned = planned_node(&body, &node, identifier)?;
     let changes = match &planned {
-        Some(planned) => records_of_planned(&context, planned).await?,
+        Some(planned) => {
+            let (changes, site) = records_of_planned(&context, planned).await?;
+            if let (None, Some(site)) = (&claim, site) {
+                claim = context.claim_of_plan(&node, &records, site).await?;
+            }
+            changes
+        }
         None => given_records(&body).await?,
     };
     let mut findings = Vec::new();
@@ -131,11 +137,11 @@ fn planned_node(
     Ok(Some(planned))
 }
 
-/// The records of a planned node, for another one; those that it does not have are deleted there.
+/// The records of a planned node, for another one, and its site; those that it does not have are deleted there.
 async fn records_of_planned(
     context: &Context<'_>,
     planned: &NodeId,
-) -> Result<Vec<RecordChange>, Error> {
+) -> Result<(Vec<RecordChange>, Option<String>), Error> {
     let storage = context.storage;
     let (records, timeline) =
         try_join(storage.hashed_records(planned), storage.timeline(planned)).await?;
@@ -165,7 +171,10 @@ async fn records_of_planned(
             "the node {planned} is not only planned: it has made requests itself, so that its records are its own"
         )));
     }
-    Ok(changes)
+    let site = records
+        .get(Record::Site)?
+        .map(|site| site.trim().to_owned());
+    Ok((changes, site))
 }
 
 /// Records by their hashes, for the audit log.

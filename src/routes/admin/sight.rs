@@ -41,6 +41,11 @@ pub struct Claim {
 }
 
 impl Claim {
+    async fn of(site: String) -> Result<Self, Error> {
+        let value = NewValue::new(Buffer::new(site.as_bytes())).await?;
+        Ok(Self { site, value })
+    }
+
     /// `changes`, with the record `site` if they are not empty. Those of a node that has an owner meanwhile are refused.
     ///
     /// # Errors
@@ -111,10 +116,7 @@ impl Context<'_> {
             return self.expect_visible(node, owner).await.map(|_| None);
         };
         let timeline = self.storage.timeline(node).await?;
-        let has_token = |site: &str| {
-            let sites = self.settings.sites.as_ref();
-            sites.is_some_and(|sites| sites.site(site).is_some())
-        };
+        let has_token = |site: &str| self.has_token(site);
         let site = match (seen_at(&timeline), own) {
             (Some(seen), _) if self.operator_may_see(Some(seen)) => seen,
             (None, [only])
@@ -131,9 +133,34 @@ impl Context<'_> {
         if !has_token(site) {
             return Ok(None);
         }
-        let value = NewValue::new(Buffer::new(site.as_bytes())).await?;
-        let site = site.to_owned();
-        Ok(Some(Claim { site, value }))
+        Claim::of(site.to_owned()).await.map(Some)
+    }
+
+    /// The site that a node without an owner belongs to once it has the records of a planned node of this `site`: the plan
+    /// has kept them from other sites. `None` if it was seen at another one.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn claim_of_plan(
+        &self,
+        node: &NodeId,
+        records: &Records,
+        site: String,
+    ) -> Result<Option<Claim>, Error> {
+        if records.get(Record::Site)?.is_some() || !self.has_token(&site) {
+            return Ok(None);
+        }
+        let timeline = self.storage.timeline(node).await?;
+        match seen_at(&timeline) {
+            Some(seen) if seen != site => Ok(None),
+            _ => Claim::of(site).await.map(Some),
+        }
+    }
+
+    /// Whether switches of this site can make requests.
+    fn has_token(&self, site: &str) -> bool {
+        let sites = self.settings.sites.as_ref();
+        sites.is_some_and(|sites| sites.site(site).is_some())
     }
 
     /// Checks that the operator may assign a node to this site, or with `None` to none.
