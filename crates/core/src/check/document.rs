@@ -95,6 +95,11 @@ mod tests {
             ("nodes/JPE1/attributes", "- a\n", "bad-attributes"),
             ("nodes/JPE1/pattern", "- a\n", "bad-pattern"),
             ("nodes/JPE1/startup-config", "", "empty-startup-config"),
+            (
+                "nodes/JPE1/startup-config",
+                " \n\t\n",
+                "empty-startup-config",
+            ),
             ("resources/a", "- b\n", "bad-pool"),
             ("operators", "- email: a\n", "bad-operators"),
             (
@@ -112,6 +117,16 @@ mod tests {
             let errors = findings.iter().filter(|finding| finding.is_error());
             let kinds: Vec<_> = errors.map(|finding| finding.kind.id()).collect();
             assert_eq!(kinds, [expected], "{key}: {text:?}: {findings:?}");
+        }
+        // As Windows writes it, and as a banner in Latin-1.
+        for (text, expected) in [
+            (&b"\xff\xfeh\0\n\0"[..], &["not-utf8"][..]),
+            (b"\xfe\xff\0h\0\n", &["not-utf8"]),
+            (b"hostname \xe9\0\n", &[]),
+        ] {
+            let found = document("nodes/JPE1/startup-config", text, Identifier::SerialNumber);
+            let kinds: Vec<_> = found.iter().map(|finding| finding.kind.id()).collect();
+            assert_eq!(kinds, expected, "{text:?}");
         }
         let findings = document("definitions/a", b"\xff", Identifier::SerialNumber);
         assert_eq!(findings[0].kind.id(), "not-utf8");

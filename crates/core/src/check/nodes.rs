@@ -53,14 +53,27 @@ impl Check<'_> {
             .find(|key| self.index.has(key))
     }
 
+    /// Checks that a startup-config has text. On the server its bytes are not read, unless it is stored right now.
     pub(super) fn startup_config(&mut self, key: &str) {
-        if self.index.get(key).is_some_and(|file| file.size == 0) {
-            let message = "the startup-config is empty";
+        let is_empty = self.index.get(key).is_some_and(|file| file.size == 0);
+        let bytes = self.index.read(key).and_then(Result::ok);
+        let bytes = bytes.unwrap_or_default();
+        let is_blank = !bytes.is_empty() && bytes.trim_ascii().is_empty();
+        if is_empty || is_blank {
+            let message = match is_empty {
+                true => "the startup-config is empty",
+                false => "the startup-config has only white space",
+            };
             self.add(Finding::of_file(
                 FindingKind::EmptyStartupConfig,
                 key,
                 message,
             ));
+        }
+        // Windows tools write it so, and EOS would start with none of its lines. Any other bytes may be in a banner.
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            let message = "the startup-config is UTF-16 text, of which EOS reads no line";
+            self.add(Finding::of_file(FindingKind::NotUtf8, key, message));
         }
     }
 
