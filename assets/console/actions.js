@@ -40,7 +40,7 @@ async function act(context, node, words, records, send) {
   const before = await snapshot(node, records);
   const result = await send();
   const undo = result.audit ? await undoOf(node, before) : undefined;
-  say([mono(node), ` ${words}.`, entry(result.audit)], undo);
+  say([mono(node), ` ${typeof words === "function" ? words(result) : words}.`, entry(result.audit)], undo);
   context.poke();
   return result;
 }
@@ -62,9 +62,9 @@ export function nodeButtons(context, { node, site }) {
 function reprovision(context, node) {
   return ask({
     title: h("span", null, "Reprovision ", mono(node), "?"),
-    body: h("p", null, "Its definition, pattern and config-handler are deleted. The next POST of the switch is matched against neighbordb. Its startup-config, attributes and pool values stay."),
+    body: h("p", null, "Its definition, pattern and config-handler are deleted. The next POST of the switch is matched against neighbordb, unless it has a startup-config. That stays, as its attributes and pool values."),
     confirm: "Reprovision",
-    act: () => act(context, node, "is matched anew at its next boot", ["definition", "pattern", "config-handler"], () => change("POST", `/nodes/${segment(node)}/reprovision`)),
+    act: () => act(context, node, ({ known }) => (known ? "stays known by its startup-config and boots with it: delete that to match it anew" : "is matched anew at its next boot"), ["definition", "pattern", "config-handler"], () => change("POST", `/nodes/${segment(node)}/reprovision`)),
   });
 }
 

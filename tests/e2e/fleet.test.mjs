@@ -273,14 +273,15 @@ describe("POST /admin/nodes/{id}/reprovision", () => {
     await stock();
     await boot("SN1");
     await act("SN1", "assign", { attributes: "a: 1\n" });
-    assert.deepEqual((await act("SN1", "reprovision")).json, { node: "SN1", audit: 2 });
-    assert.deepEqual((await act("SN1", "reprovision")).json, { node: "SN1", audit: null });
+    assert.deepEqual((await act("SN1", "reprovision")).json, { node: "SN1", audit: 2, known: true });
+    assert.deepEqual((await act("SN1", "reprovision")).json, { node: "SN1", audit: null, known: true });
     const shown = (await admin("GET", "/nodes/SN1")).json;
     assert.deepEqual(shown.records.map(({ name }) => name), [".node", "attributes", "startup-config", "site"]);
     assert.equal(shown.pools.length, 1);
     assert.deepEqual(shown.events.at(-1).event, "reprovisioned");
     assert.deepEqual(await keys(), [".node", "attributes", "site", "startup-config"].map((name) => `nodes/SN1/${name}`));
     await act("SN1", "assign", { startup_config: null });
+    assert.equal((await act("SN1", "reprovision")).json.known, false);
     await worker.kv.put("definitions/leaf", DEFINITION.replace("leaf", "fixed"));
     await worker.advance(11_000);
     assert.equal((await post("SN1")).status, 201);

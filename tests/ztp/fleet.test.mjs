@@ -125,6 +125,11 @@ test("reprovision, move and forget change a node, also if they are repeated", as
   assert.match((await run(0, "reprovision", "JPE1")).printed, /^JPE1: it matches neighbordb at its next boot \(number 1 /);
   assert.match((await run(0, "reprovision", "JPE1")).printed, /nothing is changed/);
   assert.equal((await boot("JPE1")).status, 200);
+  // Such as its backup.
+  await worker.request("PUT", "/nodes/JPE1/startup-config", { body: "hostname a\n" });
+  assert.match((await run(0, "reprovision", "JPE1")).printed, /^JPE1: it stays known by its startup-config .*--delete startup-config` \(number 2 /);
+  await run(0, "assign", "JPE1", "--delete", "startup-config");
+  assert.equal((await boot("JPE1")).status, 200);
   assert.match((await run(0, "move", "JPE1", "berlin")).printed, /^JPE1 belongs to berlin now/);
   assert.match((await run(0, "move", "JPE1", "berlin")).printed, /belongs to berlin already/);
   assert.match((await run(0, "move", "JPE1", "--no-site")).printed, /belongs to no site now/);

@@ -143,6 +143,10 @@ pub fn reprovision(api: &Api, ids: &[String], json: bool) -> Result<u8, Failure>
     for id in ids {
         let done = change(api, id, "reprovision", &json!({}))?;
         let words = match done["audit"].is_null() {
+            _ if done["known"] == true => {
+                ": it stays known by its startup-config and boots with it; to match it anew, delete that: `ztp assign \
+                 ID --delete startup-config`"
+            }
             true => ": it has no definition, pattern or config-handler; nothing is changed",
             false => ": it matches neighbordb at its next boot",
         };

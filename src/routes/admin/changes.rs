@@ -188,16 +188,18 @@ fn listed(changes: &[RecordChange]) -> String {
 
 /// POST /admin/nodes/{id}/reprovision: deletes the definition, the pattern and the config-handler, so that the next
 /// POST of the node is matched against neighbordb. Its startup-config, attributes, site, facts and pool values stay.
+/// `known` in the response: with a startup-config, it stays known, and is not matched.
 ///
 /// 400 if the id is invalid; 404 if this operator may not see the node; 503 if storage fails.
 pub async fn reprovision(mut context: Context<'_>) -> Result<Response, Error> {
     let (node, records) = visible(&mut context).await?;
+    let known = records.has_startup_config()?;
     let dropped = [Record::Definition, Record::Pattern, Record::ConfigHandler];
     let changes = dropped.map(|record| (record, None));
     let request = Request::new(Action::Reprovision, Event::Reprovisioned, &changes);
     let done = change(&context, &node, records, request).await?;
     Ok(respond(
-        &json!({ "node": node.as_str(), "audit": done.audit }),
+        &json!({ "node": node.as_str(), "audit": done.audit, "known": known }),
     ))
 }
 
