@@ -196,7 +196,9 @@ export function release(context, pool, { value, node, name }) {
     danger: true,
     act: async () => {
       const path = `/pools/${segment(pool)}/${value.split("/").map(segment).join("/")}`;
-      const result = await change("DELETE", path);
+      // Another operator may have released it since, and another switch may have it.
+      const holder = name ? `${node}/${name}` : node;
+      const result = await change("DELETE", `${path}${query({ holder })}`);
       const again = async () => {
         await change("PUT", `${path}${query({ node, name })}`);
         context.poke();

@@ -175,8 +175,17 @@ impl ResourcePool {
                     reservations,
                 }))
             }
-            Command::ReleaseValue { value } => {
+            Command::ReleaseValue { value, holder } => {
                 let found = self.rows()?.into_iter().find(|row| row.value == *value);
+                if let (Some(found), Some(holder)) = (&found, holder)
+                    && found.node != holder.canonical(self.identifier()?)
+                {
+                    return Err(Problem::Refused(format!(
+                        "the value {value} of the pool '{name}' was not released: {} holds it now, not {holder}; read \
+                         the pool again",
+                        found.node
+                    )));
+                }
                 self.release(found).map(Reply::Released)
             }
             #[cfg(feature = "panics")]

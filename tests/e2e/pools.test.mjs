@@ -212,6 +212,19 @@ describe("/admin/pools", () => {
     assert.ok(Math.abs(worker.now() - Date.parse(allocations[0].since)) < 60_000);
   });
 
+  test("releases a value only from the node that has it, if that is named", async () => {
+    await worker.kv.put("resources/net", "10.0.0.1/24: null\n10.0.0.2/24: null\n");
+    for (const [value, node] of [["10.0.0.1", "JPE2"], ["10.0.0.2", "JPE1&name=a"]]) assert.equal((await admin("PUT", `/net/${value}%2F24?node=${node}`)).status, 200);
+    for (const [value, holder, now] of [["10.0.0.1", "JPE1", "JPE2"], ["10.0.0.1", "JPE2/a", "JPE2"], ["10.0.0.2", "JPE1", "JPE1/a"]]) {
+      const refused = await admin("DELETE", `/net/${value}%2F24?holder=${encodeURIComponent(holder)}`);
+      assertOperatorRefusal(refused, 409, new RegExp(`was not released: ${now} holds it now, not ${holder}; read the pool again`));
+    }
+    for (const [value, holder] of [["10.0.0.1", "JPE2"], ["10.0.0.2", "JPE1/a"]]) {
+      assert.equal((await admin("DELETE", `/net/${value}%2F24?holder=${encodeURIComponent(holder)}`)).status, 200);
+      assertOperatorRefusal(await admin("DELETE", `/net/${value}%2F24?holder=${encodeURIComponent(holder)}`), 404, /no such allocation/);
+    }
+  });
+
   test("releases a value, or the value of a node, and logs it", async () => {
     await pool("net", "10.0.0.1/24: null");
     await define({ ip: "allocate('net')" }, "JPE1", "JPE2", "JPE3");

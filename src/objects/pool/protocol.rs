@@ -45,8 +45,12 @@ pub enum Command {
     Allocations,
     /// Allocates values to nodes, each as [`Command::Assign`].
     Import(Vec<(String, Holder)>),
-    /// Releases a value.
-    ReleaseValue { value: String },
+    /// Releases a value; with a `holder` only if this one holds it.
+    ReleaseValue {
+        value: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        holder: Option<Holder>,
+    },
     /// Releases the value of a node with a name, or without one.
     ReleaseNode { node: Holder },
     /// Releases all values of a node.

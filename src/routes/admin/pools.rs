@@ -88,18 +88,24 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
     Ok(respond(&with_name(body, holder.name())))
 }
 
-/// DELETE /admin/pools/{pool}/{value}: releases a value; with `?node=ID`, the whole path is the name of a
-/// pool, as for [`release_node`].
+/// DELETE /admin/pools/{pool}/{value}: releases a value, with `?holder=NODE` or `?holder=NODE/NAME` only if this one holds
+/// it; with `?node=ID`, the whole path is the name of a pool, as for [`release_node`].
 ///
-/// 400 if the pool is invalid; 404 if the value is not allocated, or to a node that the operator may not see; 503 if storage fails.
+/// 400 if the pool is invalid; 409 if another one holds it; 404 if the value is not allocated, or to a node that the operator may not see; 503 if storage fails.
 pub async fn release_value(context: Context<'_>) -> Result<Response, Error> {
     if path::query_value(&context.request.url, "node").is_some() {
         return release_node(context).await;
     }
     let (pool, value) = split(&context).await?;
-    let site = check_holder(&context, &pool, &value).await?;
-    let command = Command::ReleaseValue { value };
-    release(context, &pool, site.as_deref(), command).await
+    let expected = path::query_value(&context.request.url, "holder");
+    let expected = expected.map(|holder| Holder::from(holder.as_str()));
+    let (site, visible) = check_holder(&context, &pool, &value).await?;
+    let holder = expected.or(visible);
+    let command = Command::ReleaseValue { value, holder };
+    match release(context, &pool, site.as_deref(), command).await {
+        Err(Error::BadRequest(reason)) if is_pool_name(&pool) => Err(Error::Conflict(reason)),
+        other => other,
+    }
 }
 
 /// DELETE /admin/pools/{pool}?node=ID: releases the value of a node without a name, with `&name=` the one of that name.
@@ -161,31 +167,34 @@ fn not_allocated(pool: &str) -> Error {
     Error::NotFound(format!("no such allocation in pool '{pool}'"))
 }
 
-/// Checks that the operator may see the node that holds a value. Reads the pool, and returns the node's site, only if the
-/// operator has sites.
+/// Checks that the operator may see the node that holds a value. Reads the pool, and returns the node's site and the
+/// holder, only if the operator has sites.
 async fn check_holder(
     context: &Context<'_>,
     pool: &str,
     value: &str,
-) -> Result<Option<String>, Error> {
+) -> Result<(Option<String>, Option<Holder>), Error> {
     if context
         .operator
         .is_some_and(|operator| operator.sites.is_none())
     {
-        return Ok(None);
+        return Ok((None, None));
     }
     let Reply::Listing(listing) = call(context, pool, Command::List).await? else {
         return Err(unexpected(pool));
     };
     let mut allocations = listing.allocations.iter();
     let holder = allocations.find(|allocation| allocation.value == value);
-    let holder = holder.and_then(|allocation| allocation.node.node().parse().ok());
-    let Some(holder) = holder else {
+    let holder = holder.map(|allocation| allocation.node.clone());
+    let node = holder
+        .as_ref()
+        .and_then(|holder| holder.node().parse().ok());
+    let Some(node) = node else {
         return Err(not_allocated(pool));
     };
-    match context.check_visible(&holder).await {
+    match context.check_visible(&node).await {
         Err(Error::NotFound(_)) => Err(not_allocated(pool)),
-        other => other,
+        checked => Ok((checked?, holder)),
     }
 }
 
