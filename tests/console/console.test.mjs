@@ -547,6 +547,8 @@ describe("the console", { skip }, () => {
       await page.click("text=Release…");
       await page.click("dialog button.danger");
       await page.waitForSelector(".message:has-text('65003 of asn is free.')");
+      const [release] = made.requests.filter((request) => request.startsWith("DELETE /admin/pools/"));
+      assert.match(release, /\/asn\/65003\?holder=JPE210\w+%2Fuplink1$/, "another switch keeps it that has received it since");
       assert.equal(made.pools.get("asn").allocations.length, 29);
       await page.click(".message >> text=Undo");
       await page.waitForSelector(".message:has-text('holds 65003 again')");
