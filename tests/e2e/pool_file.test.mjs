@@ -149,7 +149,7 @@ describe("the file of a pool that an operator changes through the API", () => {
     const wrong = await change("PUT", `/content/${KEY}`, file(8, 9));
     assert.equal(await ask(), 8);
     const undone = await change("POST", `/audit/${wrong}/undo`);
-    assert.equal(await ask(), 2, "an undo is no stale read");
+    assert.equal(await ask(), 2, "an undo is not a stale read");
     await change("POST", `/audit/${undone}/undo`);
     assert.equal(await ask(), 9);
     await worker.kv.put(KEY, file(1, 2, 3, 4));

@@ -329,6 +329,28 @@ test("an operator with sites sees these sites only", async () => {
   }
 });
 
+test("an operator with sites does not see the facts of a switch that another site refused", async () => {
+  await worker.kv.put("operators", OPERATORS);
+  await worker.kv.put("neighbordb", "patterns: []\n");
+  const refused = await worker.request("POST", "/t/berlin-token-0123456789/nodes", { body: JSON.stringify(facts("B2", { model: "SECRET-MODEL", neighbors: {} })) });
+  assert.equal(refused.status, 400, refused.text);
+  const explain = (headers, body) => worker.request("POST", "/admin/explain", { headers, body: JSON.stringify(body) });
+  const paris = { "Cf-Access-Jwt-Assertion": team.token("paris") };
+  const all = { Authorization: `Bearer ${ADMIN}` };
+  // The event follows after the response.
+  let found;
+  for (let tries = 0; tries < 80 && found?.json.warnings?.length !== 0; tries += 1) {
+    await sleep(50);
+    found = await explain(all, { node: "B2" });
+  }
+  assert.deepEqual(found.json.warnings, []);
+  for (const body of [{ node: "B2" }, { node: "B2", site: "paris" }]) {
+    const hidden = await explain(paris, body);
+    assertOperatorRefusal(hidden, 404, /B2/);
+    assert.doesNotMatch(hidden.text, /SECRET|berlin/);
+  }
+});
+
 test("a site has rows for so many nodes: of more, those that wait lose theirs first, then those with the oldest event", async (t) => {
   // In this bundle, a site has 20 rows, and there are 20 sites.
   const small = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: ADMIN }, bundle: "bundle-panicking" });
