@@ -41,11 +41,8 @@ pub struct FoundValue {
 impl FoundValue {
     /// Reads a value into memory.
     async fn read(key: &str, stream: &ReadableStream) -> Result<Self, Error> {
-        let failed = |cause: worker::Error| Error::storage(format!("reading {key}"), cause);
-        let limit = Store::Kv.max_value_bytes() as usize;
-        let bytes = stream::read_up_to(stream, limit).await.map_err(failed)?;
-        let bytes = bytes.ok_or_else(|| failed("it is too large".into()))?;
-        Self::of(bytes).await.map_err(failed)
+        let found = Self::of(read_bytes(key, stream).await?).await;
+        found.map_err(|cause| Error::storage(format!("reading {key}"), cause))
     }
 
     async fn of(bytes: Buffer) -> worker::Result<Self> {
@@ -55,6 +52,14 @@ impl FoundValue {
             body: ValueBody::Buffer(bytes),
         })
     }
+}
+
+/// Reads the bytes of a value into memory.
+async fn read_bytes(key: &str, stream: &ReadableStream) -> Result<Buffer, Error> {
+    let failed = |cause: worker::Error| Error::storage(format!("reading {key}"), cause);
+    let limit = Store::Kv.max_value_bytes() as usize;
+    let bytes = stream::read_up_to(stream, limit).await.map_err(failed)?;
+    bytes.ok_or_else(|| failed("it is too large".into()))
 }
 
 /// The bytes of a value.
@@ -210,16 +215,13 @@ impl Storage {
     /// As [`Storage::document_value`].
     pub async fn current_bytes(&self, document: Document<'_>) -> Result<Option<Vec<u8>>, Error> {
         let key = document.to_string();
-        let stream = match self.document_value(&key).await?.map(|found| found.body) {
+        let found = self.document_value(&key).await?;
+        let bytes = match found.map(|found| found.body) {
             None => return Ok(None),
-            Some(ValueBody::Buffer(bytes)) => return Ok(Some(bytes.to_vec())),
-            Some(ValueBody::Stream(stream)) => stream,
+            Some(ValueBody::Buffer(bytes)) => bytes,
+            Some(ValueBody::Stream(stream)) => read_bytes(&key, &stream).await?,
         };
-        let found = FoundValue::read(&key, &stream).await?;
-        Ok(match found.body {
-            ValueBody::Buffer(bytes) => Some(bytes.to_vec()),
-            ValueBody::Stream(_) => None,
-        })
+        Ok(Some(bytes.to_vec()))
     }
 
     /// A record of a node, and the records that it was read with, of which `site` is one.
