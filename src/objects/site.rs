@@ -12,6 +12,8 @@ mod fleet_database;
 mod keeper;
 pub mod protocol;
 
+use std::rc::Rc;
+
 use worker::{
     DurableObject, Env, Request, Response, State as ObjectState, durable_object, wasm_bindgen,
 };
@@ -20,7 +22,7 @@ use ztp_core::audit::{Intent, KEPT_MS};
 use crate::storage::now;
 use content::Locks;
 use database::Database;
-use fleet::Pushes;
+use fleet::{Pushes, Reports};
 use fleet_database::FleetDatabase;
 use protocol::{Command, Reply};
 
@@ -41,7 +43,8 @@ pub struct Site {
     env: Env,
     database: Database,
     locks: Locks,
-    fleet: FleetDatabase,
+    fleet: Rc<FleetDatabase>,
+    reports: Rc<Reports>,
     pushes: Pushes,
 }
 
@@ -49,7 +52,8 @@ impl DurableObject for Site {
     fn new(object: ObjectState, env: Env) -> Self {
         Self {
             database: Database::new(object.storage().sql()),
-            fleet: FleetDatabase::new(object.storage().sql()),
+            fleet: Rc::new(FleetDatabase::new(object.storage().sql())),
+            reports: Rc::default(),
             object,
             env,
             locks: Locks::default(),
@@ -85,7 +89,7 @@ impl Site {
                 Ok(Reply::Ended)
             }
             Command::Entries(query) => Ok(Reply::Entries(self.database.entries(&query)?)),
-            Command::Report(report) => self.report(&report).await,
+            Command::Report(report) => self.report(*report).await,
             Command::Nodes(query) => self.nodes(&query),
             Command::Events(query) => self.fleet.events(query),
             Command::Counts(counts) => {

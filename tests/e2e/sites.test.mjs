@@ -79,6 +79,26 @@ describe("a report", () => {
     assert.deepEqual((await admin("/events?site=berlin")).json.events.map(({ event }) => event), ["boot-succeeded", "boot-started"]);
   });
 
+  test("is stored with others at once as it would be alone, also of the same node", async () => {
+    const nodes = Array.from({ length: 110 }, (_, at) => `SN${1000 + at}`);
+    await report("berlin", "SN1001", 7, rowOf("booted"));
+    await report("berlin", "SN1002", 1, rowOf("booting", { only_script: true }));
+    await Promise.all([
+      ...nodes.map((node) => report("berlin", node, 2, rowOf("booting"), [[2, "registered"]])),
+      report("berlin", "SN1", 1, rowOf("booting"), [[1, "facts-posted"]]),
+      report("berlin", "SN2", 3, null, [[3, "moved"]]),
+      report("berlin", "SN1", 2, rowOf("waiting"), [[2, "refused"]], [1]),
+      report("berlin", "SN1003", 3, rowOf("failed"), [[3, "boot-failed"]]),
+    ]);
+    assert.equal(await names("site=berlin&sort=node&limit=500"), ["SN1", ...nodes].join(" "));
+    assert.equal(await names("site=berlin&state=booted"), "SN1001");
+    assert.equal(await names("site=berlin&state=failed"), "SN1003");
+    assert.equal(await names("site=berlin&state=waiting"), "SN1");
+    const { events } = (await admin("/events?site=berlin&limit=200")).json;
+    const wanted = [...nodes.map((node) => `${node} registered`), "SN2 moved", "SN1 refused", "SN1003 boot-failed"];
+    assert.deepEqual(events.map(({ node, event }) => `${node} ${event}`), wanted);
+  });
+
   test("takes events back that others replace", async () => {
     await report("berlin", "SN1", 1, rowOf("booting"), [[1, "facts-posted"]]);
     await report("berlin", "SN2", 1, rowOf("booting"), [[1, "facts-posted"]]);

@@ -4,17 +4,24 @@
 //! time makes a boot a stalled one. The alarm compares the counts with those that were sent last, so that it may come
 //! too often, and no change is forgotten.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
 
-use worker::console_warn;
+use futures_util::future::{FutureExt, LocalBoxFuture, Shared};
+use worker::{Delay, console_warn};
 use ztp_core::settings;
 
 use super::Site;
+use super::fleet_database::FleetDatabase;
 use super::protocol::{Command, NodeQuery, Reply, SentReport, SiteCounts};
 use crate::error::Error;
 use crate::objects::pause_until;
 use crate::storage::{Storage, now};
 
+/// How long a report waits for others, in milliseconds: one transaction stores all of them. When a room of switches boots,
+/// one for each report would be most of the object's work.
+const COLLECT_MS: u64 = 100;
 /// The time between two sendings of the counts, in milliseconds.
 const PUSH_EVERY_MS: u64 = 2_000;
 /// The pause before a retry, in milliseconds.
@@ -33,10 +40,49 @@ pub struct Pushes {
     reports: Cell<u64>,
 }
 
+type Storing = Shared<LocalBoxFuture<'static, Result<(), String>>>;
+
+/// Reports that are stored together. If that fails, all of them have failed, and their objects send them again.
+#[derive(Default)]
+pub struct Reports {
+    waiting: RefCell<Vec<SentReport>>,
+    /// Stores those that wait. Each request that waits for it drives it, so that none depends on another one.
+    storing: RefCell<Option<Storing>>,
+}
+
+impl Reports {
+    /// Stores a report, with those that arrive within [`COLLECT_MS`].
+    async fn store(
+        self: &Rc<Self>,
+        fleet: &Rc<FleetDatabase>,
+        report: SentReport,
+    ) -> worker::Result<()> {
+        self.waiting.borrow_mut().push(report);
+        let begun = self.storing.borrow().clone();
+        let storing = begun.unwrap_or_else(|| {
+            let storing = Rc::clone(self)
+                .collect(Rc::clone(fleet))
+                .boxed_local()
+                .shared();
+            self.storing.replace(Some(storing.clone()));
+            storing
+        });
+        storing.await.map_err(worker::Error::from)
+    }
+
+    async fn collect(self: Rc<Self>, fleet: Rc<FleetDatabase>) -> Result<(), String> {
+        Delay::from(Duration::from_millis(COLLECT_MS)).await;
+        self.storing.take();
+        let waiting = self.waiting.take();
+        let stored = fleet.store(&waiting, now());
+        stored.map_err(|cause| cause.to_string())
+    }
+}
+
 impl Site {
     /// Stores a report.
-    pub(super) async fn report(&self, report: &SentReport) -> worker::Result<Reply> {
-        self.fleet.store(report, now())?;
+    pub(super) async fn report(&self, report: SentReport) -> worker::Result<Reply> {
+        self.reports.store(&self.fleet, report).await?;
         self.pushes.reports.set(self.pushes.reports.get() + 1);
         // Also after a repeated report: after the first one, the alarm may have failed.
         let next = now().max(self.pushes.last.get() + PUSH_EVERY_MS);

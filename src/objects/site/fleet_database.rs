@@ -9,6 +9,7 @@ mod events;
 mod nodes;
 
 use std::cell::Cell;
+use std::collections::HashSet;
 
 use serde::Deserialize;
 use worker::{SqlStorage, SqlStorageValue};
@@ -23,6 +24,8 @@ use super::protocol::{SentReport, SiteCounts};
 pub const MAX_SITE_NODES: u64 = if cfg!(feature = "panics") { 20 } else { 20_000 };
 /// Maximum number of sites with counts. Of more, those whose counts are the oldest are deleted.
 pub const MAX_SITES: u64 = if cfg!(feature = "panics") { 20 } else { 2_000 };
+/// Maximum number of values in a statement, by Cloudflare's limits.
+const MAX_VALUES: usize = 100;
 /// How long the number of the last report of a removed node is kept, in milliseconds: a late report does not add the
 /// row again.
 const REMOVED_MS: u64 = 24 * 60 * 60 * 1000;
@@ -175,49 +178,120 @@ impl FleetDatabase {
         self.set_item("sent", counts)
     }
 
-    /// Stores a report: its events that are not stored, and its row if no later report is stored.
-    pub fn store(&self, report: &SentReport, now: u64) -> worker::Result<()> {
+    /// Stores reports, those of a node in their order: of each one its events that are not stored, and its row if no later report of the node
+    /// is stored. All of them, or none.
+    pub fn store(&self, reports: &[SentReport], now: u64) -> worker::Result<()> {
+        let Some(first) = reports.first() else {
+            return Ok(());
+        };
         if !self.is_complete.get() {
             // The values belong to the last statement.
             let create =
                 format!("{TABLES} INSERT OR IGNORE INTO fleet (name, text) VALUES ('site', ?)");
-            self.sql.exec(&create, vec![report.site.as_str().into()])?;
+            self.sql.exec(&create, vec![first.site.as_str().into()])?;
             self.is_complete.set(true);
         }
-        self.store_events(report)?;
-        let (state, last, text) = match &report.row {
-            Some(row) => ((rank(row.state) as f64).into(), row.last, row.text.as_str()),
-            None => (SqlStorageValue::Null, now, ""),
-        };
-        let only_script = self.is_only_script(report)?;
-        let insert = "INSERT INTO node (node, number, state, last, text) VALUES (?, ?, ?, ?, ?)
-            ON CONFLICT (node) DO UPDATE SET number = excluded.number, state = excluded.state,
-                last = excluded.last, text = excluded.text
-            WHERE excluded.number > node.number RETURNING number";
-        let values = vec![
-            report.node.as_str().into(),
-            (report.number as f64).into(),
-            state,
-            (last as f64).into(),
-            text.into(),
-        ];
-        if self.rows(insert, values)?.is_empty() {
-            return Ok(());
+        let mut rest = reports;
+        while !rest.is_empty() {
+            let mut nodes = HashSet::new();
+            let different = rest.iter().take_while(|report| nodes.insert(&report.node));
+            let (group, later) = rest.split_at(different.count());
+            self.store_events(group)?;
+            self.store_rows(group, now)?;
+            rest = later;
         }
-        let statement = match only_script {
-            true => "INSERT OR IGNORE INTO only_script (node) VALUES (?)",
-            false => "DELETE FROM only_script WHERE node = ?",
-        };
-        let node: SqlStorageValue = report.node.as_str().into();
-        self.sql.exec(statement, vec![node.clone()])?;
-        let (statement, values) = match &report.row {
-            Some(row) => (
-                "INSERT OR REPLACE INTO shown (node, contents) VALUES (?, ?)",
-                vec![node, row.contents.as_str().into()],
-            ),
-            None => ("DELETE FROM shown WHERE node = ?", vec![node]),
-        };
-        self.sql.exec(statement, values)?;
+        Ok(())
+    }
+
+    /// Stores the rows of reports of different nodes.
+    fn store_rows(&self, reports: &[SentReport], now: u64) -> worker::Result<()> {
+        let mut only_script = HashSet::new();
+        for report in reports {
+            if self.is_only_script(report)? {
+                only_script.insert(report.node.as_str());
+            }
+        }
+        let rows = reports.iter().map(|report| {
+            let (state, last, text) = match &report.row {
+                Some(row) => ((rank(row.state) as f64).into(), row.last, row.text.as_str()),
+                None => (SqlStorageValue::Null, now, ""),
+            };
+            [
+                report.node.as_str().into(),
+                (report.number as f64).into(),
+                state,
+                (last as f64).into(),
+                text.into(),
+            ]
+        });
+        let insert = "INSERT INTO node (node, number, state, last, text) VALUES";
+        let update =
+            "ON CONFLICT (node) DO UPDATE SET number = excluded.number, state = excluded.state,
+                last = excluded.last, text = excluded.text
+            WHERE excluded.number > node.number RETURNING node AS name";
+        let stored = self.insert(insert, rows, update)?;
+        let stored: HashSet<String> = stored.into_iter().map(|row| row.name).collect();
+        let reports = reports
+            .iter()
+            .filter(|report| stored.contains(&report.node));
+        let (scripts, others): (Vec<&SentReport>, Vec<&SentReport>) =
+            reports.partition(|report| only_script.contains(report.node.as_str()));
+        let insert = "INSERT OR IGNORE INTO only_script (node) VALUES";
+        self.insert(
+            insert,
+            scripts.iter().map(|report| [report.node.as_str().into()]),
+            "",
+        )?;
+        self.delete("only_script", others.iter().copied())?;
+        let (shown, removed): (Vec<&SentReport>, Vec<&SentReport>) = scripts
+            .into_iter()
+            .chain(others)
+            .partition(|report| report.row.is_some());
+        let rows = shown.iter().filter_map(|report| {
+            let row = report.row.as_ref()?;
+            Some([report.node.as_str().into(), row.contents.as_str().into()])
+        });
+        self.insert(
+            "INSERT OR REPLACE INTO shown (node, contents) VALUES",
+            rows,
+            "",
+        )?;
+        self.delete("shown", removed.into_iter())
+    }
+
+    /// Inserts rows, as many at once as a statement has values for; returns what its end returns.
+    fn insert<const N: usize>(
+        &self,
+        insert: &str,
+        rows: impl Iterator<Item = [SqlStorageValue; N]>,
+        end: &str,
+    ) -> worker::Result<Vec<Found>> {
+        let places = format!("({})", ["?"; N].join(", "));
+        let mut rows: Vec<[SqlStorageValue; N]> = rows.collect();
+        let mut found = Vec::new();
+        while !rows.is_empty() {
+            let later = rows.split_off(rows.len().min(MAX_VALUES / N));
+            let places = vec![places.as_str(); rows.len()].join(", ");
+            let values = rows.into_iter().flatten().collect();
+            found.extend(self.rows(&format!("{insert} {places} {end}"), values)?);
+            rows = later;
+        }
+        Ok(found)
+    }
+
+    /// Deletes the rows of the nodes of reports.
+    fn delete<'a>(
+        &self,
+        table: &str,
+        reports: impl Iterator<Item = &'a SentReport>,
+    ) -> worker::Result<()> {
+        let nodes: Vec<&str> = reports.map(|report| report.node.as_str()).collect();
+        for nodes in nodes.chunks(MAX_VALUES) {
+            let places = vec!["?"; nodes.len()].join(", ");
+            let delete = format!("DELETE FROM {table} WHERE node IN ({places})");
+            let values: Vec<SqlStorageValue> = nodes.iter().map(|node| (*node).into()).collect();
+            self.sql.exec(&delete, values)?;
+        }
         Ok(())
     }
 

@@ -1,47 +1,44 @@
 //! The events of a site.
 
 use super::{FleetDatabase, Room};
-use crate::objects::site::protocol::{EventQuery, Reply, SentEvent, SentReport, SiteEvent};
+use crate::objects::site::protocol::{EventQuery, Reply, SentReport, SiteEvent};
 
 /// Maximum number of events of a site: the oldest are deleted. The object of a node keeps those of the node.
 pub const MAX_SITE_EVENTS: u64 = 50_000;
-/// Maximum number of events in a statement, which has at most 100 values.
-const EVENTS_AT_ONCE: usize = 25;
 /// The item with the time up to which events were deleted by age.
 const DELETED_TO: &str = "events-deleted-to";
 
 impl FleetDatabase {
-    /// Stores the events of a report that are not stored, and deletes those that were taken back.
-    pub(super) fn store_events(&self, report: &SentReport) -> worker::Result<()> {
-        for number in &report.withdrawn {
-            let delete = "DELETE FROM event WHERE node = ? AND of_node = ?";
-            let values = vec![report.node.as_str().into(), (*number as f64).into()];
-            self.sql.exec(delete, values)?;
-        }
-        if let Some(number) = report.withdrawn_up_to {
-            let delete = "DELETE FROM event WHERE node = ? AND of_node <= ?";
-            let values = vec![report.node.as_str().into(), (number as f64).into()];
-            self.sql.exec(delete, values)?;
+    /// Stores the events of reports of different nodes that are not stored, and deletes those that were taken back.
+    pub(super) fn store_events(&self, reports: &[SentReport]) -> worker::Result<()> {
+        for report in reports {
+            for number in &report.withdrawn {
+                let delete = "DELETE FROM event WHERE node = ? AND of_node = ?";
+                let values = vec![report.node.as_str().into(), (*number as f64).into()];
+                self.sql.exec(delete, values)?;
+            }
+            if let Some(number) = report.withdrawn_up_to {
+                let delete = "DELETE FROM event WHERE node = ? AND of_node <= ?";
+                let values = vec![report.node.as_str().into(), (number as f64).into()];
+                self.sql.exec(delete, values)?;
+            }
         }
         // Of the events up to this time, some were deleted by age: a late one may be one of them.
         let deleted_to = self.deleted_to()?;
-        let is_kept = |event: &&SentEvent| deleted_to.is_none_or(|time| event.time > time);
-        let events: Vec<&SentEvent> = report.events.iter().filter(is_kept).collect();
-        for events in events.chunks(EVENTS_AT_ONCE) {
-            let places = vec!["(?, ?, ?, ?)"; events.len()].join(", ");
-            let insert = format!(
-                "INSERT OR IGNORE INTO event (node, of_node, time, contents) VALUES {places}"
-            );
-            let values = events.iter().flat_map(|event| {
+        let events = reports.iter().flat_map(|report| {
+            let events = report.events.iter();
+            let events = events.filter(|event| deleted_to.is_none_or(|time| event.time > time));
+            events.map(|event| {
                 [
                     report.node.as_str().into(),
                     (event.number as f64).into(),
                     (event.time as f64).into(),
                     event.contents.as_str().into(),
                 ]
-            });
-            self.sql.exec(&insert, values.collect::<Vec<_>>())?;
-        }
+            })
+        });
+        let insert = "INSERT OR IGNORE INTO event (node, of_node, time, contents) VALUES";
+        self.insert(insert, events, "")?;
         Ok(())
     }
 
