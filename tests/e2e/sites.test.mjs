@@ -99,6 +99,21 @@ describe("a report", () => {
     assert.deepEqual(events.map(({ node, event }) => `${node} ${event}`), wanted);
   });
 
+  test("is stored also if those that arrive at once are larger than what the object collects", async () => {
+    const text = "a".repeat(100 << 10);
+    const nodes = Array.from({ length: 24 }, (_, at) => `SN${10 + at}`);
+    await Promise.all(nodes.map((node) => report("berlin", node, 1, rowOf("failed"), [[1, text]])));
+    assert.equal(await names("site=berlin&sort=node"), nodes.join(" "));
+    const stored = [];
+    for (let after = 0, more = true; more; ) {
+      const page = (await admin(`/events?site=berlin&after=${after}`)).json;
+      assert.ok(page.events.every(({ event }) => event === text));
+      stored.push(...page.events.map(({ node }) => node));
+      ({ last: after, more } = page);
+    }
+    assert.deepEqual(stored.sort(), nodes);
+  });
+
   test("takes events back that others replace", async () => {
     await report("berlin", "SN1", 1, rowOf("booting"), [[1, "facts-posted"]]);
     await report("berlin", "SN2", 1, rowOf("booting"), [[1, "facts-posted"]]);

@@ -22,6 +22,8 @@ use crate::storage::{Storage, now};
 /// How long a report waits for others, in milliseconds: one transaction stores all of them. When a room of switches boots,
 /// one for each report would be most of the object's work.
 const COLLECT_MS: u64 = 100;
+/// The size of the events that wait at most, in bytes. A report that has no room is stored alone, at once.
+const MAX_COLLECTED_BYTES: usize = 1 << 20;
 /// The time between two sendings of the counts, in milliseconds.
 const PUSH_EVERY_MS: u64 = 2_000;
 /// The pause before a retry, in milliseconds.
@@ -46,6 +48,8 @@ type Storing = Shared<LocalBoxFuture<'static, Result<(), String>>>;
 #[derive(Default)]
 pub struct Reports {
     waiting: RefCell<Vec<SentReport>>,
+    /// The size of their events.
+    bytes: Cell<usize>,
     /// Stores those that wait. Each request that waits for it drives it, so that none depends on another one.
     storing: RefCell<Option<Storing>>,
 }
@@ -57,6 +61,16 @@ impl Reports {
         fleet: &Rc<FleetDatabase>,
         report: SentReport,
     ) -> worker::Result<()> {
+        let bytes = self.bytes.get()
+            + report
+                .events
+                .iter()
+                .map(|event| event.contents.len())
+                .sum::<usize>();
+        if bytes > MAX_COLLECTED_BYTES {
+            return fleet.store(&[report], now());
+        }
+        self.bytes.set(bytes);
         self.waiting.borrow_mut().push(report);
         let begun = self.storing.borrow().clone();
         let storing = begun.unwrap_or_else(|| {
@@ -73,6 +87,7 @@ impl Reports {
     async fn collect(self: Rc<Self>, fleet: Rc<FleetDatabase>) -> Result<(), String> {
         Delay::from(Duration::from_millis(COLLECT_MS)).await;
         self.storing.take();
+        self.bytes.take();
         let waiting = self.waiting.take();
         let stored = fleet.store(&waiting, now());
         stored.map_err(|cause| cause.to_string())

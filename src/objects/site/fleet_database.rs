@@ -25,7 +25,7 @@ pub const MAX_SITE_NODES: u64 = if cfg!(feature = "panics") { 20 } else { 20_000
 /// Maximum number of sites with counts. Of more, those whose counts are the oldest are deleted.
 pub const MAX_SITES: u64 = if cfg!(feature = "panics") { 20 } else { 2_000 };
 /// Maximum number of values in a statement, by Cloudflare's limits.
-const MAX_VALUES: usize = 100;
+const MAX_STATEMENT_VALUES: usize = 100;
 /// How long the number of the last report of a removed node is kept, in milliseconds: a late report does not add the
 /// row again.
 const REMOVED_MS: u64 = 24 * 60 * 60 * 1000;
@@ -270,7 +270,7 @@ impl FleetDatabase {
         let mut rows: Vec<[SqlStorageValue; N]> = rows.collect();
         let mut found = Vec::new();
         while !rows.is_empty() {
-            let later = rows.split_off(rows.len().min(MAX_VALUES / N));
+            let later = rows.split_off(rows.len().min(MAX_STATEMENT_VALUES / N));
             let places = vec![places.as_str(); rows.len()].join(", ");
             let values = rows.into_iter().flatten().collect();
             found.extend(self.rows(&format!("{insert} {places} {end}"), values)?);
@@ -286,7 +286,7 @@ impl FleetDatabase {
         reports: impl Iterator<Item = &'a SentReport>,
     ) -> worker::Result<()> {
         let nodes: Vec<&str> = reports.map(|report| report.node.as_str()).collect();
-        for nodes in nodes.chunks(MAX_VALUES) {
+        for nodes in nodes.chunks(MAX_STATEMENT_VALUES) {
             let places = vec!["?"; nodes.len()].join(", ");
             let delete = format!("DELETE FROM {table} WHERE node IN ({places})");
             let values: Vec<SqlStorageValue> = nodes.iter().map(|node| (*node).into()).collect();
