@@ -176,6 +176,8 @@ export function eventWords(event) {
       return { words: ["Edited in the dashboard: ", mono((event.records ?? []).join(", "))] };
     case "operator-changed":
       return { words: ["Records changed"] };
+    case "plan-given":
+      return { words: ["Records given to ", mono(event.to ?? "")] };
     case "reprovisioned":
       return { words: ["Reprovisioned"] };
     case "forgotten":

@@ -25,8 +25,8 @@ describe("the console with hostile names in every field", { skip }, () => {
       node.pools = [{ pool: text, name: text, value: text, since: new Date().toISOString() }];
       node.records.set(text, text);
       node.versions = [{ time: new Date().toISOString(), sha1: "ab".repeat(20), size: 1, key: text }];
-      const fields = { by: text, model: text, version: text, pattern: text, definition: text, reason: text, log: text, request: text, status: 400, action: text, path: text, bytes: 1e9, seconds: 3, complete: false, records: [text], values: [{ pool: text, name: text, value: text }], sha1: text, size: 3 };
-      for (const event of ["script-fetched", "facts-posted", "facts-changed", "claimed", "registered", "refused", "definition-fetched", "pool-values-given", "startup-config-fetched", "file-fetched", "edited", "operator-changed", "reprovisioned", "moved", "action-started", "action-succeeded", "action-failed", "downloaded", "boot-failed", text]) {
+      const fields = { by: text, model: text, version: text, pattern: text, definition: text, reason: text, log: text, request: text, status: 400, action: text, path: text, bytes: 1e9, seconds: 3, complete: false, records: [text], values: [{ pool: text, name: text, value: text }], to: text, sha1: text, size: 3 };
+      for (const event of ["script-fetched", "facts-posted", "facts-changed", "claimed", "registered", "refused", "definition-fetched", "pool-values-given", "startup-config-fetched", "file-fetched", "edited", "operator-changed", "plan-given", "reprovisioned", "moved", "action-started", "action-succeeded", "action-failed", "downloaded", "boot-failed", text]) {
         const { row } = node;
         const kept = { ...row };
         made.event(node.id, { event, ...fields });

@@ -241,12 +241,42 @@ describe("POST /admin/nodes/{id}/assign with `as`", () => {
     while ((await admin("GET", "/nodes/SEEN")).status !== 200) await setTimeout(20);
     await act("OWN", "assign", { attributes: "a: 1\n" });
     await act("OWN", "move", { site: "paris" });
-    for (const node of ["SN1", "SEEN", "OWN"]) assert.equal((await act(node, "assign", { as: "PLAN1" })).status, 200);
+    for (const node of ["SN1", "SEEN", "OWN"]) assert.equal((await admin("POST", `/nodes/${node}/assign?force=1`, { as: "PLAN1" })).status, 200);
     assert.deepEqual([await get("SN1", "/startup-config", PARIS), await get("SN1", "/startup-config", BERLIN)].map(({ status }) => status), [400, 200]);
     for (const node of ["SEEN", "OWN"]) assert.equal((await get(node, "/startup-config", PARIS)).status, 200, node);
     const { site } = (await admin("GET", "/audit?target=SN1")).json.entries[0];
     assert.equal(site, "berlin");
     assert.equal((await act("SN1", "assign", { as: "PLAN1" })).json.audit, null);
+  });
+
+  test("gives them to one node, until that one is forgotten or it is forced", async () => {
+    await act("PLAN1", "assign", PLAN);
+    await act("SN1", "assign", { as: "PLAN1" });
+    const refused = await act("SN2", "assign", { as: "PLAN1" });
+    assertOperatorRefusal(refused, 409, /the records of PLAN1 were given to SN1, .*: forget SN1 .*\?force=1/);
+    assert.equal((await admin("GET", "/nodes/SN2")).status, 404);
+    await act("PLAN1", "assign", { attributes: "a: 2\n" });
+    assert.equal((await act("SN2", "assign", { as: "PLAN1" })).status, 409);
+    assert.equal((await act("SN1", "assign", { as: "PLAN1" })).status, 200);
+    await act("SN1", "forget");
+    assert.equal((await act("SN2", "assign", { as: "PLAN1" })).status, 200);
+    assert.equal((await admin("POST", "/nodes/SN3/assign?force=1", { as: "PLAN1" })).status, 200);
+    const [forced] = (await admin("GET", "/audit?target=SN3")).json.entries;
+    assert.equal(forced.forced, true);
+    const given = (await admin("GET", "/nodes/PLAN1")).json.events.filter(({ event }) => event === "plan-given");
+    assert.deepEqual(given.map(({ to, by }) => [to, by]), ["SN1", "SN2", "SN3"].map((node) => [node, "admin token"]));
+    await act("PLAN1", "forget");
+    await act("PLAN1", "assign", PLAN);
+    assert.equal((await act("SN4", "assign", { as: "PLAN1" })).status, 200);
+  });
+
+  test("gives them to one of several nodes that ask at the same time", async () => {
+    await act("PLAN1", "assign", PLAN);
+    const nodes = Array.from({ length: 8 }, (_, at) => `SN${at}`);
+    const statuses = await Promise.all(nodes.map(async (node) => (await act(node, "assign", { as: "PLAN1" })).status));
+    assert.deepEqual(statuses.sort(), [200, ...Array(7).fill(409)]);
+    const stored = await Promise.all(nodes.map(async (node) => (await admin("GET", `/nodes/${node}`)).status));
+    assert.deepEqual(stored.sort(), [200, ...Array(7).fill(404)]);
   });
 
   test("refuses records that are not valid, unless it is forced", async () => {

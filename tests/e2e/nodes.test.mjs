@@ -319,7 +319,7 @@ describe("IDENTIFIER=systemmac", () => {
     const send = (method, path, body) => other.request(method, `/admin${path}`, { headers: { Authorization: "Bearer an-admin-token-0123" }, body: JSON.stringify(body) });
     assert.equal((await send("POST", "/nodes/00:1C:73:AA:BB:C0/assign", { attributes: "a: 1\n" })).status, 200);
     for (const [index, planned] of ["00:1C:73:AA:BB:C0", "001c.73aa.bbc0", "001c73aabbc0"].entries()) {
-      const assigned = await send("POST", `/nodes/001c73aabbd${index}/assign`, { as: planned });
+      const assigned = await send("POST", `/nodes/001c73aabbd${index}/assign?force=1`, { as: planned });
       assert.equal(assigned.status, 200, assigned.text);
     }
     const itself = await send("POST", "/nodes/001c73aabbc0/assign", { as: "00:1C:73:AA:BB:C0" });

@@ -118,6 +118,11 @@ pub enum Event {
     Edited { records: Vec<String> },
     /// An operator changed records.
     OperatorChanged,
+    /// An operator gave the records of this planned node to another one.
+    PlanGiven {
+        /// The node that received them.
+        to: String,
+    },
     /// An operator deleted the definition, the pattern and the config-handler: the next POST is matched anew.
     Reprovisioned,
     /// An operator deleted all records.
@@ -169,6 +174,7 @@ struct Fields {
     sha1: Option<String>,
     size: Option<u64>,
     records: Option<Vec<String>>,
+    to: Option<String>,
     action: Option<String>,
     log: Option<String>,
 }
@@ -225,6 +231,9 @@ impl TryFrom<Fields> for Event {
                 records: required("records", fields.records)?,
             },
             "operator-changed" => Self::OperatorChanged,
+            "plan-given" => Self::PlanGiven {
+                to: required("to", fields.to)?,
+            },
             "reprovisioned" => Self::Reprovisioned,
             "forgotten" => Self::Forgotten,
             "moved" => Self::Moved,
@@ -348,6 +357,7 @@ mod tests {
                 records: vec![text()],
             },
             Event::OperatorChanged,
+            Event::PlanGiven { to: text() },
             Event::Reprovisioned,
             Event::Forgotten,
             Event::Moved,

@@ -3,12 +3,11 @@
 //! Changes go through the node's object, so that they count in every place at once. Each has an entry in the audit
 //! log. Without anything to change, nothing is written, and `audit` in the response is null.
 
-use futures_util::future::try_join;
 use serde_json::{Map, Value, json};
 use ztp_core::audit::Action;
 use ztp_core::check::{self, Finding};
 use ztp_core::credentials::is_site_name;
-use ztp_core::event::{Event, PoolValue};
+use ztp_core::event::{Event, Logged, PoolValue};
 use ztp_core::key::Record;
 use ztp_core::node::{Identifier, NodeId};
 
@@ -38,8 +37,9 @@ const AS: &str = "as";
 /// those of a planned node, and a node that no other site knows becomes one of its site.
 ///
 /// 400 if the id or the body is invalid; 404 if this operator may not see the node or the planned one, or that one has
-/// no records; 409 if that one has made requests itself; 413 if a record is too large; 422 if one is invalid, with the
-/// findings, unless `?force=1`; 503 if storage fails.
+/// no records; 409 if that one has made requests itself, or, unless `?force=1`, if another node has received its records
+/// and still has some; 413 if a record is too large; 422 if one is invalid, with the findings, unless `?force=1`; 503 if
+/// storage fails.
 pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
     let names = ASSIGNED.map(|(name, _)| name);
     let known: Vec<&str> = names.into_iter().chain([AS]).collect();
@@ -49,14 +49,17 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
     let records = context.storage.hashed_records(&node).await?;
     let mut claim = context.expect_assignable(&node, &records).await?;
     let identifier = context.settings.identifier;
-    let planned = planned_node(&body, &node, identifier)?;
-    let changes = match &planned {
+    let mut planned = match planned_node(&body, &node, identifier)? {
+        Some(planned) => Some(PlannedNode::read(&context, planned).await?),
+        None => None,
+    };
+    let changes = match &mut planned {
         Some(planned) => {
-            let (changes, site) = records_of_planned(&context, planned).await?;
-            if let (None, Some(site)) = (&claim, site) {
+            if let (None, Some(site)) = (&claim, planned.records.get(Record::Site)?) {
+                let site = site.trim().to_owned();
                 claim = context.claim_of_plan(&node, &records, site).await?;
             }
-            changes
+            std::mem::take(&mut planned.changes)
         }
         None => given_records(&body).await?,
     };
@@ -79,10 +82,23 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
             fields: Map::from_iter([("findings".to_owned(), findings.into())]),
         });
     }
+    let mut detail = None;
+    let mut again = false;
+    if let Some(planned) = planned {
+        detail = Some(format!(
+            "the records of {}: {}",
+            planned.node,
+            listed(&changes)
+        ));
+        // A node that has them already does not receive them.
+        if !records.differing(&changes)?.is_empty() {
+            again = planned.give(&context, &node, may_force).await?;
+        }
+    }
     let request = Request {
-        forced,
+        forced: forced || again,
         claim,
-        detail: planned.map(|planned| format!("the records of {planned}: {}", listed(&changes))),
+        detail,
         ..Request::new(Action::Assign, Event::OperatorChanged, &changes)
     };
     let done = change(&context, &node, records, request).await?;
@@ -137,44 +153,113 @@ fn planned_node(
     Ok(Some(planned))
 }
 
-/// The records of a planned node, for another one, and its site; those that it does not have are deleted there.
-async fn records_of_planned(
-    context: &Context<'_>,
-    planned: &NodeId,
-) -> Result<(Vec<RecordChange>, Option<String>), Error> {
-    let storage = context.storage;
-    let (records, timeline) =
-        try_join(storage.hashed_records(planned), storage.timeline(planned)).await?;
-    if !context.may_see_node(records.get(Record::Site)?, &timeline) {
-        return Err(unknown_node(planned));
+/// A node with records that has made no request.
+struct PlannedNode {
+    node: NodeId,
+    records: Records,
+    /// Its records, for another node; those that it does not have are deleted there.
+    changes: Vec<RecordChange>,
+    /// The node that has received them, by its last such event.
+    given_to: Option<String>,
+}
+
+impl PlannedNode {
+    async fn read(context: &Context<'_>, node: NodeId) -> Result<Self, Error> {
+        let storage = context.storage;
+        // One after the other: the events are at least those of the records' revision, on which `give` depends.
+        let records = storage.hashed_records(&node).await?;
+        let timeline = storage.timeline(&node).await?;
+        if !context.may_see_node(records.get(Record::Site)?, &timeline) {
+            return Err(unknown_node(&node));
+        }
+        let mut changes = Vec::new();
+        for (_, record) in ASSIGNED {
+            let value = match records.summary(record)? {
+                None => None,
+                Some(_) => storage.new_value_of(&node, record).await?,
+            };
+            changes.push((record, value));
+        }
+        if changes.iter().all(|(_, value)| value.is_none()) {
+            return Err(Error::NotFound(format!(
+                "nothing is planned for the node {node}: it has no definition, pattern, config-handler, attributes or \
+                 startup-config"
+            )));
+        }
+        let mut events = timeline.events.iter().map(|(_, logged)| logged);
+        if events.any(Logged::is_of_switch) || records.get(Record::Facts)?.is_some() {
+            return Err(Error::Conflict(format!(
+                "the node {node} is not only planned: it has made requests itself, so that its records are its own"
+            )));
+        }
+        let last = timeline
+            .events
+            .iter()
+            .rev()
+            .find_map(|(_, logged)| match &logged.event {
+                Event::PlanGiven { to } => Some(Some(to.clone())),
+                // What it has now was planned afterwards.
+                Event::Forgotten => Some(None),
+                _ => None,
+            });
+        Ok(Self {
+            node,
+            records,
+            changes,
+            given_to: last.flatten(),
+        })
     }
-    let mut changes = Vec::new();
-    for (_, record) in ASSIGNED {
-        let value = match records.summary(record)? {
-            None => None,
-            Some(_) => storage.new_value_of(planned, record).await?,
+
+    /// Notes that another node receives the records, before it does: of two requests for two nodes at the same time, one is
+    /// refused. Whether a third node has them, which only a forced request ignores.
+    async fn give(
+        self,
+        context: &Context<'_>,
+        to: &NodeId,
+        may_force: bool,
+    ) -> Result<bool, Error> {
+        let planned = &self.node;
+        let mut again = false;
+        match &self.given_to {
+            Some(given) if *given == to.as_str() => return Ok(false),
+            Some(given) => {
+                again = match given.parse() {
+                    Ok(given) => has_assigned(&context.storage.hashed_records(&given).await?)?,
+                    Err(_) => false,
+                };
+                if again && !may_force {
+                    return Err(Error::Conflict(format!(
+                        "the records of {planned} were given to {given}, and two switches with the same configuration \
+                         disturb each other: forget {given} if it is not used any more, or repeat the request with \
+                         ?force=1"
+                    )));
+                }
+            }
+            None => {}
+        }
+        let edit = Edit {
+            node: planned,
+            by: context.operator_name(),
+            event: Event::PlanGiven { to: to.to_string() },
+            without_history: false,
         };
-        changes.push((record, value));
+        match context.storage.add_event(&edit, self.records).await? {
+            true => Ok(again),
+            false => Err(Error::Conflict(format!(
+                "another request changed the node {planned} at the same time: look at it, and repeat the request"
+            ))),
+        }
     }
-    if changes.iter().all(|(_, value)| value.is_none()) {
-        return Err(Error::NotFound(format!(
-            "nothing is planned for the node {planned}: it has no definition, pattern, config-handler, attributes or \
-             startup-config"
-        )));
+}
+
+/// Whether a node has one of the records that an assignment stores.
+fn has_assigned(records: &Records) -> Result<bool, Error> {
+    for (_, record) in ASSIGNED {
+        if records.summary(record)?.is_some() {
+            return Ok(true);
+        }
     }
-    let made_request = timeline
-        .events
-        .iter()
-        .any(|(_, logged)| logged.is_of_switch());
-    if made_request || records.get(Record::Facts)?.is_some() {
-        return Err(Error::Conflict(format!(
-            "the node {planned} is not only planned: it has made requests itself, so that its records are its own"
-        )));
-    }
-    let site = records
-        .get(Record::Site)?
-        .map(|site| site.trim().to_owned());
-    Ok((changes, site))
+    Ok(false)
 }
 
 /// Records by their hashes, for the audit log.

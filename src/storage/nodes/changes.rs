@@ -187,6 +187,30 @@ impl Storage {
         if new_records.is_empty() && !edit.without_history {
             return Ok(Some((changed, false)));
         }
+        match self.commit_edit(edit, base, new_records, records).await? {
+            true => Ok(Some((changed, true))),
+            false => Ok(None),
+        }
+    }
+
+    /// Adds the event of an edit to a node, and changes no record: whether it was added, which it is not if another
+    /// request changed the node after `records` were read.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn add_event(&self, edit: &Edit<'_>, mut records: Records) -> Result<bool, Error> {
+        let base = records.revision()?;
+        self.commit_edit(edit, base, Vec::new(), &mut records).await
+    }
+
+    /// Commits an edit; false on a conflict.
+    async fn commit_edit(
+        &self,
+        edit: &Edit<'_>,
+        base: u64,
+        new_records: Vec<NewRecord>,
+        records: &mut Records,
+    ) -> Result<bool, Error> {
         let commit = Commit {
             base: Some(base),
             claim: None,
@@ -197,8 +221,8 @@ impl Storage {
             without_history: edit.without_history,
         };
         match self.commit(edit.node, commit, records).await? {
-            Outcome::Committed => Ok(Some((changed, true))),
-            Outcome::Conflict => Ok(None),
+            Outcome::Committed => Ok(true),
+            Outcome::Conflict => Ok(false),
             // It has no claim.
             Outcome::OtherSite => Err(Error::storage(
                 format!("changing the node {}", edit.node),
