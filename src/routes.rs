@@ -104,7 +104,7 @@ const ROUTES: &[Route] = &[
     route("GET", "/admin/events", Admin(Role::Viewer), |context| Box::pin(admin::fleet::events(context))),
     route("GET", "/admin/nodes", Admin(Role::Viewer), |context| Box::pin(admin::fleet::nodes(context))),
     route("GET", "/admin/nodes/{id}", Admin(Role::Viewer), |context| Box::pin(admin::nodes::show(context))),
-    route("POST", "/admin/nodes/{id}/assign", Admin(Role::Operator), |context| Box::pin(admin::changes::assign(context))),
+    route("POST", "/admin/nodes/{id}/assign", Admin(Role::Operator), |context| Box::pin(admin::assign::assign(context))),
     route("POST", "/admin/nodes/{id}/reprovision", Admin(Role::Operator), |context| Box::pin(admin::changes::reprovision(context))),
     route("POST", "/admin/nodes/{id}/forget", Admin(Role::Operator), |context| Box::pin(admin::changes::forget(context))),
     route("POST", "/admin/nodes/{id}/move", Admin(Role::Operator), |context| Box::pin(admin::changes::to_site(context))),

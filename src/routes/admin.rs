@@ -1,6 +1,7 @@
 //! /admin: the API of operators. Each resource is a file.
 
 pub mod allocations;
+pub mod assign;
 pub mod audit;
 pub mod changes;
 pub mod check;

@@ -178,8 +178,8 @@ impl FleetDatabase {
         self.set_item("sent", counts)
     }
 
-    /// Stores reports, those of a node in their order: of each one its events that are not stored, and its row if no later report of the node
-    /// is stored. All of them, or none.
+    /// Stores reports, those of a node in their order: of each one its events that are not stored, and its row if no later
+    /// report of the node is stored.
     pub fn store(&self, reports: &[SentReport], now: u64) -> worker::Result<()> {
         let Some(first) = reports.first() else {
             return Ok(());
@@ -216,7 +216,7 @@ impl FleetDatabase {
                 Some(row) => ((rank(row.state) as f64).into(), row.last, row.text.as_str()),
                 None => (SqlStorageValue::Null, now, ""),
             };
-            [
+            vec![
                 report.node.as_str().into(),
                 (report.number as f64).into(),
                 state,
@@ -229,7 +229,7 @@ impl FleetDatabase {
             "ON CONFLICT (node) DO UPDATE SET number = excluded.number, state = excluded.state,
                 last = excluded.last, text = excluded.text
             WHERE excluded.number > node.number RETURNING node AS name";
-        let stored = self.insert(insert, rows, update)?;
+        let stored = self.insert(insert, rows.collect(), update)?;
         let stored: HashSet<String> = stored.into_iter().map(|row| row.name).collect();
         let reports = reports
             .iter()
@@ -237,41 +237,40 @@ impl FleetDatabase {
         let (scripts, others): (Vec<&SentReport>, Vec<&SentReport>) =
             reports.partition(|report| only_script.contains(report.node.as_str()));
         let insert = "INSERT OR IGNORE INTO only_script (node) VALUES";
-        self.insert(
-            insert,
-            scripts.iter().map(|report| [report.node.as_str().into()]),
-            "",
-        )?;
-        self.delete("only_script", others.iter().copied())?;
+        let rows = scripts
+            .iter()
+            .map(|report| vec![report.node.as_str().into()]);
+        self.insert(insert, rows.collect(), "")?;
+        self.delete("only_script", &others)?;
         let (shown, removed): (Vec<&SentReport>, Vec<&SentReport>) = scripts
             .into_iter()
             .chain(others)
             .partition(|report| report.row.is_some());
         let rows = shown.iter().filter_map(|report| {
             let row = report.row.as_ref()?;
-            Some([report.node.as_str().into(), row.contents.as_str().into()])
+            Some(vec![
+                report.node.as_str().into(),
+                row.contents.as_str().into(),
+            ])
         });
-        self.insert(
-            "INSERT OR REPLACE INTO shown (node, contents) VALUES",
-            rows,
-            "",
-        )?;
-        self.delete("shown", removed.into_iter())
+        let insert = "INSERT OR REPLACE INTO shown (node, contents) VALUES";
+        self.insert(insert, rows.collect(), "")?;
+        self.delete("shown", &removed)
     }
 
-    /// Inserts rows, as many at once as a statement has values for; returns what its end returns.
-    fn insert<const N: usize>(
+    /// Inserts rows of the same length, as many at once as a statement has values for; returns what its end returns.
+    fn insert(
         &self,
         insert: &str,
-        rows: impl Iterator<Item = [SqlStorageValue; N]>,
+        mut rows: Vec<Vec<SqlStorageValue>>,
         end: &str,
     ) -> worker::Result<Vec<Found>> {
-        let places = format!("({})", ["?"; N].join(", "));
-        let mut rows: Vec<[SqlStorageValue; N]> = rows.collect();
         let mut found = Vec::new();
-        while !rows.is_empty() {
-            let later = rows.split_off(rows.len().min(MAX_STATEMENT_VALUES / N));
-            let places = vec![places.as_str(); rows.len()].join(", ");
+        while let Some(first) = rows.first() {
+            let length = first.len();
+            let later = rows.split_off(rows.len().min(MAX_STATEMENT_VALUES / length));
+            let row = format!("({})", vec!["?"; length].join(", "));
+            let places = vec![row.as_str(); rows.len()].join(", ");
             let values = rows.into_iter().flatten().collect();
             found.extend(self.rows(&format!("{insert} {places} {end}"), values)?);
             rows = later;
@@ -280,17 +279,12 @@ impl FleetDatabase {
     }
 
     /// Deletes the rows of the nodes of reports.
-    fn delete<'a>(
-        &self,
-        table: &str,
-        reports: impl Iterator<Item = &'a SentReport>,
-    ) -> worker::Result<()> {
-        let nodes: Vec<&str> = reports.map(|report| report.node.as_str()).collect();
-        for nodes in nodes.chunks(MAX_STATEMENT_VALUES) {
-            let places = vec!["?"; nodes.len()].join(", ");
+    fn delete(&self, table: &str, reports: &[&SentReport]) -> worker::Result<()> {
+        for reports in reports.chunks(MAX_STATEMENT_VALUES) {
+            let places = vec!["?"; reports.len()].join(", ");
             let delete = format!("DELETE FROM {table} WHERE node IN ({places})");
-            let values: Vec<SqlStorageValue> = nodes.iter().map(|node| (*node).into()).collect();
-            self.sql.exec(&delete, values)?;
+            let nodes = reports.iter().map(|report| report.node.as_str().into());
+            self.sql.exec(&delete, nodes.collect::<Vec<_>>())?;
         }
         Ok(())
     }

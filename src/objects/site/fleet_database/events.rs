@@ -29,7 +29,7 @@ impl FleetDatabase {
             let events = report.events.iter();
             let events = events.filter(|event| deleted_to.is_none_or(|time| event.time > time));
             events.map(|event| {
-                [
+                vec![
                     report.node.as_str().into(),
                     (event.number as f64).into(),
                     (event.time as f64).into(),
@@ -38,7 +38,7 @@ impl FleetDatabase {
             })
         });
         let insert = "INSERT OR IGNORE INTO event (node, of_node, time, contents) VALUES";
-        self.insert(insert, events, "")?;
+        self.insert(insert, events.collect(), "")?;
         Ok(())
     }
 

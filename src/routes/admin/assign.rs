@@ -1,0 +1,265 @@
+//! POST /admin/nodes/{id}/assign: an operator gives a node its records, or those of a planned node.
+
+use serde_json::{Map, Value, json};
+use ztp_core::audit::Action;
+use ztp_core::check::{self, Finding};
+use ztp_core::event::{Event, Logged};
+use ztp_core::key::Record;
+use ztp_core::node::{Identifier, NodeId};
+
+use super::changes::{Request, change, short};
+use super::{Context, display_finding, fields, respond, unknown_node};
+use crate::error::Error;
+use crate::response::Response;
+use crate::storage::{Edit, NewValue, RecordChange, Records};
+use crate::stream::Buffer;
+
+/// The fields of an assignment, with their records.
+const ASSIGNED: [(&str, Record); 5] = [
+    ("definition", Record::Definition),
+    ("startup_config", Record::StartupConfig),
+    ("attributes", Record::Attributes),
+    ("pattern", Record::Pattern),
+    ("config_handler", Record::ConfigHandler),
+];
+
+/// The field of an assignment that names a planned node.
+const AS: &str = "as";
+
+/// POST /admin/nodes/{id}/assign: stores or deletes records of a node, known or not; with `as` these records become
+/// those of a planned node, and a node that no other site knows becomes one of its site.
+///
+/// 400 if the id or the body is invalid; 404 if this operator may not see the node or the planned one, or that one has
+/// no records; 409 if that one has made requests itself, or, unless `?force=1`, if another node has received its records
+/// and still has some; 413 if a record is too large; 422 if one is invalid, with the findings, unless `?force=1`; 503 if
+/// storage fails.
+pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
+    let names = ASSIGNED.map(|(name, _)| name);
+    let known: Vec<&str> = names.into_iter().chain([AS]).collect();
+    let may_force = context.forces()?;
+    let body = fields(&context, &known).await?;
+    let node = context.node_in_path(context.parameters.get("id"))?;
+    let records = context.storage.hashed_records(&node).await?;
+    let mut claim = context.expect_assignable(&node, &records).await?;
+    let identifier = context.settings.identifier;
+    let mut planned = match planned_node(&body, &node, identifier)? {
+        Some(planned) => Some(PlannedNode::read(&context, planned).await?),
+        None => None,
+    };
+    let changes = match &mut planned {
+        Some(planned) => {
+            if let (None, Some(site)) = (&claim, planned.records.get(Record::Site)?) {
+                let site = site.trim().to_owned();
+                claim = context.claim_of_plan(&node, &records, site).await?;
+            }
+            std::mem::take(&mut planned.changes)
+        }
+        None => given_records(&body).await?,
+    };
+    let mut findings = Vec::new();
+    for (record, value) in &changes {
+        if let Some(value) = value {
+            let key = record.key(&node);
+            findings.extend(check::document(&key, &value.bytes(), identifier));
+        }
+    }
+    let forced = findings.iter().any(Finding::is_error);
+    let findings: Vec<Value> = findings.iter().map(display_finding).collect();
+    if forced && !may_force {
+        return Err(Error::Refused {
+            status: 422,
+            reason: format!(
+                "nothing was changed for the node {node}: the findings say what is invalid; correct it, or \
+                 store it anyway with ?force=1"
+            ),
+            fields: Map::from_iter([("findings".to_owned(), findings.into())]),
+        });
+    }
+    let mut detail = None;
+    let mut again = false;
+    if let Some(planned) = planned {
+        detail = Some(format!(
+            "the records of {}: {}",
+            planned.node,
+            listed(&changes)
+        ));
+        // A node that has them already does not receive them.
+        if !records.differing(&changes)?.is_empty() {
+            again = planned.give(&context, &node, may_force).await?;
+        }
+    }
+    let request = Request {
+        forced: forced || again,
+        claim,
+        detail,
+        ..Request::new(Action::Assign, Event::OperatorChanged, &changes)
+    };
+    let done = change(&context, &node, records, request).await?;
+    Ok(respond(&json!({
+        "node": node.as_str(),
+        "audit": done.audit,
+        "findings": findings,
+    })))
+}
+
+/// The records in the body of an assignment.
+async fn given_records(body: &Map<String, Value>) -> Result<Vec<RecordChange>, Error> {
+    let mut changes = Vec::new();
+    for (name, record) in ASSIGNED {
+        let value = match body.get(name) {
+            None => continue,
+            Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(NewValue::new(Buffer::new(text.as_bytes())).await?),
+            Some(_) => {
+                return Err(Error::BadRequest(format!(
+                    "the field {name:?} must be a text, or null to delete the record"
+                )));
+            }
+        };
+        changes.push((record, value));
+    }
+    Ok(changes)
+}
+
+/// The planned node that another one is to become.
+fn planned_node(
+    body: &Map<String, Value>,
+    node: &NodeId,
+    identifier: Identifier,
+) -> Result<Option<NodeId>, Error> {
+    let invalid = |reason: String| Error::BadRequest(format!("the field {AS:?} {reason}"));
+    let planned: NodeId = match body.get(AS) {
+        None => return Ok(None),
+        Some(Value::String(id)) => {
+            let id = identifier.canonical(id).parse();
+            id.map_err(|error| invalid(format!("{error}")))?
+        }
+        Some(_) => return Err(invalid("must be the id of a planned node".to_owned())),
+    };
+    if body.len() > 1 {
+        let reason = "stands for all records: leave the other fields out";
+        return Err(invalid(reason.to_owned()));
+    }
+    if planned == *node {
+        return Err(invalid(format!("names the node itself, {node}")));
+    }
+    Ok(Some(planned))
+}
+
+/// A node with records that has made no request.
+struct PlannedNode {
+    node: NodeId,
+    records: Records,
+    /// Its records, for another node; those that it does not have are deleted there.
+    changes: Vec<RecordChange>,
+    /// The node that has received them, by its last such event.
+    given_to: Option<String>,
+}
+
+impl PlannedNode {
+    async fn read(context: &Context<'_>, node: NodeId) -> Result<Self, Error> {
+        let storage = context.storage;
+        // One after the other: the events are at least those of the records' revision, on which `give` depends.
+        let records = storage.hashed_records(&node).await?;
+        let timeline = storage.timeline(&node).await?;
+        if !context.may_see_node(records.get(Record::Site)?, &timeline) {
+            return Err(unknown_node(&node));
+        }
+        let mut changes = Vec::new();
+        for (_, record) in ASSIGNED {
+            let value = match records.summary(record)? {
+                None => None,
+                Some(_) => storage.new_value_of(&node, record).await?,
+            };
+            changes.push((record, value));
+        }
+        if changes.iter().all(|(_, value)| value.is_none()) {
+            return Err(Error::NotFound(format!(
+                "nothing is planned for the node {node}: it has no definition, pattern, config-handler, attributes or \
+                 startup-config"
+            )));
+        }
+        let mut events = timeline.events.iter().map(|(_, logged)| logged);
+        if events.any(Logged::is_of_switch) || records.get(Record::Facts)?.is_some() {
+            return Err(Error::Conflict(format!(
+                "the node {node} is not only planned: it has made requests itself, so that its records are its own"
+            )));
+        }
+        let last = timeline
+            .events
+            .iter()
+            .rev()
+            .find_map(|(_, logged)| match &logged.event {
+                Event::PlanGiven { to } => Some(Some(to.clone())),
+                // What it has now was planned afterwards.
+                Event::Forgotten => Some(None),
+                _ => None,
+            });
+        Ok(Self {
+            node,
+            records,
+            changes,
+            given_to: last.flatten(),
+        })
+    }
+
+    /// Notes that another node receives the records, before it does: of two requests for two nodes at the same time, one is
+    /// refused. Whether a third node has them, which only a forced request ignores.
+    async fn give(
+        self,
+        context: &Context<'_>,
+        to: &NodeId,
+        may_force: bool,
+    ) -> Result<bool, Error> {
+        let planned = &self.node;
+        let mut again = false;
+        match &self.given_to {
+            Some(given) if *given == to.as_str() => return Ok(false),
+            Some(given) => {
+                again = match given.parse() {
+                    Ok(given) => has_assigned(&context.storage.hashed_records(&given).await?)?,
+                    Err(_) => false,
+                };
+                if again && !may_force {
+                    return Err(Error::Conflict(format!(
+                        "the records of {planned} were given to {given}, and two switches with the same configuration \
+                         disturb each other: forget {given} if it is not used any more, or repeat the request with \
+                         ?force=1"
+                    )));
+                }
+            }
+            None => {}
+        }
+        let edit = Edit {
+            node: planned,
+            by: context.operator_name(),
+            event: Event::PlanGiven { to: to.to_string() },
+            without_history: false,
+        };
+        match context.storage.add_event(&edit, self.records).await? {
+            true => Ok(again),
+            false => Err(Error::Conflict(format!(
+                "another request changed the node {planned} at the same time: look at it, and repeat the request"
+            ))),
+        }
+    }
+}
+
+/// Whether a node has one of the records that an assignment stores.
+fn has_assigned(records: &Records) -> Result<bool, Error> {
+    for (_, record) in ASSIGNED {
+        if records.summary(record)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Records by their hashes, for the audit log.
+fn listed(changes: &[RecordChange]) -> String {
+    let parts = changes.iter().map(|(record, value)| match value {
+        Some(value) => format!("{} {}", record.name(), short(&value.summary.sha1)),
+        None => format!("no {}", record.name()),
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}
