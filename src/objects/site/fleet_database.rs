@@ -12,9 +12,10 @@ use std::cell::Cell;
 use std::collections::HashSet;
 
 use serde::Deserialize;
+use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{SqlStorage, SqlStorageValue};
 use ztp_core::boot::State;
-use ztp_core::fleet::{Counts, rank};
+use ztp_core::fleet::{Counts, by_turns, rank};
 
 use super::protocol::{SentReport, SiteCounts};
 
@@ -57,9 +58,23 @@ const SITES_TABLE: &str = "CREATE TABLE IF NOT EXISTS site (
     counts TEXT NOT NULL
 ) WITHOUT ROWID;";
 
+// `worker` has no transaction without an await, which other requests would come between.
+#[wasm_bindgen]
+extern "C" {
+    #[derive(Clone)]
+    type SyncStorage;
+
+    #[wasm_bindgen(method, catch, js_name = transactionSync)]
+    fn transaction_sync(
+        this: &SyncStorage,
+        run: &mut dyn FnMut() -> Result<(), JsValue>,
+    ) -> Result<(), JsValue>;
+}
+
 /// The tables of one object.
 pub struct FleetDatabase {
     sql: SqlStorage,
+    storage: SyncStorage,
     /// Whether the tables of a site exist.
     exists: Cell<bool>,
     /// Whether this instance has created the tables that were missing.
@@ -105,13 +120,20 @@ impl Room {
 }
 
 impl FleetDatabase {
-    pub fn new(sql: SqlStorage) -> Self {
+    pub fn new(storage: &worker::Storage) -> Self {
         Self {
-            sql,
+            sql: storage.sql(),
+            storage: storage.as_raw().unchecked_ref::<SyncStorage>().clone(),
             exists: Cell::new(false),
             is_complete: Cell::new(false),
             deleted_to: Cell::new(None),
         }
+    }
+
+    /// Runs statements of which all count, or none. What they have changed in memory does not count after a failure.
+    fn all_or_none(&self, run: impl Fn() -> worker::Result<()>) -> worker::Result<()> {
+        let mut run = || run().map_err(JsValue::from);
+        Ok(self.storage.transaction_sync(&mut run)?)
     }
 
     fn rows(&self, statement: &str, values: Vec<SqlStorageValue>) -> worker::Result<Vec<Found>> {
@@ -178,8 +200,8 @@ impl FleetDatabase {
         self.set_item("sent", counts)
     }
 
-    /// Stores reports, those of a node in their order: of each one its events that are not stored, and its row if no later
-    /// report of the node is stored.
+    /// Stores reports, all or none, those of a node in their order: of each one its events that are not stored, and its
+    /// row if no later report of the node is stored.
     pub fn store(&self, reports: &[SentReport], now: u64) -> worker::Result<()> {
         let Some(first) = reports.first() else {
             return Ok(());
@@ -191,16 +213,13 @@ impl FleetDatabase {
             self.sql.exec(&create, vec![first.site.as_str().into()])?;
             self.is_complete.set(true);
         }
-        let mut rest = reports;
-        while !rest.is_empty() {
-            let mut nodes = HashSet::new();
-            let different = rest.iter().take_while(|report| nodes.insert(&report.node));
-            let (group, later) = rest.split_at(different.count());
-            self.store_events(group)?;
-            self.store_rows(group, now)?;
-            rest = later;
-        }
-        Ok(())
+        self.all_or_none(|| {
+            for group in by_turns(reports, |report| report.node.as_str()) {
+                self.store_events(group)?;
+                self.store_rows(group, now)?;
+            }
+            Ok(())
+        })
     }
 
     /// Stores the rows of reports of different nodes.
@@ -304,8 +323,9 @@ impl FleetDatabase {
 
     /// Deletes rows and events that are too many, and the numbers of nodes that were removed long ago.
     pub fn trim(&self, now: u64) -> worker::Result<()> {
-        if !self.is_complete.replace(true) {
+        if !self.is_complete.get() {
             self.sql.exec(TABLES, None)?;
+            self.is_complete.set(true);
         }
         self.trim_events()?;
         let removed = "DELETE FROM node WHERE state IS NULL AND last < ?";

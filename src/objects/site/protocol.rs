@@ -79,6 +79,19 @@ pub struct SentReport {
     pub withdrawn_up_to: Option<u64>,
 }
 
+impl SentReport {
+    /// About its size in memory, in bytes.
+    pub fn size(&self) -> usize {
+        let events = self.events.iter();
+        let events = events.map(|event| size_of::<SentEvent>() + event.contents.len());
+        let row = self.row.as_ref();
+        let row = row.map_or(0, |row| row.text.len() + row.contents.len());
+        let withdrawn = size_of_val(self.withdrawn.as_slice());
+        let names = self.site.len() + self.node.len();
+        size_of::<Self>() + events.sum::<usize>() + row + withdrawn + names
+    }
+}
+
 /// A [`Row`], and what lists of nodes are sorted and searched by.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SentRow {

@@ -90,9 +90,12 @@ test("a fleet boots while the object of its site ends again and again: no state 
   const fleet = Array.from({ length: NODES }, (_, at) => ({ node: `FLEET${at}`, state: states[at % states.length] }));
   let booted = 0;
   let ends = 0;
+  // Also if a boot fails.
+  let isOver = false;
   const disturb = async () => {
     for (; ends < ENDS; ends += 1) {
-      while (booted < (NODES * (ends + 0.5)) / ENDS) await sleep(20);
+      while (!isOver && booted < (NODES * (ends + 0.5)) / ENDS) await sleep(20);
+      if (isOver) return;
       if (ends % 3 === 2) {
         await bench.breakObjects(SITES, "throws");
         await sleep(1_500);
@@ -104,7 +107,7 @@ test("a fleet boots while the object of its site ends again and again: no state 
   await each(NODES, AT_ONCE, async (at) => {
     await boot(bench.places[at % bench.places.length], fleet[at].node, fleet[at].state);
     booted += 1;
-  });
+  }).finally(() => (isOver = booted < NODES));
   await disturbing;
   assert.equal(ends, ENDS);
 
@@ -154,6 +157,20 @@ test("without the object of the site, switches notice nothing, and operators rec
   await bench.breakObjects(SITES);
   const states = async () => (await admin("/nodes?site=paris")).json.nodes.map(({ node, state }) => `${node} ${state}`);
   assert.ok(await eventually(async () => (await states()).join() === "DOWN1 backed-up"), `${await states()}`);
+});
+
+test("a report of which the last statement fails is stored as a whole when it is sent again", async () => {
+  const place = bench.places[0];
+  const before = (await bench.figures()).failedStatements;
+  await bench.failStatements("INTO shown");
+  assert.equal((await post(place, "HALF1", { site: "paris" })).status, 201);
+  assert.ok(await eventually(async () => (await bench.figures()).failedStatements > before), "no statement has failed");
+  const shown = async (path, name) => (await admin(`${path}?site=paris`)).json[name].filter(({ node }) => node === "HALF1");
+  assert.deepEqual(await shown("/events", "events"), []);
+  await bench.failStatements();
+  const state = async () => (await shown("/nodes", "nodes")).map(({ state }) => state).join();
+  assert.ok(await eventually(async () => (await state()) === "served" || (await state()) === "booting"), `the state is "${await state()}"`);
+  assert.deepEqual((await shown("/events", "events")).map(({ event }) => event), ["registered"]);
 });
 
 // The sample measures only: a busy machine is not a fault.
