@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { setTimeout } from "node:timers/promises";
-import { assertOperatorRefusal, facts, startWorker } from "./harness.mjs";
+import { assertOperatorRefusal, facts, startWorker, waitFor } from "./harness.mjs";
 import { OPERATORS, startTeam } from "./operators.mjs";
 
 const ADMIN = "an-admin-token-0123";
@@ -238,7 +237,7 @@ describe("POST /admin/nodes/{id}/assign with `as`", () => {
   test("keeps them for the site of the planned one, unless the node was seen at another site", async () => {
     for (const [key, value] of [["startup-config", "hostname a\nenable secret 0 a\n"], ["site", "berlin\n"]]) await worker.kv.put(`nodes/PLAN1/${key}`, value);
     assert.equal((await post("SEEN", { site: PARIS })).status, 400);
-    while ((await admin("GET", "/nodes/SEEN")).status !== 200) await setTimeout(20);
+    await waitFor("the refusal of SEEN", async () => (await admin("GET", "/nodes/SEEN")).status === 200);
     await act("OWN", "assign", { attributes: "a: 1\n" });
     await act("OWN", "move", { site: "paris" });
     for (const node of ["SN1", "SEEN", "OWN"]) assert.equal((await admin("POST", `/nodes/${node}/assign?force=1`, { as: "PLAN1" })).status, 200);
