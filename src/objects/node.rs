@@ -263,6 +263,7 @@ impl Inner {
             replaces,
             by,
             without_history,
+            given,
         } = commit;
         let mut state = self.fresh()?;
         if base.is_some_and(|base| base != state.revision) {
@@ -366,6 +367,9 @@ impl Inner {
         if is_post(&event) {
             stored.journal.posted = Some(now);
             stored.journal.has_seen = false;
+        }
+        if !given.is_empty() {
+            stored.journal.row.given = given;
         }
         let last = without_history.then(|| logged(event.clone()));
         self.add(&mut stored.journal, logged(event));

@@ -100,6 +100,7 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
         replaces: None,
         by: None,
         without_history: false,
+        given: Vec::new(),
     };
     match storage.commit(&node, commit, &mut records).await? {
         Outcome::OtherSite => {

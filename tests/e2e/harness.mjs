@@ -34,7 +34,7 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
   let entries = [];
   const lines = new LineCount();
   // The socket leads to the Worker itself: with wrangler's proxy before it, each start and each request take twice as long.
-  const options = convertV4MiniflareOptions({
+  const optionsWith = (others) => convertV4MiniflareOptions({
     structuredWorkerdLogs: true,
     handleStructuredLogs({ message }) {
       entries.push(message);
@@ -45,14 +45,17 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
         ...workerOptions,
         name: NAME,
         modules: modules(join(root, "build", prebuilt)),
-        bindings: { ...workerOptions.bindings, ALLOW_ANYONE, ...vars, ...noSecrets, ...secrets },
+        bindings: { ...workerOptions.bindings, ALLOW_ANYONE, ...vars, ...noSecrets, ...secrets, ...others },
         unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
       },
     ],
   });
   let runtime, url, stores;
   const start = async () => {
-    runtime = new Miniflare(options);
+    runtime = new Miniflare(optionsWith({}));
+    await connect();
+  };
+  const connect = async () => {
     url = await runtime.unsafeGetDirectURL(NAME);
     stores = await runtime.getBindings(NAME);
   };
@@ -154,6 +157,11 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
       }
       await runtime.dispose();
       await start();
+    },
+    /** Restarts the Worker on its storage, with these settings beside those of the start. */
+    async restart(others) {
+      await runtime.setOptions(optionsWith(others));
+      await connect();
     },
     stop: () => runtime.dispose(),
   };

@@ -12,7 +12,7 @@ use ztp_core::node::{KnownValue, NodeId, Written};
 
 use crate::error::Error;
 use crate::objects::call::call;
-use crate::objects::site::protocol::Row;
+use crate::objects::site::protocol::{Given, Row};
 
 /// A request to a node's object.
 #[derive(Debug, Serialize, Deserialize)]
@@ -142,6 +142,9 @@ pub struct Commit {
     /// Whether events and versions up to this commit are deleted, also its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub without_history: bool,
+    /// With [`Event::PlanGiven`]: all nodes that have these records then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<Given>,
 }
 
 /// The site that writes. It must be the owner of the node; without an owner, it becomes the owner.

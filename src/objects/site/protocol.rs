@@ -155,6 +155,17 @@ pub struct Row {
     /// The name of its definition; so for its pattern.
     pub definition: Option<String>,
     pub pattern: Option<String>,
+    /// The nodes that have received its records as those of a planned node, as far as they may still have them.
+    #[serde(default)]
+    pub given: Vec<Given>,
+}
+
+/// A node that receives the records of a planned one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    pub to: String,
+    /// Its revision before: the records are stored only while it has this one.
+    pub revision: u64,
 }
 
 impl Row {
@@ -213,6 +224,7 @@ impl Row {
             "definition": self.definition,
             "pattern": self.pattern,
             "client": client,
+            "given_to": self.given.last().map(|given| &given.to),
             "reason": boot.reason(),
         })
     }

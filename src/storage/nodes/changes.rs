@@ -11,6 +11,7 @@ use ztp_core::node::NodeId;
 use super::{Outcome, RecordBody, Records, Storage};
 use crate::error::Error;
 use crate::objects::node::protocol::{Commit, Contents, NewRecord};
+use crate::objects::site::protocol::Given;
 use crate::stream::{self, Buffer};
 
 /// Maximum size of a record that an operator stores, in bytes, a startup-config aside: the node's object has it in
@@ -41,6 +42,21 @@ impl NewValue {
             summary,
             via: None,
         })
+    }
+
+    /// The text of a record, a startup-config aside; `key` names it in messages.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] over [`MAX_RECORD_BYTES`]; [`Error::BadRequest`] if it is not UTF-8.
+    pub fn text(&self, key: &str) -> Result<String, Error> {
+        if self.bytes.len() > MAX_RECORD_BYTES {
+            return Err(Error::TooLarge(format!(
+                "{key} has {} bytes and exceeds the limit of {MAX_RECORD_BYTES}",
+                self.bytes.len()
+            )));
+        }
+        String::from_utf8(self.bytes())
+            .map_err(|_| Error::BadRequest(format!("{key} is not UTF-8 text; send it as UTF-8")))
     }
 
     /// A copy of the bytes.
@@ -74,6 +90,8 @@ pub struct Edit<'a> {
     pub event: Event,
     /// Whether events and versions are deleted, too.
     pub without_history: bool,
+    /// With [`Event::PlanGiven`]: all nodes that have the records then.
+    pub given: Vec<Given>,
 }
 
 impl Records {
@@ -219,6 +237,7 @@ impl Storage {
             replaces: None,
             by: Some(edit.by.to_owned()),
             without_history: edit.without_history,
+            given: edit.given.clone(),
         };
         match self.commit(edit.node, commit, records).await? {
             Outcome::Committed => Ok(true),
@@ -238,25 +257,16 @@ impl Storage {
         value: Option<NewValue>,
         version: &mut Option<Version>,
     ) -> Result<Contents, Error> {
-        let Some(NewValue { bytes, .. }) = value else {
+        let Some(value) = value else {
             return Ok(Contents::Deleted);
         };
         if record == Record::StartupConfig {
             let stored = match version.take() {
                 Some(stored) => stored,
-                None => self.put_version(node, &bytes).await?,
+                None => self.put_version(node, &value.bytes).await?,
             };
             return Ok(Contents::Version(version.insert(stored).clone()));
         }
-        let key = record.key(node);
-        if bytes.len() > MAX_RECORD_BYTES {
-            return Err(Error::TooLarge(format!(
-                "{key} has {} bytes and exceeds the limit of {MAX_RECORD_BYTES}",
-                bytes.len()
-            )));
-        }
-        let text = String::from_utf8(bytes.to_vec());
-        text.map(Contents::Text)
-            .map_err(|_| Error::BadRequest(format!("{key} is not UTF-8 text; send it as UTF-8")))
+        value.text(&record.key(node)).map(Contents::Text)
     }
 }

@@ -159,6 +159,28 @@ test("without the object of the site, switches notice nothing, and operators rec
   assert.ok(await eventually(async () => (await states()).join() === "DOWN1 backed-up"), `${await states()}`);
 });
 
+test("a plan stays with the node that was receiving it when a request failed: the same request is repeated, or another one is forced", async () => {
+  const place = bench.places[0];
+  const assign = (node, body, query = "") => place.request("POST", `/admin/nodes/${node}/assign${query}`, { headers: { Authorization: `Bearer ${ADMIN}` }, body: JSON.stringify(body) });
+  for (const [plan, one, other] of [["HALFPLAN1", "HALFA", "HALFB"], ["HALFPLAN2", "HALFC", "HALFD"]]) {
+    assert.equal((await assign(plan, { definition: CONTENT["definitions/leaf"] })).status, 200);
+    // The audit log is in such an object, and comes after the plan.
+    await bench.breakObjects(SITES, "throws");
+    assert.equal((await assign(one, { as: plan })).status, 503);
+    await bench.breakObjects(SITES);
+    const refused = await assign(other, { as: plan });
+    assert.equal(refused.status, 409);
+    assert.match(refused.json.error, new RegExp(`the records of ${plan} are given to ${one} by a request that failed or has not ended: repeat it for ${one}, .*\\?force=1`));
+    if (plan === "HALFPLAN1") {
+      assert.equal((await assign(one, { as: plan })).status, 200);
+      assert.equal((await assign(other, { as: plan })).status, 409);
+    } else {
+      assert.equal((await assign(other, { as: plan }, "?force=1")).status, 200);
+      assert.match((await assign(one, { as: plan })).json.error, new RegExp(`the records of ${plan} were given to ${other}, `));
+    }
+  }
+});
+
 test("a report of which the last statement fails is stored as a whole when it is sent again", async () => {
   const place = bench.places[0];
   const before = (await bench.figures()).failedStatements;

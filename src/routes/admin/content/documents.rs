@@ -120,6 +120,7 @@ pub async fn change_record(
             _ => Event::OperatorChanged,
         },
         without_history: false,
+        given: Vec::new(),
     };
     let stored = storage.audited(intent, async {
         let former = match &before {
