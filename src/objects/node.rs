@@ -96,7 +96,7 @@ struct Inner {
 impl DurableObject for Node {
     fn new(object: ObjectState, env: Env) -> Self {
         let inner = Inner {
-            database: Database::new(object.storage().sql()),
+            database: Database::new(&object.storage()),
             object,
             env,
             stored: RefCell::default(),
@@ -379,7 +379,6 @@ impl Inner {
             stored.journal.wipe(last);
             stored.forgotten = stored.state.revision;
             self.unsaved.take();
-            self.database.remove_events()?;
         }
         self.write_events(stored, MAX_AT_ONCE)?;
         let events = self.unsaved.take();
@@ -388,6 +387,7 @@ impl Inner {
             Batch {
                 state: true,
                 events: &events,
+                without_history,
                 seen: self.unsaved_seen.take(),
                 version: new_version.as_ref(),
             },

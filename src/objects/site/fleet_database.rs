@@ -12,12 +12,12 @@ use std::cell::Cell;
 use std::collections::HashSet;
 
 use serde::Deserialize;
-use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{SqlStorage, SqlStorageValue};
 use ztp_core::boot::State;
 use ztp_core::fleet::{Counts, by_turns, rank};
 
 use super::protocol::{SentReport, SiteCounts};
+use crate::objects::transaction::Transactions;
 
 /// Maximum number of nodes of a site. Of more, those that have only fetched the client script lose their rows first,
 /// as a request with any name makes one; then those that have waited for the longest time, and then those whose last
@@ -58,23 +58,10 @@ const SITES_TABLE: &str = "CREATE TABLE IF NOT EXISTS site (
     counts TEXT NOT NULL
 ) WITHOUT ROWID;";
 
-// `worker` has no transaction without an await, which other requests would come between.
-#[wasm_bindgen]
-extern "C" {
-    #[derive(Clone)]
-    type SyncStorage;
-
-    #[wasm_bindgen(method, catch, js_name = transactionSync)]
-    fn transaction_sync(
-        this: &SyncStorage,
-        run: &mut dyn FnMut() -> Result<(), JsValue>,
-    ) -> Result<(), JsValue>;
-}
-
 /// The tables of one object.
 pub struct FleetDatabase {
     sql: SqlStorage,
-    storage: SyncStorage,
+    transactions: Transactions,
     /// Whether the tables of a site exist.
     exists: Cell<bool>,
     /// Whether this instance has created the tables that were missing.
@@ -123,17 +110,11 @@ impl FleetDatabase {
     pub fn new(storage: &worker::Storage) -> Self {
         Self {
             sql: storage.sql(),
-            storage: storage.as_raw().unchecked_ref::<SyncStorage>().clone(),
+            transactions: Transactions::new(storage),
             exists: Cell::new(false),
             is_complete: Cell::new(false),
             deleted_to: Cell::new(None),
         }
-    }
-
-    /// Runs statements of which all count, or none. What they have changed in memory does not count after a failure.
-    fn all_or_none(&self, run: impl Fn() -> worker::Result<()>) -> worker::Result<()> {
-        let mut run = || run().map_err(JsValue::from);
-        Ok(self.storage.transaction_sync(&mut run)?)
     }
 
     fn rows(&self, statement: &str, values: Vec<SqlStorageValue>) -> worker::Result<Vec<Found>> {
@@ -213,7 +194,7 @@ impl FleetDatabase {
             self.sql.exec(&create, vec![first.site.as_str().into()])?;
             self.is_complete.set(true);
         }
-        self.all_or_none(|| {
+        self.transactions.run(|| {
             for group in by_turns(reports, |report| report.node.as_str()) {
                 self.store_events(group)?;
                 self.store_rows(group, now)?;

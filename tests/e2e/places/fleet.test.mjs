@@ -181,6 +181,20 @@ test("a plan stays with the node that was receiving it when a request failed: th
   }
 });
 
+test("a node that is not forgotten because a statement failed keeps its history", async () => {
+  const place = bench.places[0];
+  const history = async () => (await admin("/nodes/KEEP1/events")).json.events.map(({ event }) => event);
+  const forget = () => place.request("POST", "/admin/nodes/KEEP1/forget", { headers: { Authorization: `Bearer ${ADMIN}` }, body: JSON.stringify({ history: true }) });
+  assert.equal((await post(place, "KEEP1", { site: "paris" })).status, 201);
+  assert.deepEqual(await history(), ["registered"]);
+  await bench.failStatements("INTO item");
+  assert.equal((await forget()).status, 503);
+  await bench.failStatements();
+  assert.deepEqual(await history(), ["registered"]);
+  assert.equal((await forget()).status, 200);
+  assert.equal((await admin("/nodes/KEEP1")).status, 404);
+});
+
 test("a report of which the last statement fails is stored as a whole when it is sent again", async () => {
   const place = bench.places[0];
   const before = (await bench.figures()).failedStatements;
