@@ -15,8 +15,6 @@ pub use report::{
 
 /// Maximum number of events that are kept for a node: the oldest are deleted.
 pub const MAX_EVENTS: u64 = 1_000;
-/// Maximum length of the reason of an event, in bytes. The reason of a refusal is longer in the response.
-pub const MAX_REASON: usize = 4 << 10;
 /// Maximum length of the log in a report, in bytes.
 pub const MAX_LOG: usize = 4 << 10;
 
