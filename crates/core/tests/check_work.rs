@@ -1,0 +1,60 @@
+//! The work of a check is bounded: its findings are complete, and its suggestions end.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use ztp_core::check::{Contents, FindingKind, Listed, check};
+use ztp_core::content::ContentKind;
+use ztp_core::node::Identifier;
+
+struct InMemory(BTreeMap<String, String>);
+
+impl Contents for InMemory {
+    fn list(&self) -> Vec<Listed> {
+        let listed = self.0.iter().map(|(key, value)| Listed {
+            key: key.clone(),
+            store: ContentKind::of(key).expect("content").store(),
+            size: value.len() as u64,
+        });
+        listed.collect()
+    }
+
+    fn read(&self, key: &str) -> Result<Vec<u8>, String> {
+        Ok(self.0[key].clone().into_bytes())
+    }
+}
+
+/// Of content with so many files, the missing files that definitions name: those with a suggestion, and all.
+fn missing(files: usize, named: usize) -> (usize, usize) {
+    let mut content = BTreeMap::new();
+    for file in 0..files {
+        content.insert(format!("files/EOS-4.30.{file:04}.swi"), "x".to_owned());
+    }
+    let mut text = "actions:\n".to_owned();
+    for file in 0..named {
+        writeln!(
+            text,
+            "- {{action: install_image, attributes: {{version: x, url: files/EOS-4-30-{file:04}.swi}}}}"
+        )
+        .expect("a string");
+    }
+    content.insert("definitions/leaf".to_owned(), text);
+    let found = check(&InMemory(content), Identifier::SerialNumber, None).findings;
+    let missing = found
+        .iter()
+        .filter(|finding| finding.kind == FindingKind::MissingFile);
+    let suggested = missing.clone().filter(|finding| finding.help.is_some());
+    (suggested.count(), missing.count())
+}
+
+#[test]
+fn each_missing_file_of_some_has_a_suggestion() {
+    assert_eq!(missing(50, 100), (100, 100));
+}
+
+#[test]
+fn after_much_work_missing_files_are_found_without_suggestions() {
+    let (suggested, all) = missing(5_000, 200);
+    assert_eq!(all, 200);
+    assert!((1..200).contains(&suggested), "{suggested}");
+}
