@@ -22,6 +22,7 @@ mod outbox;
 pub mod protocol;
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures_util::future::join;
@@ -242,13 +243,17 @@ impl Inner {
         let Some(Stored { state, .. }) = stored.as_ref() else {
             return Ok(State::default());
         };
-        let copies = state.copies.iter();
-        let copies = copies
+        let wanted = state
+            .copies
+            .iter()
             .filter(|(record, copy)| records.contains(record) && copy.written.is_fresh(now))
             .map(|(record, copy)| (*record, copy.clone()));
+        // `collect` would take more code.
+        let mut copies = BTreeMap::new();
+        copies.extend(wanted);
         Ok(State {
             revision: state.revision,
-            copies: copies.collect(),
+            copies,
         })
     }
 

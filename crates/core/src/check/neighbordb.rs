@@ -11,7 +11,7 @@ use super::contents::Elsewhere;
 use super::finding::{Finding, FindingKind};
 use crate::content::{self, ContentKind};
 
-use super::{Check, did_you_mean, overlap};
+use super::{Check, overlap};
 
 const KEY: &str = "neighbordb";
 
@@ -79,7 +79,7 @@ impl Check<'_> {
                 _ => None,
             });
             let names = names.iter().map(|(_, name)| name.as_str());
-            let meant = did_you_mean(entry.definition.as_str(), names);
+            let meant = self.did_you_mean(entry.definition.as_str(), names);
             self.add_missing(finding, found, meant);
         }
         let Some(handler) = &entry.config_handler else {
@@ -195,11 +195,11 @@ impl Check<'_> {
         let nodes = self.attributes.keys();
         let nodes = nodes.filter(|node| self.known_by(node).is_none() && !has_pattern(node));
         let nodes: Vec<String> = nodes.cloned().collect();
-        let definitions: BTreeSet<String> = entries
-            .iter()
-            .filter(|entry| entry.pattern.node.is_none())
-            .map(|entry| content::definition_key(entry.definition.as_str()))
-            .collect();
+        let global = entries.iter().filter(|entry| entry.pattern.node.is_none());
+        let named = global.map(|entry| content::definition_key(entry.definition.as_str()));
+        // Not `collect`, which sorts: that takes much more code than to insert one by one.
+        let mut definitions = BTreeSet::new();
+        definitions.extend(named);
         for definition in &definitions {
             for node in &nodes {
                 self.replaced_attributes(node, definition);

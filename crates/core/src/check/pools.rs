@@ -1,6 +1,6 @@
 //! Resource pools: whether they are valid, and have enough values.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use crate::key::{self, Document};
 use crate::pool::{Holder, Pool};
@@ -114,7 +114,7 @@ impl Check<'_> {
     /// Finds pools with fewer values than the nodes that are certain to call them request.
     fn suffice(&mut self) {
         let users = std::mem::take(&mut self.static_users);
-        let short: BTreeMap<&String, Shortage<'_>> = users
+        let short: Vec<(&String, Shortage<'_>)> = users
             .iter()
             .filter_map(|(name, holders)| {
                 let pool = self.pools.get(name)?;
@@ -153,7 +153,7 @@ impl Check<'_> {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
-            let nodes: BTreeSet<&str> = asking.iter().map(|holder| holder.node()).collect();
+            let nodes: HashSet<&str> = asking.iter().map(|holder| holder.node()).collect();
             let count = match nodes.len() {
                 1 => "1 node".to_owned(),
                 many => format!("{many} nodes"),
