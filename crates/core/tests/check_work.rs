@@ -58,3 +58,24 @@ fn after_much_work_missing_files_are_found_without_suggestions() {
     assert_eq!(all, 200);
     assert!((1..200).contains(&suggested), "{suggested}");
 }
+
+#[test]
+fn values_are_looked_up_in_thousands_of_ranges_at_once() {
+    let mut text = String::new();
+    for range in 0..5_900 {
+        let (high, low) = (range / 250, range % 250);
+        writeln!(text, "10.{high}.{low}.1-10.{high}.{low}.9: null").expect("a string");
+    }
+    for value in 0..5_900 {
+        let (high, low) = (value / 250, value % 250);
+        writeln!(text, "11.{high}.{low}.1: null").expect("a string");
+    }
+    text += "10.1.2.3: null\n";
+    let content = BTreeMap::from([("resources/mgmt".to_owned(), text)]);
+    let found = check(&InMemory(content), Identifier::SerialNumber, None).findings;
+    let messages: Vec<_> = found
+        .iter()
+        .map(|finding| finding.message.as_str())
+        .collect();
+    assert_eq!(messages, ["'10.1.2.3' is also in '10.1.2.1-10.1.2.9'"]);
+}

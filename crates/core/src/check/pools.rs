@@ -57,16 +57,6 @@ impl Check<'_> {
     fn values(&mut self, key: &str, text: &str, pool: &Pool) {
         let Ok(root) = yaml::parse(text) else { return };
         let mut owners: HashMap<&Holder, &str> = HashMap::new();
-        let ranges: Vec<(&str, Pool)> = root
-            .entries()
-            .iter()
-            .filter_map(|(name, _)| {
-                let name = name.as_name()?;
-                let alone = format!("{}: null", yaml::quoted(name));
-                let alone = Pool::parse(&alone, self.identifier).ok()?;
-                (alone.open_len() > 1).then_some((name, alone))
-            })
-            .collect();
         let reserved: HashMap<&str, &Holder> = pool.reserved().collect();
         for (name, _) in root.entries() {
             let Some(value) = name.as_name() else {
@@ -96,10 +86,7 @@ impl Check<'_> {
                 // A reservation of one value of a range is intended.
                 continue;
             }
-            let range = ranges
-                .iter()
-                .find(|(range, alone)| *range != value && alone.contains(value));
-            if let Some((range, _)) = range {
+            if let Some(range) = pool.range_of(value) {
                 let message = format!("'{value}' is also in '{range}'");
                 self.add(Finding::at(
                     FindingKind::DuplicateValue,
