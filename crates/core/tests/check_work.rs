@@ -79,3 +79,43 @@ fn values_are_looked_up_in_thousands_of_ranges_at_once() {
         .collect();
     assert_eq!(messages, ["'10.1.2.3' is also in '10.1.2.1-10.1.2.9'"]);
 }
+
+/// The number of patterns that are never reached, of patterns with one line each: its device.
+fn shadowed(devices: &[String]) -> usize {
+    let mut text = "patterns:\n".to_owned();
+    for (index, device) in devices.iter().enumerate() {
+        writeln!(
+            text,
+            "- {{name: p{index}, definition: leaf, interfaces: [{{Ethernet1: \"{device}\"}}]}}"
+        )
+        .expect("a string");
+    }
+    let content = BTreeMap::from([
+        ("neighbordb".to_owned(), text),
+        ("definitions/leaf".to_owned(), "actions: []\n".to_owned()),
+    ]);
+    let found = check(&InMemory(content), Identifier::SerialNumber, None).findings;
+    assert!(
+        found
+            .iter()
+            .all(|finding| finding.kind == FindingKind::Shadowed)
+    );
+    found.len()
+}
+
+#[test]
+fn hundreds_of_patterns_are_compared_with_each_other() {
+    let mut devices: Vec<String> = (0..600).map(|spine| format!("spine{spine}")).collect();
+    devices.insert(0, "regex('spine1.*')".to_owned());
+    // 1, 10 to 19, 100 to 199.
+    assert_eq!(shadowed(&devices), 111);
+}
+
+#[test]
+fn expressions_that_take_much_work_are_compared_until_the_budget_ends() {
+    let expressions = (0..150).map(|end| format!("regex('(a|aa|aaa|b)+c{end}$')"));
+    let names = (0..1_000).map(|end| format!("{}b{end}", "a".repeat(150)));
+    let same = ["spine1".to_owned(), "spine1".to_owned()];
+    let devices: Vec<String> = expressions.chain(names).chain(same).collect();
+    assert_eq!(shadowed(&devices), 1);
+}

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::key::Document;
 use crate::neighbordb::{self, Entry, Neighbordb};
 use crate::node::NodeId;
+use crate::pyregex::Budget;
 use crate::yaml::{self, Node, Value};
 
 use super::contents::Elsewhere;
@@ -27,11 +28,12 @@ impl Check<'_> {
             .iter()
             .map(|entry| content::definition_key(entry.definition.as_str()));
         self.named = Some(named.collect());
+        let mut budget = overlap::budget();
         for entry in entries {
             self.named_content(entry, &lines);
-            self.never_matches(entry);
+            self.never_matches(entry, &mut budget);
         }
-        self.shadowed(entries);
+        self.shadowed(entries, &mut budget);
         self.repeated_names(entries, &lines);
         self.known_nodes(entries, &lines);
         self.unknown_nodes(entries);
@@ -93,7 +95,7 @@ impl Check<'_> {
         self.add_missing(finding, found, None);
     }
 
-    fn never_matches(&mut self, entry: &Entry) {
+    fn never_matches(&mut self, entry: &Entry, budget: &mut Budget) {
         let pattern = &entry.pattern;
         if let Some(Err(error)) = pattern.node.as_ref().map(|node| node.parse::<NodeId>()) {
             let message = format!(
@@ -107,14 +109,14 @@ impl Check<'_> {
                 message,
             ));
         }
-        if let Some((at, reason)) = overlap::contradiction(pattern) {
+        if let Some((at, reason)) = overlap::contradiction(pattern, budget) {
             let message = format!("pattern '{}' can never match: {reason}", pattern.name);
             self.add(Finding::at(FindingKind::NeverMatches, KEY, at, message));
         }
     }
 
     /// Finds patterns after one that matches every node that they match.
-    fn shadowed(&mut self, entries: &[Entry]) {
+    fn shadowed(&mut self, entries: &[Entry], budget: &mut Budget) {
         let mut of_node: HashMap<&str, &Entry> = HashMap::new();
         let mut global: Vec<&Entry> = Vec::new();
         for entry in entries {
@@ -130,7 +132,7 @@ impl Check<'_> {
                 None => {
                     let first = global
                         .iter()
-                        .find(|first| overlap::covers(&first.pattern, pattern))
+                        .find(|first| overlap::covers(&first.pattern, pattern, budget))
                         .copied();
                     global.push(entry);
                     match first {
