@@ -68,6 +68,12 @@ impl Error {
         }
     }
 
+    /// Whether a change that fails with it may have been made: a store or an object may have done it, and only its response
+    /// is missing.
+    pub fn is_uncertain(&self) -> bool {
+        matches!(self, Self::Storage { .. })
+    }
+
     /// Whether the specification requires this response from a server without a fault.
     pub fn is_expected(&self) -> bool {
         matches!(self, Self::MetaNotFound(_))

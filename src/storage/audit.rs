@@ -53,11 +53,14 @@ impl Storage {
             }
             Err(error) => {
                 let ending = Ending {
-                    outcome: Outcome::Failed,
+                    outcome: match error.is_uncertain() {
+                        true => Outcome::Unknown,
+                        false => Outcome::Failed,
+                    },
                     before: None,
                     after: None,
                     former: None,
-                    detail: Some(error.to_string()),
+                    detail: Some(error.detail()),
                 };
                 (ending, Err(error))
             }

@@ -35,7 +35,7 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It began. If it is old, nobody knows how it ended: it may have been made.
+    /// It may have been made: it began, and how it ended is not known.
     Unknown,
     Done,
     /// Nothing, or not everything, was changed: `detail` has the reason.

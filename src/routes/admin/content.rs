@@ -227,7 +227,12 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
                 },
             );
             let changed = changed.await;
-            if !matches!(changed, Ok(Stored { audit: Some(_), .. })) {
+            let is_unused = match &changed {
+                Ok(stored) => stored.audit.is_none(),
+                // The object may have made the change: then it serves these bytes until KV shows them.
+                Err(error) => !error.is_uncertain(),
+            };
+            if is_unused {
                 context.storage.discard_unused(&kept).await;
             }
             changed?
