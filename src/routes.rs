@@ -261,7 +261,7 @@ pub struct Context<'a> {
     pub noted: &'a mut Noted,
 }
 
-/// Responds to a request, and logs it once. What it leaves in its node's object follows after the response.
+/// Responds to a request, and logs it once. Its events reach the node's object after the response.
 pub async fn respond(
     request: Request,
     env: Env,

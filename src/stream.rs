@@ -93,7 +93,7 @@ pub async fn read_up_to(stream: &ReadableStream, limit: usize) -> worker::Result
 pub const MAX_BODIES_BYTES: usize = 24 << 20;
 
 thread_local! {
-    /// What is left of [`MAX_BODIES_BYTES`].
+    /// The rest of [`MAX_BODIES_BYTES`].
     static ROOM: JsValue = js_make_room(MAX_BODIES_BYTES as f64).unwrap_or_default();
 }
 

@@ -152,11 +152,11 @@ impl Inner {
     async fn answer(self: &Rc<Self>, request: NodeRequest) -> worker::Result<Reply> {
         match request.command {
             Command::Read { records, notes } => {
-                let told = match notes {
+                let context = match notes {
                     Some(notes) => self.read(&request.node, &records, *notes)?,
                     None => Default::default(),
                 };
-                Ok(Reply::State(self.fresh_of(&records)?, told))
+                Ok(Reply::State(self.fresh_of(&records)?, context))
             }
             Command::Commit(commit) => {
                 let reply = self.commit(&request.node, commit)?;

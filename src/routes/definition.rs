@@ -54,7 +54,7 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
     Ok(Response::new(200, content_type::JSON, definition).with_header("Cache-Control", "no-store"))
 }
 
-/// What happens to calls of pools.
+/// How calls of pools are resolved.
 pub enum Pools {
     /// The node receives a value of each, which is allocated if it has none.
     Allocate,
@@ -134,7 +134,7 @@ pub async fn of(
 /// Tells the node's object the name of the definition, if it does not know one.
 fn name(context: &mut Context<'_>, records: &Records, shared: &SharedDefinition) {
     let name = shared.definition.name();
-    if records.told.ticket.is_some() && !records.told.has_name && !name.is_empty() {
+    if records.context.ticket.is_some() && !records.context.has_name && !name.is_empty() {
         let definition = Some(name.to_owned());
         let event = Event::DefinitionFetched { definition };
         context.noted.event(event);

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::objects::site::ALL;
 use crate::objects::site::protocol::{Command, Query, Reply, ValueChange};
 
-/// What a change did, for its entry in the audit log.
+/// The result of a change, for its entry in the audit log.
 #[derive(Debug, Default)]
 pub struct Change<T> {
     /// The result for the caller.

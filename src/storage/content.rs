@@ -17,7 +17,7 @@ use crate::stream::{self, Buffer};
 /// Maximum number of keys in a page: the most that KV and R2 list at once.
 pub const MAX_PAGE: u32 = 1_000;
 
-/// A value or object in a list. What is unknown is null.
+/// A value or object in a list. An unknown field is null.
 #[derive(Debug, Serialize)]
 pub struct Listed {
     pub key: String,

@@ -16,8 +16,8 @@ use ztp_core::node::NodeId;
 use super::{Storage, message, now};
 use crate::error::Error;
 use crate::objects::node::protocol::{
-    Command, Commit, Contents, NodeRequest, Notes, Owner, RecordCopy, Reply, Reported, State,
-    Timeline, Told,
+    Command, Commit, Contents, NodeRequest, Notes, Owner, ReadContext, RecordCopy, Reply, Reported,
+    State, Timeline,
 };
 use crate::stream::{self, Buffer};
 
@@ -149,13 +149,13 @@ impl Storage {
         &self,
         texts: Result<HashMap<Record, Option<String>>, Error>,
         startup_config: Result<StartupConfig, Error>,
-        state: Result<(State, Told), Error>,
+        state: Result<(State, ReadContext), Error>,
     ) -> Result<Records, Error> {
         let mut records = Records::default();
         match state {
-            Ok((state, told)) => {
+            Ok((state, context)) => {
                 records.state = state;
-                records.told = told;
+                records.context = context;
             }
             Err(failure) => records.object_failure = Some(failure),
         }
@@ -363,13 +363,13 @@ impl Storage {
         node: &NodeId,
         wanted: &[Record],
         notes: Option<Notes>,
-    ) -> Result<(State, Told), Error> {
+    ) -> Result<(State, ReadContext), Error> {
         let read = Command::Read {
             records: wanted.to_vec(),
             notes: notes.map(Box::new),
         };
         match self.call_node(node, read).await? {
-            Reply::State(state, told) => Ok((state, told)),
+            Reply::State(state, context) => Ok((state, context)),
             _ => Err(unexpected(node)),
         }
     }

@@ -102,7 +102,7 @@ struct Check<'c> {
     named: Option<HashSet<String>>,
     /// The names of the pools that a definition calls, without sites.
     called: BTreeSet<String>,
-    /// What is left of [`MAX_COMPARED`].
+    /// The rest of [`MAX_COMPARED`].
     comparable: usize,
 }
 

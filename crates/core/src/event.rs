@@ -54,7 +54,7 @@ pub struct Report {
     pub at: f64,
 }
 
-/// What happened.
+/// An event, without its time and its origin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case", try_from = "Fields")]
 pub enum Event {

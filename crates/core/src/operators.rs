@@ -20,7 +20,7 @@ pub const KEYS: [&str; 6] = [
     "secrets",
 ];
 
-/// What an operator may do. Each role may do everything that the ones before it may do.
+/// The rights of an operator. Each role may do everything that the ones before it may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {

@@ -191,7 +191,7 @@ impl PlannedNode {
             .rev()
             .find_map(|(_, logged)| match &logged.event {
                 Event::PlanGiven { to } => Some(Some(to.clone())),
-                // What it has now was planned afterwards.
+                // The records that it has now were planned afterwards.
                 Event::Forgotten => Some(None),
                 _ => None,
             });

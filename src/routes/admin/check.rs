@@ -1,7 +1,7 @@
 //! /admin/check: the findings of `ztp validate` in the stored content.
 //!
-//! A request checks the shared documents and the first nodes, or, with a cursor, the next nodes. What a finding in a
-//! shared document says about all nodes is complete only if the first request covers all of them.
+//! A request checks the shared documents and the first nodes, or, with a cursor, the next nodes. A finding in a
+//! shared document that is about all nodes is complete only if the first request covers all of them.
 //!
 //! The pages of a check are a run, whose cursors begin with its id: `<run>~<cursor>`. Runs at the same time do not
 //! change each other. A run becomes the result that is kept when it is complete.
