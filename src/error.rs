@@ -60,6 +60,11 @@ impl Error {
         }
     }
 
+    /// The error of a call that an object answered with the reply to another command.
+    pub fn unexpected_reply(doing: impl Into<String>) -> Self {
+        Self::storage(doing, "unexpected reply")
+    }
+
     /// The operation that failed and its cause, for the log: clients do not receive the cause.
     pub fn detail(&self) -> String {
         match self {

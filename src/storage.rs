@@ -33,10 +33,10 @@ pub use assets::Asset;
 pub use audit::Change;
 pub use cache::Flights;
 pub use check::StoredContents;
-pub use content::{FoundValue, MAX_PAGE, ValueBody};
+pub use content::{FoundValue, MAX_PAGE};
 pub use nodes::{
-    ChangedRecord, Edit, MAX_KEYS_AT_ONCE, NewValue, Outcome, Plan, RecordBody, RecordChange,
-    Records,
+    ChangedRecord, Edit, MAX_KEYS_AT_ONCE, NewValue, Outcome, Plan, RecordChange, Records,
+    StoredBody,
 };
 pub use objects::changes::{ObjectChange, ObjectState};
 pub use objects::{Description, FoundObject, is_hex};
@@ -400,11 +400,16 @@ pub fn now() -> u64 {
 /// The runtime's message of a KV error. `KvError` would add the stack trace.
 fn message(error: &KvError) -> String {
     match error {
-        KvError::JavaScript(value) => match value.dyn_ref::<worker::js_sys::Error>() {
-            Some(error) => error.message().into(),
-            None => format!("{value:?}"),
-        },
+        KvError::JavaScript(value) => js_message(value),
         other => other.to_string(),
+    }
+}
+
+/// The message of a JavaScript error, without its stack trace.
+pub fn js_message(error: &JsValue) -> String {
+    match error.dyn_ref::<worker::js_sys::Error>() {
+        Some(error) => error.message().into(),
+        None => format!("{error:?}"),
     }
 }
 

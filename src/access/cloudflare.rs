@@ -6,12 +6,12 @@
 use std::cell::RefCell;
 
 use worker::js_sys::{self, Uint8Array};
-use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use ztp_core::access_token::{Application, Key, MAX_ACCESS_KEYS, Token, keys};
 
 use super::Refused;
 use crate::error::Error;
-use crate::storage::{Flights, Storage, now};
+use crate::storage::{Flights, Storage, js_message, now};
 
 /// How long keys are used without reading them again, in milliseconds.
 const MAX_AGE_MS: u64 = 60 * 60 * 1000;
@@ -76,7 +76,7 @@ pub async fn verify(
         Ok(_) => Err(Refused::because("its signature is wrong")),
         Err(cause) => Err(Refused::because(format!(
             "its signature cannot be checked: {}",
-            message(&cause)
+            js_message(&cause)
         ))),
     }
 }
@@ -95,7 +95,7 @@ async fn key(id: &str, application: &Application, storage: &Storage) -> Result<S
     let url = application.keys_url();
     if KEYS.with_borrow(|keys| now() >= keys.next) {
         let read = fetch_text(&url, MAX_ACCESS_KEYS, TIMEOUT_MS).await;
-        let text = read.map_err(|cause| message(&cause));
+        let text = read.map_err(|cause| js_message(&cause));
         let read = text.and_then(|text| keys(&text.as_string().unwrap_or_default()));
         KEYS.with_borrow_mut(|known| match read {
             Ok(keys) => {
@@ -124,13 +124,5 @@ async fn key(id: &str, application: &Application, storage: &Storage) -> Result<S
         (None, None) => Err(Refused::because(format!(
             "its key is not one of those at {url}"
         ))),
-    }
-}
-
-/// The message of a JavaScript error.
-fn message(error: &JsValue) -> String {
-    match error.dyn_ref::<js_sys::Error>() {
-        Some(error) => error.message().into(),
-        None => format!("{error:?}"),
     }
 }

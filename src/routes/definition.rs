@@ -13,7 +13,7 @@ use ztp_core::printable::Printable;
 use super::published::{DEFINITIONS, PATTERNS, SITE_POOLS, SharedDefinition};
 use super::{Context, nodes};
 use crate::error::Error;
-use crate::objects::pool::protocol::{Command, Reply};
+use crate::objects::pool::protocol::{Command, Reply, unexpected_reply};
 use crate::response::{Body, Response, content_type};
 use crate::storage::{Records, parse_once};
 
@@ -239,12 +239,12 @@ async fn allocate(
                          while READ_ONLY is set"
                     )));
                 }
-                _ => return Err(unexpected(pool)),
+                _ => return Err(unexpected_reply(pool)),
             }
         }
         for (holder, (pool, reply)) in holders.iter().zip(asked) {
             let (Reply::Value(value) | Reply::Next(value)) = reply else {
-                return Err(unexpected(&pool));
+                return Err(unexpected_reply(&pool));
             };
             let name = holder.name().map(str::to_owned);
             for (call, place) in calls.iter().zip(&mut values) {
@@ -357,11 +357,9 @@ async fn ask(
         },
     };
     let reply = context.storage.call_pool(pool, command).await?;
-    reply.replies(holders.len()).ok_or_else(|| unexpected(pool))
-}
-
-fn unexpected(pool: &str) -> Error {
-    Error::storage(format!("calling the pool '{pool}'"), "unexpected reply")
+    reply
+        .replies(holders.len())
+        .ok_or_else(|| unexpected_reply(pool))
 }
 
 fn unknown_plugin(node: &NodeId, call: &Call) -> Error {

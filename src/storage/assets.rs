@@ -6,7 +6,7 @@ use worker::wasm_bindgen::{self, JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{ReadableStream, Response};
 
-use super::Storage;
+use super::{Storage, js_message};
 use crate::error::Error;
 
 #[wasm_bindgen]
@@ -32,7 +32,7 @@ impl Storage {
     /// [`Error::Misconfigured`] if the binding or the file is missing; [`Error::Storage`].
     pub async fn asset(&self, name: &str) -> Result<Asset, Error> {
         let failed =
-            |cause: JsValue| Error::storage("reading a file of the console", format!("{cause:?}"));
+            |cause: JsValue| Error::storage("reading a file of the console", js_message(&cause));
         let missing = || {
             Error::Misconfigured(format!(
                 "the file {name} of the console is missing: `npm run deploy` builds and deploys it, if wrangler.toml has \
@@ -50,7 +50,10 @@ impl Storage {
                 body: found.body().ok_or_else(missing)?,
             }),
             404 => Err(missing()),
-            status => Err(failed(format!("its status is {status}").into())),
+            status => Err(Error::storage(
+                "reading a file of the console",
+                format!("its status is {status}"),
+            )),
         }
     }
 }

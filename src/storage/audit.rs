@@ -116,5 +116,5 @@ impl Storage {
 }
 
 fn unexpected() -> Error {
-    Error::storage("calling the audit log", "unexpected reply")
+    Error::unexpected_reply("calling the audit log")
 }
