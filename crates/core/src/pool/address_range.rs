@@ -162,7 +162,7 @@ impl AddressRange {
     }
 
     /// The first and the last address, and the kind of them.
-    pub fn ends(&self) -> (Kind, u128, u128) {
+    pub fn ends(&self) -> (AddressKind, u128, u128) {
         ((self.family, self.prefix), self.first, self.last)
     }
 
@@ -172,9 +172,9 @@ impl AddressRange {
 }
 
 /// The addresses of one family with one prefix length, or without one.
-pub type Kind = (Family, Option<u32>);
+pub type AddressKind = (Family, Option<u32>);
 
-fn value((family, prefix): Kind, number: u128) -> String {
+fn value((family, prefix): AddressKind, number: u128) -> String {
     let address = family.address(number);
     match prefix {
         Some(prefix) => format!("{address}/{prefix}"),
@@ -183,7 +183,7 @@ fn value((family, prefix): Kind, number: u128) -> String {
 }
 
 /// The address that is written as a value of a range; `None` for any other string, also in another notation.
-pub fn address(text: &str) -> Option<(Kind, u128)> {
+pub fn address(text: &str) -> Option<(AddressKind, u128)> {
     let (address, prefix) = match text.split_once('/') {
         Some((address, prefix)) => (address, Some(prefix.parse().ok()?)),
         None => (text, None),

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::address_range::{AddressRange, Kind, address};
+use super::address_range::{AddressKind, AddressRange, address};
 
 /// Ranges by the kind of their addresses, sorted by their first ones.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Ranges(HashMap<Kind, Vec<Span>>);
+pub struct Ranges(HashMap<AddressKind, Vec<Span>>);
 
 #[derive(Debug, Clone, PartialEq)]
 struct Span {
