@@ -26,7 +26,7 @@ use ztp_core::content::Metadata;
 use ztp_core::key::Document;
 
 use crate::error::Error;
-use assets::Assets;
+use crate::js::{self, Fetcher};
 use cache::{Cache, Cached, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PARSED_SIZE_FACTOR};
 
 pub use assets::Asset;
@@ -82,7 +82,7 @@ struct Bindings {
     sites: Option<ObjectNamespace>,
     rate_limiter: Option<RateLimiter>,
     /// The files of the console.
-    assets: Option<Assets>,
+    assets: Option<Fetcher>,
 }
 
 impl Bindings {
@@ -400,16 +400,8 @@ pub fn now() -> u64 {
 /// The runtime's message of a KV error. `KvError` would add the stack trace.
 fn message(error: &KvError) -> String {
     match error {
-        KvError::JavaScript(value) => js_message(value),
+        KvError::JavaScript(value) => js::message(value),
         other => other.to_string(),
-    }
-}
-
-/// The message of a JavaScript error, without its stack trace.
-pub fn js_message(error: &JsValue) -> String {
-    match error.dyn_ref::<worker::js_sys::Error>() {
-        Some(error) => error.message().into(),
-        None => format!("{error:?}"),
     }
 }
 
