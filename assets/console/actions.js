@@ -1,4 +1,4 @@
-// What operators do to nodes. Each act asks once, says what it did, and can be undone where the API can.
+// The acts of operators on nodes. Each act asks once, says what it did, and can be undone where the API can.
 
 import { change, content, get, query, segment, storeIf } from "./api.js";
 import { ask, say } from "./dialog.js";

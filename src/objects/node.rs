@@ -22,6 +22,7 @@ mod outbox;
 pub mod protocol;
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures_util::future::join;
@@ -151,11 +152,11 @@ impl Inner {
     async fn answer(self: &Rc<Self>, request: NodeRequest) -> worker::Result<Reply> {
         match request.command {
             Command::Read { records, notes } => {
-                let told = match notes {
+                let context = match notes {
                     Some(notes) => self.read(&request.node, &records, *notes)?,
                     None => Default::default(),
                 };
-                Ok(Reply::State(self.fresh_of(&records)?, told))
+                Ok(Reply::State(self.fresh_of(&records)?, context))
             }
             Command::Commit(commit) => {
                 let reply = self.commit(&request.node, commit)?;
@@ -242,13 +243,17 @@ impl Inner {
         let Some(Stored { state, .. }) = stored.as_ref() else {
             return Ok(State::default());
         };
-        let copies = state.copies.iter();
-        let copies = copies
+        let wanted = state
+            .copies
+            .iter()
             .filter(|(record, copy)| records.contains(record) && copy.written.is_fresh(now))
             .map(|(record, copy)| (*record, copy.clone()));
+        // `collect` would take more code.
+        let mut copies = BTreeMap::new();
+        copies.extend(wanted);
         Ok(State {
             revision: state.revision,
-            copies: copies.collect(),
+            copies,
         })
     }
 

@@ -1,19 +1,9 @@
-//! Transactions of an object's database. `worker` has none without an await, which other requests would come between.
+//! Transactions of an object's database, without an await.
 
 use worker::Storage;
-use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen::{JsCast, JsValue};
 
-#[wasm_bindgen]
-extern "C" {
-    #[derive(Clone)]
-    type SyncStorage;
-
-    #[wasm_bindgen(method, catch, js_name = transactionSync)]
-    fn transaction_sync(
-        this: &SyncStorage,
-        run: &mut dyn FnMut() -> Result<(), JsValue>,
-    ) -> Result<(), JsValue>;
-}
+use crate::js::SyncStorage;
 
 /// Groups of statements of which all count, or none.
 pub struct Transactions(SyncStorage);

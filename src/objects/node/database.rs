@@ -61,7 +61,7 @@ impl Stored {
 /// Events with their numbers.
 pub type Numbered = Vec<(u64, Logged)>;
 
-/// What is written with the journal.
+/// The items that are written with the journal.
 #[derive(Default)]
 pub struct Batch<'a> {
     /// Whether the state has changed.

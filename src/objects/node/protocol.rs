@@ -51,7 +51,7 @@ pub enum Command {
     Panic,
 }
 
-/// What the request of a switch tells the object.
+/// Notes of the request of a switch for the object.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Notes {
@@ -90,9 +90,9 @@ pub struct Ticket {
     pub time: u64,
 }
 
-/// What the object tells the request of a switch, beside its state.
+/// The part of the reply to a read that only the requests of switches need.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct ReadContext {
     /// The event that the object has noted for the request.
     pub ticket: Option<Ticket>,
     /// The values of the records that it knows: KV should show them.
@@ -110,7 +110,7 @@ pub enum Owner {
     Site(String),
 }
 
-/// What became of a report.
+/// The result of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reported {
     Stored,
@@ -180,7 +180,7 @@ pub enum Contents {
 /// The reply of a node.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Reply {
-    State(State, Told),
+    State(State, ReadContext),
     /// The records are written. KV receives them next.
     Committed,
     /// Another commit came first: the state after it. Nothing was written.

@@ -31,8 +31,8 @@ const MAX_STATEMENT_VALUES: usize = 100;
 /// row again.
 const REMOVED_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// `state` is a place in [`State::ALL`], or null after the row was removed. `last` is 0 without an event. What lists show
-/// is in a table of its own: a search reads all of the index, which is small.
+/// `state` is a place in [`State::ALL`], or null after the row was removed. `last` is 0 without an event. The columns
+/// of lists are in a table of their own: a search reads all of the index, which is small.
 const TABLES: &str = "CREATE TABLE IF NOT EXISTS node (
     node TEXT PRIMARY KEY,
     number INTEGER NOT NULL,

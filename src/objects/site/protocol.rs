@@ -48,7 +48,7 @@ pub enum Command {
     RemoveItems(String),
 }
 
-/// What a node's object tells the object of its site, after its events.
+/// The report of a node's object to the object of its site, after its events.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The name of the site's object: an object does not know its own name. See [`super::name_of`].
@@ -101,7 +101,7 @@ pub struct SentRow {
     pub last: u64,
     /// In lower case.
     pub text: String,
-    /// What [`Row::display`] returns, as JSON.
+    /// The result of [`Row::display`], as JSON.
     pub contents: String,
     /// Whether the node is known by nothing but its requests for the client script, which any name can make.
     #[serde(default)]
@@ -268,7 +268,7 @@ pub struct NodeQuery {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Placed {
     pub place: Place,
-    /// What [`Row::display`] returned, as JSON.
+    /// The result of [`Row::display`], as JSON.
     pub row: String,
 }
 

@@ -147,7 +147,7 @@ pub(super) struct Request<'a> {
     pub(super) revision: Option<u64>,
     /// The site that the change assigns the node to.
     pub(super) claim: Option<Claim>,
-    /// What changes, for the audit log; `None`: the records by their hashes.
+    /// The change in words, for the audit log; `None`: the records by their hashes.
     pub(super) detail: Option<String>,
 }
 
@@ -262,7 +262,7 @@ fn display_released(released: &[(String, Allocation)]) -> Vec<Value> {
     released.map(display).collect()
 }
 
-/// What was changed, in words, for the audit log: values of records by their hashes, since some contain secrets.
+/// The changes in words, for the audit log: values of records by their hashes, since some contain secrets.
 fn described(
     changed: &[ChangedRecord],
     released: &[(String, Allocation)],

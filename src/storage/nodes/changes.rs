@@ -2,17 +2,17 @@
 //! count in every place at once.
 
 use ztp_core::audit::Summary;
-use ztp_core::content::Store;
 use ztp_core::event::Event;
 use ztp_core::history::Version;
 use ztp_core::key::Record;
 use ztp_core::node::NodeId;
 
-use super::{Outcome, RecordBody, Records, Storage};
+use super::{Outcome, Records, Storage, StoredBody};
 use crate::error::Error;
 use crate::objects::node::protocol::{Commit, Contents, NewRecord};
 use crate::objects::site::protocol::Given;
-use crate::stream::{self, Buffer};
+use crate::storage::content::read_bytes;
+use crate::stream::Buffer;
 
 /// Maximum size of a record that an operator stores, in bytes, a startup-config aside: the node's object has it in
 /// memory.
@@ -125,13 +125,8 @@ impl Storage {
         let (_, found) = self.found(node, record, &[]).await?;
         let bytes = match self.body(node, found).await? {
             None => return Ok(None),
-            Some(RecordBody::Buffer(bytes)) => bytes,
-            Some(RecordBody::Stream(stream)) => {
-                let read = stream::read_up_to(&stream, Store::Kv.max_value_bytes() as usize).await;
-                let failed = |cause| Error::storage(format!("reading {}", record.key(node)), cause);
-                let too_large = || failed("it is too large".into());
-                read.map_err(failed)?.ok_or_else(too_large)?
-            }
+            Some(StoredBody::Buffer(bytes)) => bytes,
+            Some(StoredBody::Stream(stream)) => read_bytes(&record.key(node), &stream).await?,
         };
         NewValue::new(bytes).await.map(Some)
     }
