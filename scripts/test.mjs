@@ -23,7 +23,7 @@ run("cargo", ["build", "--quiet", "--example", "domain_cases"]);
 run("cargo", ["build", "--quiet", "--release", "--bin", "ztp"]);
 run(node, ["scripts/bundle.mjs"]);
 const beside = startAll(["tests/client/run.mjs"], ["tests/reference/compare.mjs"], ["tests/reference/differential.mjs", "--short"]);
-await pass(node, ["--test", "--test-reporter=spec", "--test-concurrency=4", ...files]);
+await pass(node, ["--test", "--test-reporter=spec", "--test-concurrency=3", ...files]);
 const results = await beside;
 for (const { printed } of results) process.stdout.write(printed);
 if (results.some(({ status }) => status !== 0)) process.exit(1);

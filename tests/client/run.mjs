@@ -12,7 +12,7 @@ const SITE = "amsterdam-token-0123456789";
 /** How long an instance of the Worker remembers what it has read. */
 const MAX_AGE_MS = 10_000;
 /** Modules at once. */
-const LANES = 5;
+const LANES = 4;
 
 const args = process.argv.slice(2);
 process.exit(Math.max(...(args.length > 0 ? [await test({}, "", args)] : await testAll())));
