@@ -83,6 +83,21 @@ impl DataRoot {
         Ok(())
     }
 
+    /// Checks that there is content, also if a push leaves it out: a folder without any is another one than meant, or one
+    /// whose file system is not mounted.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn require_content(&self) -> Result<(), Failure> {
+        match self.files.is_empty() && self.stock.is_empty() {
+            false => Ok(()),
+            true => Err(Failure::new(format!(
+                "{} has no file of a data_root; give the folder that contains neighbordb, definitions/ and so on",
+                display_path(&self.path)
+            ))),
+        }
+    }
+
     /// The bytes of ztpserver.conf, if there is one that can be read.
     pub fn server_conf(&self) -> Option<Vec<u8>> {
         self.others.get(SERVER_CONF)?;

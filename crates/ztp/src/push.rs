@@ -138,6 +138,7 @@ fn check(
     checked.validation.findings.retain(is_selected);
     checked.allowed.retain(is_selected);
     if !checked.validation.has_errors() {
+        root.require_content()?;
         return Ok((root, checked));
     }
     if !json {

@@ -186,12 +186,7 @@ impl Source {
             None => identifier(None, &root)?,
         };
         root.set_aside(identifier, &Wanted::default());
-        if root.files.is_empty() && root.stock.is_empty() {
-            let dir = display_path(&args.dir);
-            return Err(Failure::new(format!(
-                "{dir} has no file of a data_root; give the folder that contains neighbordb, definitions/ and so on"
-            )));
-        }
+        root.require_content()?;
         identity::of_folders(&root, identifier)?;
         let calls = plugins::calls(&root);
         let plugins = plugins::plugins(&args.dir, &calls)?;
@@ -319,13 +314,14 @@ fn node_lines(nodes: &[(String, Outcome)]) -> String {
     let lines = nodes.iter().filter_map(|(node, outcome)| {
         let node = line(node);
         Some(match outcome {
-            Outcome::Same => return None,
+            Outcome::Same | Outcome::NoFacts => return None,
             Outcome::Refused(why) => format!("  {node}: both servers refuse it: {}\n", line(why)),
             Outcome::NotCompared(why) => format!("  {node}: not compared: {}\n", line(why)),
             Outcome::Differs(how) => format!("  {node}: differs:\n{how}\n"),
         })
     });
-    format!("{}  {}\n", lines.collect::<String>(), result::counts(nodes))
+    let counts = result::counts(nodes);
+    format!("{}  {}\n", lines.collect::<String>(), line(&counts))
 }
 
 /// The output while the steps are done.
