@@ -246,12 +246,14 @@ test("what ztpserver 2.1.0 installs is taken over without a conflict", async () 
   assert.match(left.slice(4).join("\n"), /^actions\/add_config, [^\n]*bootstrap\/bootstrap, [^\n]*: unchanged files of ZTPServer[^\n]*$/);
 });
 
-test("a server with another IDENTIFIER, an old server that is away, and errors stop before anything is stored", async (t) => {
+test("a server with another IDENTIFIER or without the site, an old server that is away, and errors stop before anything is stored", async (t) => {
   const folder = join(scratch(t), "root");
   write(folder, "ztpserver.conf", "[default]\nidentifier = systemmac\nserver_url = http://192.0.2.10:8080\n");
   write(folder, "definitions/leaf", "actions: []\n");
   assert.match((await takeover(1, [folder])).printed, /nothing is stored: the server names nodes by serialnumber, and the ZTPServer by systemmac: set IDENTIFIER = "systemmac"/);
   assert.match((await takeover(2, [folder, "--from", "http://127.0.0.1:9"])).printed, /the ZTPServer at http:\/\/127\.0\.0\.1:9 does not answer/);
+  write(folder, "ztpserver.conf", "[default]\nidentifier = serialnumber\n");
+  assert.match((await takeover(2, [folder, "--site", "berlin"])).printed, /nothing is stored: [^\n]* failed: the site "berlin" is not configured/);
   // Settings of ZTPServer 1.0.0.
   write(folder, "ztpserver.conf", "[default]\nidentifier = serialnum\n");
   write(folder, "neighbordb", "patterns:\n- {name: leaf, definition: leaf, interfaces: [{any: 'any:any'}]}\n");

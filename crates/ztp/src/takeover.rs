@@ -62,7 +62,7 @@ pub fn run(args: &TakeoverArgs, url: Option<&str>, json: bool) -> Result<u8, Fai
     shown.line(&format!("no error, {}", count(warnings, "warning")))?;
 
     shown.step("2 of 7: settings", &settings_lines(&source.settings))?;
-    identity::of_server(&push.api, source.identifier)?;
+    identity::of_server(&push.api, source.identifier, args.site.as_deref())?;
 
     let handlers = plugins::config_handlers(&push.root);
     shown.step("3 of 7: plugins", &plugin_lines(&source.plugins, &handlers))?;
