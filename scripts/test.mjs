@@ -1,7 +1,7 @@
 // All tests: the rules and the command line on this machine, the built Worker on workerd, the client as a
 // process, the console in Chromium, and the Worker and its rules compared with ztpserver 2.1.0. The client's tests and,
-// after them, the comparisons run beside the others; their output follows at the end. The attacks and a site of
-// switches run alone: they measure memory and time.
+// after them, the comparisons run beside the others, since most tests wait; their output follows at the end. The attacks
+// and a site of switches run alone: they measure memory and time.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -23,7 +23,7 @@ run("cargo", ["build", "--quiet", "--example", "domain_cases"]);
 run("cargo", ["build", "--quiet", "--release", "--bin", "ztp"]);
 run(node, ["scripts/bundle.mjs"]);
 const beside = startAll(["tests/client/run.mjs"], ["tests/reference/compare.mjs"], ["tests/reference/differential.mjs", "--short"]);
-await pass(node, ["--test", "--test-reporter=spec", "--test-concurrency=2", ...files]);
+await pass(node, ["--test", "--test-reporter=spec", "--test-concurrency=4", ...files]);
 const results = await beside;
 for (const { printed } of results) process.stdout.write(printed);
 if (results.some(({ status }) => status !== 0)) process.exit(1);

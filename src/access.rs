@@ -89,7 +89,7 @@ pub async fn limit_rate(
 
 /// Why a credential does not identify an operator.
 enum Refused {
-    /// What is wrong with it, without any part of it.
+    /// The reason, without any part of it.
     Credential(String),
     /// It could not be checked.
     Failed(Error),
@@ -154,7 +154,7 @@ pub async fn operator(
 /// Checks that a token is the admin token, in constant time.
 ///
 /// # Errors
-/// What is wrong with it, for the log.
+/// The reason, for the log.
 pub fn check_admin_token(presented: &str, settings: &Settings) -> Result<(), String> {
     let Some(token) = &settings.admin_token else {
         return Err("the secret ZTP_ADMIN_TOKEN is not set".to_owned());

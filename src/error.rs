@@ -60,12 +60,23 @@ impl Error {
         }
     }
 
+    /// The error of a call that an object answered with the reply to another command.
+    pub fn unexpected_reply(doing: impl Into<String>) -> Self {
+        Self::storage(doing, "unexpected reply")
+    }
+
     /// The operation that failed and its cause, for the log: clients do not receive the cause.
     pub fn detail(&self) -> String {
         match self {
             Self::Storage { doing, cause } => format!("{doing} failed ({cause})"),
             other => other.to_string(),
         }
+    }
+
+    /// Whether a change that fails with it may have been made: a store or an object may have done it, and only its response
+    /// is missing.
+    pub fn is_uncertain(&self) -> bool {
+        matches!(self, Self::Storage { .. })
     }
 
     /// Whether the specification requires this response from a server without a fault.

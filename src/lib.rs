@@ -10,7 +10,7 @@
 //! - [`storage`]: every KV, R2 and object call, and the cache.
 //! - [`objects`]: the Durable Objects.
 //! - [`request`], [`response`], [`error`], [`log`]: HTTP, and one log line per request.
-//! - [`stream`]: bytes that stay outside wasm memory.
+//! - [`stream`]: bytes that stay outside wasm memory; [`js`]: the functions of JavaScript.
 //!
 //! The rules are in the crate `ztp_core`.
 
@@ -18,6 +18,7 @@ mod access;
 mod byte_range;
 mod conditions;
 mod error;
+mod js;
 mod log;
 mod objects;
 mod request;

@@ -4,6 +4,7 @@ mod call;
 pub mod node;
 pub mod pool;
 pub mod site;
+mod transaction;
 
 use std::time::Duration;
 

@@ -261,7 +261,7 @@ pub struct Context<'a> {
     pub noted: &'a mut Noted,
 }
 
-/// Responds to a request, and logs it once. What it leaves in its node's object follows after the response.
+/// Responds to a request, and logs it once. Its events reach the node's object after the response.
 pub async fn respond(
     request: Request,
     env: Env,
@@ -400,6 +400,13 @@ async fn dispatch(
             if let Some(operator) = &operator {
                 log.operator = Some(operator.name.clone());
                 check_origin(request, operator.method)?;
+                // A condition that cannot be read must not count as missing.
+                if !path::has_valid_query(&request.url) {
+                    return Err(Error::BadRequest(
+                        "the query of the URL is not valid: its values must be percent-encoded UTF-8"
+                            .to_owned(),
+                    ));
+                }
             }
             let segments = segments.as_slice();
             (found, operator, Caller::Anyone, None, segments)

@@ -26,17 +26,17 @@ use ztp_core::content::Metadata;
 use ztp_core::key::Document;
 
 use crate::error::Error;
-use assets::Assets;
+use crate::js::{self, Fetcher};
 use cache::{Cache, Cached, MAX_DOCUMENT_BYTES, MAX_PARSED_BYTES, MAX_READ_MS, PARSED_SIZE_FACTOR};
 
 pub use assets::Asset;
 pub use audit::Change;
 pub use cache::Flights;
 pub use check::StoredContents;
-pub use content::{FoundValue, MAX_PAGE, ValueBody};
+pub use content::{FoundValue, MAX_PAGE};
 pub use nodes::{
-    ChangedRecord, Edit, MAX_KEYS_AT_ONCE, NewValue, Outcome, Plan, RecordBody, RecordChange,
-    Records,
+    ChangedRecord, Edit, MAX_KEYS_AT_ONCE, NewValue, Outcome, Plan, RecordChange, Records,
+    StoredBody,
 };
 pub use objects::changes::{ObjectChange, ObjectState};
 pub use objects::{Description, FoundObject, is_hex};
@@ -82,7 +82,7 @@ struct Bindings {
     sites: Option<ObjectNamespace>,
     rate_limiter: Option<RateLimiter>,
     /// The files of the console.
-    assets: Option<Assets>,
+    assets: Option<Fetcher>,
 }
 
 impl Bindings {
@@ -400,10 +400,7 @@ pub fn now() -> u64 {
 /// The runtime's message of a KV error. `KvError` would add the stack trace.
 fn message(error: &KvError) -> String {
     match error {
-        KvError::JavaScript(value) => match value.dyn_ref::<worker::js_sys::Error>() {
-            Some(error) => error.message().into(),
-            None => format!("{value:?}"),
-        },
+        KvError::JavaScript(value) => js::message(value),
         other => other.to_string(),
     }
 }

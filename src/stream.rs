@@ -3,49 +3,21 @@
 
 use std::ops::Deref;
 
-use worker::js_sys::{self, Array, Promise, Uint8Array};
-use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
+use worker::js_sys::{Array, Promise, Uint8Array};
+use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{ReadableStream, Response};
 use ztp_core::hex;
 use ztp_core::kv::digest;
 
-#[wasm_bindgen(module = "/src/stream.js")]
-extern "C" {
-    #[wasm_bindgen(catch, js_name = sha1)]
-    async fn js_sha1(stream: &ReadableStream) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(catch, js_name = ofLength)]
-    async fn js_of_length(stream: &ReadableStream, size: f64) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(catch, js_name = observed)]
-    fn js_observed(stream: &ReadableStream, size: f64) -> Result<Array, JsValue>;
-
-    #[wasm_bindgen(catch, js_name = readUpTo)]
-    async fn js_read_up_to(stream: &ReadableStream, limit: f64) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(catch, js_name = readBody)]
-    async fn js_read_body(
-        stream: &ReadableStream,
-        limit: f64,
-        room: &JsValue,
-    ) -> Result<JsValue, JsValue>;
-
-    // All functions catch: wasm-bindgen imports those that do from another module object, and a bundler would warn of
-    // two of the same name.
-    #[wasm_bindgen(catch, js_name = release)]
-    fn js_release(bytes: &Uint8Array, room: &JsValue) -> Result<(), JsValue>;
-
-    #[wasm_bindgen(catch, js_name = makeRoom)]
-    fn js_make_room(max: f64) -> Result<JsValue, JsValue>;
-}
+use crate::js;
 
 /// The size in bytes and the SHA-1 of a stream.
 ///
 /// # Errors
 /// The stream failed.
 pub async fn sha1(stream: &ReadableStream) -> worker::Result<(u64, Vec<u8>)> {
-    let found: Array = js_sha1(stream).await?.unchecked_into();
+    let found: Array = js::sha1(stream).await?.unchecked_into();
     let size = found.get(0).as_f64().unwrap_or_default() as u64;
     Ok((size, Uint8Array::new(&found.get(1)).to_vec()))
 }
@@ -55,7 +27,7 @@ pub async fn sha1(stream: &ReadableStream) -> worker::Result<(u64, Vec<u8>)> {
 /// # Errors
 /// The runtime cannot create it.
 pub async fn of_length(stream: &ReadableStream, size: u64) -> worker::Result<ReadableStream> {
-    Ok(js_of_length(stream, size as f64).await?.unchecked_into())
+    Ok(js::of_length(stream, size as f64).await?.unchecked_into())
 }
 
 /// A stream of a known length, in bytes, as another one, and the end of its transfer.
@@ -63,7 +35,7 @@ pub async fn of_length(stream: &ReadableStream, size: u64) -> worker::Result<Rea
 /// # Errors
 /// The runtime cannot create it.
 pub fn observed(stream: &ReadableStream, size: u64) -> worker::Result<(ReadableStream, Transfer)> {
-    let pair = js_observed(stream, size as f64)?;
+    let pair = js::observed(stream, size as f64)?;
     let transfer = Transfer(pair.get(1).unchecked_into());
     Ok((pair.get(0).unchecked_into(), transfer))
 }
@@ -84,7 +56,7 @@ impl Transfer {
 /// # Errors
 /// The stream failed, for example because the client disconnected.
 pub async fn read_up_to(stream: &ReadableStream, limit: usize) -> worker::Result<Option<Buffer>> {
-    let bytes = js_read_up_to(stream, limit as f64).await?;
+    let bytes = js::read_up_to(stream, limit as f64).await?;
     Ok((!bytes.is_null()).then(|| Buffer(bytes.unchecked_into())))
 }
 
@@ -93,8 +65,8 @@ pub async fn read_up_to(stream: &ReadableStream, limit: usize) -> worker::Result
 pub const MAX_BODIES_BYTES: usize = 24 << 20;
 
 thread_local! {
-    /// What is left of [`MAX_BODIES_BYTES`].
-    static ROOM: JsValue = js_make_room(MAX_BODIES_BYTES as f64).unwrap_or_default();
+    /// The rest of [`MAX_BODIES_BYTES`].
+    static ROOM: JsValue = js::make_room(MAX_BODIES_BYTES as f64).unwrap_or_default();
 }
 
 /// The body of a request. It counts against [`MAX_BODIES_BYTES`] until it is dropped, which takes its bytes
@@ -119,7 +91,7 @@ pub async fn read_body(
     limit: usize,
 ) -> worker::Result<Result<Body, Refused>> {
     let room = ROOM.with(JsValue::clone);
-    let bytes = js_read_body(stream, limit as f64, &room).await?;
+    let bytes = js::read_body(stream, limit as f64, &room).await?;
     Ok(if bytes.is_null() {
         Err(Refused::TooLarge)
     } else if bytes.is_undefined() {
@@ -147,7 +119,7 @@ impl Deref for Body {
 impl Drop for Body {
     fn drop(&mut self) {
         // It cannot fail: the bytes and the room exist.
-        let _ = ROOM.with(|room| js_release(&self.0.0, room));
+        let _ = ROOM.with(|room| js::release(&self.0.0, room));
     }
 }
 

@@ -1,4 +1,4 @@
-// What operators do to nodes. Each act asks once, says what it did, and can be undone where the API can.
+// The acts of operators on nodes. Each act asks once, says what it did, and can be undone where the API can.
 
 import { change, content, get, query, segment, storeIf } from "./api.js";
 import { ask, say } from "./dialog.js";
@@ -179,12 +179,13 @@ async function startupConfigFields(fields) {
   replace(fields, h("label", { class: "field" }, "Startup-config", h("textarea", { name: "startup_config", rows: 10, spellcheck: "false", required: true, placeholder: "hostname leaf1" })));
 }
 
-/** The planned switches of the site to choose from, or any serial number. */
+/** The planned switches of the site to choose from that no other switch is, or any serial number. */
 async function planFields(fields, site) {
   const options = h("datalist", { id: "planned" });
   replace(fields, h("label", { class: "field" }, "Serial number in the plan", h("input", { name: "as", list: "planned", required: true, autocomplete: "off", spellcheck: "false" })), options, h("p", { class: "muted" }, "Its definition, pattern, config-handler, attributes and startup-config become those of this switch."));
   const { nodes } = await get(`/nodes${query({ site, state: "planned", limit: 1000 })}`);
-  replace(options, nodes.map(({ node }) => h("option", { value: node })));
+  const free = nodes.filter(({ given_to: to }) => !to);
+  replace(options, free.map(({ node }) => h("option", { value: node })));
 }
 
 /** Releases a value of a pool. */

@@ -43,7 +43,7 @@ const live = h("p", { class: "live" });
 const lost = h("div", { class: "lost", role: "alert", hidden: true });
 const header = h("header", { hidden: true }, h("a", { class: "brand", href: "#/" }, "ztp-edge"), tabs, live, who);
 
-/** What pages use of the console. */
+/** The part of the console that pages use. */
 const context = {
   sites: [],
   get operator() {

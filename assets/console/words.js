@@ -15,8 +15,6 @@ const STATE_WORDS = {
   booted: "Booted",
   "backed-up": "Backed up",
 };
-/** The states that need someone. */
-export const RED = ["failed", "stalled", "waiting"];
 
 /** A pool, with the name of the value if it has one. */
 export const poolName = ({ pool, name: of }) => (of ? `${pool} (${of})` : pool);

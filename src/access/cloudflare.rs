@@ -5,12 +5,12 @@
 
 use std::cell::RefCell;
 
-use worker::js_sys::{self, Uint8Array};
-use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
+use worker::js_sys::Uint8Array;
 use ztp_core::access_token::{Application, Key, MAX_ACCESS_KEYS, Token, keys};
 
 use super::Refused;
 use crate::error::Error;
+use crate::js;
 use crate::storage::{Flights, Storage, now};
 
 /// How long keys are used without reading them again, in milliseconds.
@@ -23,16 +23,6 @@ const PAUSE_MS: u64 = 60 * 1000;
 const PAUSE_AFTER_FAILURE_MS: u64 = 5 * 1000;
 /// The timeout of a read, in milliseconds.
 const TIMEOUT_MS: u32 = 5000;
-
-#[wasm_bindgen(module = "/src/access/keys.js")]
-extern "C" {
-    #[wasm_bindgen(catch, js_name = fetchText)]
-    async fn fetch_text(url: &str, limit: u32, timeout: u32) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(catch, js_name = verify)]
-    async fn js_verify(key: &str, signature: &Uint8Array, signed: &str)
-    -> Result<JsValue, JsValue>;
-}
 
 thread_local! {
     static KEYS: RefCell<Keys> = RefCell::default();
@@ -71,12 +61,12 @@ pub async fn verify(
     let key = key(&token.key_id, application, storage).await?;
     // A copy: memory of wasm may move while the runtime imports the key.
     let signature = Uint8Array::from(token.signature.as_slice());
-    match js_verify(&key, &signature, token.signed).await {
+    match js::verify(&key, &signature, token.signed).await {
         Ok(verified) if verified.is_truthy() => Ok(()),
         Ok(_) => Err(Refused::because("its signature is wrong")),
         Err(cause) => Err(Refused::because(format!(
             "its signature cannot be checked: {}",
-            message(&cause)
+            js::message(&cause)
         ))),
     }
 }
@@ -94,8 +84,8 @@ async fn key(id: &str, application: &Application, storage: &Storage) -> Result<S
     }
     let url = application.keys_url();
     if KEYS.with_borrow(|keys| now() >= keys.next) {
-        let read = fetch_text(&url, MAX_ACCESS_KEYS, TIMEOUT_MS).await;
-        let text = read.map_err(|cause| message(&cause));
+        let read = js::fetch_text(&url, MAX_ACCESS_KEYS, TIMEOUT_MS).await;
+        let text = read.map_err(|cause| js::message(&cause));
         let read = text.and_then(|text| keys(&text.as_string().unwrap_or_default()));
         KEYS.with_borrow_mut(|known| match read {
             Ok(keys) => {
@@ -124,13 +114,5 @@ async fn key(id: &str, application: &Application, storage: &Storage) -> Result<S
         (None, None) => Err(Refused::because(format!(
             "its key is not one of those at {url}"
         ))),
-    }
-}
-
-/// The message of a JavaScript error.
-fn message(error: &JsValue) -> String {
-    match error.dyn_ref::<js_sys::Error>() {
-        Some(error) => error.message().into(),
-        None => format!("{error:?}"),
     }
 }

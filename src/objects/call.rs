@@ -3,22 +3,12 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use worker::Stub;
-use worker::js_sys::Promise;
-use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{AbortSignal, RequestInit, Response};
 
 use crate::error::Error;
-
-// `Stub::fetch_with_request` and `worker::Response::text` make a request, and a reader of the reply's stream, in
-// Rust: together half of the CPU time of a call.
-#[wasm_bindgen]
-extern "C" {
-    type ObjectStub;
-
-    #[wasm_bindgen(method, catch)]
-    fn fetch(this: &ObjectStub, url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
-}
+use crate::js::Fetcher;
 
 /// The timeout of a request, in milliseconds. An object that panics never replies, and its caller would wait
 /// for ever.
@@ -65,9 +55,7 @@ async fn send(stub: Stub, body: &str, timeout: u32) -> Result<String, JsValue> {
     // Not a timer in Rust: a panic replaces the wasm instance, and its timers never fire.
     init.set_signal(Some(&AbortSignal::timeout_with_u32(timeout)));
     // The stub selects the Durable Object; the host is ignored.
-    let response = stub
-        .into_rpc::<ObjectStub>()
-        .fetch("http://object/", &init)?;
+    let response = stub.into_rpc::<Fetcher>().fetch("http://object/", &init)?;
     let response: Response = JsFuture::from(response).await?.unchecked_into();
     let text = JsFuture::from(response.text()?).await?;
     Ok(text.as_string().unwrap_or_default())

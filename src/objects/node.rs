@@ -22,6 +22,7 @@ mod outbox;
 pub mod protocol;
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures_util::future::join;
@@ -96,7 +97,7 @@ struct Inner {
 impl DurableObject for Node {
     fn new(object: ObjectState, env: Env) -> Self {
         let inner = Inner {
-            database: Database::new(object.storage().sql()),
+            database: Database::new(&object.storage()),
             object,
             env,
             stored: RefCell::default(),
@@ -151,11 +152,11 @@ impl Inner {
     async fn answer(self: &Rc<Self>, request: NodeRequest) -> worker::Result<Reply> {
         match request.command {
             Command::Read { records, notes } => {
-                let told = match notes {
+                let context = match notes {
                     Some(notes) => self.read(&request.node, &records, *notes)?,
                     None => Default::default(),
                 };
-                Ok(Reply::State(self.fresh_of(&records)?, told))
+                Ok(Reply::State(self.fresh_of(&records)?, context))
             }
             Command::Commit(commit) => {
                 let reply = self.commit(&request.node, commit)?;
@@ -242,13 +243,17 @@ impl Inner {
         let Some(Stored { state, .. }) = stored.as_ref() else {
             return Ok(State::default());
         };
-        let copies = state.copies.iter();
-        let copies = copies
+        let wanted = state
+            .copies
+            .iter()
             .filter(|(record, copy)| records.contains(record) && copy.written.is_fresh(now))
             .map(|(record, copy)| (*record, copy.clone()));
+        // `collect` would take more code.
+        let mut copies = BTreeMap::new();
+        copies.extend(wanted);
         Ok(State {
             revision: state.revision,
-            copies: copies.collect(),
+            copies,
         })
     }
 
@@ -263,6 +268,7 @@ impl Inner {
             replaces,
             by,
             without_history,
+            given,
         } = commit;
         let mut state = self.fresh()?;
         if base.is_some_and(|base| base != state.revision) {
@@ -367,6 +373,9 @@ impl Inner {
             stored.journal.posted = Some(now);
             stored.journal.has_seen = false;
         }
+        if !given.is_empty() {
+            stored.journal.row.given = given;
+        }
         let last = without_history.then(|| logged(event.clone()));
         self.add(&mut stored.journal, logged(event));
         stored.state = state;
@@ -375,7 +384,6 @@ impl Inner {
             stored.journal.wipe(last);
             stored.forgotten = stored.state.revision;
             self.unsaved.take();
-            self.database.remove_events()?;
         }
         self.write_events(stored, MAX_AT_ONCE)?;
         let events = self.unsaved.take();
@@ -384,6 +392,7 @@ impl Inner {
             Batch {
                 state: true,
                 events: &events,
+                without_history,
                 seen: self.unsaved_seen.take(),
                 version: new_version.as_ref(),
             },

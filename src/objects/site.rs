@@ -52,7 +52,7 @@ impl DurableObject for Site {
     fn new(object: ObjectState, env: Env) -> Self {
         Self {
             database: Database::new(object.storage().sql()),
-            fleet: Rc::new(FleetDatabase::new(object.storage().sql())),
+            fleet: Rc::new(FleetDatabase::new(&object.storage())),
             reports: Rc::default(),
             object,
             env,

@@ -7,7 +7,7 @@ use ztp_core::node::{Identifier, NodeId, normalize_mac};
 
 use super::Context;
 use crate::error::Error;
-use crate::storage::{RecordBody, Records};
+use crate::storage::{Records, StoredBody};
 
 impl Context<'_> {
     /// The node in a path, if this caller may access its records. Its id goes into the log.
@@ -106,7 +106,7 @@ impl Context<'_> {
         node: &NodeId,
         record: Record,
         event: Option<Event>,
-    ) -> Result<Option<RecordBody>, Error> {
+    ) -> Result<Option<StoredBody>, Error> {
         let wanted = self.with_site(&[]);
         let notes = event.and_then(|event| self.noted.for_read(event));
         let (records, found) = self

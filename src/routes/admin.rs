@@ -16,10 +16,12 @@ pub mod sight;
 pub mod undo;
 pub mod uploads;
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 use ztp_core::audit::{Action, Intent};
 use ztp_core::check::Finding;
-use ztp_core::key::Record;
+use ztp_core::key::{NODES, Record};
 use ztp_core::node::NodeId;
 use ztp_core::path;
 
@@ -38,6 +40,11 @@ fn respond(value: &Value) -> Response {
 /// The 404 for a node that is unknown, or not visible to the operator.
 fn unknown_node(node: &NodeId) -> Error {
     Error::NotFound(format!("nothing is known of the node {node}"))
+}
+
+/// The id of the node in the key of a record.
+fn node_of(key: &str) -> Option<&str> {
+    key.strip_prefix(NODES)?.split('/').next()
 }
 
 /// The fields of the JSON object in the body, of which only `known` ones may be there. An empty body has none.
@@ -155,6 +162,23 @@ impl Context<'_> {
         let node = self.node_in_path(segment)?;
         self.check_visible(&node).await?;
         Ok(node)
+    }
+
+    /// Those of some ids whose nodes the operator may see, by the record `site` in KV.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    async fn visible_ids<'n>(
+        &self,
+        ids: impl Iterator<Item = &'n str>,
+    ) -> Result<HashSet<String>, Error> {
+        let ids: HashSet<&str> = ids.collect();
+        let nodes: Vec<NodeId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        let nodes: Vec<&NodeId> = nodes.iter().collect();
+        let sites = self.storage.sites_of(&nodes).await?;
+        let with_sites = nodes.iter().zip(sites);
+        let visible = with_sites.filter(|(_, site)| self.operator_may_see(site.as_deref()));
+        Ok(visible.map(|(node, _)| node.to_string()).collect())
     }
 
     /// The name of the operator.

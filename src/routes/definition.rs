@@ -13,7 +13,7 @@ use ztp_core::printable::Printable;
 use super::published::{DEFINITIONS, PATTERNS, SITE_POOLS, SharedDefinition};
 use super::{Context, nodes};
 use crate::error::Error;
-use crate::objects::pool::protocol::{Command, Reply};
+use crate::objects::pool::protocol::{Command, Reply, unexpected_reply};
 use crate::response::{Body, Response, content_type};
 use crate::storage::{Records, parse_once};
 
@@ -54,7 +54,7 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
     Ok(Response::new(200, content_type::JSON, definition).with_header("Cache-Control", "no-store"))
 }
 
-/// What happens to calls of pools.
+/// How calls of pools are resolved.
 pub enum Pools {
     /// The node receives a value of each, which is allocated if it has none.
     Allocate,
@@ -134,7 +134,7 @@ pub async fn of(
 /// Tells the node's object the name of the definition, if it does not know one.
 fn name(context: &mut Context<'_>, records: &Records, shared: &SharedDefinition) {
     let name = shared.definition.name();
-    if records.told.ticket.is_some() && !records.told.has_name && !name.is_empty() {
+    if records.context.ticket.is_some() && !records.context.has_name && !name.is_empty() {
         let definition = Some(name.to_owned());
         let event = Event::DefinitionFetched { definition };
         context.noted.event(event);
@@ -239,12 +239,12 @@ async fn allocate(
                          while READ_ONLY is set"
                     )));
                 }
-                _ => return Err(unexpected(pool)),
+                _ => return Err(unexpected_reply(pool)),
             }
         }
         for (holder, (pool, reply)) in holders.iter().zip(asked) {
             let (Reply::Value(value) | Reply::Next(value)) = reply else {
-                return Err(unexpected(&pool));
+                return Err(unexpected_reply(&pool));
             };
             let name = holder.name().map(str::to_owned);
             for (call, place) in calls.iter().zip(&mut values) {
@@ -357,11 +357,9 @@ async fn ask(
         },
     };
     let reply = context.storage.call_pool(pool, command).await?;
-    reply.replies(holders.len()).ok_or_else(|| unexpected(pool))
-}
-
-fn unexpected(pool: &str) -> Error {
-    Error::storage(format!("calling the pool '{pool}'"), "unexpected reply")
+    reply
+        .replies(holders.len())
+        .ok_or_else(|| unexpected_reply(pool))
 }
 
 fn unknown_plugin(node: &NodeId, call: &Call) -> Error {

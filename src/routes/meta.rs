@@ -12,7 +12,7 @@ use ztp_core::{assets, hex};
 use super::Context;
 use crate::error::Error;
 use crate::response::{Body, Response, content_type};
-use crate::storage::RecordBody;
+use crate::storage::StoredBody;
 use crate::stream;
 
 /// The metadata of an action, stored or stock.
@@ -57,11 +57,11 @@ pub async fn record(mut context: Context<'_>) -> Result<Response, Error> {
         .ok_or_else(not_found)?;
     let stored = context.record(&node, record, None).await?;
     let hashed = match stored.ok_or_else(not_found)? {
-        RecordBody::Buffer(bytes) => {
+        StoredBody::Buffer(bytes) => {
             let size = bytes.len() as u64;
             bytes.sha1().await.map(|sha1| (size, sha1))
         }
-        RecordBody::Stream(stream) => {
+        StoredBody::Stream(stream) => {
             let hashed = stream::sha1(&stream).await;
             hashed.map(|(size, sha1)| (size, hex(&sha1)))
         }

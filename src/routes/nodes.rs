@@ -229,6 +229,7 @@ async fn decide(
         replaces: context.noted.ticket(),
         by: None,
         without_history: false,
+        given: Vec::new(),
     };
     let outcome = context.storage.commit(node, commit, records).await?;
     if let (Outcome::Conflict | Outcome::OtherSite, Some(version)) = (&outcome, version) {

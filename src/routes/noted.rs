@@ -1,7 +1,7 @@
-//! What the request of a switch leaves in its node's object.
+//! The notes that the request of a switch leaves in its node's object.
 //!
-//! An event goes with a call of the object that the request makes anyway. What is known only later, such as a refusal,
-//! follows in one call after the response: no switch waits for it.
+//! An event goes with a call of the object that the request makes anyway. A refusal, and others that are known only later,
+//! follow in one call after the response: no switch waits for it.
 
 use worker::{Env, console_error};
 use ztp_core::event::{Event, PoolValue};
@@ -61,8 +61,8 @@ impl Noted {
 
     /// The object replied to a read.
     pub fn read(&mut self, records: &Records) {
-        self.ticket = records.told.ticket;
-        self.known_values.clone_from(&records.told.values);
+        self.ticket = records.context.ticket;
+        self.known_values.clone_from(&records.context.values);
         self.notes.shown = records.unknown_values();
         if self.notes.shown.contains_key(&Record::Site) {
             self.notes.owner = records.site_in_kv();
@@ -176,7 +176,7 @@ impl Noted {
     }
 }
 
-/// What follows after a response.
+/// The call that follows after a response.
 pub struct FollowUp {
     node: NodeId,
     notes: Notes,

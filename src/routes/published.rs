@@ -38,8 +38,8 @@ pub struct Script {
 }
 
 impl Script {
-    /// Parses a stored script. What keeps a switch from running it is removed: a byte order mark, and the line ends of
-    /// Windows.
+    /// Parses a stored script. A byte order mark and the line ends of Windows are removed: they keep a switch from
+    /// running it.
     pub fn parse(text: String) -> Self {
         Self {
             template: Template::parse(runnable(text)),

@@ -11,7 +11,7 @@ use super::Context;
 use crate::error::Error;
 use crate::objects::node::protocol::{Claim, Commit, Contents, NewRecord};
 use crate::response::{Body, Response, content_type};
-use crate::storage::{Outcome, RecordBody, Records};
+use crate::storage::{Outcome, Records, StoredBody};
 use crate::stream;
 
 /// Maximum size of a startup-config that a switch stores, in bytes. An isolate has 128 MB for all its
@@ -31,9 +31,9 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
     let config = config
         .ok_or_else(|| Error::BadRequest(format!("the node {node} has no startup-config here")))?;
     let body = match config {
-        RecordBody::Buffer(bytes) => Body::Buffer(bytes),
+        StoredBody::Buffer(bytes) => Body::Buffer(bytes),
         // KV does not return the size of a value: count the bytes of the stream.
-        RecordBody::Stream(stream) if context.head => {
+        StoredBody::Stream(stream) if context.head => {
             let hashed = stream::sha1(&stream).await;
             let (length, _) = hashed.map_err(|cause| {
                 Error::storage(format!("reading the startup-config of {node}"), cause)
@@ -42,7 +42,7 @@ pub async fn get(mut context: Context<'_>) -> Result<Response, Error> {
                 length: Some(length),
             }
         }
-        RecordBody::Stream(body) => Body::Stream { body, length: None },
+        StoredBody::Stream(body) => Body::Stream { body, length: None },
     };
     Ok(Response::new(200, content_type::PLAIN, body)
         .with_header("Cache-Control", "no-store, no-transform"))
@@ -100,6 +100,7 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
         replaces: None,
         by: None,
         without_history: false,
+        given: Vec::new(),
     };
     match storage.commit(&node, commit, &mut records).await? {
         Outcome::OtherSite => {

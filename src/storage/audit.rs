@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::objects::site::ALL;
 use crate::objects::site::protocol::{Command, Query, Reply, ValueChange};
 
-/// What a change did, for its entry in the audit log.
+/// The result of a change, for its entry in the audit log.
 #[derive(Debug, Default)]
 pub struct Change<T> {
     /// The result for the caller.
@@ -53,11 +53,14 @@ impl Storage {
             }
             Err(error) => {
                 let ending = Ending {
-                    outcome: Outcome::Failed,
+                    outcome: match error.is_uncertain() {
+                        true => Outcome::Unknown,
+                        false => Outcome::Failed,
+                    },
                     before: None,
                     after: None,
                     former: None,
-                    detail: Some(error.to_string()),
+                    detail: Some(error.detail()),
                 };
                 (ending, Err(error))
             }
@@ -113,5 +116,5 @@ impl Storage {
 }
 
 fn unexpected() -> Error {
-    Error::storage("calling the audit log", "unexpected reply")
+    Error::unexpected_reply("calling the audit log")
 }

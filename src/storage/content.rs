@@ -8,16 +8,15 @@ use ztp_core::content::{ContentKind, Metadata, Store};
 use ztp_core::key::{Document, Record};
 use ztp_core::node::NodeId;
 
-use super::objects::body_of;
-use super::{ObjectState, Payload, RecordBody, Records, Storage, message, now};
+use super::{ObjectState, Payload, Records, Storage, StoredBody, message, now};
 use crate::error::Error;
-use crate::objects::site::protocol::{Command, Reply, StoredValue, WrittenValue};
+use crate::objects::site::protocol::{Command, Reply, StoredValue, WrittenValue, etag};
 use crate::stream::{self, Buffer};
 
 /// Maximum number of keys in a page: the most that KV and R2 list at once.
 pub const MAX_PAGE: u32 = 1_000;
 
-/// A value or object in a list. What is unknown is null.
+/// A value or object in a list. An unknown field is null.
 #[derive(Debug, Serialize)]
 pub struct Listed {
     pub key: String,
@@ -35,7 +34,7 @@ pub struct Listed {
 pub struct FoundValue {
     pub sha1: String,
     pub size: u64,
-    pub body: ValueBody,
+    pub body: StoredBody,
 }
 
 impl FoundValue {
@@ -49,23 +48,17 @@ impl FoundValue {
         Ok(Self {
             sha1: bytes.sha1().await?,
             size: bytes.len() as u64,
-            body: ValueBody::Buffer(bytes),
+            body: StoredBody::Buffer(bytes),
         })
     }
 }
 
 /// Reads the bytes of a value into memory.
-async fn read_bytes(key: &str, stream: &ReadableStream) -> Result<Buffer, Error> {
+pub(super) async fn read_bytes(key: &str, stream: &ReadableStream) -> Result<Buffer, Error> {
     let failed = |cause: worker::Error| Error::storage(format!("reading {key}"), cause);
     let limit = Store::Kv.max_value_bytes() as usize;
     let bytes = stream::read_up_to(stream, limit).await.map_err(failed)?;
     bytes.ok_or_else(|| failed("it is too large".into()))
-}
-
-/// The bytes of a value.
-pub enum ValueBody {
-    Buffer(Buffer),
-    Stream(ReadableStream),
 }
 
 impl Storage {
@@ -141,7 +134,7 @@ impl Storage {
                 key: key.name,
                 store: "kv",
                 size: metadata.size,
-                etag: metadata.sha1.as_ref().map(|sha1| format!("\"{sha1}\"")),
+                etag: metadata.sha1.as_deref().map(etag),
                 sha1: metadata.sha1,
                 modified: metadata.modified,
                 by: metadata.by,
@@ -200,12 +193,11 @@ impl Storage {
             return Ok(in_kv);
         }
         let Some(value) = value else { return Ok(None) };
-        let kept = value.kept.unwrap_or_default();
-        let object = self.kept_object(&kept).await?;
+        let kept = self.kept(&value.kept.unwrap_or_default()).await?;
         Ok(Some(FoundValue {
             sha1: value.sha1,
             size: value.size,
-            body: ValueBody::Stream(body_of(&kept, &object)?),
+            body: StoredBody::Stream(kept.body()?),
         }))
     }
 
@@ -218,8 +210,8 @@ impl Storage {
         let found = self.document_value(&key).await?;
         let bytes = match found.map(|found| found.body) {
             None => return Ok(None),
-            Some(ValueBody::Buffer(bytes)) => bytes,
-            Some(ValueBody::Stream(stream)) => read_bytes(&key, &stream).await?,
+            Some(StoredBody::Buffer(bytes)) => bytes,
+            Some(StoredBody::Stream(stream)) => read_bytes(&key, &stream).await?,
         };
         Ok(Some(bytes.to_vec()))
     }
@@ -242,8 +234,8 @@ impl Storage {
         };
         let value = match self.body(node, found).await? {
             None => None,
-            Some(RecordBody::Buffer(bytes)) => Some(FoundValue::of(bytes).await.map_err(failed)?),
-            Some(RecordBody::Stream(stream)) => Some(FoundValue::read(&key, &stream).await?),
+            Some(StoredBody::Buffer(bytes)) => Some(FoundValue::of(bytes).await.map_err(failed)?),
+            Some(StoredBody::Stream(stream)) => Some(FoundValue::read(&key, &stream).await?),
         };
         Ok((records, value))
     }
@@ -251,7 +243,7 @@ impl Storage {
     async fn written_value(&self, key: &str) -> Result<Option<WrittenValue>, Error> {
         match self.call_site(Command::Written(key.to_owned())).await? {
             Reply::Written(written) => Ok(written),
-            _ => Err(Error::storage(format!("reading {key}"), "unexpected reply")),
+            _ => Err(Error::unexpected_reply(format!("reading {key}"))),
         }
     }
 
@@ -295,9 +287,8 @@ impl Storage {
     /// # Errors
     /// [`Error::Storage`].
     pub async fn send_value(&self, key: &str, value: &StoredValue) -> Result<(), Error> {
-        let kept = value.kept.as_deref().unwrap_or_default();
-        let object = self.kept_object(kept).await?;
-        let payload = Payload::Stream(body_of(kept, &object)?);
+        let kept = self.kept(value.kept.as_deref().unwrap_or_default()).await?;
+        let payload = Payload::Stream(kept.body()?);
         let (sha1, modified) = (value.sha1.clone(), value.modified.clone());
         let by = value.by.as_deref().unwrap_or_default();
         let modified = modified.unwrap_or_default();

@@ -7,11 +7,37 @@ use ztp_core::audit::Summary;
 use ztp_core::key::{ObjectKey, Record, UNDO, kept};
 use ztp_core::node::NodeId;
 
+use super::content::read_bytes;
 use super::objects::body_of;
 use super::objects::changes::{ObjectState, bytes_of};
-use super::{RecordBody, Storage, now};
+use super::{Storage, StoredBody, now};
 use crate::error::Error;
 use crate::stream::{self, Buffer};
+
+/// A kept value with its bytes.
+pub struct Kept {
+    key: String,
+    object: Object,
+    pub state: ObjectState,
+}
+
+impl Kept {
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn body(&self) -> Result<ReadableStream, Error> {
+        body_of(&self.key, &self.object)
+    }
+
+    /// Its bytes in memory.
+    ///
+    /// # Errors
+    /// [`Error::Storage`], also if they are too many for a value of KV.
+    pub async fn bytes(&self) -> Result<Buffer, Error> {
+        read_bytes(&self.key, &self.body()?).await
+    }
+}
 
 impl Storage {
     /// Keeps the value of a record in R2, for an undo. Returns its key there.
@@ -26,8 +52,8 @@ impl Storage {
     ) -> Result<String, Error> {
         let (_, found) = self.found(node, record, &[]).await?;
         match self.body(node, found).await? {
-            Some(RecordBody::Buffer(bytes)) => self.keep_bytes(&bytes, &value.sha1).await,
-            Some(RecordBody::Stream(stream)) => {
+            Some(StoredBody::Buffer(bytes)) => self.keep_bytes(&bytes, &value.sha1).await,
+            Some(StoredBody::Stream(stream)) => {
                 self.keep_stream(&stream, &value.sha1, value.size).await
             }
             None => Err(Error::storage(
@@ -143,21 +169,28 @@ impl Storage {
         Ok((keys, page.truncated()))
     }
 
+    /// A kept value; `None` if it was deleted.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn find_kept(&self, key: &str) -> Result<Option<Kept>, Error> {
+        self.count(|n| n.r2_reads += 1);
+        let object = self.bindings.files.get(key).execute().await;
+        let object = object.map_err(|cause| Error::storage(format!("reading {key}"), cause))?;
+        Ok(object.map(|object| Kept {
+            key: key.to_owned(),
+            state: ObjectState::of(&object),
+            object,
+        }))
+    }
+
     /// A kept value.
     ///
     /// # Errors
     /// [`Error::Storage`], also if it was deleted.
-    pub async fn kept_object(&self, key: &str) -> Result<Object, Error> {
-        self.count(|n| n.r2_reads += 1);
-        let failed = |cause: worker::Error| Error::storage(format!("reading {key}"), cause);
-        let object = self
-            .bindings
-            .files
-            .get(key)
-            .execute()
-            .await
-            .map_err(failed)?;
-        object.ok_or_else(|| failed("it was deleted".into()))
+    pub async fn kept(&self, key: &str) -> Result<Kept, Error> {
+        let deleted = || Error::storage(format!("reading {key}"), "it was deleted");
+        self.find_kept(key).await?.ok_or_else(deleted)
     }
 }
 

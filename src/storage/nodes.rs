@@ -6,6 +6,7 @@ mod records;
 use std::collections::HashMap;
 
 use futures_util::future::join3;
+use worker::kv::KvError;
 use worker::web_sys::ReadableStream;
 use ztp_core::audit::Summary;
 use ztp_core::event::{Event, Report};
@@ -16,8 +17,8 @@ use ztp_core::node::NodeId;
 use super::{Storage, message, now};
 use crate::error::Error;
 use crate::objects::node::protocol::{
-    Command, Commit, Contents, NodeRequest, Notes, Owner, RecordCopy, Reply, Reported, State,
-    Timeline, Told,
+    Command, Commit, Contents, NodeRequest, Notes, Owner, ReadContext, RecordCopy, Reply, Reported,
+    State, Timeline,
 };
 use crate::stream::{self, Buffer};
 
@@ -40,8 +41,8 @@ pub enum Outcome {
     OtherSite,
 }
 
-/// The contents of a record.
-pub enum RecordBody {
+/// The bytes of a value in KV.
+pub enum StoredBody {
     Buffer(Buffer),
     Stream(ReadableStream),
 }
@@ -149,13 +150,13 @@ impl Storage {
         &self,
         texts: Result<HashMap<Record, Option<String>>, Error>,
         startup_config: Result<StartupConfig, Error>,
-        state: Result<(State, Told), Error>,
+        state: Result<(State, ReadContext), Error>,
     ) -> Result<Records, Error> {
         let mut records = Records::default();
         match state {
-            Ok((state, told)) => {
+            Ok((state, context)) => {
                 records.state = state;
-                records.told = told;
+                records.context = context;
             }
             Err(failure) => records.object_failure = Some(failure),
         }
@@ -235,7 +236,7 @@ impl Storage {
         &self,
         node: &NodeId,
         found: FoundRecord,
-    ) -> Result<Option<RecordBody>, Error> {
+    ) -> Result<Option<StoredBody>, Error> {
         let FoundRecord {
             record,
             in_kv,
@@ -244,10 +245,10 @@ impl Storage {
         let key = record.key(node);
         // If the object failed, the log has a warning already.
         let Ok(copy) = copy else {
-            return Ok(in_kv?.map(RecordBody::Stream));
+            return Ok(in_kv?.map(StoredBody::Stream));
         };
         let Some(copy) = copy else {
-            return Ok(in_kv?.map(RecordBody::Stream));
+            return Ok(in_kv?.map(StoredBody::Stream));
         };
         let in_kv = match in_kv {
             Ok(Some(stream)) => stream,
@@ -272,19 +273,19 @@ impl Storage {
             return self.contents(node, copy).await;
         }
         match small {
-            Some(bytes) => Ok(Some(RecordBody::Buffer(bytes))),
-            None => Ok(self.kv_stream(&key).await?.map(RecordBody::Stream)),
+            Some(bytes) => Ok(Some(StoredBody::Buffer(bytes))),
+            None => Ok(self.kv_stream(&key).await?.map(StoredBody::Stream)),
         }
     }
 
     /// The contents of an object's copy; `None` if it has deleted the record.
-    async fn contents(&self, node: &NodeId, copy: RecordCopy) -> Result<Option<RecordBody>, Error> {
+    async fn contents(&self, node: &NodeId, copy: RecordCopy) -> Result<Option<StoredBody>, Error> {
         match copy.contents {
-            Contents::Text(text) => Ok(Some(RecordBody::Buffer(Buffer::new(text.as_bytes())))),
+            Contents::Text(text) => Ok(Some(StoredBody::Buffer(Buffer::new(text.as_bytes())))),
             Contents::Version(version) => {
                 let stream = self.version(node, &version).await?;
                 let gone = || Error::storage(format!("reading {}", version.key(node)), "deleted");
-                Ok(Some(RecordBody::Stream(stream.ok_or_else(gone)?)))
+                Ok(Some(StoredBody::Stream(stream.ok_or_else(gone)?)))
             }
             Contents::Deleted => Ok(None),
         }
@@ -363,13 +364,13 @@ impl Storage {
         node: &NodeId,
         wanted: &[Record],
         notes: Option<Notes>,
-    ) -> Result<(State, Told), Error> {
+    ) -> Result<(State, ReadContext), Error> {
         let read = Command::Read {
             records: wanted.to_vec(),
             notes: notes.map(Box::new),
         };
         match self.call_node(node, read).await? {
-            Reply::State(state, told) => Ok((state, told)),
+            Reply::State(state, context) => Ok((state, context)),
             _ => Err(unexpected(node)),
         }
     }
@@ -396,17 +397,21 @@ impl Storage {
         NodeRequest::new(node, command).send(stub).await
     }
 
-    /// The sites of several nodes, in one operation.
+    /// The sites of nodes, as KV shows them: one operation for each hundred.
     ///
     /// # Errors
     /// [`Error::Storage`].
     pub async fn sites_of(&self, nodes: &[&NodeId]) -> Result<Vec<Option<String>>, Error> {
-        self.count(|n| n.kv_reads += 1);
-        let keys: Vec<String> = nodes.iter().map(|node| Record::Site.key(node)).collect();
-        let found = self.bindings.data.get_bulk(&keys).text().await;
-        let mut found =
-            found.map_err(|cause| Error::storage("reading the sites of nodes", message(&cause)))?;
-        Ok(keys.iter().map(|key| found.remove(key)?).collect())
+        let failed = |cause: KvError| Error::storage("reading the sites of nodes", message(&cause));
+        let mut sites = Vec::with_capacity(nodes.len());
+        for nodes in nodes.chunks(MAX_KEYS_AT_ONCE) {
+            self.count(|n| n.kv_reads += 1);
+            let keys: Vec<String> = nodes.iter().map(|node| Record::Site.key(node)).collect();
+            let found = self.bindings.data.get_bulk(&keys).text().await;
+            let mut found = found.map_err(failed)?;
+            sites.extend(keys.iter().map(|key| found.remove(key).flatten()));
+        }
+        Ok(sites)
     }
 
     /// The first thousand keys with a prefix, and whether the list is complete.
@@ -502,8 +507,5 @@ fn is_too_large(cause: &str) -> bool {
 }
 
 fn unexpected(node: &NodeId) -> Error {
-    Error::storage(
-        format!("calling the object of the node {node}"),
-        "unexpected reply",
-    )
+    Error::unexpected_reply(format!("calling the object of the node {node}"))
 }

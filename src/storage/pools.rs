@@ -6,7 +6,7 @@ use ztp_core::node::NodeId;
 
 use super::Storage;
 use crate::error::Error;
-use crate::objects::pool::protocol::{Allocation, Command, PoolRequest, Reply};
+use crate::objects::pool::protocol::{Allocation, Command, PoolRequest, Reply, unexpected_reply};
 
 /// How many pools are called at the same time.
 const MAX_CALLS_AT_ONCE: usize = 50;
@@ -51,7 +51,7 @@ impl Storage {
                 let node = node.to_string();
                 match self.call_pool(pool, Command::Holding { node }).await? {
                     Reply::Allocations(held) => Ok(held),
-                    _ => Err(unexpected(pool)),
+                    _ => Err(unexpected_reply(pool)),
                 }
             });
             let held = try_join_all(held).await?;
@@ -69,7 +69,7 @@ impl Storage {
     pub async fn allocations_of(&self, pool: &str) -> Result<Vec<Allocation>, Error> {
         match self.call_pool(pool, Command::Allocations).await? {
             Reply::Allocations(allocations) => Ok(allocations),
-            _ => Err(unexpected(pool)),
+            _ => Err(unexpected_reply(pool)),
         }
     }
 
@@ -94,7 +94,7 @@ impl Storage {
         let node = node.to_string();
         match self.call_pool(pool, Command::ReleaseAll(node)).await? {
             Reply::Allocations(released) => Ok(released),
-            _ => Err(unexpected(pool)),
+            _ => Err(unexpected_reply(pool)),
         }
     }
 
@@ -105,7 +105,7 @@ impl Storage {
     pub async fn refresh_pool(&self, pool: &str) -> Result<(), Error> {
         match self.call_pool(pool, Command::Refresh).await? {
             Reply::Refreshed => Ok(()),
-            _ => Err(unexpected(pool)),
+            _ => Err(unexpected_reply(pool)),
         }
     }
 
@@ -126,8 +126,4 @@ impl Storage {
             }
         }
     }
-}
-
-fn unexpected(pool: &str) -> Error {
-    Error::storage(format!("calling the pool '{pool}'"), "unexpected reply")
 }

@@ -102,5 +102,5 @@ impl Storage {
 }
 
 fn unexpected() -> Error {
-    Error::storage("calling the object of a site", "unexpected reply")
+    Error::unexpected_reply("calling the object of a site")
 }

@@ -3,16 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use worker::web_sys::ReadableStream;
-use worker::{Data, Object, UploadedPart};
+use worker::{Data, UploadedPart};
 
-use super::kept::kept_key;
-use super::objects::body_of;
-use super::objects::changes::ObjectState;
+use super::kept::{Kept, kept_key};
 use super::{Storage, now};
 use crate::conditions::Preconditions;
 use crate::error::Error;
 use crate::objects::site::protocol::{Command, Reply};
-use crate::stream::{self, Buffer};
 
 /// The prefix of the names of uploads, and of their parts.
 const UPLOADS: &str = "upload/";
@@ -37,51 +34,7 @@ pub struct Upload {
 /// The number of a part, and its ETag in R2.
 pub type Part = (u16, String);
 
-/// A kept value with its bytes.
-pub struct Kept {
-    key: String,
-    object: Object,
-    pub state: ObjectState,
-}
-
-impl Kept {
-    /// Its bytes.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub fn body(&self) -> Result<ReadableStream, Error> {
-        body_of(&self.key, &self.object)
-    }
-
-    /// Its bytes in memory.
-    ///
-    /// # Errors
-    /// [`Error::Storage`], also if it has more bytes than `limit`.
-    pub async fn bytes(&self, limit: usize) -> Result<Buffer, Error> {
-        let failed = |cause: worker::Error| Error::storage(format!("reading {}", self.key), cause);
-        let bytes = stream::read_up_to(&self.body()?, limit).await;
-        bytes
-            .map_err(failed)?
-            .ok_or_else(|| failed("it is too large".into()))
-    }
-}
-
 impl Storage {
-    /// A kept value; `None` if it was deleted.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub async fn find_kept(&self, key: &str) -> Result<Option<Kept>, Error> {
-        self.count(|n| n.r2_reads += 1);
-        let object = self.bindings.files.get(key).execute().await;
-        let object = object.map_err(|cause| Error::storage(format!("reading {key}"), cause))?;
-        Ok(object.map(|object| Kept {
-            key: key.to_owned(),
-            state: ObjectState::of(&object),
-            object,
-        }))
-    }
-
     /// An upload with the parts that were received, in order; `None` if there is none.
     ///
     /// # Errors
@@ -247,7 +200,7 @@ fn name_of(id: &str) -> String {
 }
 
 fn unexpected() -> Error {
-    Error::storage("calling the uploads", "unexpected reply")
+    Error::unexpected_reply("calling the uploads")
 }
 
 /// The time after which an upload that is not complete is deleted, in milliseconds: 7 days after it began.

@@ -1,28 +1,35 @@
 // Runs tests/client/run.py against the built Worker: starts it, and beside it a control server
 // through which the tests fill and empty its storage. Arguments are those of run.py. Without any,
-// what tests/client/sites.py has is run, too, on a Worker with sites.
+// each module is run on a Worker of its own, and what tests/client/sites.py has on a Worker with sites.
 
-import { readdirSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import http from "node:http";
+import { join } from "node:path";
 import { attend } from "../../scripts/run.mjs";
 import { startWorker } from "../e2e/harness.mjs";
 
 const SITE = "amsterdam-token-0123456789";
 /** How long an instance of the Worker remembers what it has read. */
 const MAX_AGE_MS = 10_000;
+/** Modules at once. */
+const LANES = 5;
 
 const args = process.argv.slice(2);
 process.exit(Math.max(...(args.length > 0 ? [await test({}, "", args)] : await testAll())));
 
-/** Everything, on several Workers at once, since the tests mostly wait; one of them has sites. */
+/** Everything, several modules at once, since the tests mostly wait: the longest file first. */
 async function testAll() {
-  const modules = readdirSync(import.meta.dirname).filter((name) => /^test_.*\.py$/.test(name));
-  const long = ["test_flash", "test_reports"];
-  const others = modules.map((name) => name.replace(".py", "")).filter((name) => !long.includes(name));
-  const third = (remainder) => test({}, "", others.filter((_, index) => index % 3 === remainder));
-  const sites = () => test({ ZTP_TOKENS: `amsterdam=${SITE}` }, `/t/${SITE}`, ["sites"]);
-  const last = async () => Math.max(await third(2), await sites());
-  return Promise.all([test({}, "", long), third(0), third(1), last()]);
+  const size = (name) => statSync(join(import.meta.dirname, name)).size;
+  const files = readdirSync(import.meta.dirname).filter((name) => /^test_.*\.py$/.test(name));
+  files.sort((one, other) => size(other) - size(one));
+  const runs = files.map((name) => () => test({}, "", [name.replace(".py", "")]));
+  runs.push(() => test({ ZTP_TOKENS: `amsterdam=${SITE}` }, `/t/${SITE}`, ["sites"]));
+  const statuses = [];
+  const lane = async () => {
+    while (runs.length > 0) statuses.push(await runs.shift()());
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return statuses;
 }
 
 /** Runs run.py against a Worker with these secrets, whose paths are below `prefix`. */

@@ -418,6 +418,10 @@ describe("the console", { skip }, () => {
       await page.click("dialog button.primary");
       await page.waitForSelector(".message:has-text('is PLAN-LEAF-41 of the plan')");
       assert.equal(made.nodes.get("JPE213179").records.get("startup-config"), "hostname planned\n");
+      // No other switch is this one.
+      await page.click("button:has-text('It is a switch of the plan…')");
+      await page.waitForSelector("datalist option[value='PLAN-LEAF-42']", { state: "attached" });
+      assert.equal(await page.locator("datalist option[value='PLAN-LEAF-41']").count(), 0);
     });
 
     test("shows the findings of a record that is not valid, and stores it anyway on demand", async (t) => {

@@ -373,6 +373,7 @@ function api(world) {
         if (!planned || planned.records.size === 0) return refuse(404, `there are no records of ${body.as}`);
         if (planned.row.state !== null) return refuse(409, `${body.as} has made requests itself`);
         for (const [name, text] of planned.records) node.records.set(name, text);
+        planned.row.given_to = id;
         return changed(id, "operator-changed", "assign", { detail: `as ${body.as}` });
       }
       if (/^:/m.test(body.definition ?? "") || /\[$/m.test(body.attributes ?? "")) {

@@ -153,6 +153,7 @@ describe("the console on the Worker", { skip }, () => {
     await page.waitForSelector(".message:has-text('REAL1 is PLAN1 of the plan')");
     assert.equal((await post("REAL1", { neighbors: {} })).status, 409);
     assert.equal((await worker.request("GET", `/t/${BERLIN}/nodes/REAL1/startup-config`)).text, "hostname planned\n");
+    assert.equal((await admin("GET", "/nodes/PLAN1")).json.status.given_to, "REAL1");
   });
 
   test("an edit of neighbordb that breaks it is shown with the line, and an edit through the API is undone", async (t) => {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { root } from "../../scripts/run.mjs";
 import { ADMIN, AMSTERDAM, SECRETS, nodeToken, startGuarded } from "./credentials.mjs";
-import { assertRefusal, facts, startWorker } from "./harness.mjs";
+import { assertRefusal, facts, startWorker, waitFor } from "./harness.mjs";
 
 const own = nodeToken("amsterdam", AMSTERDAM, "JPE1");
 const post = (others) => ({ body: JSON.stringify(facts("JPE1", others)) });
@@ -155,6 +155,45 @@ describe("READ_ONLY", () => {
       assert.equal((await ask("GET", "/nodes/JPE1")).json.actions[0].attributes.ip, "10.0.0.2");
     });
   }
+});
+
+test("READ_ONLY that is set in the middle of a boot refuses its writes and loses nothing: the boot ends after it is unset", async (t) => {
+  const worker = await startWorker({ secrets: { ZTP_TOKENS: `amsterdam=${AMSTERDAM}`, ZTP_ADMIN_TOKEN: ADMIN } });
+  t.after(() => worker.stop());
+  const ask = (method, path, options) => worker.request(method, `/t/${AMSTERDAM}${path}`, options);
+  const report = (seq, event, others) => ask("POST", "/nodes/JPE1/events", { body: JSON.stringify({ boot: "abcdef01", seq, at: seq, event, ...others }) });
+  const put = () => ask("PUT", "/nodes/JPE1/startup-config", { body: "hostname JPE1\n" });
+  const show = async () => (await worker.request("GET", "/admin/nodes/JPE1", { headers: { Authorization: `Bearer ${ADMIN}` } })).json;
+  await worker.kv.put("neighbordb", "patterns:\n- name: leaf\n  definition: leaf\n  interfaces:\n  - any: any:any\n");
+  await worker.kv.put("definitions/leaf", JSON.stringify({ name: "leaf", actions: [{ action: "a", attributes: { ip: "allocate('net')" } }] }));
+  await worker.kv.put("resources/net", "10.0.0.1: null\n");
+  assert.equal((await ask("POST", "/nodes", post())).status, 201);
+  assert.equal((await report(1, "boot-started")).status, 204);
+
+  await worker.restart({ READ_ONLY: "True" });
+  assertRefusal(await ask("GET", "/nodes/JPE1"), 403, /JPE1 has no value from the pool 'net'.*READ_ONLY/);
+  assertRefusal(await put(), 403, /READ_ONLY is set/);
+  assertRefusal(await report(2, "action-started", { action: "a" }), 403, /READ_ONLY is set/);
+  assert.equal((await ask("POST", "/nodes", post())).status, 409);
+  const record = (name) => worker.kv.get(`nodes/JPE1/${name}`);
+  // Also what was not in KV yet.
+  await waitFor("the records in KV", async () => (await record(".node")) && (await record("definition")) && (await record("pattern")) && (await record("site")) === "amsterdam");
+  assert.equal(await record("startup-config"), null);
+  await waitFor("the refusals", async () => (await show()).events.filter(({ event }) => event === "refused").length === 2);
+
+  await worker.restart({});
+  const { status, json } = await ask("GET", "/nodes/JPE1");
+  assert.deepEqual([status, json?.actions[0].attributes.ip], [200, "10.0.0.1"]);
+  await worker.restart({ READ_ONLY: "True" });
+  assert.equal((await ask("GET", "/nodes/JPE1")).json.actions[0].attributes.ip, "10.0.0.1", "the value that it holds");
+  await worker.restart({});
+  assert.equal((await report(2, "action-started", { action: "a" })).status, 204);
+  assert.equal((await put()).status, 201);
+  await waitFor("the startup-config in KV", async () => (await record("startup-config")) === "hostname JPE1\n");
+  const { events, status: row } = await show();
+  const written = ["registered", "boot-started", "action-started", "startup-config-stored"];
+  assert.deepEqual(events.map(({ event }) => event).filter((event) => written.includes(event)), written);
+  assert.equal(row.site, "amsterdam");
 });
 
 describe("an invalid secret", () => {

@@ -52,6 +52,16 @@ describe("while KV fails", () => {
     assert.equal(await worker.kv.get(key), value(3));
   });
 
+  test("a change that an object does not confirm is 503, and the entry says that nobody knows", async () => {
+    await worker.kv.put("resources/net", "10.0.0.1: null\n");
+    worker.kv.fails = ({ operation }) => (operation === "get" ? 500 : undefined);
+    assertOperatorRefusal(await admin("PUT", "/pools/net/10.0.0.1?node=JPE1"), 503, /retry/);
+    worker.kv.fails = () => undefined;
+    const { outcome, detail } = (await admin("GET", "/audit?target=net&limit=1")).json.entries[0];
+    assert.equal(outcome, "unknown");
+    assert.match(detail, /calling the pool 'net' failed/);
+  });
+
   test("a read that fails is 503, and nothing is written", async () => {
     worker.kv.fails = ({ operation }) => (operation === "get" ? 500 : undefined);
     assertOperatorRefusal(await put(value(1)), 503, /retry/);

@@ -2,10 +2,9 @@
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { setTimeout } from "node:timers/promises";
 import { pairs } from "../reference/pairs.mjs";
 import { generator } from "../security/random.mjs";
-import { assertOperatorRefusal, facts, startWorker } from "./harness.mjs";
+import { assertOperatorRefusal, facts, startWorker, waitFor } from "./harness.mjs";
 
 const ADMIN = "an-admin-token-0123";
 const PAIRS = 80;
@@ -188,25 +187,20 @@ describe("POST /admin/explain", () => {
     await worker.kv.put("resources/paris/net", "own: null\n");
     assert.equal((await post("SN1", "paris-token-01234567890")).status, 400);
     // The facts follow after the response.
-    for (;;) {
+    await waitFor("the facts of SN1", async () => {
       const found = await admin("GET", "/nodes/SN1");
-      if (found.status === 200 && found.json.seen?.model) break;
-      await setTimeout(20);
-    }
+      return found.status === 200 && found.json.seen?.model;
+    });
     const refused = (await explain({ node: "SN1" })).json;
     assert.deepEqual([refused.status, refused.warnings], [400, []]);
     assert.match(refused.error, /pattern 'other': .*DCS-7050TX-64-F/);
     await worker.kv.put("neighbordb", "patterns:\n- {name: all, definition: leaf, model: DCS}\n");
-    for (;;) {
-      const { status, selection, pools } = (await explain({ node: "SN1" })).json;
-      if (status === 400) {
-        // Until the cached neighbordb expires.
-        await setTimeout(100);
-        continue;
-      }
-      assert.deepEqual([status, selection.pattern, pools], [201, "all", [{ pool: "paris/net", value: "own", held: false }]]);
-      break;
-    }
+    // Until the cached neighbordb expires.
+    const { status, selection, pools } = await waitFor("the new neighbordb", async () => {
+      const { json } = await explain({ node: "SN1" });
+      return json.status !== 400 && json;
+    });
+    assert.deepEqual([status, selection.pattern, pools], [201, "all", [{ pool: "paris/net", value: "own", held: false }]]);
   });
 
   test("asks the pools of the site, and shows no credential", async () => {

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { root } from "../../scripts/run.mjs";
 import { ADMIN, AMSTERDAM, SECRETS, nodeToken } from "./credentials.mjs";
 import { startFaulty } from "./faults.mjs";
-import { assertRefusal, facts } from "./harness.mjs";
+import { assertRefusal, facts, waitFor } from "./harness.mjs";
 
 const MIB = 1 << 20;
 /** The lifetime of a cached value, in milliseconds. */
@@ -102,7 +102,7 @@ describe("GET /meta while another request hashes the object", () => {
         assert.deepEqual([answer.status, answer.json.sha1], [200, sha1(image)]);
       };
       const first = ask("first");
-      while (asked === 0) await sleep(1);
+      await waitFor("the first read of KV", () => asked > 0);
       const since = performance.now();
       await ask("second");
       const waited = performance.now() - since;
@@ -229,9 +229,9 @@ describe("while an operation of KV has no response", () => {
       // A read comes before the second attempt.
       if (operation === "put") hangs = true;
       assert.equal((await worker.request("PUT", "/nodes/JPE1/startup-config", { body: "one" })).status, 201);
-      while (operation === "get" && worker.kv.count("put") === 0) await sleep(1);
+      await waitFor("the first attempt", () => operation === "put" || worker.kv.count("put") > 0);
       hangs = true;
-      while (count === 0) await sleep(1);
+      await waitFor("the operation that hangs", () => count > 0);
       const since = performance.now();
       assert.equal((await worker.request("PUT", "/nodes/JPE1/startup-config", { body: "two" })).status, 201);
       while (performance.now() - since < MAX_COPY_MS / FASTER + 5000 && (await worker.kv.get("nodes/JPE1/startup-config")) !== "two") await sleep(10);

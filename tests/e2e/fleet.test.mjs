@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { setTimeout } from "node:timers/promises";
-import { assertOperatorRefusal, facts, startWorker } from "./harness.mjs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { assertOperatorRefusal, facts, startWorker, waitFor } from "./harness.mjs";
 import { OPERATORS, startTeam } from "./operators.mjs";
 
 const ADMIN = "an-admin-token-0123";
@@ -238,7 +238,7 @@ describe("POST /admin/nodes/{id}/assign with `as`", () => {
   test("keeps them for the site of the planned one, unless the node was seen at another site", async () => {
     for (const [key, value] of [["startup-config", "hostname a\nenable secret 0 a\n"], ["site", "berlin\n"]]) await worker.kv.put(`nodes/PLAN1/${key}`, value);
     assert.equal((await post("SEEN", { site: PARIS })).status, 400);
-    while ((await admin("GET", "/nodes/SEEN")).status !== 200) await setTimeout(20);
+    await waitFor("the refusal of SEEN", async () => (await admin("GET", "/nodes/SEEN")).status === 200);
     await act("OWN", "assign", { attributes: "a: 1\n" });
     await act("OWN", "move", { site: "paris" });
     for (const node of ["SN1", "SEEN", "OWN"]) assert.equal((await admin("POST", `/nodes/${node}/assign?force=1`, { as: "PLAN1" })).status, 200);
@@ -277,6 +277,60 @@ describe("POST /admin/nodes/{id}/assign with `as`", () => {
     assert.deepEqual(statuses.sort(), [200, ...Array(7).fill(409)]);
     const stored = await Promise.all(nodes.map(async (node) => (await admin("GET", `/nodes/${node}`)).status));
     assert.deepEqual(stored.sort(), [200, ...Array(7).fill(404)]);
+  });
+
+  test("gives them to one of two nodes, also if the second asks while the first receives them", async () => {
+    for (let at = 0; at < 4; at += 1) {
+      const [plan, first, second] = [`PLAN${at}`, `A${at}`, `B${at}`];
+      await act(plan, "assign", { definition: DEFINITION, startup_config: "hostname a\n".repeat(50_000) });
+      const one = act(first, "assign", { as: plan });
+      await sleep(5 * at);
+      const statuses = (await Promise.all([one, act(second, "assign", { as: plan })])).map(({ status }) => status);
+      const have = await Promise.all([first, second].map(async (node) => (await admin("GET", `/nodes/${node}`)).status === 200));
+      assert.deepEqual([statuses.sort(), have.sort()], [[200, 409], [false, true]], `after ${5 * at} ms`);
+    }
+  });
+
+  test("gives them to no other node while one has them, also if the last one was forgotten", async () => {
+    await act("PLAN1", "assign", PLAN);
+    await act("SN1", "assign", { as: "PLAN1" });
+    await admin("POST", "/nodes/SN2/assign?force=1", { as: "PLAN1" });
+    await act("SN2", "forget");
+    assertOperatorRefusal(await act("SN3", "assign", { as: "PLAN1" }), 409, /the records of PLAN1 were given to SN1, /);
+    await act("SN1", "forget", { history: true });
+    assert.equal((await act("SN3", "assign", { as: "PLAN1" })).status, 200);
+  });
+
+  test("gives them to ten nodes, if it is forced", async () => {
+    await act("PLAN1", "assign", PLAN);
+    const force = (node) => admin("POST", `/nodes/${node}/assign?force=1`, { as: "PLAN1" });
+    for (let at = 1; at <= 10; at += 1) assert.equal((await force(`SN${at}`)).status, 200, at);
+    assertOperatorRefusal(await force("SN11"), 409, /10 nodes have the records of PLAN1, and at most 10 may/);
+    await act("SN4", "forget");
+    assert.equal((await force("SN11")).status, 200);
+  });
+
+  test("does not count as given if the records cannot be stored", async () => {
+    await act("PLAN1", "assign", PLAN);
+    await worker.kv.put("nodes/PLAN1/config-handler", "a".repeat((512 << 10) + 1));
+    assertOperatorRefusal(await act("SN1", "assign", { as: "PLAN1" }), 413, /nodes\/SN1\/config-handler has 524289 bytes and exceeds the limit of 524288/);
+    await act("PLAN1", "assign", PLAN);
+    assert.equal((await act("SN2", "assign", { as: "PLAN1" })).status, 200);
+    const given = (await admin("GET", "/nodes/PLAN1")).json.events.filter(({ event }) => event === "plan-given");
+    assert.deepEqual(given.map(({ to }) => to), ["SN2"]);
+  });
+
+  test("shows in the list of nodes which one received them", async () => {
+    await act("PLAN1", "assign", PLAN);
+    await act("PLAN2", "assign", PLAN);
+    await act("SN1", "assign", { as: "PLAN1" });
+    const given = async () => Object.fromEntries((await admin("GET", "/nodes?state=planned")).json.nodes.map(({ node, given_to: to }) => [node, to]));
+    await waitFor("the report of PLAN1", async () => (await given()).PLAN1);
+    assert.deepEqual([(await given()).PLAN1, (await given()).PLAN2], ["SN1", null]);
+    assert.equal((await admin("GET", "/nodes/PLAN1")).json.status.given_to, "SN1");
+    await act("PLAN1", "forget");
+    await act("PLAN1", "assign", PLAN);
+    await waitFor("the new plan", async () => (await given()).PLAN1 === null);
   });
 
   test("refuses records that are not valid, unless it is forced", async () => {

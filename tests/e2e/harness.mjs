@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import { readFileSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { root } from "../../scripts/run.mjs";
@@ -33,7 +34,7 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
   let entries = [];
   const lines = new LineCount();
   // The socket leads to the Worker itself: with wrangler's proxy before it, each start and each request take twice as long.
-  const options = convertV4MiniflareOptions({
+  const optionsWith = (others) => convertV4MiniflareOptions({
     structuredWorkerdLogs: true,
     handleStructuredLogs({ message }) {
       entries.push(message);
@@ -44,14 +45,17 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
         ...workerOptions,
         name: NAME,
         modules: modules(join(root, "build", prebuilt)),
-        bindings: { ...workerOptions.bindings, ALLOW_ANYONE, ...vars, ...noSecrets, ...secrets },
+        bindings: { ...workerOptions.bindings, ALLOW_ANYONE, ...vars, ...noSecrets, ...secrets, ...others },
         unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
       },
     ],
   });
   let runtime, url, stores;
   const start = async () => {
-    runtime = new Miniflare(options);
+    runtime = new Miniflare(optionsWith({}));
+    await connect();
+  };
+  const connect = async () => {
     url = await runtime.unsafeGetDirectURL(NAME);
     stores = await runtime.getBindings(NAME);
   };
@@ -154,6 +158,11 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
       await runtime.dispose();
       await start();
     },
+    /** Restarts the Worker on its storage, with these settings beside those of the start. */
+    async restart(others) {
+      await runtime.setOptions(optionsWith(others));
+      await connect();
+    },
     stop: () => runtime.dispose(),
   };
 }
@@ -203,13 +212,25 @@ class LineCount {
   }
 }
 
+/**
+ * Calls `check` until it resolves to a value that is not false, null or undefined; returns that value. Fails after `limit`
+ * milliseconds: `what` says in the message what did not come.
+ */
+export async function waitFor(what, check, limit = 20_000) {
+  for (const began = performance.now(); ; await sleep(5)) {
+    const found = await check();
+    if (found) return found;
+    assert.ok(performance.now() - began < limit, `${what} did not come within ${limit} ms`);
+  }
+}
+
 /** Deletes everything in a store, a page of names at a time. */
 async function empty(store, names) {
-  for (;;) {
+  await waitFor("the end of a list of names", async () => {
     const found = names(await store.list());
-    if (found.length === 0) return;
     await Promise.all(found.map((name) => store.delete(name)));
-  }
+    return found.length === 0;
+  });
 }
 
 /** Sends one HTTP/1.1 request on a new connection. Header names of the response are in lower case. */

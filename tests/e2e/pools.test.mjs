@@ -219,6 +219,8 @@ describe("/admin/pools", () => {
       const refused = await admin("DELETE", `/net/${value}%2F24?holder=${encodeURIComponent(holder)}`);
       assertOperatorRefusal(refused, 409, new RegExp(`was not released: ${now} holds it now, not ${holder}; read the pool again`));
     }
+    // Not as if there were no condition.
+    assertOperatorRefusal(await admin("DELETE", "/net/10.0.0.1%2F24?holder=JPE2%FF"), 400, /the query of the URL is not valid/);
     for (const [value, holder] of [["10.0.0.1", "JPE2"], ["10.0.0.2", "JPE1/a"]]) {
       assert.equal((await admin("DELETE", `/net/${value}%2F24?holder=${encodeURIComponent(holder)}`)).status, 200);
       assertOperatorRefusal(await admin("DELETE", `/net/${value}%2F24?holder=${encodeURIComponent(holder)}`), 404, /no such allocation/);

@@ -112,6 +112,19 @@ describe("a report", () => {
     assert.deepEqual(stored.sort(), nodes);
   });
 
+  for (const [size, bytes] of [["small", 0], ["large", 700 << 10]]) {
+    test(`takes back an event of one that waits beside it, also if both are ${size}`, async () => {
+      const text = (event) => event + "a".repeat(bytes);
+      const first = report("berlin", "SN1", 1, rowOf("booting"), [[1, text("facts-posted")]]);
+      // Both wait for the same transaction, unless the machine is busy.
+      await sleep(20);
+      await Promise.all([first, report("berlin", "SN1", 2, rowOf("waiting"), [[2, text("refused")]], [1])]);
+      const { events } = (await admin("/events?site=berlin")).json;
+      assert.deepEqual(events.map(({ node_n: number, event }) => [number, event.slice(0, 7)]), [[2, "refused"]]);
+      assert.equal(await names("site=berlin&state=waiting"), "SN1");
+    });
+  }
+
   test("takes events back that others replace", async () => {
     await report("berlin", "SN1", 1, rowOf("booting"), [[1, "facts-posted"]]);
     await report("berlin", "SN2", 1, rowOf("booting"), [[1, "facts-posted"]]);

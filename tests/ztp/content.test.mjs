@@ -6,9 +6,8 @@ import { createHash, randomBytes } from "node:crypto";
 import { appendFileSync, cpSync, lstatSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { root } from "../../scripts/run.mjs";
-import { facts, startWorker } from "../e2e/harness.mjs";
+import { facts, startWorker, waitFor } from "../e2e/harness.mjs";
 import { startTeam } from "../e2e/operators.mjs";
 import { TOKEN, build, contents, hashes, killed, proxy, scratch, sparse, write, ztp } from "./run.mjs";
 
@@ -216,7 +215,7 @@ test("an operator who may not see secrets pulls no startup-config without them, 
   };
   const config = "hostname one\nusername ada secret 0 hunter2\n";
   await guarded.request("PUT", "/admin/content/nodes/JPE1/startup-config", { body: config, headers: { Authorization: `Bearer ${TOKEN}` } });
-  while ((await guarded.kv.get("nodes/JPE1/startup-config")) === null) await sleep(20);
+  await waitFor("the copy of the startup-config", async () => (await guarded.kv.get("nodes/JPE1/startup-config")) !== null);
   // Of a value of the dashboard, the list has no hash.
   await guarded.kv.put("nodes/JPE2/startup-config", config);
   await guarded.kv.put("definitions/leaf", "actions: []\n");

@@ -162,7 +162,7 @@ export function nodePage(context, node) {
         feedSite = site;
         nextEvents = feed(site);
         await nextEvents();
-        // What happened before the feed began.
+        // The events before the feed began.
         dirty = true;
       }
       drawHead(found);

@@ -7,7 +7,7 @@ pub const KEPT_MS: u64 = 400 * 24 * 60 * 60 * 1000;
 /// How long replaced values are kept for an undo, in milliseconds: 30 days.
 pub const UNDO_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 
-/// What was done.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
@@ -35,7 +35,7 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It began. If it is old, nobody knows how it ended: it may have been made.
+    /// It may have been made: it began, and how it ended is not known.
     Unknown,
     Done,
     /// Nothing, or not everything, was changed: `detail` has the reason.
@@ -107,7 +107,7 @@ impl Entry {
     }
 }
 
-/// What an undo does.
+/// The effect of an undo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undo<'a> {
     /// It deletes the value that was created.

@@ -15,7 +15,7 @@ mod overlap;
 mod pools;
 mod server_conf;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::content::ContentKind;
 use crate::definition::{Attributes, Definition};
@@ -29,6 +29,10 @@ pub use document::document;
 pub use finding::{Finding, FindingKind, Note, Severity};
 pub use keys::MAX_ACTION_BYTES;
 pub use server_conf::ServerConf;
+
+/// The work of all suggestions in one check, as pairs of bytes that are compared: each missing file is compared with every
+/// file, and there may be thousands of both.
+const MAX_COMPARED: usize = 100_000_000;
 
 /// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -95,9 +99,11 @@ struct Check<'c> {
     /// Pool, with its site if it has one -> the nodes that are certain to call it, with the names of values.
     static_users: BTreeMap<String, BTreeSet<Holder>>,
     /// The keys of the definitions that neighbordb names; `None` if it is not stored here, or not valid.
-    named: Option<BTreeSet<String>>,
+    named: Option<HashSet<String>>,
     /// The names of the pools that a definition calls, without sites.
     called: BTreeSet<String>,
+    /// The rest of [`MAX_COMPARED`].
+    comparable: usize,
 }
 
 impl<'c> Check<'c> {
@@ -115,6 +121,7 @@ impl<'c> Check<'c> {
             static_users: BTreeMap::new(),
             named: None,
             called: BTreeSet::new(),
+            comparable: MAX_COMPARED,
         }
     }
 }
@@ -227,13 +234,32 @@ impl Check<'_> {
         for name in mapping.unknown_keys(known) {
             let message = format!("{} is not a key of {what}", name.shown());
             let text = name.as_name().unwrap_or_default();
-            let help = match did_you_mean(text, known.iter().copied()) {
+            let help = match self.did_you_mean(text, known.iter().copied()) {
                 Some(meant) => format!("did you mean '{meant}'?"),
                 None => format!("the keys are {}", known.join(", ")),
             };
             let finding = Finding::at(FindingKind::UnknownKey, key, name.position, message);
             self.add(finding.with_help(help));
         }
+    }
+
+    /// The most similar known name, if one is similar enough for a suggestion. `None` also after [`MAX_COMPARED`].
+    fn did_you_mean<'n>(
+        &mut self,
+        name: &str,
+        known: impl IntoIterator<Item = &'n str>,
+    ) -> Option<&'n str> {
+        const SIMILAR: f64 = 0.85;
+        let mut best = (SIMILAR, None);
+        for known in known {
+            let cost = name.len().saturating_mul(known.len());
+            self.comparable = self.comparable.checked_sub(cost)?;
+            let score = strsim::jaro_winkler(name, known);
+            if score > SIMILAR && score >= best.0 {
+                best = (score, Some(known));
+            }
+        }
+        best.1
     }
 
     /// The site of a node, if it is known.
@@ -257,14 +283,4 @@ fn end_of(text: &str) -> Position {
         line: text.matches('\n').count() + 1,
         column: text.rsplit('\n').next().unwrap_or(text).chars().count() + 1,
     }
-}
-
-/// The most similar known name, if one is similar enough for a suggestion.
-fn did_you_mean<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let scored = known
-        .into_iter()
-        .map(|known| (strsim::jaro_winkler(name, known), known));
-    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0));
-    best.filter(|(score, _)| *score > 0.85)
-        .map(|(_, known)| known)
 }

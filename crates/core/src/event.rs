@@ -15,8 +15,6 @@ pub use report::{
 
 /// Maximum number of events that are kept for a node: the oldest are deleted.
 pub const MAX_EVENTS: u64 = 1_000;
-/// Maximum length of the reason of an event, in bytes. The reason of a refusal is longer in the response.
-pub const MAX_REASON: usize = 4 << 10;
 /// Maximum length of the log in a report, in bytes.
 pub const MAX_LOG: usize = 4 << 10;
 
@@ -56,7 +54,7 @@ pub struct Report {
     pub at: f64,
 }
 
-/// What happened.
+/// An event, without its time and its origin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case", try_from = "Fields")]
 pub enum Event {

@@ -1,6 +1,7 @@
 //! The nodes of a site: their numbers by state, and the orders in which they are listed.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -42,6 +43,22 @@ pub fn rank(state: State) -> usize {
 pub fn states(list: &str) -> Option<Vec<State>> {
     let named = |name: &str| State::ALL.into_iter().find(|state| state.name() == name);
     list.split(',').map(|name| named(name.trim())).collect()
+}
+
+/// The parts of a list, in its order, of which each has an item of a node at most once: what is stored part by part is
+/// stored as if each item were stored alone.
+pub fn by_turns<'a, T>(
+    items: &'a [T],
+    node: impl Fn(&'a T) -> &'a str,
+) -> impl Iterator<Item = &'a [T]> {
+    let mut rest = items;
+    std::iter::from_fn(move || {
+        let mut nodes = HashSet::new();
+        let different = rest.iter().take_while(|item| nodes.insert(node(item)));
+        let (part, later) = rest.split_at(different.count());
+        rest = later;
+        (!part.is_empty()).then_some(part)
+    })
 }
 
 /// The order of a list of nodes.
@@ -133,6 +150,22 @@ mod tests {
         all.add_all(&counts);
         assert_eq!(all.0, [2, 0, 0, 0, 0, 0, 0, 4]);
         assert_eq!((counts.total(), all.total()), (3, 6));
+    }
+
+    #[test]
+    fn of_a_node_a_turn_has_one_item_and_the_order_stays() {
+        for (items, turns) in [
+            ("", ""),
+            ("A", "A"),
+            ("A B C", "A B C"),
+            ("A A A", "A | A | A"),
+            ("A B A C B B", "A B | A C B | B"),
+            ("B A A B", "B A | A B"),
+        ] {
+            let items: Vec<&str> = items.split_whitespace().collect();
+            let parts = by_turns(&items, |item| item).map(|part| part.join(" "));
+            assert_eq!(parts.collect::<Vec<_>>().join(" | "), turns);
+        }
     }
 
     #[test]

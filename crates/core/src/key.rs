@@ -6,9 +6,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sha1::{Digest, Sha1};
 
-use crate::hex;
+use crate::kv::digest;
 use crate::node::NodeId;
 
 /// Maximum length of a key in KV, in bytes.
@@ -161,7 +160,7 @@ impl ObjectKey {
         if key.len() <= MAX_KV_KEY_BYTES {
             return key;
         }
-        format!("{DIGESTS}sha1/{}", hex(&Sha1::digest(self.0.as_bytes())))
+        format!("{DIGESTS}sha1/{}", digest(self.0.as_bytes()))
     }
 
     /// The key in R2.

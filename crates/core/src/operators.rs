@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::credentials::is_site_name;
 use crate::yaml::{self, Diagnostic, Node, Position, Value};
@@ -20,8 +20,8 @@ pub const KEYS: [&str; 6] = [
     "secrets",
 ];
 
-/// What an operator may do. Each role may do everything that the ones before it may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// The rights of an operator. Each role may do everything that the ones before it may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Reads.

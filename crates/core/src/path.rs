@@ -38,6 +38,13 @@ pub fn query_value(url: &str, name: &str) -> Option<String> {
     decode(pairs.find(|(key, _)| *key == name)?.1).map(Cow::into_owned)
 }
 
+/// Whether every parameter of the query can be decoded: [`query_value`] returns `None` for one that cannot.
+pub fn has_valid_query(url: &str) -> bool {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let query = query.split('#').next().unwrap_or_default();
+    query.split('&').all(|pair| decode(pair).is_some())
+}
+
 /// Scheme and authority of an absolute URL: `https://ztp.example.net:8443`.
 pub fn origin_of(url: &str) -> &str {
     let scheme = url.find(':').filter(|at| url[*at..].starts_with("://"));
@@ -142,6 +149,19 @@ mod tests {
             ("http://h/node=JPE1", None),
         ] {
             assert_eq!(query_value(url, "node").as_deref(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_query_that_cannot_be_decoded_is_invalid() {
+        for (url, expected) in [
+            ("http://h/p%ff", true),
+            ("http://h/p?", true),
+            ("http://h/p?a=b&node=a%20b#%ff", true),
+            ("http://h/p?a=b&node=%ff", false),
+            ("http://h/p?%zz", false),
+        ] {
+            assert_eq!(has_valid_query(url), expected, "{url}");
         }
     }
 }

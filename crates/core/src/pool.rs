@@ -8,6 +8,7 @@ mod address_range;
 mod allocations;
 mod file;
 mod holder;
+mod ranges;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -18,12 +19,15 @@ use address_range::{AddressRange, Network};
 pub use allocations::{AllocationError, Allocations, Grant};
 pub use file::{InvalidSeenFile, MAX_STATES, Reading, SeenFile};
 pub use holder::{Holder, InvalidValueName, MAX_VALUE_NAME, ValueName};
+use ranges::Ranges;
 
 /// The contents of a pool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pool {
     /// The values for any node, in the order of the file.
     open: Vec<PoolEntry>,
+    /// The ranges of `open`.
+    ranges: Ranges,
     /// The single values of `open`, without ranges.
     keys: HashSet<String>,
     /// The `keys` that are networks with several hosts.
@@ -63,6 +67,7 @@ impl Pool {
         };
         let mut pool = Self {
             open: Vec::new(),
+            ranges: Ranges::default(),
             keys: HashSet::new(),
             networks: HashSet::new(),
             reserved: HashMap::new(),
@@ -71,6 +76,7 @@ impl Pool {
         for (key, holder) in entries {
             pool.add(key, holder, identifier)?;
         }
+        pool.ranges.sort();
         // After all keys: 65001 and '65001' are two keys of YAML and one value, which is the last holder's.
         for value in entries.iter().filter_map(|(key, _)| key.as_name()) {
             if let Some(holder) = pool.reserved.get(value) {
@@ -89,7 +95,10 @@ impl Pool {
         };
         let range = AddressRange::parse(value).map_err(|message| Diagnostic::at(key, message))?;
         match (range, reserved_for(holder)?) {
-            (Some(range), None) => self.open.push(PoolEntry::Range(range)),
+            (Some(range), None) => {
+                self.ranges.add(&range, value);
+                self.open.push(PoolEntry::Range(range));
+            }
             (None, None) => {
                 self.open.push(PoolEntry::Value(value.to_owned()));
                 self.keys.insert(value.to_owned());
@@ -146,10 +155,12 @@ impl Pool {
     pub fn contains(&self, value: &str) -> bool {
         self.reserved.contains_key(value)
             || self.keys.contains(value)
-            || self.open.iter().any(|entry| match entry {
-                PoolEntry::Value(_) => false,
-                PoolEntry::Range(range) => range.contains(value),
-            })
+            || self.range_of(value).is_some()
+    }
+
+    /// A range of the file that contains a value, as written there.
+    pub fn range_of(&self, value: &str) -> Option<&str> {
+        self.ranges.containing(value)
     }
 
     /// The values for any node, in the order of the file, computed lazily: a range may have 2^128.

@@ -122,8 +122,8 @@ impl Api {
             let response = self.response(call);
             let reply = response.and_then(|response| Reply::read(&call.doing, response));
             reply.map_err(|problem| match problem {
-                Problem::Passing(problem, None) if !call.repeatable => {
-                    Problem::Lasting(format!("{problem}; see `ztp log` whether it was done"))
+                Problem::Transient(problem, None) if !call.repeatable => {
+                    Problem::Permanent(format!("{problem}; see `ztp log` whether it was done"))
                 }
                 problem => problem,
             })

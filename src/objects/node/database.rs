@@ -8,18 +8,19 @@
 //! | `event/<number>` | an event, of the last [`MAX_EVENTS`] |
 //! | `version/<revision>` | a version of the startup-config; its contents are in R2 |
 //!
-//! A commit is one statement: all of its rows are written, or none.
+//! A commit is one statement or one transaction: all of its rows are written, or none.
 
 use std::cell::Cell;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use worker::{SqlStorage, SqlStorageValue};
+use worker::{SqlStorage, SqlStorageValue, Storage};
 use ztp_core::event::{Logged, MAX_EVENTS};
 use ztp_core::history::Version;
 
 use super::journal::Journal;
 use super::protocol::{State, Ticket};
+use crate::objects::transaction::Transactions;
 
 /// Maximum size of a part of the state, in bytes.
 const MAX_PART: usize = 1_000_000;
@@ -60,12 +61,14 @@ impl Stored {
 /// Events with their numbers.
 pub type Numbered = Vec<(u64, Logged)>;
 
-/// What is written with the journal.
+/// The items that are written with the journal.
 #[derive(Default)]
 pub struct Batch<'a> {
     /// Whether the state has changed.
     pub state: bool,
     pub events: &'a [(u64, Logged)],
+    /// Whether all earlier events are deleted.
+    pub without_history: bool,
     pub seen: Option<String>,
     pub version: Option<&'a Version>,
 }
@@ -73,6 +76,7 @@ pub struct Batch<'a> {
 /// The table of one node.
 pub struct Database {
     sql: SqlStorage,
+    transactions: Transactions,
     /// Whether the table exists.
     exists: Cell<bool>,
     /// The number of stored parts of the state.
@@ -86,9 +90,10 @@ struct Item {
 }
 
 impl Database {
-    pub fn new(sql: SqlStorage) -> Self {
+    pub fn new(storage: &Storage) -> Self {
         Self {
-            sql,
+            sql: storage.sql(),
+            transactions: Transactions::new(storage),
             exists: Cell::new(false),
             parts: Cell::new(0),
         }
@@ -163,21 +168,37 @@ impl Database {
                 parts += 1;
             }
         }
-        self.insert(items)?;
-        self.parts.set(parts);
+        let mut deletes: Vec<(&str, String)> = Vec::new();
         if parts < before {
-            let first = vec![part_name(parts).into()];
             let others = "DELETE FROM item WHERE name >= ? AND name < 'state0'";
-            self.sql.exec(others, first)?;
+            deletes.push((others, part_name(parts)));
         }
         if let (false, Some(old)) = (
             batch.events.is_empty(),
             stored.journal.last.checked_sub(MAX_EVENTS),
         ) {
-            let old = vec![event_name(old).into()];
             let events = "DELETE FROM item WHERE name >= 'event/' AND name <= ?";
-            self.sql.exec(events, old)?;
+            deletes.push((events, event_name(old)));
         }
+        let is_alone = deletes.is_empty() && !batch.without_history;
+        let write = || {
+            if batch.without_history && self.exists.get() {
+                let events = "DELETE FROM item WHERE name >= 'event/' AND name < 'event0'";
+                self.sql.exec(events, None)?;
+            }
+            self.insert(items)?;
+            for (delete, name) in deletes {
+                self.sql.exec(delete, vec![name.into()])?;
+            }
+            Ok(())
+        };
+        // Most writes are one statement.
+        match is_alone {
+            true => write(),
+            false => self.transactions.run(write),
+        }?;
+        self.exists.set(true);
+        self.parts.set(parts);
         Ok(())
     }
 
@@ -191,16 +212,6 @@ impl Database {
         let table = if self.exists.get() { "" } else { TABLE };
         let statement = format!("{table} INSERT OR REPLACE INTO item (name, text) VALUES {places}");
         self.sql.exec(&statement, values)?;
-        self.exists.set(true);
-        Ok(())
-    }
-
-    /// Deletes all events.
-    pub fn remove_events(&self) -> worker::Result<()> {
-        if self.exists.get() {
-            let events = "DELETE FROM item WHERE name >= 'event/' AND name < 'event0'";
-            self.sql.exec(events, None)?;
-        }
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! What a node's object knows beside the records: the last boot, and what KV, its site and its client have shown or
+//! The state of a node's object apart from the records: the last boot, and what KV, its site and its client have shown or
 //! received.
 
 use std::collections::BTreeMap;
@@ -64,7 +64,7 @@ pub struct Journal {
     pub has_seen: bool,
 }
 
-/// What an event of a read changes in a journal.
+/// The fields of a journal that the event of a read changes.
 #[derive(Default)]
 pub struct Before {
     pub row: Row,
@@ -75,7 +75,7 @@ pub struct Before {
 }
 
 impl Journal {
-    /// What the next event may change.
+    /// The fields that the next event may change.
     pub fn before(&self) -> Before {
         Before {
             row: self.row.clone(),

@@ -14,7 +14,7 @@ use ztp_core::node::Known;
 
 use super::database::{Batch, Stored};
 use super::journal::{Before, Journal};
-use super::protocol::{Notes, Owner, Reported, State, Ticket, Told};
+use super::protocol::{Notes, Owner, ReadContext, Reported, State, Ticket};
 use super::{Inner, PAUSE_MS};
 
 /// The time for which the event of a read is in memory only, in milliseconds: others are written with it.
@@ -33,7 +33,7 @@ pub struct Pending {
 /// An event that was taken back.
 #[derive(Default)]
 pub struct Retracted {
-    /// What was before it, if it counted already and nothing came after it.
+    /// The fields before it, if it counted already and nothing came after it.
     before: Option<Before>,
     /// The model and the version of EOS in its notes, if it did not count yet.
     pub facts: (Option<String>, Option<String>),
@@ -46,7 +46,7 @@ impl Inner {
         node: &str,
         records: &[Record],
         notes: Notes,
-    ) -> worker::Result<Told> {
+    ) -> worker::Result<ReadContext> {
         let time = self.tick();
         let mut stored = self.stored()?;
         let stored = stored.get_or_insert_with(|| Stored::of(node));
@@ -79,7 +79,7 @@ impl Inner {
                 known.insert(*record, value.clone());
             }
         }
-        Ok(Told {
+        Ok(ReadContext {
             ticket: Some(ticket),
             known,
             has_name: journal.row.definition.is_some(),

@@ -1,7 +1,7 @@
 //! The reports of a node to the object of its site.
 //!
-//! Invariant: an event that is written reaches the object of the node's site. What that object has not acknowledged is
-//! sent again by the alarm, also after a crash. Copying records to KV never waits for it for more than
+//! Invariant: an event that is written reaches the object of the node's site. Until that object has acknowledged
+//! it, the alarm sends it again, also after a crash. Copying records to KV never waits for it for more than
 //! [`MAX_WAIT_MS`]: a report that takes longer goes on beside it.
 
 use std::cell::Cell;

@@ -12,7 +12,7 @@ use ztp_core::node::{KnownValue, NodeId, Written};
 
 use crate::error::Error;
 use crate::objects::call::call;
-use crate::objects::site::protocol::Row;
+use crate::objects::site::protocol::{Given, Row};
 
 /// A request to a node's object.
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ pub enum Command {
     Panic,
 }
 
-/// What the request of a switch tells the object.
+/// Notes of the request of a switch for the object.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Notes {
@@ -90,9 +90,9 @@ pub struct Ticket {
     pub time: u64,
 }
 
-/// What the object tells the request of a switch, beside its state.
+/// The part of the reply to a read that only the requests of switches need.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct ReadContext {
     /// The event that the object has noted for the request.
     pub ticket: Option<Ticket>,
     /// The values of the records that it knows: KV should show them.
@@ -110,7 +110,7 @@ pub enum Owner {
     Site(String),
 }
 
-/// What became of a report.
+/// The result of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reported {
     Stored,
@@ -142,6 +142,9 @@ pub struct Commit {
     /// Whether events and versions up to this commit are deleted, also its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub without_history: bool,
+    /// With [`Event::PlanGiven`]: all nodes that have these records then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<Given>,
 }
 
 /// The site that writes. It must be the owner of the node; without an owner, it becomes the owner.
@@ -177,7 +180,7 @@ pub enum Contents {
 /// The reply of a node.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Reply {
-    State(State, Told),
+    State(State, ReadContext),
     /// The records are written. KV receives them next.
     Committed,
     /// Another commit came first: the state after it. Nothing was written.

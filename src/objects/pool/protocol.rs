@@ -107,6 +107,16 @@ pub struct Listing {
     pub reservations: Vec<(String, Holder)>,
 }
 
+/// A pool's object in messages.
+fn called(pool: &str) -> String {
+    format!("calling the pool '{pool}'")
+}
+
+/// The error of a pool's object that sent the reply to another command.
+pub fn unexpected_reply(pool: &str) -> Error {
+    Error::unexpected_reply(called(pool))
+}
+
 impl Reply {
     /// The reply to a request for several names: of a single one, its own.
     pub fn each(mut replies: Vec<Self>) -> Self {
@@ -133,7 +143,7 @@ impl PoolRequest {
     /// [`Error::Storage`] if it fails or does not reply in time; [`Error::BadRequest`] with its reason if
     /// it rejects the command.
     pub async fn send(&self, stub: Stub) -> Result<Reply, Error> {
-        let doing = format!("calling the pool '{}'", self.pool);
+        let doing = called(&self.pool);
         match call(stub, self, &doing).await? {
             Reply::Refused(reason) => Err(Error::BadRequest(reason)),
             Reply::Failed(cause) => Err(Error::storage(doing, cause)),

@@ -4,7 +4,7 @@
 //! time makes a boot a stalled one. The alarm compares the counts with those that were sent last, so that it may come
 //! too often, and no change is forgotten.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ use crate::storage::{Storage, now};
 /// How long a report waits for others, in milliseconds: one transaction stores all of them. When a room of switches boots,
 /// one for each report would be most of the object's work.
 const COLLECT_MS: u64 = 100;
-/// The size of the events that wait at most, in bytes. A report that has no room is stored alone, at once.
+/// Maximum size of the reports that wait, in bytes. They are stored at once when another one has no room; a larger one
+/// waits alone.
 const MAX_COLLECTED_BYTES: usize = 1 << 20;
 /// The time between two sendings of the counts, in milliseconds.
 const PUSH_EVERY_MS: u64 = 2_000;
@@ -42,56 +43,75 @@ pub struct Pushes {
     reports: Cell<u64>,
 }
 
-type Storing = Shared<LocalBoxFuture<'static, Result<(), String>>>;
+type Stored = Result<(), String>;
+type Storing = Shared<LocalBoxFuture<'static, Stored>>;
 
-/// Reports that are stored together. If that fails, all of them have failed, and their objects send them again.
+/// Reports that are stored together: all or none. If that fails, their objects send them again.
+#[derive(Default)]
+struct Group {
+    waiting: RefCell<Vec<SentReport>>,
+    /// The size of those that wait.
+    bytes: Cell<usize>,
+    /// The result, once they are stored.
+    stored: OnceCell<Stored>,
+}
+
+impl Group {
+    fn has_room(&self, bytes: usize) -> bool {
+        let is_empty = self.waiting.borrow().is_empty();
+        self.stored.get().is_none() && (is_empty || self.bytes.get() + bytes <= MAX_COLLECTED_BYTES)
+    }
+
+    fn add(&self, report: SentReport, bytes: usize) {
+        self.bytes.set(self.bytes.get() + bytes);
+        self.waiting.borrow_mut().push(report);
+    }
+
+    /// Stores those that wait, unless that was done; returns the result.
+    fn store(&self, fleet: &FleetDatabase) -> &Stored {
+        let store = || {
+            let stored = fleet.store(&self.waiting.take(), now());
+            stored.map_err(|cause| cause.to_string())
+        };
+        self.stored.get_or_init(store)
+    }
+}
+
+/// Collects reports in groups. They are stored in the order in which they arrive.
 #[derive(Default)]
 pub struct Reports {
-    waiting: RefCell<Vec<SentReport>>,
-    /// The size of their events.
-    bytes: Cell<usize>,
-    /// Stores those that wait. Each request that waits for it drives it, so that none depends on another one.
-    storing: RefCell<Option<Storing>>,
+    /// The group that takes more reports, and what stores it. Each request that waits for it drives it, so that none
+    /// depends on another one.
+    open: RefCell<Option<(Rc<Group>, Storing)>>,
 }
 
 impl Reports {
     /// Stores a report, with those that arrive within [`COLLECT_MS`].
-    async fn store(
-        self: &Rc<Self>,
-        fleet: &Rc<FleetDatabase>,
-        report: SentReport,
-    ) -> worker::Result<()> {
-        let bytes = self.bytes.get()
-            + report
-                .events
-                .iter()
-                .map(|event| event.contents.len())
-                .sum::<usize>();
-        if bytes > MAX_COLLECTED_BYTES {
-            return fleet.store(&[report], now());
-        }
-        self.bytes.set(bytes);
-        self.waiting.borrow_mut().push(report);
-        let begun = self.storing.borrow().clone();
-        let storing = begun.unwrap_or_else(|| {
-            let storing = Rc::clone(self)
-                .collect(Rc::clone(fleet))
-                .boxed_local()
-                .shared();
-            self.storing.replace(Some(storing.clone()));
-            storing
-        });
+    async fn store(&self, fleet: &Rc<FleetDatabase>, report: SentReport) -> worker::Result<()> {
+        let bytes = report.size();
+        let open = self.open.take();
+        let (group, storing) = match open {
+            Some((group, storing)) if group.has_room(bytes) => (group, storing),
+            open => {
+                // Before this report, which may be a later one of the same node. Those that wait for it receive the result.
+                if let Some((full, _)) = open {
+                    full.store(fleet);
+                }
+                let group = Rc::new(Group::default());
+                let storing = collect(Rc::clone(&group), Rc::clone(fleet));
+                (group, storing.boxed_local().shared())
+            }
+        };
+        group.add(report, bytes);
+        self.open.replace(Some((group, storing.clone())));
         storing.await.map_err(worker::Error::from)
     }
+}
 
-    async fn collect(self: Rc<Self>, fleet: Rc<FleetDatabase>) -> Result<(), String> {
-        Delay::from(Duration::from_millis(COLLECT_MS)).await;
-        self.storing.take();
-        self.bytes.take();
-        let waiting = self.waiting.take();
-        let stored = fleet.store(&waiting, now());
-        stored.map_err(|cause| cause.to_string())
-    }
+/// Stores a group after [`COLLECT_MS`].
+async fn collect(group: Rc<Group>, fleet: Rc<FleetDatabase>) -> Stored {
+    Delay::from(Duration::from_millis(COLLECT_MS)).await;
+    group.store(&fleet).clone()
 }
 
 impl Site {

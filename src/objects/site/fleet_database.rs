@@ -14,9 +14,10 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use worker::{SqlStorage, SqlStorageValue};
 use ztp_core::boot::State;
-use ztp_core::fleet::{Counts, rank};
+use ztp_core::fleet::{Counts, by_turns, rank};
 
 use super::protocol::{SentReport, SiteCounts};
+use crate::objects::transaction::Transactions;
 
 /// Maximum number of nodes of a site. Of more, those that have only fetched the client script lose their rows first,
 /// as a request with any name makes one; then those that have waited for the longest time, and then those whose last
@@ -30,8 +31,8 @@ const MAX_STATEMENT_VALUES: usize = 100;
 /// row again.
 const REMOVED_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// `state` is a place in [`State::ALL`], or null after the row was removed. `last` is 0 without an event. What lists show
-/// is in a table of its own: a search reads all of the index, which is small.
+/// `state` is a place in [`State::ALL`], or null after the row was removed. `last` is 0 without an event. The columns
+/// of lists are in a table of their own: a search reads all of the index, which is small.
 const TABLES: &str = "CREATE TABLE IF NOT EXISTS node (
     node TEXT PRIMARY KEY,
     number INTEGER NOT NULL,
@@ -60,6 +61,7 @@ const SITES_TABLE: &str = "CREATE TABLE IF NOT EXISTS site (
 /// The tables of one object.
 pub struct FleetDatabase {
     sql: SqlStorage,
+    transactions: Transactions,
     /// Whether the tables of a site exist.
     exists: Cell<bool>,
     /// Whether this instance has created the tables that were missing.
@@ -105,9 +107,10 @@ impl Room {
 }
 
 impl FleetDatabase {
-    pub fn new(sql: SqlStorage) -> Self {
+    pub fn new(storage: &worker::Storage) -> Self {
         Self {
-            sql,
+            sql: storage.sql(),
+            transactions: Transactions::new(storage),
             exists: Cell::new(false),
             is_complete: Cell::new(false),
             deleted_to: Cell::new(None),
@@ -178,8 +181,8 @@ impl FleetDatabase {
         self.set_item("sent", counts)
     }
 
-    /// Stores reports, those of a node in their order: of each one its events that are not stored, and its row if no later
-    /// report of the node is stored.
+    /// Stores reports, all or none, those of a node in their order: of each one its events that are not stored, and its
+    /// row if no later report of the node is stored.
     pub fn store(&self, reports: &[SentReport], now: u64) -> worker::Result<()> {
         let Some(first) = reports.first() else {
             return Ok(());
@@ -191,16 +194,13 @@ impl FleetDatabase {
             self.sql.exec(&create, vec![first.site.as_str().into()])?;
             self.is_complete.set(true);
         }
-        let mut rest = reports;
-        while !rest.is_empty() {
-            let mut nodes = HashSet::new();
-            let different = rest.iter().take_while(|report| nodes.insert(&report.node));
-            let (group, later) = rest.split_at(different.count());
-            self.store_events(group)?;
-            self.store_rows(group, now)?;
-            rest = later;
-        }
-        Ok(())
+        self.transactions.run(|| {
+            for group in by_turns(reports, |report| report.node.as_str()) {
+                self.store_events(group)?;
+                self.store_rows(group, now)?;
+            }
+            Ok(())
+        })
     }
 
     /// Stores the rows of reports of different nodes.
@@ -304,8 +304,9 @@ impl FleetDatabase {
 
     /// Deletes rows and events that are too many, and the numbers of nodes that were removed long ago.
     pub fn trim(&self, now: u64) -> worker::Result<()> {
-        if !self.is_complete.replace(true) {
+        if !self.is_complete.get() {
             self.sql.exec(TABLES, None)?;
+            self.is_complete.set(true);
         }
         self.trim_events()?;
         let removed = "DELETE FROM node WHERE state IS NULL AND last < ?";

@@ -48,7 +48,7 @@ pub enum Command {
     RemoveItems(String),
 }
 
-/// What a node's object tells the object of its site, after its events.
+/// The report of a node's object to the object of its site, after its events.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The name of the site's object: an object does not know its own name. See [`super::name_of`].
@@ -79,6 +79,19 @@ pub struct SentReport {
     pub withdrawn_up_to: Option<u64>,
 }
 
+impl SentReport {
+    /// About its size in memory, in bytes.
+    pub fn size(&self) -> usize {
+        let events = self.events.iter();
+        let events = events.map(|event| size_of::<SentEvent>() + event.contents.len());
+        let row = self.row.as_ref();
+        let row = row.map_or(0, |row| row.text.len() + row.contents.len());
+        let withdrawn = size_of_val(self.withdrawn.as_slice());
+        let names = self.site.len() + self.node.len();
+        size_of::<Self>() + events.sum::<usize>() + row + withdrawn + names
+    }
+}
+
 /// A [`Row`], and what lists of nodes are sorted and searched by.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SentRow {
@@ -88,7 +101,7 @@ pub struct SentRow {
     pub last: u64,
     /// In lower case.
     pub text: String,
-    /// What [`Row::display`] returns, as JSON.
+    /// The result of [`Row::display`], as JSON.
     pub contents: String,
     /// Whether the node is known by nothing but its requests for the client script, which any name can make.
     #[serde(default)]
@@ -142,6 +155,17 @@ pub struct Row {
     /// The name of its definition; so for its pattern.
     pub definition: Option<String>,
     pub pattern: Option<String>,
+    /// The nodes that have received its records as those of a planned node, as far as they may still have them.
+    #[serde(default)]
+    pub given: Vec<Given>,
+}
+
+/// A node that receives the records of a planned one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    pub to: String,
+    /// Its revision before: the records are stored only while it has this one.
+    pub revision: u64,
 }
 
 impl Row {
@@ -200,6 +224,7 @@ impl Row {
             "definition": self.definition,
             "pattern": self.pattern,
             "client": client,
+            "given_to": self.given.last().map(|given| &given.to),
             "reason": boot.reason(),
         })
     }
@@ -243,7 +268,7 @@ pub struct NodeQuery {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Placed {
     pub place: Place,
-    /// What [`Row::display`] returned, as JSON.
+    /// The result of [`Row::display`], as JSON.
     pub row: String,
 }
 

@@ -11,9 +11,9 @@ use ztp_core::pool::{Holder, InvalidValueName};
 use super::pools::with_name;
 use super::{Context, fields, respond};
 use crate::error::Error;
-use crate::objects::pool::protocol::{Command, Reply};
+use crate::objects::pool::protocol::{Command, Reply, unexpected_reply};
 use crate::response::{Response, iso_time};
-use crate::storage::{Change, MAX_KEYS_AT_ONCE};
+use crate::storage::Change;
 
 /// Maximum number of allocations in an import.
 pub const MAX_IMPORTED: usize = 10_000;
@@ -29,19 +29,9 @@ pub async fn list(context: Context<'_>) -> Result<Response, Error> {
         .operator
         .is_some_and(|operator| operator.sites.is_some())
     {
-        let mut visible = Vec::new();
-        for some in allocations.chunks(MAX_KEYS_AT_ONCE) {
-            let nodes = some.iter().map(|(_, held)| held.node.node().parse());
-            let nodes: Vec<Option<NodeId>> = nodes.map(Result::ok).collect();
-            let valid: Vec<&NodeId> = nodes.iter().flatten().collect();
-            let mut sites = storage.sites_of(&valid).await?.into_iter();
-            visible.extend(nodes.iter().map(|node| {
-                let site = node.as_ref().and_then(|_| sites.next().flatten());
-                context.operator_may_see(site.as_deref())
-            }));
-        }
-        let mut visible = visible.into_iter();
-        allocations.retain(|_| visible.next() == Some(true));
+        let ids = allocations.iter().map(|(_, held)| held.node.node());
+        let visible = context.visible_ids(ids).await?;
+        allocations.retain(|(_, held)| visible.contains(held.node.node()));
     }
     let allocations = allocations.iter().map(|(pool, held)| {
         let since = iso_time(held.since as u64);
@@ -98,10 +88,7 @@ pub async fn import(context: Context<'_>) -> Result<Response, Error> {
                 // The pool's file is missing or invalid.
                 Err(Error::BadRequest(reason)) => vec![Some(reason); pairs.len()],
                 Err(error) => return Err(error),
-                Ok(_) => {
-                    let doing = format!("calling the pool '{pool}'");
-                    return Err(Error::storage(doing, "unexpected reply"));
-                }
+                Ok(_) => return Err(unexpected_reply(&pool)),
             };
             refused.extend(pairs.into_iter().zip(refusals).filter_map(
                 |((value, holder), refusal)| {

@@ -7,9 +7,10 @@ use ztp_core::event::{Event, Logged};
 use ztp_core::key::Record;
 use ztp_core::node::{Identifier, NodeId};
 
-use super::changes::{Request, change, short};
+use super::changes::{Request, change, changed_meanwhile, short};
 use super::{Context, display_finding, fields, respond, unknown_node};
 use crate::error::Error;
+use crate::objects::site::protocol::Given;
 use crate::response::Response;
 use crate::storage::{Edit, NewValue, RecordChange, Records};
 use crate::stream::Buffer;
@@ -23,6 +24,9 @@ const ASSIGNED: [(&str, Record); 5] = [
     ("config_handler", Record::ConfigHandler),
 ];
 
+/// Maximum number of nodes that have the records of a planned one at a time, by forced requests: each costs a read.
+const MAX_GIVEN: usize = 10;
+
 /// The field of an assignment that names a planned node.
 const AS: &str = "as";
 
@@ -30,8 +34,8 @@ const AS: &str = "as";
 /// those of a planned node, and a node that no other site knows becomes one of its site.
 ///
 /// 400 if the id or the body is invalid; 404 if this operator may not see the node or the planned one, or that one has
-/// no records; 409 if that one has made requests itself, or, unless `?force=1`, if another node has received its records
-/// and still has some; 413 if a record is too large; 422 if one is invalid, with the findings, unless `?force=1`; 503 if
+/// no records; 409 if that one has made requests itself, if another request changes one of the two at the same time, or,
+/// unless `?force=1`, if another node has received its records and still has some; 413 if a record is too large; 422 if one is invalid, with the findings, unless `?force=1`; 503 if
 /// storage fails.
 pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
     let names = ASSIGNED.map(|(name, _)| name);
@@ -77,6 +81,7 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
     }
     let mut detail = None;
     let mut again = false;
+    let mut revision = None;
     if let Some(planned) = planned {
         detail = Some(format!(
             "the records of {}: {}",
@@ -85,11 +90,14 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
         ));
         // A node that has them already does not receive them.
         if !records.differing(&changes)?.is_empty() {
-            again = planned.give(&context, &node, may_force).await?;
+            expect_storable(&node, &changes)?;
+            again = planned.give(&context, &node, &records, may_force).await?;
+            revision = Some(records.revision()?);
         }
     }
     let request = Request {
         forced: forced || again,
+        revision,
         claim,
         detail,
         ..Request::new(Action::Assign, Event::OperatorChanged, &changes)
@@ -152,8 +160,8 @@ struct PlannedNode {
     records: Records,
     /// Its records, for another node; those that it does not have are deleted there.
     changes: Vec<RecordChange>,
-    /// The node that has received them, by its last such event.
-    given_to: Option<String>,
+    /// The nodes that have received them.
+    given: Vec<Given>,
 }
 
 impl PlannedNode {
@@ -167,10 +175,15 @@ impl PlannedNode {
         }
         let mut changes = Vec::new();
         for (_, record) in ASSIGNED {
-            let value = match records.summary(record)? {
+            let summary = records.summary(record)?;
+            let value = match &summary {
                 None => None,
                 Some(_) => storage.new_value_of(&node, record).await?,
             };
+            // It was changed since `records` were read.
+            if value.as_ref().map(|value| &value.summary) != summary.as_ref() {
+                return Err(changed_meanwhile(&node));
+            }
             changes.push((record, value));
         }
         if changes.iter().all(|(_, value)| value.is_none()) {
@@ -185,64 +198,95 @@ impl PlannedNode {
                 "the node {node} is not only planned: it has made requests itself, so that its records are its own"
             )));
         }
-        let last = timeline
-            .events
-            .iter()
-            .rev()
-            .find_map(|(_, logged)| match &logged.event {
-                Event::PlanGiven { to } => Some(Some(to.clone())),
-                // What it has now was planned afterwards.
-                Event::Forgotten => Some(None),
-                _ => None,
-            });
         Ok(Self {
             node,
             records,
             changes,
-            given_to: last.flatten(),
+            given: timeline.row.map(|row| row.given).unwrap_or_default(),
         })
     }
 
     /// Notes that another node receives the records, before it does: of two requests for two nodes at the same time, one is
-    /// refused. Whether a third node has them, which only a forced request ignores.
+    /// refused. `before` are the records of the other node, on whose revision its change has to depend: after another
+    /// change of it, this request has ended, with or without effect. Returns whether a third node has the records, or may
+    /// receive them yet, which only a forced request ignores.
     async fn give(
         self,
         context: &Context<'_>,
         to: &NodeId,
+        before: &Records,
         may_force: bool,
     ) -> Result<bool, Error> {
         let planned = &self.node;
-        let mut again = false;
-        match &self.given_to {
-            Some(given) if *given == to.as_str() => return Ok(false),
-            Some(given) => {
-                again = match given.parse() {
-                    Ok(given) => has_assigned(&context.storage.hashed_records(&given).await?)?,
-                    Err(_) => false,
-                };
-                if again && !may_force {
-                    return Err(Error::Conflict(format!(
-                        "the records of {planned} were given to {given}, and two switches with the same configuration \
-                         disturb each other: forget {given} if it is not used any more, or repeat the request with \
-                         ?force=1"
-                    )));
-                }
+        let revision = before.revision()?;
+        let mut given = Vec::new();
+        for other in &self.given {
+            let Some(other_node) = other.to.parse().ok().filter(|other| other != to) else {
+                continue;
+            };
+            let records = context.storage.hashed_records(&other_node).await?;
+            let refusal = if has_assigned(&records)? {
+                format!(
+                    "the records of {planned} were given to {other_node}, and two switches with the same \
+                     configuration disturb each other: forget {other_node} if it is not used any more, or repeat \
+                     the request with ?force=1"
+                )
+            } else if records.revision()? == other.revision {
+                format!(
+                    "the records of {planned} are given to {other_node} by a request that failed or has not ended: \
+                     repeat it for {other_node}, or this one with ?force=1"
+                )
+            } else {
+                continue;
+            };
+            if !may_force {
+                return Err(Error::Conflict(refusal));
             }
-            None => {}
+            given.push(other.clone());
+        }
+        if given.len() >= MAX_GIVEN {
+            return Err(Error::Conflict(format!(
+                "{} nodes have the records of {planned}, and at most {MAX_GIVEN} may: forget those that are not used \
+                 any more, or give these records to neighbordb as a definition",
+                given.len()
+            )));
+        }
+        let again = !given.is_empty();
+        given.push(Given {
+            to: to.to_string(),
+            revision,
+        });
+        let is_noted = |noted: &Given| {
+            noted.to == to.as_str()
+                && (noted.revision == revision || matches!(has_assigned(before), Ok(true)))
+        };
+        if self.given.iter().any(is_noted) {
+            return Ok(again);
         }
         let edit = Edit {
             node: planned,
             by: context.operator_name(),
             event: Event::PlanGiven { to: to.to_string() },
             without_history: false,
+            given,
         };
         match context.storage.add_event(&edit, self.records).await? {
             true => Ok(again),
-            false => Err(Error::Conflict(format!(
-                "another request changed the node {planned} at the same time: look at it, and repeat the request"
-            ))),
+            false => Err(changed_meanwhile(planned)),
         }
     }
+}
+
+/// Checks that the records can be stored, before another node counts as one that receives them.
+fn expect_storable(node: &NodeId, changes: &[RecordChange]) -> Result<(), Error> {
+    for (record, value) in changes {
+        if let Some(value) = value
+            && *record != Record::StartupConfig
+        {
+            value.text(&record.key(node))?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a node has one of the records that an assignment stores.

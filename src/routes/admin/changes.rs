@@ -143,9 +143,11 @@ pub(super) struct Request<'a> {
     /// Whether events and versions are deleted.
     pub(super) without_history: bool,
     pub(super) forced: bool,
+    /// The revision of the node on which the change depends; `None`: it is decided again after another one.
+    pub(super) revision: Option<u64>,
     /// The site that the change assigns the node to.
     pub(super) claim: Option<Claim>,
-    /// What changes, for the audit log; `None`: the records by their hashes.
+    /// The change in words, for the audit log; `None`: the records by their hashes.
     pub(super) detail: Option<String>,
 }
 
@@ -158,6 +160,7 @@ impl<'a> Request<'a> {
             held: Vec::new(),
             without_history: false,
             forced: false,
+            revision: None,
             claim: None,
             detail: None,
         }
@@ -170,6 +173,13 @@ pub(super) struct Done {
     /// Its entry in the audit log; `None`: there was nothing to change.
     pub(super) audit: Option<u64>,
     released: Vec<(String, Allocation)>,
+}
+
+/// The 409 for a request that depends on what another one has changed.
+pub(super) fn changed_meanwhile(node: &NodeId) -> Error {
+    Error::Conflict(format!(
+        "another request changed the node {node} at the same time: look at it, and repeat the request"
+    ))
 }
 
 /// Makes a change, unless there is nothing to change.
@@ -185,6 +195,11 @@ pub(super) async fn change(
         let owner = records.get(Record::Site)?;
         if owner.is_some() && !context.operator_may_see(owner) {
             return Err(unknown_node(node));
+        }
+        if let Some(revision) = request.revision
+            && records.revision()? != revision
+        {
+            return Err(changed_meanwhile(node));
         }
         let changes = records.differing(request.changes)?;
         match &request.claim {
@@ -206,6 +221,7 @@ pub(super) async fn change(
         by: context.operator_name(),
         event: request.event,
         without_history: request.without_history,
+        given: Vec::new(),
     };
     let changed = storage.audited(intent, async {
         let changed = match changes_records {
@@ -246,7 +262,7 @@ fn display_released(released: &[(String, Allocation)]) -> Vec<Value> {
     released.map(display).collect()
 }
 
-/// What was changed, in words, for the audit log: values of records by their hashes, since some contain secrets.
+/// The changes in words, for the audit log: values of records by their hashes, since some contain secrets.
 fn described(
     changed: &[ChangedRecord],
     released: &[(String, Allocation)],

@@ -1,7 +1,7 @@
 //! /admin/check: the findings of `ztp validate` in the stored content.
 //!
-//! A request checks the shared documents and the first nodes, or, with a cursor, the next nodes. What a finding in a
-//! shared document says about all nodes is complete only if the first request covers all of them.
+//! A request checks the shared documents and the first nodes, or, with a cursor, the next nodes. A finding in a
+//! shared document that is about all nodes is complete only if the first request covers all of them.
 //!
 //! The pages of a check are a run, whose cursors begin with its id: `<run>~<cursor>`. Runs at the same time do not
 //! change each other. A run becomes the result that is kept when it is complete.
@@ -11,12 +11,12 @@ use worker::js_sys::Math;
 use ztp_core::check::{self, Finding, FindingKind};
 use ztp_core::content::Store;
 use ztp_core::key::{NODES, Record};
-use ztp_core::node::{Identifier, NodeId};
+use ztp_core::node::Identifier;
 use ztp_core::path;
 use ztp_core::printable::cut;
 
 use super::nodes::Pages;
-use super::{Context, display_finding, respond};
+use super::{Context, display_finding, node_of, respond};
 use crate::error::Error;
 use crate::objects::site::protocol::{Command, Reply};
 use crate::response::{Response, iso_time};
@@ -378,28 +378,16 @@ async fn hide(context: &Context<'_>, result: &mut Value) -> Result<(), Error> {
     let found = findings.len();
     findings.retain(|finding| !names_nodes(finding));
     let hidden = found - findings.len();
-    let node_of = |finding: &Value| {
-        let key = finding["key"].as_str()?.strip_prefix(NODES)?;
-        key.split('/').next()?.parse::<NodeId>().ok()
+    let visible = {
+        let ids = findings
+            .iter()
+            .filter_map(|finding| node_of(finding["key"].as_str()?));
+        context.visible_ids(ids).await?
     };
-    let nodes: Vec<Option<NodeId>> = findings.iter().map(node_of).collect();
-    let known: Vec<&NodeId> = nodes.iter().flatten().collect();
-    let mut visible = Vec::new();
-    for known in known.chunks(MAX_KEYS_AT_ONCE) {
-        let sites = context.storage.sites_of(known).await?;
-        visible.extend(
-            sites
-                .iter()
-                .map(|site| context.operator_may_see(site.as_deref())),
-        );
-    }
-    let (mut nodes, mut visible) = (nodes.into_iter(), visible.into_iter());
-    findings.retain(|finding| match nodes.next().flatten() {
-        Some(_) => visible.next() == Some(true),
-        // Also the folder of a node whose id is not valid.
-        None => finding["key"]
-            .as_str()
-            .is_some_and(|key| !key.starts_with(NODES)),
+    // The folder of a node whose id is not valid is not visible.
+    findings.retain(|finding| {
+        let id = node_of(finding["key"].as_str().unwrap_or_default());
+        id.is_none_or(|id| visible.contains(id))
     });
     result["hidden"] = json!(hidden);
     Ok(())
@@ -415,5 +403,5 @@ fn names_nodes(finding: &Value) -> bool {
 }
 
 fn unexpected() -> Error {
-    Error::storage("calling the object of all sites", "unexpected reply")
+    Error::unexpected_reply("calling the object of all sites")
 }

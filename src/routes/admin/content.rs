@@ -10,18 +10,17 @@ mod target;
 use serde_json::{Value, json};
 use ztp_core::audit::Action;
 use ztp_core::check::Finding;
-use ztp_core::key::{NODES, Record};
-use ztp_core::node::NodeId;
+use ztp_core::key::Record;
 use ztp_core::operators::Role;
 use ztp_core::path;
 use ztp_core::secrets::without_secrets;
 
-use super::{Context, display_finding, limit, respond};
+use super::{Context, display_finding, limit, node_of, respond};
 use crate::conditions::Preconditions;
 use crate::error::Error;
 use crate::objects::site::protocol::{StoredValue, ValueChange, etag};
 use crate::response::{Body, Response, content_type, iso_time};
-use crate::storage::{Change, FoundValue, MAX_PAGE, NewValue as RecordValue, ValueBody, now};
+use crate::storage::{Change, FoundValue, MAX_PAGE, NewValue as RecordValue, StoredBody, now};
 
 pub use documents::{change_document, change_record};
 use findings::{expect_site, findings};
@@ -55,36 +54,12 @@ pub async fn list(context: Context<'_>) -> Result<Response, Error> {
         .storage
         .list_content(&prefix, cursor.as_deref(), limit);
     let (mut content, cursor) = listed.await?;
-    if let Some(operator) = context.operator.filter(|operator| operator.sites.is_some()) {
-        let mut nodes: Vec<&str> = content
-            .iter()
-            .filter_map(|found| node_of(&found.key))
-            .collect();
-        // The keys of a page are in order.
-        nodes.dedup();
-        let nodes: Vec<NodeId> = nodes.iter().filter_map(|node| node.parse().ok()).collect();
-        let mut hidden = Vec::new();
-        // KV reads a hundred keys at once.
-        for nodes in nodes.chunks(100) {
-            let nodes: Vec<&NodeId> = nodes.iter().collect();
-            let sites = context.storage.sites_of(&nodes).await?;
-            let with_sites = nodes.iter().zip(sites);
-            hidden.extend(
-                with_sites
-                    .filter(|(_, site)| !operator.may_see(site.as_deref()))
-                    .map(|(node, _)| node.to_string()),
-            );
-        }
-        content.retain(|found| {
-            node_of(&found.key).is_none_or(|node| !hidden.iter().any(|hidden| hidden == node))
-        });
+    if operator(&context)?.sites.is_some() {
+        let ids = content.iter().filter_map(|found| node_of(&found.key));
+        let visible = context.visible_ids(ids).await?;
+        content.retain(|found| node_of(&found.key).is_none_or(|id| visible.contains(id)));
     }
     Ok(respond(&json!({ "content": content, "cursor": cursor })))
-}
-
-/// The node in the key of a record.
-fn node_of(key: &str) -> Option<&str> {
-    key.strip_prefix(NODES)?.split('/').next()
 }
 
 /// GET /admin/content/{key}: the bytes. Without the right to see secrets, a startup-config has none.
@@ -130,7 +105,7 @@ pub async fn get(context: Context<'_>) -> Result<Response, Error> {
     let is_config = matches!(target, Target::Record(_, Record::StartupConfig));
     if is_config && !operator.secrets && operator.role < Role::Admin {
         let bytes = match body {
-            ValueBody::Buffer(bytes) if size <= MAX_REDACTED_BYTES => bytes,
+            StoredBody::Buffer(bytes) if size <= MAX_REDACTED_BYTES => bytes,
             _ => {
                 return Err(Error::TooLarge(format!(
                     "{key} has {size} bytes, too many to remove its secrets, which {} may not see",
@@ -146,8 +121,8 @@ pub async fn get(context: Context<'_>) -> Result<Response, Error> {
     let length = Some(size);
     let body = match body {
         _ if context.head => Body::Head { length },
-        ValueBody::Buffer(bytes) => Body::Buffer(bytes),
-        ValueBody::Stream(body) => Body::Stream { body, length },
+        StoredBody::Buffer(bytes) => Body::Buffer(bytes),
+        StoredBody::Stream(body) => Body::Stream { body, length },
     };
     Ok(bytes(body, &etag(&sha1), Some(&sha1)))
 }
@@ -227,7 +202,12 @@ pub async fn put(mut context: Context<'_>) -> Result<Response, Error> {
                 },
             );
             let changed = changed.await;
-            if !matches!(changed, Ok(Stored { audit: Some(_), .. })) {
+            let is_unused = match &changed {
+                Ok(stored) => stored.audit.is_none(),
+                // The object may have made the change: then it serves these bytes until KV shows them.
+                Err(error) => !error.is_uncertain(),
+            };
+            if is_unused {
                 context.storage.discard_unused(&kept).await;
             }
             changed?

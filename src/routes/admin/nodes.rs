@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::objects::node::protocol::SeenPost;
 use crate::objects::pool::protocol::Allocation;
 use crate::response::{Response, iso_time};
-use crate::storage::{MAX_KEYS_AT_ONCE, Records, Storage};
+use crate::storage::{Records, Storage};
 
 /// Maximum number of nodes in a page, and the number without `limit`.
 pub const MAX_LISTED_NODES: u32 = 500;
@@ -147,13 +147,9 @@ pub async fn sites(storage: &Storage, nodes: &[Listed]) -> Result<HashMap<String
         .iter()
         .filter(|(_, records)| records.contains(&Record::Site));
     let owned: Vec<&NodeId> = owned.map(|(node, _)| node).collect();
-    let mut sites = HashMap::new();
-    for nodes in owned.chunks(MAX_KEYS_AT_ONCE) {
-        let names = nodes.iter().map(|node| node.to_string());
-        let found = names.zip(storage.sites_of(nodes).await?);
-        sites.extend(found.filter_map(|(node, site)| Some((node, site?))));
-    }
-    Ok(sites)
+    let sites = owned.iter().zip(storage.sites_of(&owned).await?);
+    let sites = sites.filter_map(|(node, site)| Some((node.to_string(), site?)));
+    Ok(sites.collect())
 }
 
 /// The keys of nodes, a list at a time, by node.

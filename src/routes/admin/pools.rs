@@ -13,7 +13,7 @@ use ztp_core::pool::{Holder, InvalidValueName};
 
 use super::{Context, changes, nodes, respond};
 use crate::error::Error;
-use crate::objects::pool::protocol::{Allocation, Command, Reply};
+use crate::objects::pool::protocol::{Allocation, Command, Reply, unexpected_reply};
 use crate::response::{Response, iso_time};
 use crate::storage::Change;
 
@@ -33,7 +33,7 @@ pub async fn list(mut context: Context<'_>) -> Result<Response, Error> {
 pub async fn show(context: Context<'_>) -> Result<Response, Error> {
     let pool = &whole(&context);
     let Reply::Listing(listing) = call(&context, pool, Command::List).await? else {
-        return Err(unexpected(pool));
+        return Err(unexpected_reply(pool));
     };
     let reservations: Vec<_> = listing
         .reservations
@@ -71,7 +71,7 @@ pub async fn assign(mut context: Context<'_>) -> Result<Response, Error> {
                 value,
                 ..Change::default()
             }),
-            Ok(_) => Err(unexpected(&pool)),
+            Ok(_) => Err(unexpected_reply(&pool)),
             Err(Error::BadRequest(reason)) => Err(Error::Conflict(reason)),
             Err(error) => Err(error),
         }
@@ -148,7 +148,7 @@ async fn release(
                 value: released,
             }),
             Reply::Released(None) => Err(not_allocated(pool)),
-            _ => Err(unexpected(pool)),
+            _ => Err(unexpected_reply(pool)),
         }
     });
     let (number, released) = released.await?;
@@ -181,7 +181,7 @@ async fn check_holder(
         return Ok((None, None));
     }
     let Reply::Listing(listing) = call(context, pool, Command::List).await? else {
-        return Err(unexpected(pool));
+        return Err(unexpected_reply(pool));
     };
     let mut allocations = listing.allocations.iter();
     let holder = allocations.find(|allocation| allocation.value == value);
@@ -265,8 +265,4 @@ fn holder(context: &Context<'_>, node: &NodeId) -> Result<Holder, Error> {
     let name = name.map(|name| name.parse()).transpose();
     let name = name.map_err(|error: InvalidValueName| Error::BadRequest(error.to_string()))?;
     Ok(Holder::new(node.as_str(), name.as_ref()))
-}
-
-fn unexpected(pool: &str) -> Error {
-    Error::storage(format!("calling the pool '{pool}'"), "unexpected reply")
 }

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value, json};
 use ztp_core::audit::{Action, Entry, NotUndone, Undo};
-use ztp_core::content::Store;
 use ztp_core::key::ObjectKey;
 use ztp_core::node::NodeId;
 
@@ -31,7 +30,7 @@ pub async fn undo(mut context: Context<'_>) -> Result<Response, Error> {
     })?;
     let storage = context.storage;
     let query = Query {
-        before: Some(number + 1),
+        before: Some(number.saturating_add(1)),
         after: number.checked_sub(1),
         limit: 1,
         ..Query::default()
@@ -120,8 +119,7 @@ async fn restore(
             content::change_document(context, change).await?
         }
         Target::Record(node, record) => {
-            let value =
-                RecordValue::new(kept.bytes(Store::Kv.max_value_bytes() as usize).await?).await?;
+            let value = RecordValue::new(kept.bytes().await?).await?;
             content::change_record(context, intent, node, *record, Some(value), &conditions).await?
         }
         Target::Object(object) => {

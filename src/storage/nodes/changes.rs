@@ -2,16 +2,17 @@
 //! count in every place at once.
 
 use ztp_core::audit::Summary;
-use ztp_core::content::Store;
 use ztp_core::event::Event;
 use ztp_core::history::Version;
 use ztp_core::key::Record;
 use ztp_core::node::NodeId;
 
-use super::{Outcome, RecordBody, Records, Storage};
+use super::{Outcome, Records, Storage, StoredBody};
 use crate::error::Error;
 use crate::objects::node::protocol::{Commit, Contents, NewRecord};
-use crate::stream::{self, Buffer};
+use crate::objects::site::protocol::Given;
+use crate::storage::content::read_bytes;
+use crate::stream::Buffer;
 
 /// Maximum size of a record that an operator stores, in bytes, a startup-config aside: the node's object has it in
 /// memory.
@@ -41,6 +42,21 @@ impl NewValue {
             summary,
             via: None,
         })
+    }
+
+    /// The text of a record, a startup-config aside; `key` names it in messages.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] over [`MAX_RECORD_BYTES`]; [`Error::BadRequest`] if it is not UTF-8.
+    pub fn text(&self, key: &str) -> Result<String, Error> {
+        if self.bytes.len() > MAX_RECORD_BYTES {
+            return Err(Error::TooLarge(format!(
+                "{key} has {} bytes and exceeds the limit of {MAX_RECORD_BYTES}",
+                self.bytes.len()
+            )));
+        }
+        String::from_utf8(self.bytes())
+            .map_err(|_| Error::BadRequest(format!("{key} is not UTF-8 text; send it as UTF-8")))
     }
 
     /// A copy of the bytes.
@@ -74,6 +90,8 @@ pub struct Edit<'a> {
     pub event: Event,
     /// Whether events and versions are deleted, too.
     pub without_history: bool,
+    /// With [`Event::PlanGiven`]: all nodes that have the records then.
+    pub given: Vec<Given>,
 }
 
 impl Records {
@@ -107,13 +125,8 @@ impl Storage {
         let (_, found) = self.found(node, record, &[]).await?;
         let bytes = match self.body(node, found).await? {
             None => return Ok(None),
-            Some(RecordBody::Buffer(bytes)) => bytes,
-            Some(RecordBody::Stream(stream)) => {
-                let read = stream::read_up_to(&stream, Store::Kv.max_value_bytes() as usize).await;
-                let failed = |cause| Error::storage(format!("reading {}", record.key(node)), cause);
-                let too_large = || failed("it is too large".into());
-                read.map_err(failed)?.ok_or_else(too_large)?
-            }
+            Some(StoredBody::Buffer(bytes)) => bytes,
+            Some(StoredBody::Stream(stream)) => read_bytes(&record.key(node), &stream).await?,
         };
         NewValue::new(bytes).await.map(Some)
     }
@@ -219,6 +232,7 @@ impl Storage {
             replaces: None,
             by: Some(edit.by.to_owned()),
             without_history: edit.without_history,
+            given: edit.given.clone(),
         };
         match self.commit(edit.node, commit, records).await? {
             Outcome::Committed => Ok(true),
@@ -238,25 +252,16 @@ impl Storage {
         value: Option<NewValue>,
         version: &mut Option<Version>,
     ) -> Result<Contents, Error> {
-        let Some(NewValue { bytes, .. }) = value else {
+        let Some(value) = value else {
             return Ok(Contents::Deleted);
         };
         if record == Record::StartupConfig {
             let stored = match version.take() {
                 Some(stored) => stored,
-                None => self.put_version(node, &bytes).await?,
+                None => self.put_version(node, &value.bytes).await?,
             };
             return Ok(Contents::Version(version.insert(stored).clone()));
         }
-        let key = record.key(node);
-        if bytes.len() > MAX_RECORD_BYTES {
-            return Err(Error::TooLarge(format!(
-                "{key} has {} bytes and exceeds the limit of {MAX_RECORD_BYTES}",
-                bytes.len()
-            )));
-        }
-        let text = String::from_utf8(bytes.to_vec());
-        text.map(Contents::Text)
-            .map_err(|_| Error::BadRequest(format!("{key} is not UTF-8 text; send it as UTF-8")))
+        value.text(&record.key(node)).map(Contents::Text)
     }
 }

@@ -8,7 +8,7 @@ use ztp_core::kv::{Seen, digest};
 use ztp_core::node::{KnownValue, UNHASHED};
 
 use crate::error::Error;
-use crate::objects::node::protocol::{Claim, Contents, State, Told};
+use crate::objects::node::protocol::{Claim, Contents, ReadContext, State};
 use crate::storage::now;
 
 /// The records of a node: of each the object's copy or the value in KV, whichever counts
@@ -22,7 +22,7 @@ pub struct Records {
     pub(super) object_failure: Option<Error>,
     pub(super) state: State,
     /// For the request of a switch.
-    pub told: Told,
+    pub context: ReadContext,
 }
 
 /// The startup-config in KV, which may be large: it is not read into memory.
@@ -169,8 +169,8 @@ impl Records {
         if self.object_failure.is_some() {
             return unknown;
         }
-        // What the object does not tell is its copy.
-        let known = |record: &Record| match self.told.known.get(record) {
+        // A record that is not there has the value of the object's copy.
+        let known = |record: &Record| match self.context.known.get(record) {
             Some(known) => known.as_deref(),
             None => self.state.copies.get(record)?.written.sha1(),
         };

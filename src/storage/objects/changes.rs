@@ -80,7 +80,7 @@ impl Storage {
     /// Adds the SHA-1 to the state of an object. It is hashed unless it is known.
     ///
     /// # Errors
-    /// [`Error::Storage`], also if the object has another state.
+    /// [`Error::Storage`], also if the object was deleted. If it was replaced, the SHA-1 is that of the new one.
     pub async fn complete_state(
         &self,
         key: &ObjectKey,

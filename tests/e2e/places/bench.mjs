@@ -119,6 +119,8 @@ export async function startPlaces({ places = 3, bindings = {}, kv: rules = {}, r
     },
     /** The objects of a binding fail from now on: each `throws` or `hangs`; without `how`, they answer again. */
     breakObjects: (binding, how) => ask(urls[0], "down", { binding, how }),
+    /** Statements with this text fail in the databases of objects; without it, none does. */
+    failStatements: (text) => ask(urls[0], "statements", { text }),
     /** Changes the rules of the KV service. */
     rules: (changed) => kv.control("rules", { rules: changed }),
     /** All that was logged since the last call: `{ place, level, message }`. */

@@ -8,7 +8,7 @@ import { CLOCK, PLACE } from "./settings.mjs";
 
 clock.setClock(CLOCK);
 
-const counts = { requests: 0, objectRequests: 0, alarms: 0, nodeAlarms: 0, rowsWritten: 0, r2Reads: 0, r2Writes: 0 };
+const counts = { requests: 0, objectRequests: 0, alarms: 0, nodeAlarms: 0, rowsWritten: 0, failedStatements: 0, r2Reads: 0, r2Writes: 0 };
 
 // The place is in the log, since all places write to one.
 for (const level of ["log", "warn", "error"]) {
@@ -58,11 +58,18 @@ function patch(storage) {
   const sql = Object.getPrototypeOf(storage.sql);
   const { exec } = sql;
   sql.exec = function (...args) {
+    if (failing !== undefined && args[0].includes(failing)) {
+      counts.failedStatements += 1;
+      throw new Error("this statement fails by a rule of the test");
+    }
     const cursor = exec.apply(this, args);
     counts.rowsWritten += cursor.rowsWritten;
     return cursor;
   };
 }
+
+/** Statements with this text fail, in the databases of all objects here; undefined: none does. */
+let failing;
 
 /** How the objects of a namespace fail, by its binding: `throws` or `hangs`. */
 const down = new Map();
@@ -119,6 +126,9 @@ const CONTROLS = {
   down({ binding, how }) {
     if (how) down.set(binding, how);
     else down.delete(binding);
+  },
+  statements({ text }) {
+    failing = text;
   },
   figures: () => counts,
   /** Ends an object, and everything that it does. The next request starts it again, on its storage. */

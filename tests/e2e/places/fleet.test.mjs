@@ -90,9 +90,12 @@ test("a fleet boots while the object of its site ends again and again: no state 
   const fleet = Array.from({ length: NODES }, (_, at) => ({ node: `FLEET${at}`, state: states[at % states.length] }));
   let booted = 0;
   let ends = 0;
+  // Also if a boot fails.
+  let isOver = false;
   const disturb = async () => {
     for (; ends < ENDS; ends += 1) {
-      while (booted < (NODES * (ends + 0.5)) / ENDS) await sleep(20);
+      while (!isOver && booted < (NODES * (ends + 0.5)) / ENDS) await sleep(20);
+      if (isOver) return;
       if (ends % 3 === 2) {
         await bench.breakObjects(SITES, "throws");
         await sleep(1_500);
@@ -104,7 +107,7 @@ test("a fleet boots while the object of its site ends again and again: no state 
   await each(NODES, AT_ONCE, async (at) => {
     await boot(bench.places[at % bench.places.length], fleet[at].node, fleet[at].state);
     booted += 1;
-  });
+  }).finally(() => (isOver = booted < NODES));
   await disturbing;
   assert.equal(ends, ENDS);
 
@@ -154,6 +157,56 @@ test("without the object of the site, switches notice nothing, and operators rec
   await bench.breakObjects(SITES);
   const states = async () => (await admin("/nodes?site=paris")).json.nodes.map(({ node, state }) => `${node} ${state}`);
   assert.ok(await eventually(async () => (await states()).join() === "DOWN1 backed-up"), `${await states()}`);
+});
+
+test("a plan stays with the node that was receiving it when a request failed: the same request is repeated, or another one is forced", async () => {
+  const place = bench.places[0];
+  const assign = (node, body, query = "") => place.request("POST", `/admin/nodes/${node}/assign${query}`, { headers: { Authorization: `Bearer ${ADMIN}` }, body: JSON.stringify(body) });
+  for (const [plan, one, other] of [["HALFPLAN1", "HALFA", "HALFB"], ["HALFPLAN2", "HALFC", "HALFD"]]) {
+    assert.equal((await assign(plan, { definition: CONTENT["definitions/leaf"] })).status, 200);
+    // The audit log is in such an object, and comes after the plan.
+    await bench.breakObjects(SITES, "throws");
+    assert.equal((await assign(one, { as: plan })).status, 503);
+    await bench.breakObjects(SITES);
+    const refused = await assign(other, { as: plan });
+    assert.equal(refused.status, 409);
+    assert.match(refused.json.error, new RegExp(`the records of ${plan} are given to ${one} by a request that failed or has not ended: repeat it for ${one}, .*\\?force=1`));
+    if (plan === "HALFPLAN1") {
+      assert.equal((await assign(one, { as: plan })).status, 200);
+      assert.equal((await assign(other, { as: plan })).status, 409);
+    } else {
+      assert.equal((await assign(other, { as: plan }, "?force=1")).status, 200);
+      assert.match((await assign(one, { as: plan })).json.error, new RegExp(`the records of ${plan} were given to ${other}, `));
+    }
+  }
+});
+
+test("a node that is not forgotten because a statement failed keeps its history", async () => {
+  const place = bench.places[0];
+  const history = async () => (await admin("/nodes/KEEP1/events")).json.events.map(({ event }) => event);
+  const forget = () => place.request("POST", "/admin/nodes/KEEP1/forget", { headers: { Authorization: `Bearer ${ADMIN}` }, body: JSON.stringify({ history: true }) });
+  assert.equal((await post(place, "KEEP1", { site: "paris" })).status, 201);
+  assert.deepEqual(await history(), ["registered"]);
+  await bench.failStatements("INTO item");
+  assert.equal((await forget()).status, 503);
+  await bench.failStatements();
+  assert.deepEqual(await history(), ["registered"]);
+  assert.equal((await forget()).status, 200);
+  assert.equal((await admin("/nodes/KEEP1")).status, 404);
+});
+
+test("a report of which the last statement fails is stored as a whole when it is sent again", async () => {
+  const place = bench.places[0];
+  const before = (await bench.figures()).failedStatements;
+  await bench.failStatements("INTO shown");
+  assert.equal((await post(place, "HALF1", { site: "paris" })).status, 201);
+  assert.ok(await eventually(async () => (await bench.figures()).failedStatements > before), "no statement has failed");
+  const shown = async (path, name) => (await admin(`${path}?site=paris`)).json[name].filter(({ node }) => node === "HALF1");
+  assert.deepEqual(await shown("/events", "events"), []);
+  await bench.failStatements();
+  const state = async () => (await shown("/nodes", "nodes")).map(({ state }) => state).join();
+  assert.ok(await eventually(async () => (await state()) === "served" || (await state()) === "booting"), `the state is "${await state()}"`);
+  assert.deepEqual((await shown("/events", "events")).map(({ event }) => event), ["registered"]);
 });
 
 // The sample measures only: a busy machine is not a fault.

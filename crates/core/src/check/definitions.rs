@@ -1,6 +1,6 @@
 //! Definitions: whether they are valid, and whether the content that they name exists.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value as Json;
 
@@ -16,7 +16,7 @@ use super::contents::{Elsewhere, PoolFile};
 use super::finding::{Finding, FindingKind};
 use crate::content::{self, ContentKind};
 
-use super::{Check, did_you_mean};
+use super::Check;
 
 /// The keys of an action that a client reads.
 const ACTION_KEYS: [&str; 7] = [
@@ -30,11 +30,11 @@ const ACTION_KEYS: [&str; 7] = [
 ];
 
 /// The values that the `$names` of a definition can have.
-enum Scope {
+enum Scope<'a> {
     /// The definition of one node: the attributes of that node.
     Node(Attributes),
     /// A shared definition: the names of the attributes that some node has.
-    Shared(BTreeSet<String>),
+    Shared(&'a HashSet<String>),
 }
 
 impl Check<'_> {
@@ -75,6 +75,8 @@ impl Check<'_> {
     /// Checks every definition against the rest of the content.
     pub(super) fn definitions(&mut self) {
         let definitions = std::mem::take(&mut self.definitions);
+        let of_nodes = self.attributes.values().flat_map(Attributes::names);
+        let of_nodes: HashSet<String> = of_nodes.map(str::to_owned).collect();
         for (key, definition) in &definitions {
             let root = self.definition_alone(key);
             let (scope, site) = match ContentKind::of(key) {
@@ -91,9 +93,7 @@ impl Check<'_> {
                             error,
                         ));
                     }
-                    let all = self.attributes.values().flat_map(Attributes::names);
-                    let all = Scope::Shared(all.map(str::to_owned).collect());
-                    (all, self.site.map(str::to_owned))
+                    (Scope::Shared(&of_nodes), self.site.map(str::to_owned))
                 }
             };
             let written = actions(root.as_ref());
@@ -192,7 +192,7 @@ impl Check<'_> {
         });
         let stock = assets::action_names().map(|name| name.to_owned());
         let known: Vec<String> = own.into_iter().map(|(_, name)| name).chain(stock).collect();
-        let meant = did_you_mean(name, known.iter().map(String::as_str));
+        let meant = self.did_you_mean(name, known.iter().map(String::as_str));
         let finding = Finding::at(FindingKind::MissingAction, key, at, message);
         self.add_missing(finding, found, meant);
     }
@@ -386,7 +386,7 @@ impl Check<'_> {
         let index = self.index;
         let files = index.iter();
         let files = files.filter(|(_, content)| matches!(content.kind, ContentKind::File(_)));
-        let meant = did_you_mean(&wanted, files.map(|(key, _)| key.as_str()));
+        let meant = self.did_you_mean(&wanted, files.map(|(key, _)| key.as_str()));
         self.add_missing(finding, found, meant);
     }
 
@@ -424,7 +424,7 @@ impl Check<'_> {
                     let own = walk.site.and_then(|site| name.strip_prefix(site));
                     own.and_then(|name| name.strip_prefix('/')).unwrap_or(name)
                 });
-                let meant = did_you_mean(&call.pool, pools);
+                let meant = self.did_you_mean(&call.pool, pools);
                 let finding = at(FindingKind::MissingPool, message);
                 self.add_missing(finding, found.unwrap_or(Elsewhere::No), meant);
             }
@@ -475,7 +475,7 @@ struct Walk<'d> {
     key: &'d str,
     action: &'d Action,
     definition: &'d Definition,
-    scope: &'d Scope,
+    scope: &'d Scope<'d>,
     /// The site of its nodes, if it is known.
     site: Option<&'d str>,
 }

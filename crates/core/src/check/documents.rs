@@ -1,7 +1,5 @@
 //! The bootstrap script, bootstrap.conf, operators, and config-handlers.
 
-use sha1::{Digest, Sha1};
-
 use crate::operators::Operators;
 use crate::script::{begins_with_mark, has_line_ends_of_windows};
 use crate::template::Template;
@@ -9,7 +7,8 @@ use crate::yaml::{self, Value};
 
 use super::finding::{Finding, FindingKind};
 use crate::content::ContentKind;
-use crate::{bootstrap_conf, hex, stock};
+use crate::kv::digest;
+use crate::{bootstrap_conf, stock};
 
 use super::Check;
 
@@ -41,7 +40,7 @@ impl Check<'_> {
                            interpreter, so a switch cannot run the script";
             self.add(Finding::of_file(FindingKind::LineEnds, key, message));
         }
-        if stock::is_client(&hex(&Sha1::digest(&text))) {
+        if stock::is_client(&digest(text.as_bytes())) {
             let message = "this is the client of a release of ZTPServer, unchanged";
             self.add(Finding::of_file(FindingKind::StockClient, key, message));
         }

@@ -5,13 +5,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::key::Document;
 use crate::neighbordb::{self, Entry, Neighbordb};
 use crate::node::NodeId;
+use crate::pyregex::Budget;
 use crate::yaml::{self, Node, Value};
 
 use super::contents::Elsewhere;
 use super::finding::{Finding, FindingKind};
 use crate::content::{self, ContentKind};
 
-use super::{Check, did_you_mean, overlap};
+use super::{Check, overlap};
 
 const KEY: &str = "neighbordb";
 
@@ -27,11 +28,12 @@ impl Check<'_> {
             .iter()
             .map(|entry| content::definition_key(entry.definition.as_str()));
         self.named = Some(named.collect());
+        let mut budget = overlap::budget();
         for entry in entries {
             self.named_content(entry, &lines);
-            self.never_matches(entry);
+            self.never_matches(entry, &mut budget);
         }
-        self.shadowed(entries);
+        self.shadowed(entries, &mut budget);
         self.repeated_names(entries, &lines);
         self.known_nodes(entries, &lines);
         self.unknown_nodes(entries);
@@ -79,7 +81,7 @@ impl Check<'_> {
                 _ => None,
             });
             let names = names.iter().map(|(_, name)| name.as_str());
-            let meant = did_you_mean(entry.definition.as_str(), names);
+            let meant = self.did_you_mean(entry.definition.as_str(), names);
             self.add_missing(finding, found, meant);
         }
         let Some(handler) = &entry.config_handler else {
@@ -93,7 +95,7 @@ impl Check<'_> {
         self.add_missing(finding, found, None);
     }
 
-    fn never_matches(&mut self, entry: &Entry) {
+    fn never_matches(&mut self, entry: &Entry, budget: &mut Budget) {
         let pattern = &entry.pattern;
         if let Some(Err(error)) = pattern.node.as_ref().map(|node| node.parse::<NodeId>()) {
             let message = format!(
@@ -107,14 +109,14 @@ impl Check<'_> {
                 message,
             ));
         }
-        if let Some((at, reason)) = overlap::contradiction(pattern) {
+        if let Some((at, reason)) = overlap::contradiction(pattern, budget) {
             let message = format!("pattern '{}' can never match: {reason}", pattern.name);
             self.add(Finding::at(FindingKind::NeverMatches, KEY, at, message));
         }
     }
 
     /// Finds patterns after one that matches every node that they match.
-    fn shadowed(&mut self, entries: &[Entry]) {
+    fn shadowed(&mut self, entries: &[Entry], budget: &mut Budget) {
         let mut of_node: HashMap<&str, &Entry> = HashMap::new();
         let mut global: Vec<&Entry> = Vec::new();
         for entry in entries {
@@ -130,7 +132,7 @@ impl Check<'_> {
                 None => {
                     let first = global
                         .iter()
-                        .find(|first| overlap::covers(&first.pattern, pattern))
+                        .find(|first| overlap::covers(&first.pattern, pattern, budget))
                         .copied();
                     global.push(entry);
                     match first {
@@ -195,11 +197,11 @@ impl Check<'_> {
         let nodes = self.attributes.keys();
         let nodes = nodes.filter(|node| self.known_by(node).is_none() && !has_pattern(node));
         let nodes: Vec<String> = nodes.cloned().collect();
-        let definitions: BTreeSet<String> = entries
-            .iter()
-            .filter(|entry| entry.pattern.node.is_none())
-            .map(|entry| content::definition_key(entry.definition.as_str()))
-            .collect();
+        let global = entries.iter().filter(|entry| entry.pattern.node.is_none());
+        let named = global.map(|entry| content::definition_key(entry.definition.as_str()));
+        // Not `collect`, which sorts: that takes much more code than to insert one by one.
+        let mut definitions = BTreeSet::new();
+        definitions.extend(named);
         for definition in &definitions {
             for node in &nodes {
                 self.replaced_attributes(node, definition);

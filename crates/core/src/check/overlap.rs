@@ -21,8 +21,16 @@ use crate::pattern::{Constraint, MAX_STEPS, Pattern, Sense};
 use crate::pyregex::Budget;
 use crate::yaml::Position;
 
+/// Maximum number of steps for all comparisons of a neighbordb: about a second. Each pattern is compared with all before it.
+const MAX_COMPARISON_STEPS: u64 = 100 * MAX_STEPS;
+
+/// The budget for all comparisons of a neighbordb. After it, no case is recognised in which an expression must be matched.
+pub fn budget() -> Budget {
+    Budget::new(MAX_COMPARISON_STEPS)
+}
+
 /// Why no node can ever match a pattern, and the line that shows it.
-pub fn contradiction(pattern: &Pattern) -> Option<(Position, String)> {
+pub fn contradiction(pattern: &Pattern, budget: &mut Budget) -> Option<(Position, String)> {
     let requires = lines(pattern, Sense::Require);
     let forbids = lines(pattern, Sense::Forbid);
     let mut in_order = pattern.constraints.iter();
@@ -47,7 +55,7 @@ pub fn contradiction(pattern: &Pattern) -> Option<(Position, String)> {
             }
         }
         let impossible = forbids.iter().find(|forbid| {
-            implies_neighbor(line, forbid)
+            implies_neighbor(line, forbid, budget)
                 && match (&line.interfaces, &forbid.interfaces) {
                     (_, None) => true,
                     (None, Some(_)) => false,
@@ -68,7 +76,7 @@ pub fn contradiction(pattern: &Pattern) -> Option<(Position, String)> {
 }
 
 /// Whether every node that matches `later` matches `earlier`. Neither may have `node`.
-pub fn covers(earlier: &Pattern, later: &Pattern) -> bool {
+pub fn covers(earlier: &Pattern, later: &Pattern, budget: &mut Budget) -> bool {
     let same_model = match (&earlier.model, &later.model) {
         (None, _) => true,
         (Some(earlier), Some(later)) => earlier == later,
@@ -87,11 +95,12 @@ pub fn covers(earlier: &Pattern, later: &Pattern) -> bool {
     let forbids = lines(earlier, Sense::Forbid);
     forbids.iter().all(|forbid| {
         stricter.iter().any(|stricter| {
-            implies_neighbor(forbid, stricter) && within(&forbid.interfaces, &stricter.interfaces)
+            implies_neighbor(forbid, stricter, budget)
+                && within(&forbid.interfaces, &stricter.interfaces)
         })
     }) && match forbids_others(earlier) {
         true => same_in_order(earlier, later),
-        false => covers_requires(&requires, &lines(later, Sense::Require)),
+        false => covers_requires(&requires, &lines(later, Sense::Require), budget),
     }
 }
 
@@ -115,7 +124,7 @@ fn same_in_order(earlier: &Pattern, later: &Pattern) -> bool {
 }
 
 /// Whether every node that satisfies the required lines of `later` satisfies those of `earlier`.
-fn covers_requires(earlier: &[&Constraint], later: &[&Constraint]) -> bool {
+fn covers_requires(earlier: &[&Constraint], later: &[&Constraint], budget: &mut Budget) -> bool {
     let same = |(a, b): (&&Constraint, &&Constraint)| {
         a.interfaces == b.interfaces && a.device == b.device && a.port == b.port
     };
@@ -125,7 +134,8 @@ fn covers_requires(earlier: &[&Constraint], later: &[&Constraint]) -> bool {
     // If no interface occurs in two lines, a node that satisfies each line by itself satisfies all.
     match earlier {
         [only] if only.interfaces.is_none() => {
-            return later.iter().any(|later| implies_neighbor(later, only));
+            let mut later = later.iter();
+            return later.any(|later| implies_neighbor(later, only, budget));
         }
         _ if earlier.iter().any(|line| line.interfaces.is_none()) => return false,
         _ => {}
@@ -142,7 +152,7 @@ fn covers_requires(earlier: &[&Constraint], later: &[&Constraint]) -> bool {
                 later.iter().any(|later| {
                     let names = later.interfaces.as_ref();
                     names.is_some_and(|names| names.binary_search(name).is_ok())
-                        && implies_neighbor(later, line)
+                        && implies_neighbor(later, line, budget)
                 })
             })
         })
@@ -154,11 +164,11 @@ fn lines(pattern: &Pattern, sense: Sense) -> Vec<&Constraint> {
 }
 
 /// Whether every neighbor that `narrow` describes is one that `wide` describes.
-fn implies_neighbor(narrow: &Constraint, wide: &Constraint) -> bool {
-    implies(&narrow.device, &wide.device) && implies(&narrow.port, &wide.port)
+fn implies_neighbor(narrow: &Constraint, wide: &Constraint, budget: &mut Budget) -> bool {
+    implies(&narrow.device, &wide.device, budget) && implies(&narrow.port, &wide.port, budget)
 }
 
-fn implies(narrow: &Option<Function>, wide: &Option<Function>) -> bool {
+fn implies(narrow: &Option<Function>, wide: &Option<Function>, budget: &mut Budget) -> bool {
     match (narrow, wide) {
         (_, None) => true,
         (None, Some(_)) => false,
@@ -166,9 +176,7 @@ fn implies(narrow: &Option<Function>, wide: &Option<Function>) -> bool {
         (Some(Function::Host(narrow)), Some(Function::Host(wide))) => {
             narrow.eq_ignore_ascii_case(wide)
         }
-        (Some(Function::Exact(name)), Some(wide)) => wide
-            .accepts(name, &mut Budget::new(MAX_STEPS))
-            .unwrap_or(false),
+        (Some(Function::Exact(name)), Some(wide)) => wide.accepts(name, budget).unwrap_or(false),
         _ => false,
     }
 }
@@ -229,7 +237,7 @@ mod tests {
             ("[Ethernet1: a]", "[Ethernet1: a, none: none]"),
         ] {
             assert!(
-                covers(&pattern(earlier), &pattern(later)),
+                covers(&pattern(earlier), &pattern(later), &mut budget()),
                 "{earlier} {later}"
             );
         }
@@ -260,7 +268,7 @@ mod tests {
             ),
         ] {
             assert!(
-                !covers(&pattern(earlier), &pattern(later)),
+                !covers(&pattern(earlier), &pattern(later), &mut budget()),
                 "{earlier} {later}"
             );
         }
@@ -269,10 +277,10 @@ mod tests {
     #[test]
     fn a_model_covers_only_the_same_model() {
         let model = |model: &str| Pattern::parse_stored(&format!("model: {model}")).unwrap();
-        assert!(covers(&model("DCS"), &model("DCS")));
-        assert!(covers(&pattern("[]"), &model("DCS")));
-        assert!(!covers(&model("DCS"), &model("DCS-7050")));
-        assert!(!covers(&model("DCS"), &pattern("[]")));
+        assert!(covers(&model("DCS"), &model("DCS"), &mut budget()));
+        assert!(covers(&pattern("[]"), &model("DCS"), &mut budget()));
+        assert!(!covers(&model("DCS"), &model("DCS-7050"), &mut budget()));
+        assert!(!covers(&model("DCS"), &pattern("[]"), &mut budget()));
     }
 
     #[test]
@@ -291,7 +299,7 @@ mod tests {
                 "'any: any' requires",
             ),
         ] {
-            let (_, reason) = contradiction(&pattern(interfaces)).unwrap();
+            let (_, reason) = contradiction(&pattern(interfaces), &mut budget()).unwrap();
             assert!(reason.contains(part), "{interfaces}: {reason}");
         }
         for interfaces in [
@@ -303,7 +311,11 @@ mod tests {
             "[Ethernet1: any, none: none]",
             "[none: none, none: core, none: none]",
         ] {
-            assert_eq!(contradiction(&pattern(interfaces)), None, "{interfaces}");
+            assert_eq!(
+                contradiction(&pattern(interfaces), &mut budget()),
+                None,
+                "{interfaces}"
+            );
         }
     }
 
@@ -369,8 +381,8 @@ mod tests {
             later in some_pattern(),
             nodes in prop::collection::vec(some_facts(), 32),
         ) {
-            let covered = covers(&earlier, &later);
-            let impossible = contradiction(&later).is_some();
+            let covered = covers(&earlier, &later, &mut budget());
+            let impossible = contradiction(&later, &mut budget()).is_some();
             for node in &nodes {
                 let matches = later.check(node).is_ok();
                 prop_assert!(!(matches && impossible));

@@ -1,6 +1,6 @@
 //! Resource pools: whether they are valid, and have enough values.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use crate::key::{self, Document};
 use crate::pool::{Holder, Pool};
@@ -57,16 +57,6 @@ impl Check<'_> {
     fn values(&mut self, key: &str, text: &str, pool: &Pool) {
         let Ok(root) = yaml::parse(text) else { return };
         let mut owners: HashMap<&Holder, &str> = HashMap::new();
-        let ranges: Vec<(&str, Pool)> = root
-            .entries()
-            .iter()
-            .filter_map(|(name, _)| {
-                let name = name.as_name()?;
-                let alone = format!("{}: null", yaml::quoted(name));
-                let alone = Pool::parse(&alone, self.identifier).ok()?;
-                (alone.open_len() > 1).then_some((name, alone))
-            })
-            .collect();
         let reserved: HashMap<&str, &Holder> = pool.reserved().collect();
         for (name, _) in root.entries() {
             let Some(value) = name.as_name() else {
@@ -96,10 +86,7 @@ impl Check<'_> {
                 // A reservation of one value of a range is intended.
                 continue;
             }
-            let range = ranges
-                .iter()
-                .find(|(range, alone)| *range != value && alone.contains(value));
-            if let Some((range, _)) = range {
+            if let Some(range) = pool.range_of(value) {
                 let message = format!("'{value}' is also in '{range}'");
                 self.add(Finding::at(
                     FindingKind::DuplicateValue,
@@ -114,7 +101,7 @@ impl Check<'_> {
     /// Finds pools with fewer values than the nodes that are certain to call them request.
     fn suffice(&mut self) {
         let users = std::mem::take(&mut self.static_users);
-        let short: BTreeMap<&String, Shortage<'_>> = users
+        let short: Vec<(&String, Shortage<'_>)> = users
             .iter()
             .filter_map(|(name, holders)| {
                 let pool = self.pools.get(name)?;
@@ -153,7 +140,7 @@ impl Check<'_> {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
-            let nodes: BTreeSet<&str> = asking.iter().map(|holder| holder.node()).collect();
+            let nodes: HashSet<&str> = asking.iter().map(|holder| holder.node()).collect();
             let count = match nodes.len() {
                 1 => "1 node".to_owned(),
                 many => format!("{many} nodes"),

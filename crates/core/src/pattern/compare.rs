@@ -11,7 +11,7 @@ use crate::node::{Neighbor, NodeFacts};
 /// The bytes that a line or a neighbor takes besides its names.
 const FRAME: usize = 48;
 
-/// What a node sees, to be compared with any number of patterns.
+/// The neighbors of a node, to be compared with any number of patterns.
 pub struct Comparison<'a> {
     table: NeighborTable<'a>,
     /// The bytes that lines may still take.

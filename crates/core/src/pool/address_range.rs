@@ -11,8 +11,8 @@ pub struct AddressRange {
     prefix: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Family {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
     V4,
     V6,
 }
@@ -161,23 +161,36 @@ impl AddressRange {
         (self.first..=self.last).map(|number| self.value(number))
     }
 
-    /// Whether a string is one of the values.
-    pub fn contains(&self, value: &str) -> bool {
-        let address = value.split('/').next().unwrap_or(value);
-        number(address).is_some_and(|(number, family)| {
-            family == self.family
-                && (self.first..=self.last).contains(&number)
-                && self.value(number) == value
-        })
+    /// The first and the last address, and the kind of them.
+    pub fn ends(&self) -> (AddressKind, u128, u128) {
+        ((self.family, self.prefix), self.first, self.last)
     }
 
     fn value(&self, number: u128) -> String {
-        let address = self.family.address(number);
-        match self.prefix {
-            Some(prefix) => format!("{address}/{prefix}"),
-            None => address.to_string(),
-        }
+        value((self.family, self.prefix), number)
     }
+}
+
+/// The addresses of one family with one prefix length, or without one.
+pub type AddressKind = (Family, Option<u32>);
+
+fn value((family, prefix): AddressKind, number: u128) -> String {
+    let address = family.address(number);
+    match prefix {
+        Some(prefix) => format!("{address}/{prefix}"),
+        None => address.to_string(),
+    }
+}
+
+/// The address that is written as a value of a range; `None` for any other string, also in another notation.
+pub fn address(text: &str) -> Option<(AddressKind, u128)> {
+    let (address, prefix) = match text.split_once('/') {
+        Some((address, prefix)) => (address, Some(prefix.parse().ok()?)),
+        None => (text, None),
+    };
+    let (number, family) = number(address)?;
+    let kind = (family, prefix);
+    (value(kind, number) == text).then_some((kind, number))
 }
 
 /// An address with a prefix length: `10.1.0.0/24`.

@@ -147,7 +147,7 @@ impl Api {
             let reply = Reply::read(&call.doing, response)?;
             match reply.status == 404 && reply.is_explained() {
                 true => Ok(None),
-                false => Err(Problem::Lasting(reply.sentence())),
+                false => Err(Problem::Permanent(reply.sentence())),
             }
         })
     }
@@ -200,7 +200,7 @@ fn download(response: Response<Body>, sink: &mut Sink<'_>) -> Result<Got, Proble
     let length = header(&response, "content-length").and_then(|value| value.parse::<u64>().ok());
     let expected = header(&response, "x-content-sha1");
     let etag = header(&response, "etag");
-    let failed = |path: &Path, error| Problem::Lasting(unwritable(path, error));
+    let failed = |path: &Path, error| Problem::Permanent(unwritable(path, error));
     let mut file = None;
     match sink {
         Sink::File(path) => file = Some(File::create(*path).map_err(|error| failed(path, error))?),

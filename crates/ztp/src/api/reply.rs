@@ -53,7 +53,7 @@ impl Reply {
         };
         if (200..300).contains(&status) && json.is_null() && status != 204 {
             let problem = "the response is not JSON, so it is not from ztp-edge; check the URL";
-            return Err(Problem::Lasting(problem.to_owned()));
+            return Err(Problem::Permanent(problem.to_owned()));
         }
         let reply = Self {
             doing: doing.to_owned(),
@@ -64,8 +64,11 @@ impl Reply {
         };
         match status {
             // Without Retry-After, too, the server limits the rate.
-            429 => Err(Problem::Passing(reply.sentence(), retry_after.or(Some(0)))),
-            408 | 500.. => Err(Problem::Passing(reply.sentence(), retry_after)),
+            429 => Err(Problem::Transient(
+                reply.sentence(),
+                retry_after.or(Some(0)),
+            )),
+            408 | 500.. => Err(Problem::Transient(reply.sentence(), retry_after)),
             _ => Ok(reply),
         }
     }

@@ -22,15 +22,15 @@ const WAIT_SCALE: &str = "ZTP_WAIT_SCALE";
 pub enum Problem {
     /// A retry may succeed: no connection, a broken response, 408, 429 or 5xx. Retry-After, in seconds, if the server
     /// limits the rate of requests; 0 without that header.
-    Passing(String, Option<u64>),
+    Transient(String, Option<u64>),
     /// A retry fails, too.
-    Lasting(String),
+    Permanent(String),
 }
 
 impl Problem {
     /// A connection or a response that broke off.
     pub fn broken(problem: impl ToString) -> Self {
-        Self::Passing(problem.to_string(), None)
+        Self::Transient(problem.to_string(), None)
     }
 
     /// No response of a server.
@@ -44,7 +44,7 @@ impl Problem {
         let problem = format!("{url}: {error}; check the URL and the network");
         match error {
             ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::HostNotFound => {
-                Self::Lasting(problem)
+                Self::Permanent(problem)
             }
             _ => Self::broken(problem),
         }
@@ -54,7 +54,7 @@ impl Problem {
 /// Of this machine: a retry fails, too.
 impl From<String> for Problem {
     fn from(problem: String) -> Self {
-        Self::Lasting(problem)
+        Self::Permanent(problem)
     }
 }
 
@@ -88,10 +88,10 @@ fn retry_with<T>(
     loop {
         let (problem, limit) = match attempt() {
             Ok(done) => return Ok(done),
-            Err(Problem::Lasting(problem)) => {
+            Err(Problem::Permanent(problem)) => {
                 return Err(format!("{doing} failed: {problem}").into());
             }
-            Err(Problem::Passing(problem, limit)) => (problem, limit),
+            Err(Problem::Transient(problem, limit)) => (problem, limit),
         };
         errors += usize::from(limit.is_none());
         let seconds = limit.unwrap_or_default().max(delay);
@@ -131,11 +131,11 @@ mod tests {
 
     #[test]
     fn retries_wait_longer_each_time_and_respect_retry_after() {
-        let passing = |limit| Some(Problem::Passing("no".to_owned(), limit));
+        let passing = |limit| Some(Problem::Transient("no".to_owned(), limit));
         let (waited, done) = delays(|_| passing(None));
         assert_eq!(waited, [1, 2, 4, 8]);
         assert!(done.unwrap_err().contains("again in 16 seconds"));
-        let (waited, done) = delays(|_| Some(Problem::Lasting("no".to_owned())));
+        let (waited, done) = delays(|_| Some(Problem::Permanent("no".to_owned())));
         assert_eq!(
             (waited, done),
             (vec![], Err("storing x failed: no".to_owned()))
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn the_total_wait_is_bounded() {
         let limited =
-            |seconds| delays(move |_| Some(Problem::Passing("no".to_owned(), Some(seconds)))).0;
+            |seconds| delays(move |_| Some(Problem::Transient("no".to_owned(), Some(seconds)))).0;
         assert_eq!(limited(MAX_WAIT), [MAX_WAIT]);
         assert!(limited(u64::MAX).is_empty());
         assert!(limited(0).iter().sum::<u64>() <= MAX_WAIT);

@@ -120,6 +120,7 @@ pub async fn change_record(
             _ => Event::OperatorChanged,
         },
         without_history: false,
+        given: Vec::new(),
     };
     let stored = storage.audited(intent, async {
         let former = match &before {
@@ -127,7 +128,7 @@ pub async fn change_record(
             None => None,
         };
         if let Err(error) = storage.change_records(&edit, records, &plan).await {
-            if let Some(kept) = &former {
+            if let Some(kept) = former.as_ref().filter(|_| !error.is_uncertain()) {
                 storage.discard_unused(kept).await;
             }
             return Err(error);

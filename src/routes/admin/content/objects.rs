@@ -101,7 +101,8 @@ pub async fn store_object(
         let mut stored = match stored {
             Ok(stored) => stored,
             Err(error) => {
-                if let Some(kept) = &former {
+                // R2 may have replaced the object: then this is the only copy.
+                if let Some(kept) = former.as_ref().filter(|_| !error.is_uncertain()) {
                     storage.discard_unused(kept).await;
                 }
                 return Err(error);

@@ -22,7 +22,7 @@ pub fn without_node(key: &str, error: Error) -> Error {
 }
 
 pub(super) fn unexpected(key: &str) -> Error {
-    Error::storage(format!("changing {key}"), "unexpected reply")
+    Error::unexpected_reply(format!("changing {key}"))
 }
 
 pub(super) fn expect_value(

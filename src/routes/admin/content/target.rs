@@ -9,7 +9,7 @@ use ztp_core::printable::Printable;
 use super::refusals::not_stored;
 use crate::error::Error;
 use crate::routes::Context;
-use crate::storage::{FoundValue, Records, ValueBody};
+use crate::storage::{FoundValue, Records, StoredBody};
 
 /// A key of content, by the way in which it is stored.
 #[derive(Debug, Clone)]
@@ -102,7 +102,7 @@ pub(super) fn site_of(
     current: Option<&FoundValue>,
 ) -> Result<Option<String>, Error> {
     Ok(match (record, current.map(|current| &current.body)) {
-        (Record::Site, Some(ValueBody::Buffer(bytes))) => {
+        (Record::Site, Some(StoredBody::Buffer(bytes))) => {
             Some(String::from_utf8_lossy(&bytes.to_vec()).into_owned())
         }
         (Record::Site, _) => None,
