@@ -39,7 +39,7 @@ impl Problem {
             && let Some(sentence) = tls_sentence(error, url)
         {
             let advice = format!("check the URL; `ztp doctor {url}/bootstrap` tells what is wrong");
-            return Self::Lasting(format!("{sentence}; {advice}"));
+            return Self::Permanent(format!("{sentence}; {advice}"));
         }
         let problem = format!("{url}: {error}; check the URL and the network");
         match error {
@@ -163,7 +163,7 @@ mod tests {
             ),
         ] {
             let error = ureq::Error::Io(std::io::Error::other(cause));
-            let Problem::Lasting(problem) = Problem::of(url, &error) else {
+            let Problem::Permanent(problem) = Problem::of(url, &error) else {
                 panic!("it is retried")
             };
             assert!(problem.starts_with(sentence), "{problem}");
@@ -172,7 +172,7 @@ mod tests {
         }
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         let refused = Problem::of(url, &ureq::Error::Io(refused));
-        assert!(matches!(refused, Problem::Passing(_, None)));
+        assert!(matches!(refused, Problem::Transient(_, None)));
     }
 
     #[test]
