@@ -1,4 +1,4 @@
-// Serves the Worker on this machine: loads the sample data_root into empty local
+// Serves the Worker on this machine: builds it, loads the sample data_root into empty local
 // storage, makes an admin token in .dev.vars if it has none, prints the first commands
 // to try, and runs `wrangler dev`, which builds the Worker after a change. Any client
 // has access, unless .dev.vars has ZTP_TOKENS.
@@ -8,7 +8,7 @@
 import { randomBytes } from "node:crypto";
 import { appendFileSync, chmodSync, existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { attend, npmBin, root } from "./run.mjs";
+import { attend, npmBin, root, run } from "./run.mjs";
 import { withStorage } from "./storage.mjs";
 
 const SAMPLE = join(root, "assets", "sample");
@@ -19,6 +19,8 @@ const state = option("--persist-to") ?? ".wrangler/state";
 // The runtime would request its location from the internet, and log an error without a connection.
 process.env.CLOUDFLARE_CF_FETCH_ENABLED ??= "false";
 
+// Before the text below, which its output would push off the screen; wrangler finds the result.
+run(process.execPath, [join(root, "scripts", "build.mjs")]);
 await loadSample();
 sayWhatToTry(adminToken());
 const defaults = ["--var", "ALLOW_ANYONE:True", ...(option("--port") ? [] : ["--port", port])];

@@ -422,7 +422,7 @@ async fn dispatch(
         && operator.role < wanted
     {
         return Err(Error::Forbidden(format!(
-            "this request needs the role {wanted}, and {} has the role {}; the document `operators` \
+            "this request needs at least the role {wanted}, and {} has the role {}; the document `operators` \
              assigns roles",
             operator.name, operator.role
         )));

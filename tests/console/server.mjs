@@ -467,7 +467,7 @@ function api(world) {
       } catch {
         parsed = {};
       }
-      if (method !== "GET" && path !== "/explain" && world.operator.role === "viewer") return refuse(403, `this request needs the role operator, and ${world.operator.name} has the role viewer`);
+      if (method !== "GET" && path !== "/explain" && world.operator.role === "viewer") return refuse(403, `this request needs at least the role operator, and ${world.operator.name} has the role viewer`);
       return handle(match.slice(1).map(decodeURIComponent), query, request, parsed, body);
     }
     return refuse(404, "there is nothing at this path");

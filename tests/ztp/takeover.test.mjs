@@ -189,6 +189,23 @@ test("a value that another node holds is named, and stops nothing else", async (
   assert.deepEqual(changes(through.requests), []);
 });
 
+test("a registered node that has not booted from the ztpserver is no difference", async (t) => {
+  const old = await oldServer(t, { booted: FLEET.leaf });
+  // ztpserver has no definition for it without a pattern, also after it has booted.
+  rmSync(join(old.dataRoot, "nodes/STATIC02/pattern"));
+  const args = ["--json", old.dataRoot, "--conf", old.config, "--from", old.url];
+  const { json } = await takeover(1, args);
+  const of = (outcome) => json.nodes.filter((node) => node.outcome === outcome).map(({ node }) => node);
+  assert.deepEqual(of("no-facts"), ["OWN01", ...FLEET.static]);
+  assert.deepEqual([of("differs"), of("refused")], [[], []]);
+  // The registered nodes that call a pool.
+  assert.deepEqual(of("not-compared"), ["OWN02", "OWN03"]);
+  rmSync(join(old.dataRoot, "nodes/OWN02"), { recursive: true });
+  rmSync(join(old.dataRoot, "nodes/OWN03"), { recursive: true });
+  const done = await takeover(0, args.slice(1));
+  assert.match(done.printed, /4 have not booted from the old server, so nobody knows their facts: OWN01, STATIC01, STATIC02, STATIC03; check them with `ztp check-list`/);
+});
+
 test("a copy with the database, the settings that ztpserver.wsgi names, and nodes named by their MAC address are taken over, also if it is killed", async (t) => {
   const old = await oldServer(t, { booted: ["LEAF01", "LEAF02"], identifier: "systemmac" });
   const copy = join(scratch(t), "copy");
@@ -209,7 +226,7 @@ test("a copy with the database, the settings that ztpserver.wsgi names, and node
   // The folders of the registered nodes are not named by MAC addresses: no switch has them.
   const { json } = await takeover(1, [copy, "--json", "--from", old.url, "--site", "default"], { url: String(here.url) });
   const outcomes = Object.fromEntries(json.nodes.map(({ node, outcome }) => [node, outcome]));
-  assert.deepEqual([outcomes[macOf("LEAF01")], outcomes[macOf("LEAF02")], outcomes.STATIC01], ["same", "same", "refused"]);
+  assert.deepEqual([outcomes[macOf("LEAF01")], outcomes[macOf("LEAF02")], outcomes.STATIC01], ["same", "same", "no-facts"]);
   const boot = `${String(here.url).replace(/\/$/, "")}/t/TOKEN/bootstrap`;
   assert.deepEqual(json.boot, { url: boot, bytes: boot.length - "TOKEN".length + 32 });
   assert.deepEqual(json.settings, { file: old.config, vars: ["[vars]", `SERVER_URL = "auto"  # the URL that was requested; ZTPServer had ${SERVER_URL}`, 'IDENTIFIER = "systemmac"'] });
@@ -229,12 +246,14 @@ test("what ztpserver 2.1.0 installs is taken over without a conflict", async () 
   assert.match(left.slice(4).join("\n"), /^actions\/add_config, [^\n]*bootstrap\/bootstrap, [^\n]*: unchanged files of ZTPServer[^\n]*$/);
 });
 
-test("a server with another IDENTIFIER, an old server that is away, and errors stop before anything is stored", async (t) => {
+test("a server with another IDENTIFIER or without the site, an old server that is away, and errors stop before anything is stored", async (t) => {
   const folder = join(scratch(t), "root");
   write(folder, "ztpserver.conf", "[default]\nidentifier = systemmac\nserver_url = http://192.0.2.10:8080\n");
   write(folder, "definitions/leaf", "actions: []\n");
   assert.match((await takeover(1, [folder])).printed, /nothing is stored: the server names nodes by serialnumber, and the ZTPServer by systemmac: set IDENTIFIER = "systemmac"/);
   assert.match((await takeover(2, [folder, "--from", "http://127.0.0.1:9"])).printed, /the ZTPServer at http:\/\/127\.0\.0\.1:9 does not answer/);
+  write(folder, "ztpserver.conf", "[default]\nidentifier = serialnumber\n");
+  assert.match((await takeover(2, [folder, "--site", "berlin"])).printed, /nothing is stored: [^\n]* failed: the site "berlin" is not configured/);
   // Settings of ZTPServer 1.0.0.
   write(folder, "ztpserver.conf", "[default]\nidentifier = serialnum\n");
   write(folder, "neighbordb", "patterns:\n- {name: leaf, definition: leaf, interfaces: [{any: 'any:any'}]}\n");

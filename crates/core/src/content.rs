@@ -89,6 +89,17 @@ impl Metadata {
     }
 }
 
+/// The folders of the content.
+const FOLDERS: [&str; 7] = [
+    "bootstrap",
+    "definitions",
+    "config-handlers",
+    "resources",
+    "actions",
+    "files",
+    "nodes",
+];
+
 /// A kind of content that the Worker reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContentKind {
@@ -158,6 +169,9 @@ impl ContentKind {
             "files" => Ok(Self::File(name)),
             "nodes" => Self::of_node(rest),
             "plugins" => Err(NotContent::Plugin),
+            "neighbordb" | "operators" => Err(NotContent::Misplaced(format!(
+                "{folder} is a file, and this is a folder"
+            ))),
             _ => Err(meant(folder).map_or(NotContent::Foreign, |meant| {
                 NotContent::Misplaced(format!("the name of the folder is {meant}/"))
             })),
@@ -178,6 +192,9 @@ impl ContentKind {
             "bootstrap.conf" => Err(NotContent::Misplaced(
                 "it belongs in the folder bootstrap/".to_owned(),
             )),
+            _ if FOLDERS.contains(&name) => Err(NotContent::Misplaced(format!(
+                "{name} is a folder, and this is a file"
+            ))),
             _ => Err(NotContent::Foreign),
         }
     }
@@ -243,20 +260,11 @@ fn is_foreign(name: &str) -> bool {
 
 /// The folder whose name is nearly this one.
 fn meant(folder: &str) -> Option<&'static str> {
-    let folders = [
-        "bootstrap",
-        "definitions",
-        "config-handlers",
-        "resources",
-        "actions",
-        "files",
-        "nodes",
-    ];
     let plain = |name: &str| {
         let name = name.to_lowercase().replace(['_', ' '], "-");
         name.trim_end_matches('s').to_owned()
     };
-    folders
+    FOLDERS
         .into_iter()
         .find(|known| plain(known) == plain(folder))
 }
@@ -336,6 +344,21 @@ mod tests {
             assert!(json.len() <= 1024, "{}", json.len());
             assert!(name.starts_with(metadata.by.unwrap().get(..2).unwrap()));
         }
+    }
+
+    #[test]
+    fn a_file_with_the_name_of_a_folder_and_a_folder_with_that_of_a_file_are_misplaced() {
+        let folders = "actions bootstrap config-handlers definitions files nodes resources";
+        for key in folders.split(' ') {
+            let reason = format!("{key} is a folder, and this is a file");
+            assert_eq!(ContentKind::of(key), Err(NotContent::Misplaced(reason)));
+        }
+        for file in ["neighbordb", "operators"] {
+            let reason = format!("{file} is a file, and this is a folder");
+            let key = format!("{file}/x");
+            assert_eq!(ContentKind::of(&key), Err(NotContent::Misplaced(reason)));
+        }
+        assert_eq!(ContentKind::of("plugins"), Err(NotContent::Foreign));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::Position;
 use super::events::{EventData, Events};
 use super::scalar::{self, Tag};
+use super::{MAX_DEPTH, Position};
 
 /// Every key that its mapping already has, with the position of the later occurrence. Merge keys may be repeated. If the
 /// text is not valid YAML, the part before the error counts.
@@ -12,7 +12,10 @@ pub fn duplicate_keys(text: &str) -> Vec<(Position, String)> {
     let mut events = Events::of(text);
     let mut open: Vec<Collection> = Vec::new();
     let mut duplicates = Vec::new();
-    while let Ok(event) = events.next() {
+    // Beyond it, the text is not valid either, and libyaml takes a time for each token that grows with the depth.
+    while open.len() <= MAX_DEPTH
+        && let Ok(event) = events.next()
+    {
         match event.data {
             EventData::DocumentStart => {}
             EventData::End => break,
@@ -90,5 +93,16 @@ mod tests {
         );
         assert_eq!(found("1: a\n'1': b\n<<: {}\n<<: {}"), [""; 0]);
         assert_eq!(found("? [a]\n: b\n? {c: d}\n: e\nf: g"), [""; 0]);
+    }
+
+    #[test]
+    fn the_search_ends_where_collections_are_nested_too_deep() {
+        let found = |depth: usize| {
+            let nested = "[".repeat(depth) + &"]".repeat(depth);
+            duplicate_keys(&format!("a: 1\na: 2\nb: {nested}\na: 3")).len()
+        };
+        // With the mapping around it.
+        assert_eq!(found(MAX_DEPTH - 1), 2);
+        assert_eq!(found(MAX_DEPTH), 1);
     }
 }

@@ -30,6 +30,8 @@ pub struct DataRoot {
     pub stock: BTreeMap<String, String>,
     /// The keys that are on the server, and stay there; `None`: no server was asked.
     pub stored: Option<BTreeSet<String>>,
+    /// The content that is elsewhere: symbolic links that lead out of the folder, by path below DIR, each with its target.
+    pub links: BTreeMap<String, PathBuf>,
     /// Problems of this file system: names that are not UTF-8, links, special files.
     pub findings: Vec<Finding>,
 }
@@ -60,12 +62,14 @@ impl DataRoot {
         while let Some(entry) = walk.next() {
             match entry {
                 Err(error) => root.refuse(&error),
-                Ok(entry) if entry.file_type().is_dir() => {
-                    if root.leave_folder(entry.path()) {
-                        walk.skip_current_dir();
-                    }
+                Ok(entry) if entry.file_type().is_dir() => match root.leave_folder(entry.path()) {
+                    true => walk.skip_current_dir(),
+                    false => root.note_link(&entry),
+                },
+                Ok(entry) => {
+                    root.add(entry.path(), &entry);
+                    root.note_link(&entry);
                 }
-                Ok(entry) => root.add(entry.path(), &entry),
             }
         }
         Ok(root)
@@ -81,6 +85,21 @@ impl DataRoot {
             }
         }
         Ok(())
+    }
+
+    /// Checks that there is content, also if a push leaves it out: a folder without any is another one than meant, or one
+    /// whose file system is not mounted.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn require_content(&self) -> Result<(), Failure> {
+        match self.files.is_empty() && self.stock.is_empty() {
+            false => Ok(()),
+            true => Err(Failure::new(format!(
+                "{} has no file of a data_root; give the folder that contains neighbordb, definitions/ and so on",
+                display_path(&self.path)
+            ))),
+        }
     }
 
     /// The bytes of ztpserver.conf, if there is one that can be read.
@@ -142,6 +161,20 @@ impl DataRoot {
         let left_alone = reason.map(|reason| (key.clone(), reason));
         self.left_alone.extend(left_alone);
         self.others.insert(key, size);
+    }
+
+    /// Notes a link to a folder or to content, if it leads out of the data_root.
+    fn note_link(&mut self, entry: &walkdir::DirEntry) {
+        let Some(key) = self.key(entry.path()).filter(|_| entry.path_is_symlink()) else {
+            return;
+        };
+        let is_read = entry.file_type().is_dir() || self.files.contains_key(&key);
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        if let (true, Some(target), Some(root)) = (is_read, real(entry.path()), real(&self.path))
+            && !target.starts_with(root)
+        {
+            self.links.insert(key, target);
+        }
     }
 
     fn find(&mut self, kind: FindingKind, key: String, message: String) {

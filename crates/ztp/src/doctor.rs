@@ -31,6 +31,7 @@ use check::{Check, Outcome};
 use exchange::Client;
 use kind::{Kind, Level};
 use network::Trust;
+pub use network::tls_sentence;
 use requests::Requests;
 use target::Target;
 pub use target::{MAX_BOOT_FILE, MAX_OPTION};

@@ -11,6 +11,7 @@ mod diff;
 mod doctor;
 mod explain;
 mod fleet;
+mod html;
 mod parallel;
 mod plan;
 mod project;
@@ -114,6 +115,10 @@ fn run(command: Command, url: Option<&str>, json: bool) -> Result<u8, Failure> {
             let format = if json { Format::Json } else { args.format };
             terminal::write(&checked.render(format))?;
             let clean = checked.validation.findings.is_empty();
+            // The settings of a ZTPServer alone are fine.
+            if clean && root.server_conf().is_none() {
+                root.require_content()?;
+            }
             Ok(if clean { CLEAN } else { FINDINGS })
         }
         Command::Explain(args) => explain::run(&args, url, json),

@@ -65,7 +65,7 @@ impl<'a> Push<'a> {
         let (root, checked) = check(args, Some(&list), json)?;
         if !json {
             let found = checked.validation.findings.len() + checked.allowed.len();
-            if found + root.stock.len() > 0 {
+            if found + root.stock.len() + root.links.len() > 0 {
                 checked.display()?;
             }
             let from = display_path(&root.path);
@@ -138,6 +138,7 @@ fn check(
     checked.validation.findings.retain(is_selected);
     checked.allowed.retain(is_selected);
     if !checked.validation.has_errors() {
+        root.require_content()?;
         return Ok((root, checked));
     }
     if !json {

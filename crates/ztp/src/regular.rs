@@ -28,9 +28,10 @@ pub fn open(path: &Path) -> Result<File> {
         options.custom_flags(libc::O_NONBLOCK);
     }
     let file = options.open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(Error::other(NOT_A_FILE)),
+    match file.metadata()? {
+        found if found.is_file() => Ok(file),
+        found if found.is_dir() => Err(Error::other("this is a folder, not a file")),
+        _ => Err(Error::other(NOT_A_FILE)),
     }
 }
 

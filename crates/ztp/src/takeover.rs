@@ -62,7 +62,7 @@ pub fn run(args: &TakeoverArgs, url: Option<&str>, json: bool) -> Result<u8, Fai
     shown.line(&format!("no error, {}", count(warnings, "warning")))?;
 
     shown.step("2 of 7: settings", &settings_lines(&source.settings))?;
-    identity::of_server(&push.api, source.identifier)?;
+    identity::of_server(&push.api, source.identifier, args.site.as_deref())?;
 
     let handlers = plugins::config_handlers(&push.root);
     shown.step("3 of 7: plugins", &plugin_lines(&source.plugins, &handlers))?;
@@ -186,12 +186,7 @@ impl Source {
             None => identifier(None, &root)?,
         };
         root.set_aside(identifier, &Wanted::default());
-        if root.files.is_empty() && root.stock.is_empty() {
-            let dir = display_path(&args.dir);
-            return Err(Failure::new(format!(
-                "{dir} has no file of a data_root; give the folder that contains neighbordb, definitions/ and so on"
-            )));
-        }
+        root.require_content()?;
         identity::of_folders(&root, identifier)?;
         let calls = plugins::calls(&root);
         let plugins = plugins::plugins(&args.dir, &calls)?;
@@ -319,13 +314,14 @@ fn node_lines(nodes: &[(String, Outcome)]) -> String {
     let lines = nodes.iter().filter_map(|(node, outcome)| {
         let node = line(node);
         Some(match outcome {
-            Outcome::Same => return None,
+            Outcome::Same | Outcome::NoFacts => return None,
             Outcome::Refused(why) => format!("  {node}: both servers refuse it: {}\n", line(why)),
             Outcome::NotCompared(why) => format!("  {node}: not compared: {}\n", line(why)),
             Outcome::Differs(how) => format!("  {node}: differs:\n{how}\n"),
         })
     });
-    format!("{}  {}\n", lines.collect::<String>(), result::counts(nodes))
+    let counts = result::counts(nodes);
+    format!("{}  {}\n", lines.collect::<String>(), line(&counts))
 }
 
 /// The output while the steps are done.

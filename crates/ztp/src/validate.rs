@@ -44,7 +44,9 @@ pub fn validate(
     let left_alone = root.left_alone.iter();
     let left_alone = left_alone.map(|(path, reason)| format!("{path} is left alone: {reason}"));
     let left_alone = left_alone.map(Note::from);
-    validation.notes.splice(..0, left_alone.chain(stock(root)));
+    validation
+        .notes
+        .splice(..0, left_alone.chain(stock(root)).chain(links(root)));
     let scripts = scripts::check(root);
     validation.notes.extend(scripts.notes);
     let found = root.findings.iter().cloned().chain(scripts.findings);
@@ -84,6 +86,17 @@ fn stock(root: &DataRoot) -> Option<Note> {
     (!root.stock.is_empty()).then(|| Note {
         text: "these files of ZTPServer are unchanged, and are left alone, because the server has its own, which are \
                better; `ztp push --with-stock` stores them:"
+            .to_owned(),
+        lines: lines.collect(),
+    })
+}
+
+/// One note about all content that is elsewhere: a link may lead to what nobody means to store.
+fn links(root: &DataRoot) -> Option<Note> {
+    let lines = root.links.iter();
+    let lines = lines.map(|(key, target)| format!("{key}  leads to {}", target.display()));
+    (!root.links.is_empty()).then(|| Note {
+        text: "these symbolic links lead out of DIR, and a push stores what they lead to:"
             .to_owned(),
         lines: lines.collect(),
     })

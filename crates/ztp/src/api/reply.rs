@@ -7,7 +7,7 @@ use ureq::Body;
 use ureq::http::Response;
 
 use super::retry::Problem;
-use crate::Failure;
+use crate::{Failure, html};
 
 /// The longest JSON of a response, in bytes: a list has at most 1,000 entries.
 const MAX_JSON_BYTES: u64 = 16 << 20;
@@ -21,6 +21,8 @@ pub struct Reply {
     pub json: Json,
     /// The body.
     text: String,
+    /// Whether it is a sentence of the Worker: an error that is not one of the API, such as an invalid setting.
+    is_ours: bool,
 }
 
 impl Reply {
@@ -34,6 +36,11 @@ impl Reply {
         let retry_after = header(&response, "retry-after");
         let retry_after = retry_after.and_then(|value| value.trim().parse().ok());
         let status = response.status().as_u16();
+        let is_ours = html::is_ours(|name| {
+            let value = response.headers().get(name);
+            let value = value.and_then(|value| value.to_str().ok());
+            value.unwrap_or_default()
+        });
         let mut bytes = Vec::new();
         let body = response.into_body().into_with_config();
         let mut body = body.limit(MAX_JSON_BYTES).reader();
@@ -53,6 +60,7 @@ impl Reply {
             status,
             json,
             text: String::from_utf8_lossy(&bytes).into_owned(),
+            is_ours,
         };
         match status {
             // Without Retry-After, too, the server limits the rate.
@@ -88,13 +96,18 @@ impl Reply {
         match (self.json["error"].as_str(), self.status) {
             (Some(sentence), _) => sentence.to_owned(),
             (None, 404) => "the server has no /admin, or does not accept this token (404); check the URL, and run \
-                            `ztp login` with a valid token"
+                            `ztp login` with a valid token; a service token of Cloudflare Access needs an entry in \
+                            `operators`"
                 .to_owned(),
             // Cloudflare Access redirects to its page for signing in.
             (None, status @ 300..400) => format!(
                 "the server redirects to another page ({status}); if Cloudflare Access protects it, set \
                  CF_ACCESS_CLIENT_ID and CF_ACCESS_CLIENT_SECRET"
             ),
+            (None, status) if self.is_ours => {
+                let sentence = html::unescaped(self.text.trim());
+                format!("the server responded {status}: {sentence}")
+            }
             (None, status) => {
                 let start: String = self.text.trim().chars().take(MAX_SHOWN).collect();
                 format!("the server responded {status}: {start}; this is not a response of ztp-edge: check the URL")

@@ -1,8 +1,9 @@
 //! Retries: which errors may pass, and how long to wait.
 
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::doctor::tls_sentence;
 use crate::{Failure, terminal};
 
 /// The number of retries after errors other than 429 and Retry-After. The first comes after one second, and each
@@ -12,7 +13,7 @@ const MAX_RETRIES: usize = 4;
 const MAX_DELAY: u64 = 128;
 /// The longest total wait of one request, in seconds.
 const MAX_WAIT: u64 = 20 * 60;
-/// The shortest delay that is reported, in seconds.
+/// The shortest delay or attempt that is reported, in seconds: nobody waits longer without knowing why.
 const MIN_ANNOUNCED: u64 = 10;
 /// The environment variable that scales all delays, from 0 to 1: for tests.
 const WAIT_SCALE: &str = "ZTP_WAIT_SCALE";
@@ -34,6 +35,12 @@ impl Problem {
 
     /// No response of a server.
     pub fn of(url: &str, error: &ureq::Error) -> Self {
+        if let ureq::Error::Io(error) = error
+            && let Some(sentence) = tls_sentence(error, url)
+        {
+            let advice = format!("check the URL; `ztp doctor {url}/bootstrap` tells what is wrong");
+            return Self::Permanent(format!("{sentence}; {advice}"));
+        }
         let problem = format!("{url}: {error}; check the URL and the network");
         match error {
             ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::HostNotFound => {
@@ -55,13 +62,20 @@ impl From<String> for Problem {
 /// operation in messages.
 pub fn retry<T>(doing: &str, attempt: impl FnMut() -> Result<T, Problem>) -> Result<T, Failure> {
     let scale = wait_scale()?;
+    let mut began = Instant::now();
     let wait = |seconds: u64, problem: &str| {
-        if seconds >= MIN_ANNOUNCED {
+        if is_announced(seconds, began.elapsed()) {
             terminal::warn(&format!("{doing}: waiting {seconds} seconds: {problem}"));
         }
         sleep(Duration::from_secs(seconds).mul_f64(scale));
+        began = Instant::now();
     };
     retry_with(doing, wait, attempt)
+}
+
+/// Whether a retry is reported. `attempt`: the time of the failed attempt.
+fn is_announced(delay: u64, attempt: Duration) -> bool {
+    delay.max(attempt.as_secs()) >= MIN_ANNOUNCED
 }
 
 /// [`retry`] with an injected clock: `wait` receives the delay in seconds, and the reason.
@@ -133,6 +147,41 @@ mod tests {
         assert_eq!(waited, [1, 2, 4, 8, 16, 32, 64, 128, 128, 128]);
         let (waited, _) = delays(|attempt| passing(Some(3)).filter(|_| attempt < 5));
         assert_eq!(waited, [3, 3, 4, 8]);
+    }
+
+    #[test]
+    fn an_error_of_tls_is_not_retried_and_says_what_to_do() {
+        let url = "https://ztp.example.net";
+        for (cause, sentence) in [
+            (
+                rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidForName),
+                "the certificate of https://ztp.example.net is not valid: ",
+            ),
+            (
+                rustls::InvalidMessage::InvalidContentType.into(),
+                "TLS with https://ztp.example.net failed: ",
+            ),
+        ] {
+            let error = ureq::Error::Io(std::io::Error::other(cause));
+            let Problem::Permanent(problem) = Problem::of(url, &error) else {
+                panic!("it is retried")
+            };
+            assert!(problem.starts_with(sentence), "{problem}");
+            let advice = "`ztp doctor https://ztp.example.net/bootstrap` tells what is wrong";
+            assert!(problem.ends_with(advice), "{problem}");
+        }
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let refused = Problem::of(url, &ureq::Error::Io(refused));
+        assert!(matches!(refused, Problem::Transient(_, None)));
+    }
+
+    #[test]
+    fn a_retry_after_a_long_attempt_or_before_a_long_delay_is_reported() {
+        for (delay, attempt, reported) in
+            [(1, 0, false), (8, 9, false), (1, 10, true), (10, 0, true)]
+        {
+            assert_eq!(is_announced(delay, Duration::from_secs(attempt)), reported);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::cloudflare;
 use super::exchange::{Failed, Seen};
 use super::kind::Kind;
 use super::target::Target;
+use crate::html;
 
 /// The part of an unknown response that a message quotes, in characters.
 const MAX_SHOWN: usize = 200;
@@ -55,11 +56,11 @@ pub fn encoding(seen: &Seen) -> Option<&str> {
 /// that forbids everything; the other types have no charset.
 pub fn is_ours(seen: &Seen) -> bool {
     let kind = seen.header("content-type");
-    seen.header("x-content-type-options") == "nosniff"
-        && match kind.starts_with("text/html") {
-            true => seen.header("content-security-policy") == "default-src 'none'",
-            false => seen.status < 400 && !kind.contains(';'),
-        }
+    let is_other = seen.header("x-content-type-options") == "nosniff" && !kind.contains(';');
+    match kind.starts_with("text/html") {
+        true => html::is_ours(|name| seen.header(name)),
+        false => is_other && seen.status < 400,
+    }
 }
 
 /// The kind of an unexpected response, and a sentence.
@@ -159,7 +160,7 @@ fn plain_text(body: &str) -> String {
             _ => {}
         }
     }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    html::unescaped(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]

@@ -200,12 +200,19 @@ impl Write for Until {
     }
 }
 
+/// The reason of an error of TLS, which each retry meets again; `None` for another error.
+fn tls_cause(error: &Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// A sentence for an error of TLS; `None` for another error.
+pub fn tls_sentence(error: &Error, host: &str) -> Option<String> {
+    tls_cause(error).map(|_| tls_problem(error, host).1)
+}
+
 /// The kind of a failed handshake, and a sentence.
 fn tls_problem(error: &Error, host: &str) -> (Kind, String) {
-    let cause = error
-        .get_ref()
-        .and_then(|cause| cause.downcast_ref::<rustls::Error>());
-    match cause {
+    match tls_cause(error) {
         Some(rustls::Error::InvalidCertificate(problem)) => (
             certificate_kind(problem),
             format!("the certificate of {host} is not valid: {problem}"),

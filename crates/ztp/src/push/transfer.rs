@@ -136,6 +136,14 @@ impl Push<'_> {
                 let problem = json!({"key": key, "error": error, "findings": findings});
                 Ok(Some(problem))
             }
+            // Nobody learns of the nodes of other sites.
+            404 if reply.is_explained() && item.file.is_some() => {
+                let error = format!(
+                    "the server does not let you store {key}: the node belongs to a site that your entry in `operators` \
+                     does not have; an admin without `sites` may store it, or move the node with `ztp move`"
+                );
+                Ok(Some(json!({"key": key, "error": error})))
+            }
             _ => Err(reply.failure()),
         }
     }

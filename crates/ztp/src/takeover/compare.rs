@@ -39,6 +39,8 @@ pub enum Outcome {
     Refused(String),
     /// The difference, or which server refuses it.
     Differs(String),
+    /// The switch has sent no request yet: the old server has no definition for it, and nobody knows its facts.
+    NoFacts,
     /// Why the node was not asked about.
     NotCompared(String),
 }
@@ -101,7 +103,17 @@ impl Comparison<'_> {
                 Err(reason) => return Ok(Outcome::NotCompared(reason)),
             },
         };
-        Ok(compared(node, old, self.explained(node)?))
+        let facts = self.facts(node);
+        if facts.is_none() && matches!(old, Answer::Refused(_)) {
+            return Ok(Outcome::NoFacts);
+        }
+        let is_known = facts.is_some();
+        Ok(match self.explained(node, facts)? {
+            Answer::Refused(_) if !is_known => Outcome::NotCompared(format!(
+                "DIR has no nodes/{node}/.node, and the old server has: copy the data_root again"
+            )),
+            new => compared(node, old, new),
+        })
     }
 
     /// Why the old server must not be asked: the request would allocate a value, or run a plugin that does anything.
@@ -156,25 +168,22 @@ impl Comparison<'_> {
         })
     }
 
-    /// What the server would answer to a switch with the stored facts of a node.
-    fn explained(&self, node: &str) -> Result<Answer, Failure> {
+    /// The stored facts of a node.
+    fn facts(&self, node: &str) -> Option<NodeFacts> {
         let key = format!("nodes/{node}/{}", Record::Facts.name());
-        let text = self
-            .root
-            .files
-            .get(&key)
-            .and_then(|_| String::from_utf8(self.root.read(&key).ok()?).ok());
-        let facts = text.and_then(|text| NodeFacts::parse_stored(&text).ok());
-        let id = self.identifier.canonical(node);
+        self.root.files.get(&key)?;
+        let text = String::from_utf8(self.root.read(&key).ok()?).ok()?;
+        let facts = NodeFacts::parse_stored(&text).ok()?;
         // The facts of another node, in a copied folder, say nothing about this one.
-        let facts = facts.filter(|facts| {
-            facts
-                .id(self.identifier)
-                .is_ok_and(|own| own.as_str() == id)
-        });
+        let own = facts.id(self.identifier).ok()?;
+        (own.as_str() == self.identifier.canonical(node)).then_some(facts)
+    }
+
+    /// What the server would answer to a switch with these facts, else by the id of the node alone.
+    fn explained(&self, node: &str, facts: Option<NodeFacts>) -> Result<Answer, Failure> {
         let mut body = match facts {
             Some(facts) => json!({"facts": facts}),
-            None => json!({"node": id}),
+            None => json!({"node": self.identifier.canonical(node)}),
         };
         if let Some(site) = self.site {
             body["site"] = json!(site);
@@ -187,7 +196,8 @@ impl Comparison<'_> {
             .into_iter()
             .filter_map(|name| explained[name].as_str());
         Ok(match errors.next() {
-            Some(error) => Answer::Refused(error.to_owned()),
+            // One line of the page.
+            Some(error) => Answer::Refused(error.lines().collect::<Vec<_>>().join(" ")),
             None => Answer::Definition(explained["definition"].clone()),
         })
     }

@@ -34,7 +34,8 @@ pub struct Table {
 pub fn read(path: &Path) -> Result<Vec<Table>, Failure> {
     let refused = |error: &dyn std::fmt::Display| {
         Failure::new(format!(
-            "cannot read the database {}: {error}; stop the ZTPServer, or give a copy with --database",
+            "cannot read the database {}: {error}; give that of the plugin `sqlite`, or a copy which no ZTPServer changes, \
+             with --database",
             display_path(path)
         ))
     };

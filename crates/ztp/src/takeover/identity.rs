@@ -15,17 +15,21 @@ use crate::data_root::DataRoot;
 const PROBE_SERIAL: &str = "ZTP-TAKEOVER";
 const PROBE_MAC: &str = "020000000000";
 
-/// Checks that the server names nodes by the same fact as the ZTPServer.
-pub fn of_server(api: &Api, identifier: Identifier) -> Result<(), Failure> {
+/// Checks that the server names nodes by the same fact as the ZTPServer, and has the site, if there is one.
+pub fn of_server(api: &Api, identifier: Identifier, site: Option<&str>) -> Result<(), Failure> {
     let facts = json!({"serialnumber": PROBE_SERIAL, "systemmac": PROBE_MAC, "neighbors": {}});
-    let body = json!({"facts": facts});
-    let explained = api.json(&Call::post("asking for IDENTIFIER", "/explain", &body))?;
+    let mut body = json!({"facts": facts});
+    if let Some(site) = site {
+        body["site"] = json!(site);
+    }
+    let doing = "nothing is stored: asking the server for its identifier of nodes";
+    let explained = api.json(&Call::post(doing, "/explain", &body))?;
     let found = match explained["node"].as_str() {
         Some(PROBE_SERIAL) => Identifier::SerialNumber,
         Some(PROBE_MAC) => Identifier::SystemMac,
         _ => {
             return Err(Failure::new(format!(
-                "asking for IDENTIFIER failed: the response {explained} is not valid"
+                "{doing} failed: the response {explained} is not valid"
             )));
         }
     };

@@ -248,7 +248,7 @@ impl Taken<'_> {
         page.text(counts(nodes));
         for (node, outcome) in nodes {
             match outcome {
-                Outcome::Same => {}
+                Outcome::Same | Outcome::NoFacts => {}
                 Outcome::Refused(why) => {
                     page.item(format!("{node}: both servers refuse it: {why}"))
                 }
@@ -296,6 +296,7 @@ impl Taken<'_> {
             let nodes = nodes.iter().map(|(node, outcome)| {
                 let (outcome, detail) = match outcome {
                     Outcome::Same => ("same", None),
+                    Outcome::NoFacts => ("no-facts", None),
                     Outcome::Refused(why) => ("refused", Some(why)),
                     Outcome::Differs(how) => ("differs", Some(how)),
                     Outcome::NotCompared(why) => ("not-compared", Some(why)),
@@ -329,17 +330,28 @@ impl Taken<'_> {
     }
 }
 
-/// The numbers of nodes by outcome.
+/// The numbers of nodes by outcome; those without facts by name, because only a list of switches tells what they receive.
 pub fn counts(nodes: &[(String, Outcome)]) -> String {
     let count = |is: fn(&Outcome) -> bool| nodes.iter().filter(|(_, outcome)| is(outcome)).count();
-    format!(
+    let counts = format!(
         "{} nodes: {} have the same definition on both servers, {} are refused by both, {} differ, {} were not compared",
         nodes.len(),
         count(|outcome| *outcome == Outcome::Same),
         count(|outcome| matches!(outcome, Outcome::Refused(_))),
         count(|outcome| matches!(outcome, Outcome::Differs(_))),
         count(|outcome| matches!(outcome, Outcome::NotCompared(_))),
-    )
+    );
+    let waiting = nodes.iter().filter(|node| node.1 == Outcome::NoFacts);
+    let waiting: Vec<&str> = waiting.map(|(node, _)| node.as_str()).collect();
+    match waiting.is_empty() {
+        true => counts,
+        false => format!(
+            "{counts}; {} have not booted from the old server, so nobody knows their facts: {}; check them with \
+             `ztp check-list`",
+            waiting.len(),
+            waiting.join(", ")
+        ),
+    }
 }
 
 /// What to do about a database that was not found.

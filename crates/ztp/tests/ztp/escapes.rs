@@ -133,6 +133,7 @@ fn a_path_cannot_inject_a_workflow_command() {
 #[test]
 fn an_error_escapes_arguments() {
     let scratch = Scratch::new("escapes-arguments");
+    scratch.write("neighbordb", "patterns: []\n");
     for args in [
         vec!["validate", HOSTILE],
         vec![HOSTILE],

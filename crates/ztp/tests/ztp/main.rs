@@ -5,6 +5,7 @@ mod check_list;
 mod escapes;
 mod explain;
 mod field;
+mod folders;
 mod formats;
 mod in_memory;
 mod scratch;

@@ -99,6 +99,33 @@ fn a_token_that_the_server_does_not_know_is_not_stored() {
 }
 
 #[test]
+fn an_error_page_of_the_worker_is_told_from_those_of_other_servers() {
+    const OURS: &str = "Content-Type: text/html; charset=UTF-8\r\nX-Content-Type-Options: nosniff\r\n\
+                        Content-Security-Policy: default-src 'none'\r\n";
+    const THEIRS: &str = "Content-Type: text/html; charset=UTF-8\r\n";
+    let scratch = Scratch::new("login-error-page");
+    let login = |status: &'static str, headers, body: &str| {
+        // The first request and its retries.
+        let (url, server) = serve(vec![(status, headers, body.to_owned()); 5]);
+        let variables = [("ZTP_WAIT_SCALE", "0")];
+        let (code, text) = scratch.ztp_with(&["login", "--url", &url], &variables, TOKEN);
+        server.join().unwrap();
+        assert_eq!(code, 2, "{text}");
+        text
+    };
+    let sentence = "the setting A &lt; B is &quot;x&amp;lt;&quot;; set it";
+    let text = login("500 Internal Server Error", OURS, sentence);
+    let shown = "the server responded 500: the setting A < B is \"x&lt;\"; set it";
+    assert!(text.contains(shown), "{text}");
+    assert!(!text.contains("not a response of ztp-edge"), "{text}");
+    let text = login("502 Bad Gateway", THEIRS, "<h1>Bad gateway</h1>");
+    assert!(
+        text.contains("this is not a response of ztp-edge: check the URL"),
+        "{text}"
+    );
+}
+
+#[test]
 fn several_servers_have_tokens_and_the_last_login_is_the_default() {
     let scratch = Scratch::new("login-several");
     let (one, first) = serve(vec![session(), nodes()]);

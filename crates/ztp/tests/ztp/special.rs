@@ -163,3 +163,33 @@ fn a_wrangler_toml_over_its_limit_is_an_error() {
     assert_eq!(status, 2, "{output}");
     assert!(output.contains("more than 1048576 bytes"), "{output}");
 }
+
+#[test]
+fn a_link_that_leads_out_of_the_folder_is_noted_and_followed() {
+    let scratch = Scratch::new("special-outside");
+    scratch.write("root/definitions/leaf", "actions: []\n");
+    scratch.write("root/nodes/A/definition", "actions: []\n");
+    scratch.write("elsewhere/images/EOS.swi", "image");
+    scratch.write("elsewhere/note", "text");
+    let link = |target: &str, path: &str| {
+        std::fs::create_dir_all(scratch.path().join(path).parent().unwrap()).unwrap();
+        symlink(scratch.path().join(target), scratch.path().join(path)).unwrap();
+    };
+    link("elsewhere/images", "root/files/images");
+    link("elsewhere/note", "root/files/note");
+    // Within the folder, and beside the content.
+    link("root/definitions/leaf", "root/definitions/spine");
+    link("elsewhere/note", "root/README");
+    link("elsewhere", "root/plugins");
+    let (status, output) = ztp_in_time(&scratch, &["validate", "root"]);
+    assert_eq!(status, 0, "{output}");
+    let real = scratch.path().canonicalize().unwrap();
+    let note = format!(
+        "these symbolic links lead out of DIR, and a push stores what they lead to:\n\n    \
+         files/images  leads to {0}/elsewhere/images\n    files/note  leads to {0}/elsewhere/note\n",
+        real.display()
+    );
+    assert!(output.contains(&note), "{output}");
+    assert_eq!(output.matches("leads to").count(), 2, "{output}");
+    assert!(output.contains("5 files checked"), "{output}");
+}

@@ -231,3 +231,27 @@ fn leftovers_are_left_alone_unless_they_are_named_or_stored() {
     );
     assert!(!text.contains("delete      definitions"), "{text}");
 }
+
+#[test]
+fn a_record_of_a_node_of_another_site_stops_no_other_key() {
+    let scratch = Scratch::new("store-other-site");
+    scratch.write("root/nodes/A/startup-config", "hostname a\n");
+    scratch.write("root/nodes/B/startup-config", "hostname b\n");
+    let refused = json!({"error": "nodes/A/startup-config is not stored"}).to_string();
+    let responses = vec![
+        list(&[], &[]),
+        ("404 Not Found", JSON, refused.clone()),
+        ("404 Not Found", JSON, refused),
+    ];
+    let (url, server) = serve(responses);
+    let token = [("ZTP_TOKEN", "a-secret-token-0123")];
+    let (status, text) = scratch.ztp_with(&["push", "root", "--url", &url], &token, "");
+    assert_eq!(status, 1, "{text}");
+    for node in ["A", "B"] {
+        let sentence = format!(
+            "the server does not let you store nodes/{node}/startup-config: the node belongs to a site"
+        );
+        assert!(text.contains(&sentence), "{text}");
+    }
+    assert_eq!(server.join().unwrap().len(), 3);
+}

@@ -84,7 +84,8 @@ pub fn may_change(context: &Context<'_>, key: &str, target: &Target) -> Result<(
     }
     if operator.sites.is_some() {
         return Err(Error::Forbidden(format!(
-            "{key} concerns all sites, and {} may change only the nodes of some",
+            "{key} concerns all sites, and {} may change only the nodes of some; an admin without `sites` in the \
+             document `operators` may",
             operator.name
         )));
     }
