@@ -57,7 +57,8 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
   };
   const connect = async () => {
     url = await runtime.unsafeGetDirectURL(NAME);
-    stores = await runtime.getBindings(NAME);
+    const bindings = await runtime.getBindings(NAME);
+    stores = { ...bindings, ZTP_DATA: reconnecting(bindings.ZTP_DATA), ZTP_FILES: reconnecting(bindings.ZTP_FILES) };
   };
   await start();
   const control = async (header, value) => {
@@ -222,6 +223,24 @@ export async function waitFor(what, check, limit = 20_000) {
     if (found) return found;
     assert.ok(performance.now() - began < limit, `${what} did not come within ${limit} ms`);
   }
+}
+
+/**
+ * A store of the runtime, whose operations are repeated once if the runtime closes the connection, which was idle, in the
+ * moment in which it is used again.
+ */
+function reconnecting(store) {
+  const closed = (error) => error.cause?.code === "UND_ERR_SOCKET";
+  const operation = (name) => async (...args) => {
+    try {
+      return await store[name](...args);
+    } catch (error) {
+      if (!closed(error)) throw error;
+      return store[name](...args);
+    }
+  };
+  // Not a proxy of `store`: each access would ask the runtime for the descriptor of the property.
+  return new Proxy({}, { get: (_, name) => (name === "then" ? undefined : operation(name)) });
 }
 
 /** Deletes everything in a store, a page of names at a time. */

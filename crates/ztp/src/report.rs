@@ -1,6 +1,7 @@
 //! The output formats of findings: text, JSON, GitHub.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
@@ -30,6 +31,32 @@ pub enum Format {
     Github,
 }
 
+/// The lines that findings are about. Findings of one file follow each other, so that each file is read once.
+struct Sources<'a> {
+    folder: &'a Path,
+    /// The file that was read last, and its lines; none if it cannot be read.
+    last: (String, Vec<String>),
+}
+
+impl<'a> Sources<'a> {
+    fn of(folder: &'a Path) -> Self {
+        let last = Default::default();
+        Self { folder, last }
+    }
+
+    /// The line of a finding, if it is known and can be read.
+    fn line(&mut self, finding: &Finding) -> Option<&str> {
+        let at = finding.position?;
+        if self.last.0 != finding.key {
+            let text = regular::read(&self.folder.join(&finding.key), MAX_SOURCE_BYTES);
+            let text = text.unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            self.last = (finding.key.clone(), text.lines().map(str::to_owned).collect());
+        }
+        self.last.1.get(at.line.checked_sub(1)?).map(String::as_str)
+    }
+}
+
 impl Checked {
     /// Prints findings as text, for commands other than `validate`.
     pub fn display(&self) -> Result<(), Failure> {
@@ -47,8 +74,9 @@ impl Checked {
 
     fn text(&self) -> String {
         let mut out = String::new();
+        let mut sources = Sources::of(&self.folder);
         for finding in &self.validation.findings {
-            out += &self.snippet(finding);
+            out += &self.snippet(finding, sources.line(finding));
             out += "\n\n";
         }
         for note in &self.validation.notes {
@@ -71,14 +99,14 @@ impl Checked {
         }
     }
 
-    fn snippet(&self, finding: &Finding) -> String {
+    /// A finding with the line that it is about.
+    fn snippet(&self, finding: &Finding, source: Option<&str>) -> String {
         let level = match finding.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
         let path = display_path(&self.folder.join(&finding.key));
-        let source = finding.position.and_then(|at| self.line(&finding.key, at));
-        let source = source.as_deref().map(masked);
+        let source = source.map(masked);
         let place: Element = match (&source, finding.position) {
             (Some(source), Some(at)) => Snippet::source(source.as_str())
                 .line_start(at.line)
@@ -102,13 +130,6 @@ impl Checked {
             .render(&[group])
     }
 
-    /// The line that a finding is about.
-    fn line(&self, key: &str, at: Position) -> Option<String> {
-        let text = regular::read(&self.folder.join(key), MAX_SOURCE_BYTES).ok()?;
-        let text = String::from_utf8_lossy(&text);
-        text.lines().nth(at.line.checked_sub(1)?).map(str::to_owned)
-    }
-
     fn json(&self) -> String {
         let Validation { findings, notes } = &self.validation;
         let notes = notes.iter().map(|note| note.display(str::to_owned));
@@ -121,6 +142,7 @@ impl Checked {
 
     /// Findings as JSON.
     fn list(&self, findings: &[Finding]) -> Vec<Json> {
+        let mut sources = Sources::of(&self.folder);
         let object = |finding: &Finding| {
             json!({
                 "kind": finding.kind.id(),
@@ -128,7 +150,7 @@ impl Checked {
                 "file": finding.key,
                 "line": finding.position.map(|at| at.line),
                 "column": finding.position.map(|at| at.column),
-                "source": finding.position.and_then(|at| self.line(&finding.key, at)),
+                "source": sources.line(finding),
                 "message": finding.message,
                 "help": finding.help(),
             })
