@@ -51,7 +51,10 @@ impl<'a> Sources<'a> {
             let text = regular::read(&self.folder.join(&finding.key), MAX_SOURCE_BYTES);
             let text = text.unwrap_or_default();
             let text = String::from_utf8_lossy(&text);
-            self.last = (finding.key.clone(), text.lines().map(str::to_owned).collect());
+            self.last = (
+                finding.key.clone(),
+                text.lines().map(str::to_owned).collect(),
+            );
         }
         self.last.1.get(at.line.checked_sub(1)?).map(String::as_str)
     }
