@@ -8,7 +8,6 @@ use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer,
 use serde_json::{Value as Json, json};
 
 use ztp_core::check::{Finding, Severity, Validation};
-use ztp_core::yaml::Position;
 
 use crate::terminal::{self, line, masked};
 use crate::validate::Checked;
