@@ -179,7 +179,7 @@ async function startupConfigFields(fields) {
   replace(fields, h("label", { class: "field" }, "Startup-config", h("textarea", { name: "startup_config", rows: 10, spellcheck: "false", required: true, placeholder: "hostname leaf1" })));
 }
 
-/** The planned switches of the site to choose from that no other switch is, or any serial number. */
+/** A list of the planned switches of the site whose records no other switch has; any serial number may be typed. */
 async function planFields(fields, site) {
   const options = h("datalist", { id: "planned" });
   replace(fields, h("label", { class: "field" }, "Serial number in the plan", h("input", { name: "as", list: "planned", required: true, autocomplete: "off", spellcheck: "false" })), options, h("p", { class: "muted" }, "Its definition, pattern, config-handler, attributes and startup-config become those of this switch."));

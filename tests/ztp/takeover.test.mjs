@@ -189,7 +189,7 @@ test("a value that another node holds is named, and stops nothing else", async (
   assert.deepEqual(changes(through.requests), []);
 });
 
-test("a registered node that has not booted from the ztpserver is no difference", async (t) => {
+test("a registered node that has not booted from the ztpserver does not count as a difference", async (t) => {
   const old = await oldServer(t, { booted: FLEET.leaf });
   // ztpserver has no definition for it without a pattern, also after it has booted.
   rmSync(join(old.dataRoot, "nodes/STATIC02/pattern"));
