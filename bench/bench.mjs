@@ -34,9 +34,9 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exi
 const answers = {};
 const folder = () => mkdtempSync(join(place, "server-"));
 const launch = {
-  worker: ({ cold, delayMs } = {}) => startWorkerd(folder(), `build/bundle${cold ? "-forgetful" : ""}`, { delayMs }),
-  floor({ cold, delayMs } = {}) {
-    return startWorkerd(folder(), "bench/floor", { delayMs, bindings: { ANSWERS: answers, KEPT_MS: cold ? 0 : 10_000 } });
+  worker: ({ cold, ...other } = {}) => startWorkerd(folder(), `build/bundle${cold ? "-forgetful" : ""}`, other),
+  floor({ cold, ...other } = {}) {
+    return startWorkerd(folder(), "bench/floor", { ...other, bindings: { ANSWERS: answers, KEPT_MS: cold ? 0 : 10_000 } });
   },
   reference: () => startReference(folder()),
 };
@@ -47,6 +47,7 @@ for (const { name, next } of KINDS) {
   const { status, headers } = await exchange(worker.port, next());
   answers[name] = { status, headers: headers.filter(([header]) => !/^(content-length|connection)$/i.test(header)) };
 }
+await checkFloor();
 const servers = { worker, floor: await launch.floor(), reference: await launch.reference() };
 await Promise.all([fill(servers.floor), fill(servers.reference)]);
 // The first requests compile code.
@@ -110,6 +111,36 @@ async function rest(pid) {
     await new Promise((resolve) => setTimeout(resolve, REST.milliseconds));
     used = cpuMicroseconds(pid) - before;
   }
+}
+
+/** Fails unless the floor does the storage operations of the Worker, and has a body where the Worker has one. */
+async function checkFloor() {
+  const run = async (start) => {
+    const server = await start({ record: true });
+    await fill(server);
+    const operations = async () => {
+      await rest(server.pid);
+      return (await fetch(`http://127.0.0.1:${server.storesPort}/`)).json();
+    };
+    // What is shared is cached after the first request.
+    for (const { next } of KINDS) await exchange(server.port, next());
+    await operations();
+    const done = [];
+    for (const { name, next } of [...KINDS, { name: "boot", next: boot }]) {
+      for (const wanted of [next()].flat()) {
+        const { bytes } = await exchange(server.port, wanted);
+        done.push(`${wanted.name}: ${bytes > 0 ? "a" : "no"} body`);
+      }
+      // The order of operations at the same time does not matter.
+      done.push(`${name}: ${(await operations()).sort().join(", ")}`);
+    }
+    await server.stop();
+    // The names of nodes and of versions differ.
+    return done.map((line) => line.replace(/\b(NEW|KNOWN|SAVES)\d+/g, "$1").replace(/(?<=history\/\w+\/)[\w-]+/g, ""));
+  };
+  const [expected, done] = [await run(launch.worker), await run(launch.floor)];
+  const differences = expected.map((line, index) => [line, done[index]]).filter(([one, other]) => one !== other);
+  if (differences.length > 0) fail(`the floor does not do what the Worker does:\n${differences.map((pair) => pair.join("\n")).join("\n")}`);
 }
 
 /** Requests per second, and CPU microseconds of each, with what follows after the responses. */

@@ -44,11 +44,13 @@ function send(port, wanted) {
   });
 }
 
-/** Sends a request; resolves to the status and the headers, as pairs, of the response. */
+/** Sends a request; resolves to the status and the headers, as pairs, of the response, and to the size of its body. */
 export async function exchange(port, wanted) {
-  const { start } = await send(port, wanted);
-  const [first, ...lines] = start.split("\r\n\r\n")[0].split("\r\n");
-  return { status: Number(first.slice(9, 12)), headers: lines.map((line) => line.split(/: ?(.*)/s, 2)) };
+  const { bytes, start } = await send(port, wanted);
+  const head = start.split("\r\n\r\n")[0];
+  const [first, ...lines] = head.split("\r\n");
+  const headers = lines.map((line) => line.split(/: ?(.*)/s, 2));
+  return { status: Number(first.slice(9, 12)), headers, bytes: bytes - head.length - 4 };
 }
 
 /** Sends a request; resolves to the seconds that the response took, which has at least `least` bytes. */

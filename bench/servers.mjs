@@ -29,10 +29,10 @@ export function becomeGenerator() {
 
 /**
  * Starts the Worker of the folder `source` in the folder `place`, with empty stores; `<place>/data/files` has large
- * files. `delayMs` is added to each storage operation. `apart`: the stores are a process of their own, whose CPU time is
+ * files. `delayMs` is added to each storage operation. `record`: the stores list the operations. `apart`: the stores are a process of their own, whose CPU time is
  * not that of the Worker. Resolves to a server, with the port of its stores.
  */
-export async function startWorkerd(place, source, { bindings = {}, delayMs = 0, apart = false } = {}) {
+export async function startWorkerd(place, source, { bindings = {}, delayMs = 0, record = false, apart = false } = {}) {
   const dataRoot = join(place, "data");
   mkdirSync(join(dataRoot, "files", "images"), { recursive: true });
   cpSync(join(root, source), place, { recursive: true });
@@ -58,7 +58,9 @@ export async function startWorkerd(place, source, { bindings = {}, delayMs = 0, 
   const storesSocket = socket("stores", storesPort, text("stores"));
   const storesWorker = `const stores :Workerd.Worker = (
   modules = [${embed("stores.js")}], compatibilityDate = "${wanted.compatibility_date}",
-  bindings = [${bind("FOLDER", "service", text("data"))}, ${bind("DELAY_MS", "json", json(delayMs))}],
+  bindings = [
+    ${bind("FOLDER", "service", text("data"))}, ${bind("DELAY_MS", "json", json(delayMs))}, ${bind("RECORD", "json", json(record))},
+  ],
 );
 `;
   const measuredWorker = `const measured :Workerd.Worker = (

@@ -1,11 +1,13 @@
 // KV and R2 for the measured Workers, in the protocol that the runtime speaks to them: values and small objects
 // in memory, larger files in a folder. They cost as little as a store in this process can. With DELAY_MS, each
 // operation takes that many milliseconds longer. On a socket of its own, PUT /kv/<key> and PUT /r2/<key> store a
-// body, and DELETE deletes everything in that store whose key begins with the rest of the path.
+// body, and DELETE deletes everything in that store whose key begins with the rest of the path. With RECORD, GET returns the
+// operations of the measured Worker since the last GET.
 
 const values = new Map();
 const objects = new Map();
 const decoder = new TextDecoder();
+const operations = [];
 
 /** The service of `kvNamespace` bindings. */
 export const kv = {
@@ -13,12 +15,14 @@ export const kv = {
     if (env.DELAY_MS > 0) await scheduler.wait(env.DELAY_MS);
     if (request.method === "POST") {
       const { keys } = await request.json();
+      if (env.RECORD) operations.push(`KV GET ${keys.join(" ")}`);
       const found = keys.map((key) => [key, values.has(key) ? decoder.decode(values.get(key)) : null]);
       return Response.json(Object.fromEntries(found));
     }
     // https://host/<key>?urlencoded=true
     const start = request.url.indexOf("/", 8) + 1;
     const key = decodeURIComponent(request.url.slice(start).split("?", 1)[0]);
+    if (env.RECORD) operations.push(`KV ${request.method} ${key}`);
     if (request.method === "PUT") values.set(key, await request.arrayBuffer());
     const value = request.method === "PUT" ? null : values.get(key);
     return new Response(value, { status: value === undefined ? 404 : 200 });
@@ -29,8 +33,9 @@ export const kv = {
 export const r2 = {
   async fetch(request, env, context) {
     if (env.DELAY_MS > 0) await scheduler.wait(env.DELAY_MS);
-    if (request.method === "PUT") return put(request);
+    if (request.method === "PUT") return put(request, env);
     const { method, object: key } = JSON.parse(request.headers.get("cf-r2-request"));
+    if (env.RECORD) operations.push(`R2 ${method.toUpperCase()} ${key}`);
     const respond = (head, body) => new Response(body, { headers: { "cf-r2-metadata-size": `${head.byteLength}` } });
     const found = objects.get(key);
     if (found) return respond(found.head, method === "head" ? found.head : found.whole);
@@ -51,10 +56,11 @@ export const r2 = {
 };
 
 /** A put begins with its description; then the value follows. */
-async function put(request) {
+async function put(request, env) {
   const bytes = new Uint8Array(await request.arrayBuffer());
   const size = Number(request.headers.get("cf-r2-metadata-size"));
   const { object: key } = JSON.parse(decoder.decode(bytes.subarray(0, size)));
+  if (env.RECORD) operations.push(`R2 PUT ${key}`);
   const head = await store(key, bytes.subarray(size));
   return new Response(head, { headers: { "cf-r2-metadata-size": `${head.byteLength}` } });
 }
@@ -73,6 +79,7 @@ function describe(name, size, uploaded) {
 
 export default {
   async fetch(request) {
+    if (request.method === "GET") return Response.json(operations.splice(0));
     const [, where, key] = /^\/(\w+)\/(.*)$/.exec(new URL(request.url).pathname);
     const body = new Uint8Array(await request.arrayBuffer());
     if (request.method === "DELETE") {

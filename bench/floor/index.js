@@ -53,20 +53,25 @@ export class Site {
 /** The time in which the object of a node collects what its alarm copies and reports, in milliseconds. */
 const PAUSE_MS = 200;
 
-/** Commits records of a node. Its alarm copies them to KV, and reports the events to the object of the site. */
+/**
+ * Commits records of a node, and keeps copies of them for reads that find no value in KV. Its alarm copies them to KV,
+ * and reports the events to the object of the site.
+ */
 export class Node {
   constructor(context, env) {
     Object.assign(this, { context, storage: context.storage, env, pending: [], events: [], saved: 0 });
   }
 
   async fetch(request) {
-    const { id, commit } = await request.json();
+    const { id, wanted, commit } = await request.json();
     this.id = id;
+    this.load();
     this.events.push({ time: Date.now() });
     if (!commit) {
       if (!this.alarmIsSet) this.context.waitUntil(scheduler.wait(PAUSE_MS / 2).then(() => this.wake(PAUSE_MS / 2)));
-      return Response.json({ revision: 0, copies: {} });
+      return Response.json({ revision: 0, copies: this.copies.filter(({ key }) => wanted.includes(key)) });
     }
+    for (const record of commit) this.copies = [...this.copies.filter(({ key }) => key !== record.key), record];
     this.pending.push(...commit);
     this.save();
     await this.wake(PAUSE_MS);
@@ -79,11 +84,19 @@ export class Node {
     await this.storage.setAlarm(Date.now() + pause);
   }
 
+  load() {
+    if (this.copies) return;
+    const { sql } = this.storage;
+    const exists = sql.exec("SELECT name FROM sqlite_master WHERE name = 'state'").toArray().length > 0;
+    const [state] = exists ? sql.exec("SELECT text FROM state").toArray() : [];
+    this.copies = state ? JSON.parse(state.text) : [];
+  }
+
   save() {
     const { sql } = this.storage;
     sql.exec(`CREATE TABLE IF NOT EXISTS state (part INTEGER PRIMARY KEY, text TEXT);
       CREATE TABLE IF NOT EXISTS event (number INTEGER PRIMARY KEY AUTOINCREMENT, json TEXT)`);
-    const text = JSON.stringify(this.pending);
+    const text = JSON.stringify(this.copies);
     sql.exec("INSERT INTO state VALUES (0, ?) ON CONFLICT (part) DO UPDATE SET text = excluded.text", text);
     for (const event of this.events.slice(this.saved)) sql.exec("INSERT INTO event (json) VALUES (?)", JSON.stringify(event));
     this.saved = this.events.length;
@@ -91,10 +104,13 @@ export class Node {
 
   async alarm() {
     this.alarmIsSet = false;
+    this.load();
     this.save();
     const [pending, events] = [this.pending.splice(0), this.events.splice(0)];
     this.saved = 0;
-    const copy = async ({ key, text, version }) => {
+    // An edit of a record that the request had not read would be lost otherwise.
+    const copy = async ({ key, text, version, wasRead }) => {
+      if (!wasRead) await this.env.ZTP_DATA.get(key);
       const value = version ? (await this.env.ZTP_FILES.get(version)).body : text;
       await this.env.ZTP_DATA.put(key, value);
     };
@@ -111,10 +127,11 @@ export class Node {
   }
 }
 
-/** A call of the object of a node: it returns its copies, or commits records. */
-async function node(env, id, commit) {
+/** A call of the object of a node: it returns its copies of the `wanted` keys, or commits records. */
+async function node(env, id, wanted, commit) {
   const stub = env.ZTP_NODES.get(env.ZTP_NODES.idFromName(id));
-  return (await stub.fetch("http://object/", { method: "POST", body: JSON.stringify({ id, commit }) })).json();
+  const body = JSON.stringify({ id, wanted, commit });
+  return (await stub.fetch("http://object/", { method: "POST", body })).json();
 }
 
 /** The Worker's response but for its body, and a log line like the Worker's. */
@@ -125,12 +142,12 @@ function respond(env, name, body) {
   return new Response(body, answer);
 }
 
-/** What was loaded in the last KEPT_MS, else what `load` resolves to: that is kept unless it is a stream. */
+/** What was loaded in the last KEPT_MS, else what `load` resolves to: that is kept unless it is missing or a stream. */
 async function kept(env, key, load) {
   const found = cache.get(key);
   if (found && Date.now() - found.since < env.KEPT_MS) return found.value;
   const value = await load();
-  if (!value?.body) cache.set(key, { since: Date.now(), value });
+  if (value && !value.body) cache.set(key, { since: Date.now(), value });
   return value;
 }
 
@@ -149,13 +166,15 @@ async function object(env, key) {
 
 /**
  * Records of a node, and whether it has a startup-config: 1 bulk read, 1 KV read and 1 call of its object at the
- * same time.
+ * same time. Its copy of a record counts if KV has none.
  */
 async function records(env, id, names) {
-  const config = env.ZTP_DATA.get(`nodes/${id}/startup-config`, "stream");
-  const texts = env.ZTP_DATA.get(names.map((name) => `nodes/${id}/${name}`));
-  const [stored, stream] = await Promise.all([texts, config, node(env, id)]);
+  const configKey = `nodes/${id}/startup-config`;
+  const keys = names.map((name) => `nodes/${id}/${name}`);
+  const config = env.ZTP_DATA.get(configKey, "stream");
+  const [stored, stream, { copies }] = await Promise.all([env.ZTP_DATA.get(keys), config, node(env, id, [...keys, configKey])]);
   stream?.cancel();
+  for (const { key, text } of copies) if (!stored.get(key)) stored.set(key, text);
   return stored;
 }
 
@@ -166,8 +185,9 @@ async function create(request, env) {
   const [stored, neighbordb] = await Promise.all([records(env, id, [".node", "definition"]), document(env, "neighbordb")]);
   if (stored.get(`nodes/${id}/definition`) !== null) return respond(env, "POST /nodes, known", null);
   const shared = await document(env, "definitions/leaf");
-  const record = (name, text) => ({ key: `nodes/${id}/${name}`, text });
-  await node(env, id, [record("pattern", neighbordb.slice(0, 200)), record(".node", facts), record("definition", shared)]);
+  const record = (name, text, wasRead) => ({ key: `nodes/${id}/${name}`, text, wasRead });
+  const pattern = record("pattern", neighbordb.slice(0, 200), false);
+  await node(env, id, [], [pattern, record(".node", facts, true), record("definition", shared, true)]);
   return respond(env, "POST /nodes, new", null);
 }
 
@@ -182,25 +202,26 @@ async function definition(env, id) {
 }
 
 /**
- * Startup-config: GET is 1 KV read and 1 call of the node's object at the same time; PUT is 1 KV read and 1 R2 put at
- * the same time, then 1 commit.
+ * Startup-config: GET is 1 KV read and 1 call of the node's object at the same time, and 1 R2 get while KV does not have
+ * it; PUT is 1 KV read and 1 R2 put at the same time, then 1 commit.
  */
 async function startupConfig(request, env, key) {
   const id = key.split("/")[1];
   if (request.method === "GET") {
-    const [stream] = await Promise.all([env.ZTP_DATA.get(key, "stream"), node(env, id)]);
-    return respond(env, "GET startup-config", stream);
+    const [stream, { copies }] = await Promise.all([env.ZTP_DATA.get(key, "stream"), node(env, id, [key])]);
+    const stored = stream ?? (await env.ZTP_FILES.get(copies[0].version)).body;
+    return respond(env, "GET startup-config", stored);
   }
   const body = await request.arrayBuffer();
   const version = `history/${id}/${Date.now()}-${new Uint8Array(await crypto.subtle.digest("SHA-1", body)).toHex()}`;
   await Promise.all([env.ZTP_FILES.put(version, body), env.ZTP_DATA.get(key)]);
-  await node(env, id, [{ key, version }]);
+  await node(env, id, [], [{ key, version, wasRead: true }]);
   return respond(env, "PUT startup-config", null);
 }
 
 /** Meta of a record: 1 KV read and 1 call of the node's object at the same time. */
 async function recordMeta(env, key) {
-  const [value] = await Promise.all([env.ZTP_DATA.get(key, "arrayBuffer"), node(env, key.split("/")[1])]);
+  const [value] = await Promise.all([env.ZTP_DATA.get(key, "arrayBuffer"), node(env, key.split("/")[1], [key])]);
   const sha1 = new Uint8Array(await crypto.subtle.digest("SHA-1", value)).toHex();
   return respond(env, "GET /meta/nodes/{id}/{record}", JSON.stringify({ size: value.byteLength, sha1 }));
 }
