@@ -3,7 +3,7 @@
 use worker::web_sys::{self, ReadableStream};
 
 use crate::error::Error;
-use crate::stream::{self, Body, MAX_BODIES_BYTES, Refused};
+use crate::stream::{self, Body, MAX_BODIES_BYTES, Refused, SMALL_BODY};
 
 /// A request. `worker::Request` would parse the `cf` object of each, and rejects unknown methods.
 pub struct Request {
@@ -35,12 +35,16 @@ impl Request {
     /// disconnects before its end; [`Error::Busy`] if other bodies have all the memory that there is for
     /// them.
     pub async fn body(&self, name: &str, limit: usize) -> Result<Body, Error> {
-        let Some(body) = self.inner.body() else {
-            return Ok(Body::empty());
+        let length = self.header("Content-Length");
+        let length = length.and_then(|length| length.parse::<usize>().ok());
+        let read = match self.inner.body() {
+            None => return Ok(Body::empty()),
+            Some(_) if length.is_some_and(|length| length <= limit.min(SMALL_BODY)) => {
+                stream::read_small(&self.inner).await.map(Ok)
+            }
+            Some(body) => stream::read_body(&body, limit).await,
         };
-        stream::read_body(&body, limit)
-            .await
-            .map_err(|cause| Error::BadRequest(format!("{name} was cut off: {cause}")))?
+        read.map_err(|cause| Error::BadRequest(format!("{name} was cut off: {cause}")))?
             .map_err(|refused| match refused {
                 Refused::TooLarge => {
                     Error::TooLarge(format!("{name} exceeds the limit of {limit} bytes"))

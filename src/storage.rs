@@ -18,10 +18,11 @@ use std::fmt::Display;
 use std::rc::Rc;
 use std::thread::LocalKey;
 
+use worker::js_sys;
 use worker::kv::{KvError, KvStore};
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::web_sys::ReadableStream;
-use worker::{Bucket, Date, Env, ObjectNamespace, RateLimiter};
+use worker::{Bucket, Env, ObjectNamespace, RateLimiter};
 use ztp_core::content::Metadata;
 use ztp_core::key::Document;
 
@@ -394,7 +395,8 @@ pub fn parse_once<T: 'static, E: Display>(
 
 /// Milliseconds since 1970. A Worker's clock advances only while it waits for storage or the network.
 pub fn now() -> u64 {
-    Date::now().as_millis()
+    // `worker::Date` makes an object.
+    js_sys::Date::now() as u64
 }
 
 /// The runtime's message of a KV error. `KvError` would add the stack trace.

@@ -64,7 +64,7 @@ const MAX_ALARM_MS: i32 = if cfg!(feature = "panics") {
 };
 
 /// One node.
-#[durable_object]
+#[durable_object(alarm)]
 pub struct Node {
     inner: Rc<Inner>,
 }

@@ -34,7 +34,7 @@ use file::File;
 use protocol::{Allocation, Command, Listing, PoolRequest, Reply};
 
 /// One pool.
-#[durable_object]
+#[durable_object(fetch)]
 pub struct ResourcePool {
     sql: SqlStorage,
     env: Env,

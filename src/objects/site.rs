@@ -37,7 +37,7 @@ pub fn name_of(site: Option<&str>) -> &str {
 }
 
 /// One site, or all.
-#[durable_object]
+#[durable_object(alarm)]
 pub struct Site {
     object: ObjectState,
     env: Env,
