@@ -122,7 +122,7 @@ async function checkFloor() {
       await rest(server.pid);
       return (await fetch(`http://127.0.0.1:${server.storesPort}/`)).json();
     };
-    // What is shared is cached after the first request.
+    // Shared content is cached after the first request.
     for (const { next } of KINDS) await exchange(server.port, next());
     await operations();
     const done = [];

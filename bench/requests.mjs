@@ -1,4 +1,4 @@
-// What all servers serve, and the requests that are measured: a site of racks between two spines, with a
+// The content of all servers, and the requests that are measured: a site of racks between two spines, with a
 // neighbordb of realistic length.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";

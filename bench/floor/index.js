@@ -142,7 +142,7 @@ function respond(env, name, body) {
   return new Response(body, answer);
 }
 
-/** What was loaded in the last KEPT_MS, else what `load` resolves to: that is kept unless it is missing or a stream. */
+/** The value that was loaded in the last KEPT_MS, else that of `load`, which is kept unless it is missing or a stream. */
 async function kept(env, key, load) {
   const found = cache.get(key);
   if (found && Date.now() - found.since < env.KEPT_MS) return found.value;

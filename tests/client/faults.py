@@ -29,7 +29,7 @@ import signal
 import sys
 import tempfile
 
-# What the client and the actions call; each is an attribute of the module os.
+# The functions that the client and the actions call; each is an attribute of the module os.
 CALLS = ("open", "rename", "remove", "unlink", "rmdir", "mkdir", "lstat", "stat", "listdir",
          "scandir", "chmod", "write", "fsync")
 

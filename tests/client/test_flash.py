@@ -28,7 +28,7 @@ STEP = 41  # Of a short run: one operation of so many.
 ENDING = ("SIGTERM", "SIGHUP", "SIGINT")
 ERRORS = ("EIO", "EROFS", "ENOSPC")
 
-# What the operator has on flash, some of it under names that a boot might take for its own.
+# The operator's files on flash, some of them under names that a boot might take for its own.
 USED = {
     "startup-config": b"hostname before\n",
     "rc.eos": b"#!/bin/bash\necho before\n",

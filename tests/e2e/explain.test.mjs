@@ -47,7 +47,7 @@ describe("an explanation equals what POST and then GET answer", () => {
   });
   after(() => worker.stop());
 
-  /** What is stored of a node. */
+  /** The records of a node. */
   const stored = async (id) => {
     const { admin } = client(worker);
     const { keys } = await worker.kv.list({ prefix: `nodes/${id}/` });

@@ -69,7 +69,7 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
   const hasClock = /-(clock|forgetful)$/.test(prebuilt);
   const settle = () => (hasClock ? control("X-Settle", "") : undefined);
   const advance = async (milliseconds) => {
-    // What objects copy to KV is of the time before: they would copy it at the later time, and it would be new there.
+    // Objects have to copy their records to KV before: copied at the later time, they would be new there.
     await settle();
     await control("X-Clock-Advance", String(milliseconds));
     advanced += milliseconds;

@@ -10,7 +10,7 @@ import { makeRoom, readBody, release } from "../../src/stream.js";
 const KIB = 1 << 10;
 const [, mebibytes] = readFileSync(join(root, "src", "stream.rs"), "utf8").match(/MAX_BODIES_BYTES: usize = (\d+) << 20;/);
 const MAX = Number(mebibytes) << 20;
-/** What every body may have beside the room: its first read. */
+/** The bytes that every body may have beside the room: its first read. */
 const FREE = 16 * KIB;
 
 /** The runtime's clock, which passes at once; counts the pauses. */

@@ -286,7 +286,7 @@ pub fn is_below(key: &str, path: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// What a push changes.
+/// The changes of a push.
 #[derive(Debug, Args)]
 pub struct ChangeArgs {
     /// The data_root

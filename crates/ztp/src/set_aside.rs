@@ -64,7 +64,7 @@ impl DataRoot {
         let keys = self.files.keys();
         let leftovers = keys.filter(|key| self.is_leftover(key, identifier) && !is_wanted(key));
         let mut leftovers: BTreeSet<String> = leftovers.cloned().collect();
-        // What is named may name others.
+        // A document that is named may name others.
         loop {
             let before = leftovers.len();
             if before > 0 {

@@ -167,7 +167,7 @@ fn store(
     Ok((report, imported))
 }
 
-/// What there is of a ZTPServer on disk.
+/// The parts of a ZTPServer on disk.
 pub struct Source {
     settings: Settings,
     identifier: Identifier,
@@ -215,7 +215,7 @@ impl Source {
         })
     }
 
-    /// What is pushed.
+    /// The content to push.
     fn change(&self, args: &TakeoverArgs) -> ChangeArgs {
         let settings = &self.settings;
         let old_server = settings.file.as_ref().map(|_| settings.server_url());

@@ -155,7 +155,7 @@ export async function startPlaces({ places = 3, bindings = {}, kv: rules = {}, r
     },
     /** Ends an object of a namespace, and everything that it does. It starts again with the next request. */
     end: (binding, name) => ask(urls[0], "abort", { binding, name }),
-    /** What was used so far, as Cloudflare bills it. A runtime that was killed counts from then on. */
+    /** The usage so far, as Cloudflare bills it. A runtime that was killed counts from then on. */
     async figures() {
       const [stores, ...counts] = await Promise.all([kv.control("figures"), ...urls.map((url) => ask(url, "figures"))]);
       const sum = (list) => list.reduce((total, one) => Object.fromEntries(Object.keys(one).map((name) => [name, one[name] + (total[name] ?? 0)])), {});
@@ -176,7 +176,7 @@ function placeOf(name, url, kv) {
     url,
     /** Sends one request there. */
     request: (method, path, options = {}) => send(url, method, path, options),
-    /** What KV shows there now under a key: a text or null. It caches nothing. */
+    /** The value that KV shows there now under a key: a text or null. It caches nothing. */
     shown: (key) => kv.control("shown", { place: name, key }),
     /** Moves what runs in this place to another one: KV shows what it has cached there. */
     moveTo: (other) => kv.control("move", { place: name, to: other.name }),

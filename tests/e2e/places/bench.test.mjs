@@ -1,4 +1,4 @@
-// What the bench promises to the tests of places, with a Worker that shows it: one clock, alarms that follow it and
+// The promises of the bench to the tests of places, with a Worker that shows it: one clock, alarms that follow it and
 // outlast a kill, and places that share objects.
 
 import assert from "node:assert/strict";

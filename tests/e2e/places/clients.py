@@ -52,7 +52,7 @@ class Boots:
     def test_a_replaced_definition(self):
         self.assertEqual(self.config(), "hostname leaf")
         key = f"nodes/{self.serial}/definition"
-        # What an operator replaces is what KV shows: the copy of the switch's boot.
+        # An operator replaces the value that KV shows: the copy of the switch's boot.
         server._control("POST", f"stored/{key}", DEFINITION.format("leaf").encode())
         server.put_kv(key, DEFINITION.format("other"))
         self.assertEqual(self.config(), "hostname other")

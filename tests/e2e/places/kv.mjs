@@ -32,7 +32,7 @@ const versions = new Map();
 /** When a key was last written. */
 const written = new Map();
 let writes = 0;
-/** What the store has, as far as it was read or written: nobody else writes to it. */
+/** The contents of the store, as far as they were read or written: nobody else writes to it. */
 const latest = new Map();
 let rules = { seed: 1, propagation: 0, oneIn: 0, read: 0, write: 0 };
 let faults = new Faults(1);
@@ -52,7 +52,7 @@ function delayIn(place, key, version) {
   return hash(`${rules.seed} ${key} ${version.number} ${place}`) % rules.propagation;
 }
 
-/** What a place shows of a key that it has not cached, as far as this service remembers: undefined if it does not. */
+/** The value that a place shows of a key that it has not cached, as far as this service remembers: undefined if it does not. */
 function remembered(place, key) {
   const known = versions.get(key);
   if (!known) return undefined;
@@ -168,7 +168,7 @@ async function serve(place, request, url, store) {
 const CONTROLS = {
   get: ({ key }, store) => read(placeOf(OUTSIDE), key, store, { keep: false }).then((value) => value && decoder.decode(value)),
   getAll: ({ keys }, store) => Promise.all(keys.map((key) => CONTROLS.get({ key }, store))),
-  /** What a read in a place would find now; it caches nothing. */
+  /** The value that a read in a place would find now; it caches nothing. */
   shown: ({ place, key }, store) => read(placeOf(place), key, store, { keep: false }).then((value) => value && decoder.decode(value)),
   async put({ values }, store) {
     const encoder = new TextEncoder();

@@ -18,7 +18,7 @@ export const PRICES = {
   "object rows written": 1,
 };
 
-/** What was used, by the names of PRICES, from the figures of a bench. */
+/** The usage, by the names of PRICES, from the figures of a bench. */
 export const used = ({ kv, ...figures }) => ({
   requests: figures.requests,
   "KV keys read": kv.reads,

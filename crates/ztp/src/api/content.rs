@@ -23,7 +23,7 @@ use crate::{Failure, parallel, unwritable};
 
 /// The number of bytes that a download has in memory.
 const CHUNK: usize = 64 << 10;
-/// What to do about a response in another format.
+/// The hint for a response in another format.
 const UPDATE: &str = "use the same release of ztp and ztp-edge";
 /// The number of parts of an upload that are sent at a time.
 const PARTS_AT_ONCE: usize = 4;

@@ -10,7 +10,7 @@ pub struct Check {
     /// Its stable name.
     pub name: &'static str,
     pub result: Outcome,
-    /// What was seen.
+    /// The observation.
     pub message: String,
 }
 

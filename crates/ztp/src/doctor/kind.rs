@@ -190,7 +190,7 @@ kinds! {
         "the connection ended without a complete response"
         "run the command again; a proxy or a firewall may end the connections",
 
-    // What the server does with some requests.
+    // The server's responses to some requests.
     AnyoneHasAccess "anyone-has-access" Warning
         "any client that reaches the URL can read and write the records of every node"
         "store tokens of sites with `npx wrangler secret put ZTP_TOKENS`, and set ALLOW_ANYONE to False",

@@ -236,7 +236,7 @@ fn certificate_kind(problem: &CertificateError) -> Kind {
         | CertificateError::NotValidYet
         | CertificateError::NotValidYetContext { .. } => Kind::CertificateExpired,
         CertificateError::UnknownIssuer => Kind::CertificateIssuer,
-        // What `openssl req -x509` makes: the certificate of an authority, signed with its own key.
+        // As `openssl req -x509` makes it: the certificate of an authority, signed with its own key.
         CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
             Kind::CertificateIssuer
         }

@@ -18,7 +18,7 @@ const AT_ONCE: usize = 10_000;
 /// to the object of the pool.
 const DELAYS: [u64; 4] = [5, 10, 20, 40];
 
-/// What has become of the values that nodes hold.
+/// The outcome for the values that nodes hold.
 #[derive(Default)]
 pub struct Imported {
     /// Stored by this run, or with `--dry-run` by a next one.
@@ -86,7 +86,7 @@ fn until_stored(
     }
 }
 
-/// What is to be done. `held`: the allocations of the server.
+/// The import that is left to do. `held`: the allocations of the server.
 fn compare(holdings: &[Holding], held: &Json) -> Imported {
     let text = |entry: &'_ Json, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
     let mut by_value = BTreeMap::new();

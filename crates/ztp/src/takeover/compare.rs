@@ -45,7 +45,7 @@ pub enum Outcome {
     NotCompared(String),
 }
 
-/// What is compared.
+/// A comparison of the old server with the new one.
 pub struct Comparison<'c> {
     pub root: &'c DataRoot,
     pub identifier: Identifier,
@@ -179,7 +179,7 @@ impl Comparison<'_> {
         (own.as_str() == self.identifier.canonical(node)).then_some(facts)
     }
 
-    /// What the server would answer to a switch with these facts, else by the id of the node alone.
+    /// The server's answer to a switch with these facts, else by the id of the node alone.
     fn explained(&self, node: &str, facts: Option<NodeFacts>) -> Result<Answer, Failure> {
         let mut body = match facts {
             Some(facts) => json!({"facts": facts}),

@@ -48,7 +48,7 @@ impl BootUrl {
         }
     }
 
-    /// What the operator must know of it.
+    /// Remarks for the operator.
     pub fn advice(&self) -> String {
         let length = self.length();
         let fits = if length <= MAX_BOOT_FILE {

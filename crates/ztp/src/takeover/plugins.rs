@@ -28,7 +28,7 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// What replaces it.
+    /// Its replacement.
     pub fn replacement(&self) -> &'static str {
         match self.name.as_str() {
             "allocate" => {

@@ -354,7 +354,7 @@ pub fn counts(nodes: &[(String, Outcome)]) -> String {
     }
 }
 
-/// What to do about a database that was not found.
+/// The hint for a database that was not found.
 pub fn missing_database(path: Option<&str>) -> String {
     match path {
         Some(path) => {

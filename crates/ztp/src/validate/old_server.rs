@@ -91,7 +91,7 @@ fn find(line: &str, host: &str) -> Option<usize> {
     found.map(|(at, _)| at)
 }
 
-/// What a switch does with the line.
+/// The effect of the line on a switch.
 fn effect(kind: &ContentKind, line: &str) -> &'static str {
     let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
     let fetches = has(&["curl", "wget", "://", "http"]);

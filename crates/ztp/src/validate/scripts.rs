@@ -47,7 +47,7 @@ pub fn check(root: &DataRoot) -> Validation {
     result
 }
 
-/// What is not a finding.
+/// Remarks that are not findings.
 #[derive(Default)]
 struct Notes {
     /// About scripts that could not be checked.

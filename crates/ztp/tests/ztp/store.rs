@@ -1,4 +1,4 @@
-//! What stops a push: errors only, with the content on the server, and without what the operator allows.
+//! The findings that stop a push: errors only, with the content on the server, and without what the operator allows.
 
 use serde_json::{Value as Json, json};
 
