@@ -33,7 +33,7 @@ const INPUTS = [
   "scripts/build.mjs",
 ];
 /** A Worker has 3 MB on the free plan, and its start takes time that grows with its code. */
-const MAX_GZIPPED_BYTES = 790 * 1000;
+const MAX_GZIPPED_BYTES = 797 * 1000;
 
 const kb = (bytes) => `${(bytes / 1000).toFixed(1)} KB`;
 const args = process.argv.slice(2);
