@@ -7,9 +7,9 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
-import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { root } from "../../scripts/run.mjs";
 import { configWithout } from "../../scripts/storage.mjs";
+import { configuredOptions } from "./options.mjs";
 import { DEFAULTS } from "./settings.mjs";
 
 // Otherwise the runtime requests `cf` data from the internet at every start.
@@ -30,7 +30,7 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
   const prebuilt = forgetful ? "bundle-forgetful" : (bundle ?? "bundle");
   const { ALLOW_ANYONE, ...noSecrets } = DEFAULTS;
   const configPath = without ? configWithout(without) : resolve(root, config);
-  const { workerOptions } = unstable_getMiniflareWorkerOptions(configPath);
+  const workerOptions = await configuredOptions(configPath);
   let entries = [];
   const lines = new LineCount();
   // The socket leads to the Worker itself: with wrangler's proxy before it, each start and each request take twice as long.
