@@ -15,6 +15,8 @@ import { DEFAULTS } from "./settings.mjs";
 // Otherwise the runtime requests `cf` data from the internet at every start.
 process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
 
+/** The keys of a bulk read of KV. */
+const MAX_BULK = 100;
 /** The name of the Worker in the runtime. */
 const NAME = "ztp-edge";
 
@@ -120,8 +122,10 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     /** All keys and values of KV. */
     async values() {
       await settle();
-      const { keys } = await stores.ZTP_DATA.list();
-      return Promise.all(keys.map(async ({ name }) => [name, await stores.ZTP_DATA.get(name)]));
+      const names = (await stores.ZTP_DATA.list()).keys.map(({ name }) => name);
+      const values = [];
+      while (names.length > 0) values.push(...(await stores.ZTP_DATA.get(names.splice(0, MAX_BULK))));
+      return values;
     },
     /** Stores many values in KV at once: an object of keys and values. */
     async putAll(values) {
