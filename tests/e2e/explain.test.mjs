@@ -121,7 +121,7 @@ describe("an explanation equals what POST and then GET answer", () => {
 describe("POST /admin/explain", () => {
   let worker;
   before(async () => {
-    worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: ADMIN, ZTP_TOKENS: "berlin=berlin-token-0123456789\nparis=paris-token-01234567890" } });
+    worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: ADMIN, ZTP_TOKENS: "berlin=berlin-token-0123456789\nparis=paris-token-01234567890" }, bundle: "bundle-clock" });
   });
   after(() => worker.stop());
   beforeEach(() => worker.reset());
