@@ -220,7 +220,7 @@ class LineCount {
  * milliseconds: `what` says in the message what did not come.
  */
 export async function waitFor(what, check, limit = 20_000) {
-  for (const began = performance.now(); ; await sleep(5)) {
+  for (const began = performance.now(); ; await sleep(20)) {
     const found = await check();
     if (found) return found;
     assert.ok(performance.now() - began < limit, `${what} did not come within ${limit} ms`);
