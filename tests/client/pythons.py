@@ -1,7 +1,8 @@
 """The Pythons that run the client, and tests that run once with each.
 
 ZTP_TEST_SHARE=short runs each test once, with the oldest Python, and those of test_boot.py with
-each; ZTP_TEST_SHARE=rest runs the others.
+each; ZTP_TEST_SHARE=rest runs the others, and those of test_flash.py with each, since the short
+share has fewer operations of them.
 """
 
 import glob
@@ -60,8 +61,11 @@ PYTHONS = chosen()
 
 def of_share(module):
     """The Pythons for the tests of a module, in the share that is to run."""
-    here = len(PYTHONS) if not SHARE or module == "test_boot" else 1
-    return PYTHONS[here:] if SHARE == "rest" else PYTHONS[:here]
+    if SHARE == "short":
+        return PYTHONS if module == "test_boot" else PYTHONS[:1]
+    if SHARE == "rest":
+        return {"test_boot": [], "test_flash": PYTHONS}.get(module, PYTHONS[1:])
+    return PYTHONS
 
 
 def each_python(case):
