@@ -5,7 +5,7 @@
 //
 //   node scripts/test.mjs           npm test: each rule at least once
 //   node scripts/test.mjs --more    npm run test:more: the others, which repeat a rule. These are the tests with [more] in
-//                                   their names, and those of the client in further Pythons
+//                                   their names, those of the client in further Pythons, and more random comparisons
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -32,9 +32,9 @@ if (!isMore) {
 run("cargo", ["build", "--quiet", "--release", "--bin", "ztp"]);
 run(node, ["scripts/bundle.mjs"]);
 if (isMore) {
-  await passBeside([`--test-name-pattern=${MORE}`, ...files.filter(hasMore)], ["tests/client/run.mjs", "--rest"]);
+  await passBeside([`--test-name-pattern=${MORE}`, ...files.filter(hasMore)], ["tests/client/run.mjs", "--rest"], ["tests/reference/compare.mjs", "pairs"]);
 } else {
-  await passBeside([`--test-skip-pattern=${MORE}`, ...files], ["tests/client/run.mjs", "--short"], ["tests/reference/compare.mjs"], ["tests/reference/differential.mjs", "--short"]);
+  await passBeside([`--test-skip-pattern=${MORE}`, ...files], ["tests/client/run.mjs", "--short"], ["tests/reference/compare.mjs", "--short"], ["tests/reference/differential.mjs", "--short"]);
   await pass(node, ["tests/security/run.mjs", "--short"]);
   await pass(node, ["tests/site/run.mjs", "--switches", "12", "--processes", "2", "--wait-scale", "0.05"]);
 }
