@@ -43,7 +43,9 @@ variant("clock", clock("super.now() + advanced", "let advanced = 0;"), "advanced
  *
  * The runtime's alarms follow the real clock. A request with the header X-Settle gets 204 as soon as no object has an
  * alarm within the next minute or runs one: what was acknowledged is in KV then. One with the header X-Wipe gets 204 as
- * soon as every object has lost its database and its memory, which takes milliseconds: a restart takes a second.
+ * soon as every object has lost its database and its memory, which takes milliseconds: a restart takes a second. One with
+ * X-Empty gets it as soon as KV and R2 are empty, one with X-Put as soon as the values of its body are in KV, and one with
+ * X-Objects gets the key and ETag of each object of R2: from outside, each of these is a request.
  */
 function variant(name, clock, offset, handle = () => "") {
   const folder = `${BUNDLE}-${name}`;
@@ -57,6 +59,17 @@ function variant(name, clock, offset, handle = () => "") {
     const { fetch } = ${entrypoint}.prototype;
     ${entrypoint}.prototype.fetch = async function (request) {
       ${handle("request")}
+      const { ZTP_DATA: kv, ZTP_FILES: r2 } = this.env;
+      if (request.headers.get("X-Objects") !== null) return Response.json((await r2.list()).objects.map(({ key, etag }) => [key, etag]));
+      if (request.headers.get("X-Put") !== null) {
+        await Promise.all(Object.entries(await request.json()).map(([key, value]) => kv.put(key, value)));
+        return new Response(null, { status: 204 });
+      }
+      if (request.headers.get("X-Empty") !== null) {
+        for (let page; (page = await kv.list()).keys.length > 0; ) await Promise.all(page.keys.map(({ name }) => kv.delete(name)));
+        for (let page; (page = await r2.list()).objects.length > 0; ) await r2.delete(page.objects.map(({ key }) => key));
+        return new Response(null, { status: 204 });
+      }
       const wipes = request.headers.get("X-Wipe") !== null;
       if (!wipes && request.headers.get("X-Settle") === null) return fetch.call(this, request);
       while (alarms.size + running > 0) await scheduler.wait(5);

@@ -2,13 +2,14 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { getPlatformProxy } from "wrangler";
 import { root } from "./run.mjs";
 
 /**
  * Calls `use` with the storage in `state`, the folder of `--persist-to`: `{ kv, r2 }`.
  */
 export async function withStorage(state, use) {
+  // Here: tests that need only a configuration do not load wrangler, which takes half a second of CPU time.
+  const { getPlatformProxy } = await import("wrangler");
   const configPath = configWithout("durable_objects.bindings", "migrations", "assets");
   // wrangler stores local data in its own folder below --persist-to.
   const proxy = await getPlatformProxy({ configPath, persist: { path: join(state, "v3") } });

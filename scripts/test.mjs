@@ -1,11 +1,15 @@
-// All tests: the rules and the command line on this machine, the built Worker on workerd, the client as a
+// The tests: the rules and the command line on this machine, the built Worker on workerd, the client as a
 // process, the console in Chromium, and the Worker and its rules compared with ztpserver 2.1.0. The client's tests and,
 // after them, the comparisons run beside the others, since most tests wait; their output follows at the end. The attacks
 // and a site of switches run alone: they measure memory and time.
+//
+//   node scripts/test.mjs           npm test: each rule at least once
+//   node scripts/test.mjs --more    npm run test:more: the others, which repeat a rule. These are the tests with [more] in
+//                                   their names, those of the client in further Pythons, and more random comparisons
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { attend, environment, npmBin, root, run } from "./run.mjs";
 
@@ -15,20 +19,34 @@ const files = ["e2e", "e2e/places", "site", "ztp", "console"].flatMap((folder) =
     .map((name) => join("tests", folder, name)),
 );
 const node = npmBin("node");
+const MORE = "\\[more\\]";
+const hasMore = (path) => new RegExp(MORE).test(readFileSync(join(root, path), "utf8"));
 /** Compiled modules: each test file is a process, and loads wrangler and its runtime, which takes a second. */
 process.env.NODE_COMPILE_CACHE ??= join(root, "build", "compiled");
 
-run("cargo", ["test", "--quiet"]);
-run("cargo", ["build", "--quiet", "--example", "domain_cases"]);
+const isMore = process.argv.includes("--more");
+if (!isMore) {
+  run("cargo", ["test", "--quiet"]);
+  run("cargo", ["build", "--quiet", "--example", "domain_cases"]);
+}
 run("cargo", ["build", "--quiet", "--release", "--bin", "ztp"]);
 run(node, ["scripts/bundle.mjs"]);
-const beside = startAll(["tests/client/run.mjs"], ["tests/reference/compare.mjs"], ["tests/reference/differential.mjs", "--short"]);
-await pass(node, ["--test", "--test-reporter=spec", "--test-concurrency=3", ...files]);
-const results = await beside;
-for (const { printed } of results) process.stdout.write(printed);
-if (results.some(({ status }) => status !== 0)) process.exit(1);
-await pass(node, ["tests/security/run.mjs", "--short"]);
-await pass(node, ["tests/site/run.mjs", "--switches", "12", "--processes", "2", "--wait-scale", "0.05"]);
+if (isMore) {
+  await passBeside([`--test-name-pattern=${MORE}`, ...files.filter(hasMore)], ["tests/client/run.mjs", "--rest"], ["tests/reference/compare.mjs", "pairs"]);
+} else {
+  await passBeside([`--test-skip-pattern=${MORE}`, ...files], ["tests/client/run.mjs", "--short"], ["tests/reference/compare.mjs", "--short"], ["tests/reference/differential.mjs", "--short"]);
+  await pass(node, ["tests/security/run.mjs", "--short"]);
+  await pass(node, ["tests/site/run.mjs", "--switches", "12", "--processes", "2", "--wait-scale", "0.05"]);
+}
+
+/** Runs the test runner of Node.js and, beside it, scripts of the tests, whose output it shows at the end; exits if one fails. */
+async function passBeside(args, ...scripts) {
+  const beside = startAll(...scripts);
+  await pass(node, ["--test", "--test-reporter=spec", "--test-concurrency=3", ...args]);
+  const results = await beside;
+  for (const { printed } of results) process.stdout.write(printed);
+  if (results.some(({ status }) => status !== 0)) process.exit(1);
+}
 
 /** Runs scripts of the tests one after another, also if one fails; resolves to the result of each. */
 async function startAll(...scripts) {

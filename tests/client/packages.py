@@ -1,4 +1,4 @@
-"""Packages from the Python package index for the tests, in a folder that is removed at the end."""
+"""Packages from the Python package index for the tests, installed once in the build folder."""
 
 import functools
 import os
@@ -14,7 +14,7 @@ import pythons
 
 ZTPSERVER = "ztpserver==2.1.0"
 
-_folder = tempfile.TemporaryDirectory(prefix="ztp-packages-")
+BUILD = pathlib.Path(__file__).resolve().parents[2] / "build"
 
 
 def _pip(*arguments, python=sys.executable):
@@ -24,24 +24,42 @@ def _pip(*arguments, python=sys.executable):
         raise AssertionError(f"{' '.join(command)}: {done.stdout.decode()}")
 
 
+def _once(name, fill):
+    """A folder in the build folder, after `fill` has filled it; others may ask for it at once."""
+    place = BUILD / name
+    if not place.exists():
+        made = tempfile.mkdtemp(prefix="incomplete-", dir=BUILD)
+        fill(made)
+        try:
+            os.rename(made, place)
+        except OSError:
+            if not place.exists():
+                raise
+            shutil.rmtree(made)  # Another one was first.
+    return place
+
+
+def _unpack(target):
+    _pip("download", "--no-deps", "--dest", target, ZTPSERVER)
+    (wheel,) = pathlib.Path(target).glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(target)
+
+
 @functools.lru_cache(maxsize=None)
 def ztpserver():
     """The folder with ZTPServer's bootstrap/bootstrap and actions/*, as published."""
-    target = pathlib.Path(_folder.name, "ztpserver")
-    _pip("download", "--no-deps", "--dest", str(target), ZTPSERVER)
-    (wheel,) = target.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(target)
-    (bootstrap,) = target.glob("**/ztpserver/bootstrap/bootstrap")
+    place = _once(ZTPSERVER, _unpack)
+    (bootstrap,) = place.glob("**/ztpserver/bootstrap/bootstrap")
     return bootstrap.parent.parent
 
 
 @functools.lru_cache(maxsize=None)
 def modules(*names, python=sys.executable):
     """A folder for PYTHONPATH with these packages and their dependencies."""
-    target = tempfile.mkdtemp(dir=_folder.name)
-    _pip("install", "--target", target, *names, python=python)
-    return target
+    name = "-".join(["python{}.{}".format(*pythons.version(python)), *names])
+    return str(_once(name, lambda target: _pip("install", "--target", target, *names,
+                                               python=python)))
 
 
 def python_with(module):
@@ -65,7 +83,7 @@ def mount_flash():
     for options in (["--mount"], ["--mount", "--user", "--map-root-user"]):
         if shutil.which("unshare") and os.path.isdir("/mnt"):
             command = ["unshare", *options, "sh", "-c", script, "sh"]
-            done = subprocess.run([*command, _folder.name, "test", "-d", "/mnt/flash"],
+            done = subprocess.run([*command, tempfile.gettempdir(), "test", "-d", "/mnt/flash"],
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             if done.returncode == 0:
                 return command

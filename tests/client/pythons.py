@@ -1,4 +1,9 @@
-"""The Pythons that run the client, and tests that run once with each."""
+"""The Pythons that run the client, and tests that run once with each.
+
+ZTP_TEST_SHARE=short runs each test once, with the oldest Python, and those of test_boot.py with
+each; ZTP_TEST_SHARE=rest runs the others, and those of test_flash.py with each, since the short
+share has fewer operations of them.
+"""
 
 import glob
 import os
@@ -8,6 +13,7 @@ import sys
 import unittest
 
 OLDEST = (3, 6)
+SHARE = os.environ.get("ZTP_TEST_SHARE")
 
 
 def version(python):
@@ -53,10 +59,19 @@ def chosen():
 PYTHONS = chosen()
 
 
+def of_share(module):
+    """The Pythons for the tests of a module, in the share that is to run."""
+    if SHARE == "short":
+        return PYTHONS if module == "test_boot" else PYTHONS[:1]
+    if SHARE == "rest":
+        return {"test_boot": [], "test_flash": PYTHONS}.get(module, PYTHONS[1:])
+    return PYTHONS
+
+
 def each_python(case):
     """Make a class of tests into one TestCase for each Python, with its path in `python`."""
     module = sys.modules[case.__module__]
-    for name, path in PYTHONS:
+    for name, path in of_share(case.__module__):
         full_name = f"{case.__name__}_{name}"
         members = {"python": path, "__module__": case.__module__}
         setattr(module, full_name, type(full_name, (case, unittest.TestCase), members))

@@ -1,6 +1,7 @@
 // Runs tests/client/run.py against the built Worker: starts it, and beside it a control server
 // through which the tests fill and empty its storage. Arguments are those of run.py. Without any,
-// each module is run on a Worker of its own, and what tests/client/sites.py has on a Worker with sites.
+// all modules are run, several at once, and what tests/client/sites.py has on a Worker with sites;
+// with --short or --rest, the share of these tests that tests/client/pythons.py says.
 
 import { readdirSync, statSync } from "node:fs";
 import http from "node:http";
@@ -14,26 +15,34 @@ const MAX_AGE_MS = 10_000;
 /** Modules at once. */
 const LANES = 4;
 
-const args = process.argv.slice(2);
-process.exit(Math.max(...(args.length > 0 ? [await test({}, "", args)] : await testAll())));
+const SHARES = { "--short": "short", "--rest": "rest" };
 
-/** Everything, several modules at once, since the tests mostly wait: the longest file first. */
+const args = process.argv.slice(2);
+const share = SHARES[args[0]];
+process.exit(Math.max(...(share || args.length === 0 ? await testAll() : [await withServer({}, (server) => test(server, args))])));
+
+/** Everything, or a share of it, several modules at once, since the tests mostly wait: the longest file first. */
 async function testAll() {
   const size = (name) => statSync(join(import.meta.dirname, name)).size;
   const files = readdirSync(import.meta.dirname).filter((name) => /^test_.*\.py$/.test(name));
   files.sort((one, other) => size(other) - size(one));
-  const runs = files.map((name) => () => test({}, "", [name.replace(".py", "")]));
-  runs.push(() => test({ ZTP_TOKENS: `amsterdam=${SITE}` }, `/t/${SITE}`, ["sites"]));
   const statuses = [];
-  const lane = async () => {
-    while (runs.length > 0) statuses.push(await runs.shift()());
+  const lane = async (server) => {
+    while (files.length > 0) {
+      statuses.push(await test(server, [files.shift().replace(".py", "")]));
+      await server.worker.reset();
+    }
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  const sites = async (server) => statuses.push(await test(server, ["sites"], `/t/${SITE}`));
+  const lanes = Array.from({ length: LANES }, () => withServer({}, lane));
+  // Each test of sites.py runs once.
+  if (share !== "rest") lanes.push(withServer({ ZTP_TOKENS: `amsterdam=${SITE}` }, sites));
+  await Promise.all(lanes);
   return statuses;
 }
 
-/** Runs run.py against a Worker with these secrets, whose paths are below `prefix`. */
-async function test(secrets, prefix, args) {
+/** Starts a Worker with these secrets, and its control server, while `use` runs. Returns what that does. */
+async function withServer(secrets, use) {
   // The clock: no test waits until a cached value expires.
   const worker = await startWorker({ secrets, bundle: "bundle-clock" });
   const control = http.createServer((request, response) => {
@@ -43,15 +52,16 @@ async function test(secrets, prefix, args) {
     );
   });
   await new Promise((resolve) => control.listen(0, "127.0.0.1", resolve));
-  const settings = {
-    ZTP_TEST_URL: `${worker.url.origin}${prefix}`,
-    ZTP_TEST_CONTROL: `http://127.0.0.1:${control.address().port}`,
-  };
-  const env = { ...process.env, ...settings };
-  const status = await attend("python3", ["tests/client/run.py", ...args], { env });
+  const done = await use({ worker, control: `http://127.0.0.1:${control.address().port}` });
   control.close();
   await worker.stop();
-  return status;
+  return done;
+}
+
+/** Runs run.py against a server, whose paths are below `prefix`. Resolves to its exit status. */
+function test({ worker, control }, args, prefix = "") {
+  const settings = { ZTP_TEST_URL: `${worker.url.origin}${prefix}`, ZTP_TEST_CONTROL: control, ZTP_TEST_SHARE: share ?? "" };
+  return attend("python3", ["tests/client/run.py", ...args], { env: { ...process.env, ...settings } });
 }
 
 /** POST /reset and /forget; PUT, GET and DELETE /kv/KEY and /r2/KEY. */

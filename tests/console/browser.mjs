@@ -1,13 +1,14 @@
-// Chromium for the tests of the console: that of Debian, never a download.
+// Chromium for the tests of the console: that of Debian, never a download. The headless shell is the same engine without the
+// windows of a desktop, and opens a page with a quarter of the CPU time.
 
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 import { TOKEN, startServer, world } from "./server.mjs";
 
-const PLACES = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/snap/bin/chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"];
+const PLACES = [process.env.CHROMIUM, "/usr/bin/chromium-headless-shell", "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/snap/bin/chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"];
 const path = PLACES.filter(Boolean).find((place) => existsSync(place));
-const HOW = "Chromium is not installed: `apt-get install chromium` installs it on Debian; or set CHROMIUM to the path of a Chromium or Chrome";
+const HOW = "Chromium is not installed: `apt-get install chromium-headless-shell` installs it on Debian; or set CHROMIUM to the path of a Chromium or Chrome";
 
 /** Why tests in a browser are skipped; false if there is one. In CI a missing one is an error. */
 export const skip = path ? false : HOW;

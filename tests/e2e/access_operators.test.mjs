@@ -132,7 +132,7 @@ async function allocate() {
 /** All that a request could change. */
 async function state() {
   const kv = await worker.values();
-  const objects = (await worker.r2.list()).objects.map(({ key, etag }) => [key, etag]);
+  const objects = await worker.objects();
   const { entries } = (await admin("GET", "/admin/audit?limit=1")).json;
   const pool = (await admin("GET", "/admin/pools/net")).json;
   return { kv, objects, audit: entries[0]?.n, taken: pool.allocations };

@@ -7,7 +7,6 @@ import { generator } from "../security/random.mjs";
 import { assertOperatorRefusal, facts, startWorker, waitFor } from "./harness.mjs";
 
 const ADMIN = "an-admin-token-0123";
-const PAIRS = 80;
 const SEED = 17;
 
 const client = (worker) => {
@@ -46,6 +45,7 @@ describe("an explanation equals what POST and then GET answer", () => {
     worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: ADMIN }, forgetful: true });
   });
   after(() => worker.stop());
+  beforeEach(() => worker.reset());
 
   /** The records of a node. */
   const stored = async (id) => {
@@ -55,71 +55,73 @@ describe("an explanation equals what POST and then GET answer", () => {
     return [keys.map(({ name }) => name), events, records, pools];
   };
 
-  test(`for ${PAIRS} random nodes, neighbordbs and definitions`, async () => {
-    const { admin, explain } = client(worker);
-    const random = generator(SEED);
-    const addresses = Array.from({ length: 2 * PAIRS }, (_, at) => `10.0.${at >> 8}.${at & 255}: null\n`).join("");
-    for (const [key, value] of Object.entries({ "resources/net": addresses, "resources/as": "hosts(10.1.0.0/24): null\n", "resources/full": "a: other\n", "config-handlers/save": "#!/bin/sh\n" })) await worker.kv.put(key, value);
-    const seen = new Set();
-    for (const [index, { neighbordb, facts: sent }] of pairs(PAIRS, SEED).entries()) {
-      const id = String(1000 + index);
-      const patterns = neighbordb.patterns.map((pattern) => {
-        const node = { self: id, "self number": Number(id), other: "other" }[pattern.node] ?? pattern.node;
-        return node === undefined ? pattern : { ...pattern, node };
-      });
-      if (random.chance(0.9)) await worker.kv.put("neighbordb", JSON.stringify({ ...neighbordb, patterns }));
-      else await worker.kv.delete("neighbordb");
-      const definition = random.pick(DEFINITIONS);
-      await worker.kv.put("definitions/leaf", definition);
-      if (random.chance(0.2)) await worker.kv.put(`nodes/${id}/attributes`, random.pick(["url: files/own\n", "a: [", "missing: 1\n"]));
-      if (random.chance(0.1)) await worker.kv.put(`nodes/${id}/${random.pick(["definition", "startup-config"])}`, definition);
-      const body = { ...sent, serialnumber: id };
-      if (random.chance(0.1)) body.config = "hostname a\n";
-      if (random.chance(0.05)) delete body.serialnumber;
+  for (const [count, more] of [[20, ""], [80, " [more]"]]) {
+    test(`for ${count} random nodes, neighbordbs and definitions${more}`, async () => {
+      const { admin, explain } = client(worker);
+      const random = generator(SEED);
+      const addresses = Array.from({ length: 2 * count }, (_, at) => `10.0.${at >> 8}.${at & 255}: null\n`).join("");
+      for (const [key, value] of Object.entries({ "resources/net": addresses, "resources/as": "hosts(10.1.0.0/24): null\n", "resources/full": "a: other\n", "config-handlers/save": "#!/bin/sh\n" })) await worker.kv.put(key, value);
+      const seen = new Set();
+      for (const [index, { neighbordb, facts: sent }] of pairs(count, SEED).entries()) {
+        const id = String(1000 + index);
+        const patterns = neighbordb.patterns.map((pattern) => {
+          const node = { self: id, "self number": Number(id), other: "other" }[pattern.node] ?? pattern.node;
+          return node === undefined ? pattern : { ...pattern, node };
+        });
+        if (random.chance(0.9)) await worker.kv.put("neighbordb", JSON.stringify({ ...neighbordb, patterns }));
+        else await worker.kv.delete("neighbordb");
+        const definition = random.pick(DEFINITIONS);
+        await worker.kv.put("definitions/leaf", definition);
+        if (random.chance(0.2)) await worker.kv.put(`nodes/${id}/attributes`, random.pick(["url: files/own\n", "a: [", "missing: 1\n"]));
+        if (random.chance(0.1)) await worker.kv.put(`nodes/${id}/${random.pick(["definition", "startup-config"])}`, definition);
+        const body = { ...sent, serialnumber: id };
+        if (random.chance(0.1)) body.config = "hostname a\n";
+        if (random.chance(0.05)) delete body.serialnumber;
 
-      for (const round of ["new", "known"]) {
-        const name = `pair ${index}, ${round}: ${JSON.stringify({ neighbordb: { ...neighbordb, patterns }, body, definition })}`;
-        const before = await stored(id);
-        const explained = await explain({ facts: body });
-        assert.deepEqual(await stored(id), before, `${name}: something was stored`);
-        const { known, status, error, selection, definition_error: definitionError, pools } = explained.json;
-        const posted = await worker.request("POST", "/nodes", { body: JSON.stringify(body) });
-        assert.equal(status, posted.status, name);
-        assert.equal(known, posted.status === 409, name);
-        if (status === 400) {
-          assert.equal(error, reasonIn(posted), name);
-          assert.deepEqual([definitionIn(explained), definitionError, pools], ["null", null, []], name);
-        } else {
-          assert.equal(error, null, name);
-          const got = await worker.request("GET", `/nodes/${id}`);
-          if (got.status === 200) {
-            const url = new RegExp(`http://[^/]+/nodes/${id}/startup-config`);
-            assert.equal(definitionIn(explained).replace(url, ""), got.text.replace(url, ""), name);
-            assert.equal(definitionError, null, name);
-            const { values } = (await admin("GET", `/pools?node=${id}`)).json;
-            const value = ({ pool, value }) => `${pool}: ${value}`;
-            assert.deepEqual(values.map(value), pools.map(value).sort(), name);
-            assert.ok(pools.every(({ held }) => held === (round === "known")), name);
+        for (const round of ["new", "known"]) {
+          const name = `pair ${index}, ${round}: ${JSON.stringify({ neighbordb: { ...neighbordb, patterns }, body, definition })}`;
+          const before = await stored(id);
+          const explained = await explain({ facts: body });
+          assert.deepEqual(await stored(id), before, `${name}: something was stored`);
+          const { known, status, error, selection, definition_error: definitionError, pools } = explained.json;
+          const posted = await worker.request("POST", "/nodes", { body: JSON.stringify(body) });
+          assert.equal(status, posted.status, name);
+          assert.equal(known, posted.status === 409, name);
+          if (status === 400) {
+            assert.equal(error, reasonIn(posted), name);
+            assert.deepEqual([definitionIn(explained), definitionError, pools], ["null", null, []], name);
           } else {
-            assert.equal(definitionError, reasonIn(got), name);
-            assert.equal(definitionIn(explained), "null", name);
+            assert.equal(error, null, name);
+            const got = await worker.request("GET", `/nodes/${id}`);
+            if (got.status === 200) {
+              const url = new RegExp(`http://[^/]+/nodes/${id}/startup-config`);
+              assert.equal(definitionIn(explained).replace(url, ""), got.text.replace(url, ""), name);
+              assert.equal(definitionError, null, name);
+              const { values } = (await admin("GET", `/pools?node=${id}`)).json;
+              const value = ({ pool, value }) => `${pool}: ${value}`;
+              assert.deepEqual(values.map(value), pools.map(value).sort(), name);
+              assert.ok(pools.every(({ held }) => held === (round === "known")), name);
+            } else {
+              assert.equal(definitionError, reasonIn(got), name);
+              assert.equal(definitionIn(explained), "null", name);
+            }
+            seen.add(`GET ${got.status}`);
+            if (pools.length > 0) seen.add("pools");
           }
-          seen.add(`GET ${got.status}`);
-          if (pools.length > 0) seen.add("pools");
+          if (status === 201 && !body.config) assert.match(await worker.kv.get(`nodes/${id}/pattern`), new RegExp(`name: '?${selection.pattern}'?$`, "m"), name);
+          if (selection === null) seen.add("no selection");
+          seen.add(`POST ${status}`);
         }
-        if (status === 201 && !body.config) assert.match(await worker.kv.get(`nodes/${id}/pattern`), new RegExp(`name: '?${selection.pattern}'?$`, "m"), name);
-        if (selection === null) seen.add("no selection");
-        seen.add(`POST ${status}`);
       }
-    }
-    assert.deepEqual([...seen].sort(), ["GET 200", "GET 400", "POST 201", "POST 400", "POST 409", "no selection", "pools"]);
-  });
+      assert.deepEqual([...seen].sort(), ["GET 200", "GET 400", "POST 201", "POST 400", "POST 409", "no selection", "pools"]);
+    });
+  }
 });
 
 describe("POST /admin/explain", () => {
   let worker;
   before(async () => {
-    worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: ADMIN, ZTP_TOKENS: "berlin=berlin-token-0123456789\nparis=paris-token-01234567890" } });
+    worker = await startWorker({ secrets: { ZTP_ADMIN_TOKEN: ADMIN, ZTP_TOKENS: "berlin=berlin-token-0123456789\nparis=paris-token-01234567890" }, bundle: "bundle-clock" });
   });
   after(() => worker.stop());
   beforeEach(() => worker.reset());
@@ -195,11 +197,9 @@ describe("POST /admin/explain", () => {
     assert.deepEqual([refused.status, refused.warnings], [400, []]);
     assert.match(refused.error, /pattern 'other': .*DCS-7050TX-64-F/);
     await worker.kv.put("neighbordb", "patterns:\n- {name: all, definition: leaf, model: DCS}\n");
-    // Until the cached neighbordb expires.
-    const { status, selection, pools } = await waitFor("the new neighbordb", async () => {
-      const { json } = await explain({ node: "SN1" });
-      return json.status !== 400 && json;
-    });
+    // The cached neighbordb expires.
+    await worker.advance(10_000);
+    const { status, selection, pools } = (await explain({ node: "SN1" })).json;
     assert.deepEqual([status, selection.pattern, pools], [201, "all", [{ pool: "paris/net", value: "own", held: false }]]);
   });
 

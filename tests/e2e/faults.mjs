@@ -10,9 +10,9 @@ import http from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
-import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { freePort, root } from "../../scripts/run.mjs";
 import { send } from "./harness.mjs";
+import { configuredOptions } from "./options.mjs";
 import { DEFAULTS } from "./settings.mjs";
 
 /** The limit of the values in the response to a bulk read, in bytes. */
@@ -203,7 +203,7 @@ export async function startFaulty({ bindings = {}, rules = {}, forgetful = false
   const bundle = join(root, "build", forgetful ? "bundle-forgetful" : "bundle-clock");
   const kv = new FaultyKv(rules);
   const [port, remote] = [await freePort(), await kv.start()];
-  const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
+  const workerOptions = await configuredOptions();
   const entries = [];
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({

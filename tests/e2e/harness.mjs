@@ -7,14 +7,16 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
-import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { root } from "../../scripts/run.mjs";
 import { configWithout } from "../../scripts/storage.mjs";
+import { configuredOptions } from "./options.mjs";
 import { DEFAULTS } from "./settings.mjs";
 
 // Otherwise the runtime requests `cf` data from the internet at every start.
 process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
 
+/** The keys of a bulk read of KV. */
+const MAX_BULK = 100;
 /** The name of the Worker in the runtime. */
 const NAME = "ztp-edge";
 
@@ -30,7 +32,7 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
   const prebuilt = forgetful ? "bundle-forgetful" : (bundle ?? "bundle");
   const { ALLOW_ANYONE, ...noSecrets } = DEFAULTS;
   const configPath = without ? configWithout(without) : resolve(root, config);
-  const { workerOptions } = unstable_getMiniflareWorkerOptions(configPath);
+  const workerOptions = await configuredOptions(configPath);
   let entries = [];
   const lines = new LineCount();
   // The socket leads to the Worker itself: with wrangler's proxy before it, each start and each request take twice as long.
@@ -61,8 +63,8 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     stores = { ...bindings, ZTP_DATA: reconnecting(bindings.ZTP_DATA), ZTP_FILES: reconnecting(bindings.ZTP_FILES) };
   };
   await start();
-  const control = async (header, value) => {
-    const { status } = await send(url, "GET", "/", { headers: { [header]: value } });
+  const control = async (header, value, body) => {
+    const { status } = await send(url, body === undefined ? "GET" : "POST", "/", { headers: { [header]: value }, body });
     assert.equal(status, 204, `the bundle ${prebuilt} does not know the header ${header}`);
   };
   let advanced = 0;
@@ -120,13 +122,17 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
     /** All keys and values of KV. */
     async values() {
       await settle();
-      const { keys } = await stores.ZTP_DATA.list();
-      return Promise.all(keys.map(async ({ name }) => [name, await stores.ZTP_DATA.get(name)]));
+      const names = (await stores.ZTP_DATA.list()).keys.map(({ name }) => name);
+      const values = [];
+      while (names.length > 0) values.push(...(await stores.ZTP_DATA.get(names.splice(0, MAX_BULK))));
+      return values;
     },
-    /** Stores many values in KV at once: an object of keys and values. */
+    /** The key and ETag of each object of R2, if the bundle has a clock of its own. */
+    objects: async () => (await send(url, "GET", "/", { headers: { "X-Objects": "" } })).json,
+    /** Stores many texts in KV at once, if the bundle has a clock of its own: an object of keys and values. */
     async putAll(values) {
       await settle();
-      await Promise.all(Object.entries(values).map(([key, value]) => stores.ZTP_DATA.put(key, value)));
+      await control("X-Put", "", JSON.stringify(values));
     },
     /** All that was logged since the last call: by requests, by objects, and by the runtime itself. */
     logs,
@@ -139,8 +145,7 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
       assert.ok(hasClock, "this bundle remembers what it had");
       await settle();
       if (prebuilt === "bundle-clock") await advance(3_600_000);
-      await empty(stores.ZTP_DATA, (page) => page.keys.map((entry) => entry.name));
-      await empty(stores.ZTP_FILES, (page) => page.objects.map((entry) => entry.key));
+      await control("X-Empty", "");
     },
     /**
      * Empties all storage. A bundle with a clock of its own has then no value in its caches that is not expired; others
@@ -150,10 +155,7 @@ export async function startWorker({ vars = {}, secrets = {}, without, config = "
       if (hasClock) {
         await control("X-Wipe", "");
         if (!forgetful) await advance(15_000);
-        await Promise.all([
-          empty(stores.ZTP_DATA, (page) => page.keys.map((entry) => entry.name)),
-          empty(stores.ZTP_FILES, (page) => page.objects.map((entry) => entry.key)),
-        ]);
+        await control("X-Empty", "");
         return;
       }
       await runtime.dispose();
@@ -218,7 +220,7 @@ class LineCount {
  * milliseconds: `what` says in the message what did not come.
  */
 export async function waitFor(what, check, limit = 20_000) {
-  for (const began = performance.now(); ; await sleep(5)) {
+  for (const began = performance.now(); ; await sleep(20)) {
     const found = await check();
     if (found) return found;
     assert.ok(performance.now() - began < limit, `${what} did not come within ${limit} ms`);
@@ -241,15 +243,6 @@ function reconnecting(store) {
   };
   // Not a proxy of `store`: each access would ask the runtime for the descriptor of the property.
   return new Proxy({}, { get: (_, name) => (name === "then" ? undefined : operation(name)) });
-}
-
-/** Deletes everything in a store, a page of names at a time. */
-async function empty(store, names) {
-  await waitFor("the end of a list of names", async () => {
-    const found = names(await store.list());
-    await Promise.all(found.map((name) => store.delete(name)));
-    return found.length === 0;
-  });
 }
 
 /** Sends one HTTP/1.1 request on a new connection. Header names of the response are in lower case. */

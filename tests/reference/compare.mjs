@@ -3,6 +3,7 @@
 //   node tests/reference/compare.mjs            everything
 //   node tests/reference/compare.mjs PUT dots   the cases whose name contains one of these words, or which show that difference
 //   node tests/reference/compare.mjs pairs      only the random pairs
+//   node tests/reference/compare.mjs --short    everything, with fewer random pairs: what npm test runs of it
 //   node tests/reference/compare.mjs --table    print the table of differences for docs/differences.md
 //
 // Every difference must be in differences.mjs. Each of those must occur, and be in docs/differences.md.
@@ -25,8 +26,10 @@ import { compareSelection, prepare } from "./select.mjs";
 
 const CASES = [...bootstrap, ...nodes, ...plugins, ...neighbordb, ...systemmac, ...files, ...http];
 
+const selected = process.argv.slice(2).filter((arg) => arg !== "--short");
+
 /** The number of random pairs of a neighbordb and a node, and their seed. */
-const PAIRS = { count: 500, seed: 1 };
+const PAIRS = { count: process.argv.includes("--short") ? 100 : 500, seed: 1 };
 
 /** The counts. Responses are `equal`, equal except for a difference that is everywhere (`usual`), or `special`. */
 const ZERO = { cases: 0, requests: 0, equal: 0, usual: 0, special: 0, pairs: 0, equalPairs: 0, matchedPairs: 0 };
@@ -38,7 +41,6 @@ const SETTINGS = {
   unchecked: { server_url: "http://192.0.2.1", disable_topology_validation: "True" },
 };
 
-const selected = process.argv.slice(2);
 if (selected.includes("--table")) {
   console.log(table().join("\n"));
 } else if (Number(process.versions.node.split(".")[0]) < 22) {

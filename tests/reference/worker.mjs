@@ -9,11 +9,6 @@ export async function startEdge(vars) {
   // Without a cache: a case must not receive content of an earlier one.
   const worker = await startWorker({ vars, forgetful: true });
   const { kv, r2 } = worker;
-  const keysOf = async (store, prefix) => {
-    const found = await store.list({ prefix });
-    if (!(found.list_complete ?? !found.truncated)) throw new Error("a case has more keys than one list shows");
-    return (found.keys ?? found.objects).map((entry) => entry.name ?? entry.key);
-  };
   /** The bytes of one value, if it is stored. */
   const read = async (key) => {
     const value = await kv.get(key, "arrayBuffer");
@@ -32,7 +27,9 @@ export async function startEdge(vars) {
       Promise.all(Object.entries(content).map(([key, value]) => (inBucket(key) ? r2 : kv).put(key, value))),
     /** The stored records of nodes: bytes by key. */
     async stored() {
-      const keys = await keysOf(kv, "nodes/");
+      const found = await kv.list({ prefix: "nodes/" });
+      if (!found.list_complete) throw new Error("a case has more keys than one list shows");
+      const keys = found.keys.map(({ name }) => name);
       const texts = keys.length > 0 ? await kv.get(keys) : new Map();
       // A bulk read returns text only; values that are not UTF-8 are read again.
       const bytes = keys.map((key) => (texts.get(key).includes("\ufffd") ? read(key) : Buffer.from(texts.get(key))));
@@ -40,10 +37,7 @@ export async function startEdge(vars) {
       return Object.fromEntries(keys.map((key, index) => [key, values[index]]));
     },
     read,
-    async clear() {
-      const [values, objects] = await Promise.all([keysOf(kv), keysOf(r2)]);
-      await Promise.all([...values.map((key) => kv.delete(key)), objects.length > 0 && r2.delete(objects)]);
-    },
+    clear: () => worker.clear(),
     stop: () => worker.stop(),
   };
 }

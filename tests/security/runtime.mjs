@@ -4,9 +4,9 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Miniflare, Response, convertV4MiniflareOptions } from "miniflare";
-import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { freePort, root } from "../../scripts/run.mjs";
 import { send } from "../e2e/harness.mjs";
+import { configuredOptions } from "../e2e/options.mjs";
 import { DEFAULTS } from "../e2e/settings.mjs";
 
 const BUNDLE = join(root, "build", "bundle");
@@ -14,7 +14,7 @@ const BUNDLE = join(root, "build", "bundle");
 /** Starts a Worker with empty storage; `bindings` (settings, secrets) are added to wrangler.toml's. */
 export async function startDirectly(bindings = {}) {
   const port = await freePort();
-  const { assets, ...workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml")).workerOptions;
+  const { assets, ...workerOptions } = await configuredOptions();
   const lines = [];
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({

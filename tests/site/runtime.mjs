@@ -4,9 +4,9 @@ import { readFileSync, readdirSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
-import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { freePort, root } from "../../scripts/run.mjs";
 import { FaultyKv } from "../e2e/faults.mjs";
+import { configuredOptions } from "../e2e/options.mjs";
 import { DEFAULTS } from "../e2e/settings.mjs";
 import { POOL } from "./content.mjs";
 import { Faults } from "./faults.mjs";
@@ -42,7 +42,7 @@ export async function startStored(content, { bindings, seed, staleFor }) {
 
   const storage = await serve(await kv.start(), r2);
   const port = await freePort();
-  const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
+  const workerOptions = await configuredOptions();
   const entries = [];
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({

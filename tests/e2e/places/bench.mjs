@@ -12,9 +12,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Log, LogLevel, Miniflare, convertV4MiniflareOptions } from "miniflare";
-import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { freePort, root } from "../../../scripts/run.mjs";
 import { send } from "../harness.mjs";
+import { configuredOptions } from "../options.mjs";
 import { DEFAULTS } from "../settings.mjs";
 
 // The runtime would ask the internet where it is, at every start.
@@ -54,7 +54,7 @@ export async function startPlaces({ places = 3, bindings = {}, kv: rules = {}, r
   const folder = mkdtempSync(join(tmpdir(), "ztp-places-"));
   let clock = { real: Date.now(), simulated: Date.now(), rate };
   const kv = await startKv(folder, rules);
-  const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
+  const workerOptions = await configuredOptions();
   const classes = Object.entries(workerOptions.durableObjects ?? {});
   const names = [OBJECTS, ...Array.from({ length: places }, (_, at) => `place${at}`)];
   const ports = await freePorts(names.length);
