@@ -10,14 +10,15 @@ use worker::web_sys::{ReadableStream, RequestInit};
 
 #[wasm_bindgen]
 extern "C" {
-    /// A binding with `fetch`: the stub of a Durable Object, or the static assets. `worker::Stub` makes a request, and a
-    /// reader of the reply's stream, in Rust: together half of the CPU time of a call. `worker::Fetcher` wraps each request
-    /// and response, which is much code.
+    /// The binding of static assets. `worker::Fetcher` wraps each request and response, which is much code.
     #[derive(Clone)]
     pub type Fetcher;
 
     #[wasm_bindgen(method, catch)]
     pub fn fetch(this: &Fetcher, url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
+
+    /// The stub of a Durable Object.
+    pub type ObjectStub;
 
     /// The storage of a Durable Object. `worker` has no transaction without an await, which other requests would come between.
     #[derive(Clone)]
@@ -56,6 +57,12 @@ extern "C" {
 
     #[wasm_bindgen(catch, js_name = makeRoom)]
     pub fn make_room(max: f64) -> Result<JsValue, JsValue>;
+}
+
+#[wasm_bindgen(module = "/src/objects/call.js")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    pub async fn call(stub: ObjectStub, message: &str, timeout: u32) -> Result<JsValue, JsValue>;
 }
 
 #[wasm_bindgen(module = "/src/access/keys.js")]

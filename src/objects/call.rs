@@ -2,13 +2,10 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use worker::Stub;
-use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
-use worker::web_sys::{AbortSignal, RequestInit, Response};
+use worker::{Response, ResponseBody, Stub};
 
 use crate::error::Error;
-use crate::js::Fetcher;
+use crate::js;
 
 /// The timeout of a request, in milliseconds. An object that panics never replies, and its caller would wait
 /// for ever.
@@ -41,22 +38,18 @@ pub async fn call_within<T: DeserializeOwned>(
     doing: &str,
 ) -> Result<T, Error> {
     let failed = |cause: worker::Error| Error::storage(doing, cause);
-    let body = serde_json::to_string(message).map_err(|error| failed(error.into()))?;
-    let text = send(stub, &body, timeout)
-        .await
-        .map_err(|cause| failed(cause.into()))?;
+    let message = serde_json::to_string(message).map_err(|error| failed(error.into()))?;
+    let reply = js::call(stub.into_rpc(), &message, timeout).await;
+    let reply = reply.map_err(|cause| failed(cause.into()))?;
+    let text = reply.as_string().unwrap_or_default();
     serde_json::from_str(&text).map_err(|error| failed(error.into()))
 }
 
-async fn send(stub: Stub, body: &str, timeout: u32) -> Result<String, JsValue> {
-    let init = RequestInit::new();
-    init.set_method("POST");
-    init.set_body(&body.into());
-    // Not a timer in Rust: a panic replaces the wasm instance, and its timers never fire.
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(timeout)));
-    // The stub selects the Durable Object; the host is ignored.
-    let response = stub.into_rpc::<Fetcher>().fetch("http://object/", &init)?;
-    let response: Response = JsFuture::from(response).await?.unchecked_into();
-    let text = JsFuture::from(response.text()?).await?;
-    Ok(text.as_string().unwrap_or_default())
+/// The response of an object with its reply.
+///
+/// # Errors
+/// The reply cannot be written as JSON.
+pub fn respond(reply: &impl Serialize) -> worker::Result<Response> {
+    // Without the headers of `Response::ok`, which nobody reads.
+    Response::from_body(ResponseBody::Body(serde_json::to_vec(reply)?))
 }

@@ -39,6 +39,7 @@ use ztp_core::key::Record;
 use ztp_core::kv::{Seen, digest};
 use ztp_core::node::{Known, Step, Written};
 
+use crate::objects::call::respond;
 use crate::objects::pause_until;
 use crate::storage::now;
 use database::{Batch, Database, Numbered, Stored, version_name};
@@ -122,7 +123,7 @@ impl DurableObject for Node {
             self.inner.forget();
             Reply::Failed(cause.to_string())
         });
-        Response::ok(serde_json::to_string(&reply)?)
+        respond(&reply)
     }
 
     /// Copies pending records to KV, drops copies that are not needed any more, and reports to the site's object. The

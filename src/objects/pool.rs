@@ -24,6 +24,7 @@ use worker::{
 };
 
 use crate::error::Error;
+use crate::objects::call::respond;
 use crate::storage::{Storage, not_utf8, now};
 use ztp_core::key::Document;
 use ztp_core::node::Identifier;
@@ -75,7 +76,7 @@ impl DurableObject for ResourcePool {
                 }
             }
         });
-        Response::ok(serde_json::to_string(&reply)?)
+        respond(&reply)
     }
 }
 

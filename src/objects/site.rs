@@ -19,6 +19,7 @@ use worker::{
 };
 use ztp_core::audit::{Intent, KEPT_MS};
 
+use crate::objects::call::respond;
 use crate::storage::now;
 use content::Locks;
 use database::Database;
@@ -65,7 +66,7 @@ impl DurableObject for Site {
         let command: Command = serde_json::from_str(&request.text().await?)?;
         let reply = self.answer(command).await;
         let reply = reply.unwrap_or_else(|cause| Reply::Failed(cause.to_string()));
-        Response::ok(serde_json::to_string(&reply)?)
+        respond(&reply)
     }
 
     /// In the object of a site, sends its counts to the object of all sites. In that one, deletes what is not needed

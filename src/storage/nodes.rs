@@ -389,11 +389,7 @@ impl Storage {
         })?;
         self.count(|n| n.object_calls += 1);
         let failed = |cause| Error::storage(format!("finding the object of {node}"), cause);
-        let stub = nodes
-            .id_from_name(node.as_str())
-            .map_err(failed)?
-            .get_stub()
-            .map_err(failed)?;
+        let stub = nodes.get_by_name(node.as_str()).map_err(failed)?;
         NodeRequest::new(node, command).send(stub).await
     }
 

@@ -26,11 +26,7 @@ impl Storage {
         })?;
         self.count(|n| n.object_calls += 1);
         let failed = |cause| Error::storage(format!("finding the pool '{pool}'"), cause);
-        let stub = pools
-            .id_from_name(pool)
-            .map_err(failed)?
-            .get_stub()
-            .map_err(failed)?;
+        let stub = pools.get_by_name(pool).map_err(failed)?;
         let call = PoolRequest {
             pool: pool.to_owned(),
             command,

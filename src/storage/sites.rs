@@ -92,11 +92,7 @@ impl Storage {
         })?;
         self.count(|n| n.object_calls += 1);
         let failed = |cause| Error::storage("finding the object of a site", cause);
-        let stub = sites
-            .id_from_name(object)
-            .map_err(failed)?
-            .get_stub()
-            .map_err(failed)?;
+        let stub = sites.get_by_name(object).map_err(failed)?;
         command.send(stub, object).await
     }
 }
