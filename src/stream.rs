@@ -85,7 +85,7 @@ pub enum Refused {
 }
 
 /// All bytes of the body of a request whose Content-Length is at most [`SMALL_BODY`]: the runtime ensures that it has no more.
-/// It costs half as much as a reader of its stream.
+/// A reader of its stream would take more steps.
 ///
 /// # Errors
 /// As [`read_body`].
